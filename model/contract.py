@@ -1,0 +1,118 @@
+"""What a model folder promises: `model.json`, read and checked before any graph is loaded."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import ModelError
+
+FORMAT_VERSION = 1
+CONTRACT_FILE = "model.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """A named tensor of a graph; `None` stands for the batch axis, the only dynamic one."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSpec:
+    """One ONNX graph of the model: its file in the folder and its tensors."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContract:
+    """What the model is (saved with it), apart from how it is run."""
+
+    approach: str
+    """`binary`, `forecast`, `categorical`, `start-end` or `tower`."""
+    preset: str
+    """`seed` (the report's network), `fast` or `best`."""
+    edge_rate_hz: int
+    """Sample rate of the edges that the model sees."""
+    edge_samples: int
+    """Length of a tail and of a head, in samples at `edge_rate_hz`."""
+    opset: int
+    graphs: dict[str, GraphSpec]
+    """By role; approach `binary` has the role `pair`: [tail of A | head of B] -> score."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Data, seed, optimiser, epochs: how it was made (provenance, never read at run time)."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures by the split they were measured on."""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.edge_samples < 2 or self.edge_rate_hz < 1:
+            raise ModelError(
+                f"the model's edge is {self.edge_samples} samples at {self.edge_rate_hz} Hz; "
+                "expected at least 2 samples; train it again"
+            )
+        if not self.graphs:
+            raise ModelError("the model names no graph; train it again")
+
+    @property
+    def edge_s(self) -> float:
+        """Length of an edge in seconds."""
+        return self.edge_samples / self.edge_rate_hz
+
+
+def save_contract(contract: ModelContract, folder: Path) -> None:
+    """Write `model.json` into `folder`, beside and renamed."""
+    target = folder / CONTRACT_FILE
+    beside = folder / (CONTRACT_FILE + ".part")
+    beside.write_text(json.dumps(asdict(contract), indent=2) + "\n", encoding="utf-8")
+    beside.replace(target)
+
+
+def load_contract(folder: Path) -> ModelContract:
+    """Read and check the contract in `folder`; `ModelError` when it is missing, broken or of another format."""
+    path = folder / CONTRACT_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is not a model: it has no {CONTRACT_FILE}; "
+            "give the folder that `endlos train --out` wrote"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        fields = json.loads(text)
+        version = fields["format_version"]
+        if version != FORMAT_VERSION:
+            raise ModelError(
+                f"{path} has format {version}, this endlos reads format {FORMAT_VERSION}; "
+                "train the model again or install the matching endlos"
+            )
+        fields["graphs"] = {
+            role: GraphSpec(
+                file=graph["file"],
+                inputs=_tensors(graph["inputs"]),
+                outputs=_tensors(graph["outputs"]),
+            )
+            for role, graph in fields["graphs"].items()
+        }
+        contract = ModelContract(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path} is not a model contract ({error}); train or copy the model again"
+        ) from error
+    for graph in contract.graphs.values():
+        if not (folder / graph.file).is_file():
+            raise ModelError(f"{folder / graph.file} is missing; train or copy the model again")
+    return contract
+
+
+def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in specs
+    )

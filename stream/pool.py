@@ -1,0 +1,327 @@
+"""A pool as the runtime reads it: songs, the chunk table and memory-mapped edges of one generation.
+
+`pool.db` names the current generation; its arrays stand in an immutable folder. `tools.build` writes both.
+A reader sees one generation whole, whatever is built meanwhile.
+"""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import PoolError
+from model.features import EDGE_RATE_HZ
+from model.kernels import DoubleArray, FloatArray, IntArray
+
+DATABASE_FILE = "pool.db"
+SCHEMA_VERSION = 1
+FINGERPRINT_FRAMES = 16
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row for each analysis of a song; a new cutter or a changed file makes a new row.
+CREATE TABLE IF NOT EXISTS songs (
+    song_id        INTEGER PRIMARY KEY,
+    root           TEXT NOT NULL,     -- music folder as given, absolute
+    path           TEXT NOT NULL,     -- relative to root, with forward slashes
+    audio_hash     TEXT NOT NULL,     -- BLAKE2b of the file's bytes
+    analysis_key   TEXT NOT NULL,     -- analysis version and every setting that changes its result
+    size_bytes     INTEGER NOT NULL,
+    mtime_ns       INTEGER NOT NULL,
+    sample_rate_hz INTEGER NOT NULL,
+    channels       INTEGER NOT NULL,
+    frames         INTEGER NOT NULL,  -- of the whole decode
+    title          TEXT NOT NULL,
+    artist         TEXT NOT NULL,
+    album          TEXT NOT NULL,
+    cover          BLOB,
+    loudness_lufs  REAL NOT NULL,     -- BS.1770 integrated
+    true_peak_db   REAL NOT NULL,     -- dBTP, four times oversampled
+    seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
+    cut            TEXT NOT NULL,     -- what the cutter did, in words
+    UNIQUE (root, path, audio_hash, analysis_key)
+);
+
+CREATE TABLE IF NOT EXISTS chunks (
+    song_id       INTEGER NOT NULL REFERENCES songs ON DELETE CASCADE,
+    position      INTEGER NOT NULL,   -- 0, 1, ... in the song
+    start_sample  INTEGER NOT NULL,
+    end_sample    INTEGER NOT NULL,
+    loudness_db   REAL NOT NULL,      -- RMS level, dBFS
+    fingerprint   BLOB NOT NULL,      -- first and last frames, see stream.pool.fingerprint
+    PRIMARY KEY (song_id, position)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS generations (
+    generation   INTEGER PRIMARY KEY,
+    complete     INTEGER NOT NULL,    -- 0: published early, more songs are on their way
+    edge_samples INTEGER NOT NULL,
+    created_s    REAL NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS generation_songs (
+    generation INTEGER NOT NULL REFERENCES generations ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    song_id    INTEGER NOT NULL REFERENCES songs,
+    PRIMARY KEY (generation, position)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS failures (
+    root   TEXT NOT NULL,
+    path   TEXT NOT NULL,
+    kind   TEXT NOT NULL,             -- 'failed' (cannot be read) or 'skipped' (too short, silent)
+    reason TEXT NOT NULL,
+    PRIMARY KEY (root, path)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Song:
+    """One song of a pool, as the runtime needs it."""
+
+    song_id: int
+    path: Path
+    """Where the user's file is (absolute)."""
+    name: str
+    """Path relative to the music folder, with forward slashes."""
+    audio_hash: str
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    title: str
+    artist: str
+    album: str
+    loudness_lufs: float
+    true_peak_db: float
+    seekable: bool
+    """Whether spans of the file itself can be trusted; else they come from a decoded copy."""
+    cut: str
+    """What the cutter did, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A file that is in the music folder and not in the pool."""
+
+    path: Path
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """One generation of a pool. Rows of all arrays are chunks, in song order, tiling each song.
+
+    chunk_song: `(N,)` int64, index into `songs`.
+    start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
+    loudness_db: `(N,)` float32, RMS level in dBFS.
+    fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
+    heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
+    """
+
+    folder: Path
+    generation: int
+    complete: bool
+    songs: tuple[Song, ...]
+    chunk_song: IntArray
+    start_sample: IntArray
+    end_sample: IntArray
+    loudness_db: FloatArray
+    fingerprints: FloatArray
+    heads: FloatArray
+    tails: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.chunk_song)
+
+    @property
+    def edge_samples(self) -> int:
+        """Longest edge that the pool keeps, in samples at `EDGE_RATE_HZ`."""
+        return int(self.heads.shape[2])
+
+    @property
+    def edge_s(self) -> float:
+        """Longest edge that the pool keeps, in seconds."""
+        return self.edge_samples / EDGE_RATE_HZ
+
+    def successors(self) -> IntArray:
+        """Return `(N,)` int64: the row that follows each chunk in its song, -1 after a song's last."""
+        following = np.arange(1, len(self) + 1, dtype=np.int64)
+        last = np.ones(len(self), dtype=np.bool_)
+        last[:-1] = self.chunk_song[1:] != self.chunk_song[:-1]
+        following[last] = -1
+        return following
+
+    def start_s(self) -> DoubleArray:
+        """Return `(N,)` float64: where each chunk starts in its song, in seconds."""
+        return self.start_sample / self._rates_hz()
+
+    def end_s(self) -> DoubleArray:
+        """Return `(N,)` float64: where each chunk ends in its song, in seconds."""
+        return self.end_sample / self._rates_hz()
+
+    def _rates_hz(self) -> IntArray:
+        rates = np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
+        return rates[self.chunk_song]
+
+
+def fingerprint(chunk: FloatArray) -> FloatArray:
+    """Return the first and last frames of a chunk, `(2, FINGERPRINT_FRAMES, 2)` float32.
+
+    chunk: `(frames, 2)` at the song's own rate, as decoded, at least `FINGERPRINT_FRAMES` long.
+    """
+    return np.stack([chunk[:FINGERPRINT_FRAMES], chunk[-FINGERPRINT_FRAMES:]]).astype(np.float32)
+
+
+def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Open the database of the pool in `folder`; `PoolError` when there is none, or it is not ours.
+
+    A connection belongs to the thread that opened it.
+    """
+    path = folder / DATABASE_FILE
+    if not path.is_file():
+        raise PoolError(
+            f"{folder} is not a pool: it has no {DATABASE_FILE}; "
+            f"build one with `endlos pool build MUSIC --out {folder}`"
+        )
+    try:
+        mode = "rw" if write else "ro"
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
+        try:
+            version = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        except sqlite3.Error:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise PoolError(
+            f"{path} cannot be read as a pool ({error}); restore it or build the pool anew"
+        ) from error
+    if version is None or int(version[0]) != SCHEMA_VERSION:
+        connection.close()
+        found = "none" if version is None else version[0]
+        raise PoolError(
+            f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; build the pool anew"
+        )
+    return connection
+
+
+def generation_folder(folder: Path, generation: int) -> Path:
+    """Return where the arrays of a generation stand."""
+    return folder / "generations" / f"{generation:06d}"
+
+
+def decoded_copy(folder: Path, audio_hash: str) -> Path:
+    """Return where the lossless decoded copy of a song stands: `(frames, 2)` float32 `.npy`."""
+    return folder / "decoded" / f"{audio_hash}.npy"
+
+
+def current_generation(folder: Path) -> int | None:
+    """Return the number of the current generation, or None when nothing has been published yet."""
+    with closing(connect(folder)) as connection:
+        try:
+            return _current(connection)
+        except sqlite3.Error as error:
+            raise _broken(folder, error) from error
+
+
+def open_pool(folder: Path) -> Pool:
+    """Open the current generation; `PoolError` when there is none or it is broken."""
+    with closing(connect(folder)) as connection:
+        try:
+            # One read transaction: the generation, its songs and its chunks belong together.
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            generation = _current(connection)
+            if generation is None:
+                raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
+            complete = bool(
+                connection.execute(
+                    "SELECT complete FROM generations WHERE generation = ?", (generation,)
+                ).fetchone()[0]
+            )
+            song_rows = connection.execute(
+                """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
+                          artist, album, loudness_lufs, true_peak_db, seekable, cut
+                   FROM generation_songs JOIN songs USING (song_id)
+                   WHERE generation = ? ORDER BY position""",
+                (generation,),
+            ).fetchall()
+            chunk_rows = connection.execute(
+                """SELECT g.position, c.start_sample, c.end_sample, c.loudness_db, c.fingerprint
+                   FROM generation_songs AS g JOIN chunks AS c USING (song_id)
+                   WHERE generation = ? ORDER BY g.position, c.position""",
+                (generation,),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise _broken(folder, error) from error
+    if not chunk_rows:
+        raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
+    heads, tails = (_edges(folder, generation, name, len(chunk_rows)) for name in ("heads", "tails"))
+    return Pool(
+        folder=folder,
+        generation=generation,
+        complete=complete,
+        songs=tuple(_song(row) for row in song_rows),
+        chunk_song=np.array([row[0] for row in chunk_rows], dtype=np.int64),
+        start_sample=np.array([row[1] for row in chunk_rows], dtype=np.int64),
+        end_sample=np.array([row[2] for row in chunk_rows], dtype=np.int64),
+        loudness_db=np.array([row[3] for row in chunk_rows], dtype=np.float32),
+        fingerprints=np.frombuffer(b"".join(row[4] for row in chunk_rows), dtype="<f4")
+        .reshape(-1, 2, FINGERPRINT_FRAMES, 2)
+        .astype(np.float32),
+        heads=heads,
+        tails=tails,
+    )
+
+
+def failures(folder: Path) -> tuple[Failure, ...]:
+    """Return the files that were found and are not in the pool, each with its reason."""
+    with closing(connect(folder)) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT root, path, kind, reason FROM failures ORDER BY root, path"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise _broken(folder, error) from error
+    return tuple(
+        Failure(path=Path(root) / path, kind=kind, reason=reason) for root, path, kind, reason in rows
+    )
+
+
+def _current(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+    return None if row is None else int(row[0])
+
+
+def _broken(folder: Path, error: sqlite3.Error) -> PoolError:
+    return PoolError(
+        f"{folder / DATABASE_FILE} is damaged ({error}); "
+        "restore it, or delete the pool folder and build it anew"
+    )
+
+
+def _song(row: sqlite3.Row) -> Song:
+    fields = dict(row)
+    root, name = fields.pop("root"), fields.pop("path")
+    seekable = bool(fields.pop("seekable"))
+    return Song(path=Path(root) / name, name=name, seekable=seekable, **fields)
+
+
+def _edges(folder: Path, generation: int, name: str, chunks: int) -> FloatArray:
+    path = generation_folder(folder, generation) / f"{name}.npy"
+    try:
+        edges: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise PoolError(
+            f"{path} cannot be read ({error}); run `endlos pool build` again, it keeps what it has"
+        ) from error
+    if edges.ndim != 3 or edges.shape[:2] != (chunks, 2) or edges.dtype != np.float32:
+        raise PoolError(
+            f"{path} has shape {edges.shape} {edges.dtype}, expected ({chunks}, 2, edge) float32; "
+            "run `endlos pool build` again, it keeps what it has"
+        )
+    return edges
