@@ -74,7 +74,7 @@ def save_contract(contract: ModelContract, folder: Path) -> None:
 
 
 def load_contract(folder: Path) -> ModelContract:
-    """Read and check the contract in `folder`; `ModelError` when it is missing, broken or of another format."""
+    """Read and check the contract of `folder`; `ModelError` when missing, broken or of another format."""
     path = folder / CONTRACT_FILE
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,0 +1,53 @@
+"""What every output owes the pacer: it takes blocks without ever blocking, and says how it is."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from model.kernels import FloatArray
+
+State = Literal["starting", "playing", "paused", "reconnecting", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputStatus:
+    """How an output is doing; counters only ever grow."""
+
+    name: str
+    state: State
+    detail: str = ""
+    """The last fault, or where the stream can be heard."""
+    frames_out: int = 0
+    """Frames that were handed on: played, encoded, or sent."""
+    underrun_frames: int = 0
+    """Frames of silence that were played because nothing was ready."""
+    dropped_frames: int = 0
+    """Frames that were offered and not taken, because the output's ring was full."""
+    buffered_s: float = 0.0
+
+
+class Output(Protocol):
+    """One place that the stream goes to, with a ring, a clock and a thread of its own.
+
+    `start` and `close` belong to the main thread, `space_frames`, `offer` and `skip` to the pacer's,
+    `status` to any.
+    """
+
+    name: str
+
+    def start(self) -> None:
+        """Begin to take blocks; `OutputError` when it cannot ever work (no such device, port in use)."""
+
+    def space_frames(self) -> int:
+        """Return how many frames `offer` takes now without dropping any."""
+
+    def offer(self, block: FloatArray) -> None:
+        """Take a block `(frames, 2)` float32; never blocks: what does not fit is dropped and counted."""
+
+    def skip(self) -> None:
+        """The stream jumps: drop what is buffered and unheard, faded, if that makes the jump quicker."""
+
+    def status(self) -> OutputStatus:
+        """Return a snapshot."""
+
+    def close(self) -> None:
+        """Fade out and end, within a second."""
