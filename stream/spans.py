@@ -1,0 +1,265 @@
+"""Reads any span of any song of a pool at the engine's rate; the same samples however it is asked."""
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from model.errors import DecodeError, PoolError
+from model.kernels import FloatArray
+from stream.decode import SongFile, decode
+from stream.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
+
+BLOCK_FRAMES = 32_768
+"""About how many engine frames are read, resampled and kept at a time."""
+FINGERPRINT_TOLERANCE = 1e-3
+"""Versions of a decoder differ in the last bits; other music differs by far more."""
+
+# Half the length of soxr's filter (VHQ) is 127 samples of the lower rate.
+_ROLL_SAMPLES = 256
+# A crossfade reads two songs at once.
+_FEWEST_DECODED = 2
+
+
+class SpanReader:
+    """The audio of a pool in engine frames: bounded handles and caches; any thread may read.
+
+    A song is heard from its file where seeks check out, else from its decoded copy, else (the copy was
+    evicted) from a whole decode that is kept for a while. At equal rates a span is the decode, bit for bit.
+    Otherwise the song is resampled on a fixed grid of blocks that start on whole samples of both rates, each
+    with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        engine_rate_hz: int = 44_100,
+        *,
+        max_open_files: int = 16,
+        cache_bytes: int = 64 * 2**20,
+        decoded_bytes: int = 512 * 2**20,
+    ) -> None:
+        self._pool = pool
+        self._engine_rate_hz = engine_rate_hz
+        self._max_open_files = max_open_files
+        self._cache_bytes = cache_bytes
+        self._decoded_bytes = decoded_bytes
+        self._lock = threading.Lock()
+        # Held for a whole decode, which may take seconds, so that other songs stay readable meanwhile.
+        self._decode_lock = threading.Lock()
+        self._files: OrderedDict[int, SongFile] = OrderedDict()
+        self._copies: OrderedDict[int, FloatArray] = OrderedDict()
+        self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
+        self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
+
+    def song_frames(self, song: int) -> int:
+        """Return the length of a whole song in engine frames."""
+        return self._to_engine(song, self._pool.songs[song].frames)
+
+    def chunk_span(self, chunk: int) -> tuple[int, int]:
+        """Return `(start, stop)` of a chunk in engine frames of its song; a song's chunks tile it."""
+        song = int(self._pool.chunk_song[chunk])
+        return (
+            self._to_engine(song, int(self._pool.start_sample[chunk])),
+            self._to_engine(song, int(self._pool.end_sample[chunk])),
+        )
+
+    def read(self, song: int, start: int, stop: int) -> FloatArray:
+        """Return engine frames `start` to `stop` of a song, `(stop - start, 2)` float32, as a new array.
+
+        Outside the song there are zeros. `DecodeError` when the file is gone or has changed.
+        """
+        audio = np.zeros((max(0, stop - start), 2), dtype=np.float32)
+        first, end = max(start, 0), min(stop, self.song_frames(song))
+        if first >= end:
+            return audio
+        if self._pool.songs[song].sample_rate_hz == self._engine_rate_hz:
+            whole = self._array(song)
+            if whole is not None:
+                audio[first - start : end - start] = whole[first:end]
+                return audio
+        _, block_frames = self._block_lengths(song)
+        for number in range(first // block_frames, (end - 1) // block_frames + 1):
+            block_start = number * block_frames
+            low, high = max(first, block_start), min(end, block_start + block_frames)
+            block = self._block(song, number)
+            audio[low - start : high - start] = block[low - block_start : high - block_start]
+        return audio
+
+    def check(self, chunk: int) -> None:
+        """Compare a chunk's first and last frames with what the pool was built from.
+
+        `DecodeError` when the song is gone or is no longer the one that was analysed.
+        """
+        song = int(self._pool.chunk_song[chunk])
+        path = self._pool.songs[song].path
+        if not path.is_file():
+            raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
+        start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
+        found = np.stack(
+            [
+                self._source(song, start, start + FINGERPRINT_FRAMES),
+                self._source(song, end - FINGERPRINT_FRAMES, end),
+            ]
+        )
+        if not np.allclose(found, self._pool.fingerprints[chunk], rtol=0.0, atol=FINGERPRINT_TOLERANCE):
+            raise _changed(path)
+
+    def close(self) -> None:
+        """Close every file and drop every cache; a later read opens what it needs anew."""
+        with self._lock:
+            for file in self._files.values():
+                file.close()
+            for kept in (self._files, self._copies, self._decoded, self._blocks):
+                kept.clear()
+
+    def _to_engine(self, song: int, sample: int) -> int:
+        """Round `sample` of a song to the nearest engine frame, halves up."""
+        rate_hz = self._pool.songs[song].sample_rate_hz
+        return (2 * sample * self._engine_rate_hz + rate_hz) // (2 * rate_hz)
+
+    def _block_lengths(self, song: int) -> tuple[int, int]:
+        """Return the length of a block in the song's samples and in engine frames, both whole."""
+        rate_hz = self._pool.songs[song].sample_rate_hz
+        common = gcd(rate_hz, self._engine_rate_hz)
+        periods = max(1, BLOCK_FRAMES * common // self._engine_rate_hz)
+        return periods * rate_hz // common, periods * self._engine_rate_hz // common
+
+    def _block(self, song: int, number: int) -> FloatArray:
+        key = (song, number)
+        with self._lock:
+            kept = self._blocks.get(key)
+            if kept is not None:
+                self._blocks.move_to_end(key)
+                return kept
+        block = self._resampled_block(song, number)
+        with self._lock:
+            self._blocks[key] = block
+            while len(self._blocks) > 1 and len(self._blocks) * block.nbytes > self._cache_bytes:
+                self._blocks.popitem(last=False)
+        return block
+
+    def _resampled_block(self, song: int, number: int) -> FloatArray:
+        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self._engine_rate_hz
+        block_samples, block_frames = self._block_lengths(song)
+        start = number * block_samples
+        if rate_hz == engine_rate_hz:
+            return self._source(song, start, start + block_samples)
+        period_samples = rate_hz // gcd(rate_hz, engine_rate_hz)
+        period_frames = engine_rate_hz // gcd(rate_hz, engine_rate_hz)
+        roll_samples = _ROLL_SAMPLES * max(1.0, rate_hz / engine_rate_hz)
+        roll_periods = int(-(-roll_samples // period_samples))
+        around = self._source(
+            song,
+            start - roll_periods * period_samples,
+            start + block_samples + roll_periods * period_samples,
+        )
+        resampled: FloatArray = soxr.resample(around, rate_hz, engine_rate_hz, quality="VHQ")
+        roll_frames = roll_periods * period_frames
+        return resampled[roll_frames : roll_frames + block_frames].copy()
+
+    def _source(self, song: int, start: int, stop: int) -> FloatArray:
+        """Return samples of the song at its own rate, zeros outside it."""
+        audio = np.zeros((stop - start, 2), dtype=np.float32)
+        first, end = max(start, 0), min(stop, self._pool.songs[song].frames)
+        if first < end:
+            whole = self._array(song)
+            if whole is not None:
+                audio[first - start : end - start] = whole[first:end]
+            else:
+                with self._lock:
+                    audio[first - start : end - start] = self._file(song).read(first, end)
+        return audio
+
+    def _file(self, song: int) -> SongFile:
+        """Return the open file of a seekable song; the lock is held."""
+        file = self._files.get(song)
+        if file is not None:
+            self._files.move_to_end(song)
+            return file
+        entry = self._pool.songs[song]
+        file = SongFile(entry.path)
+        if (file.frames, file.sample_rate_hz) != (entry.frames, entry.sample_rate_hz):
+            file.close()
+            raise _changed(entry.path)
+        self._files[song] = file
+        while len(self._files) > self._max_open_files:
+            self._files.popitem(last=False)[1].close()
+        return file
+
+    def _array(self, song: int) -> FloatArray | None:
+        """Return the whole song as an array, or None when its spans come from its file."""
+        entry = self._pool.songs[song]
+        if entry.seekable:
+            return None
+        with self._lock:
+            whole = self._kept_array(song)
+            if whole is None:
+                whole = _mapped(decoded_copy(self._pool.folder, entry.audio_hash), entry)
+                if whole is not None:
+                    self._copies[song] = whole
+                    while len(self._copies) > self._max_open_files:
+                        self._copies.popitem(last=False)
+        if whole is not None:
+            return whole
+        with self._decode_lock:
+            with self._lock:
+                whole = self._kept_array(song)
+            if whole is not None:
+                return whole
+            whole, rate_hz = decode(entry.path)
+            if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
+                raise _changed(entry.path)
+            with self._lock:
+                self._keep_decoded(song, whole)
+        return whole
+
+    def _kept_array(self, song: int) -> FloatArray | None:
+        for kept in (self._copies, self._decoded):
+            if song in kept:
+                kept.move_to_end(song)
+                return kept[song]
+        return None
+
+    def _keep_decoded(self, song: int, whole: FloatArray) -> None:
+        self._decoded[song] = whole
+        held_bytes = sum(array.nbytes for array in self._decoded.values())
+        while len(self._decoded) > _FEWEST_DECODED and held_bytes > self._decoded_bytes:
+            held_bytes -= self._decoded.popitem(last=False)[1].nbytes
+
+
+def write_decoded_copy(audio: FloatArray, path: Path) -> None:
+    """Write a whole decode, `(frames, 2)` float32, to `path` (`stream.pool.decoded_copy`).
+
+    It is written beside and renamed. `PoolError` when the disk is full or may not be written.
+    """
+    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            np.save(file, np.ascontiguousarray(audio, dtype=np.float32), allow_pickle=False)
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise PoolError(
+            f"{path} cannot be written ({error}); free some space or check who may write there"
+        ) from error
+
+
+def _mapped(path: Path, song: Song) -> FloatArray | None:
+    """Map a decoded copy; None when it is not there, or not this song's."""
+    try:
+        whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return whole if whole.shape == (song.frames, 2) and whole.dtype == np.float32 else None
+
+
+def _changed(path: Path) -> DecodeError:
+    return DecodeError(f"{path} has changed since the pool was built; run `endlos pool build` again")
