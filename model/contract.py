@@ -116,3 +116,8 @@ def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
     return tuple(
         TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in specs
     )
+
+
+def carried_model() -> Path:
+    """Return the folder of the model that the package carries and plays with by default."""
+    return Path(__file__).parent / "pretrained" / "binary-fast"

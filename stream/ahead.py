@@ -1,0 +1,205 @@
+"""Where the renderer takes its steps from: planned when asked (offline), or ahead by a thread (live)."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from model.errors import EndlosError
+from stream.generation import Chunk, Generation
+from stream.planner import Planner, Step
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 1.0
+MAX_DEPTH = 16
+"""At most this many steps are planned ahead to find one that leaves the song."""
+
+
+class StepSource(Protocol):
+    """Steps in the order in which they are played; every method belongs to the renderer's thread."""
+
+    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        """Return the step after `after` and count it as played; `EndlosError` when nothing can be played.
+
+        With `jump` it is not a natural continuation, if there is anything else.
+        """
+
+    def peek(self) -> Step | None:
+        """Return the next step that leaves the song, if it is known already, else the next one."""
+
+    def ban(self, audio_hash: str, at: Chunk) -> None:
+        """Plan no more steps into this song, whose file cannot be read; the stream stands at chunk `at`."""
+
+    def close(self) -> None:
+        """End; nothing is taken afterwards."""
+
+
+class Immediate:
+    """Plans a step when it is asked for: a function of pool, model, seed and settings alone."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+
+    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        """Plan the step after `after`, however long that takes."""
+        if after is not None:
+            self._planner.anchor(after)
+        step = self._planner.next(leave=jump)
+        self._planner.deliver(step)
+        return step
+
+    def peek(self) -> Step | None:
+        """Nothing is known ahead."""
+        return None
+
+    def ban(self, audio_hash: str, at: Chunk) -> None:
+        """Plan no more steps into this song."""
+        self._planner.ban(audio_hash)
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Ahead:
+    """Keeps `depth` steps planned by a thread of its own, so that `take` never waits for a score.
+
+    When no step is ready in time, `take` goes on naturally, or anywhere, and the plan starts anew there.
+    `refresh` is asked now and then for a newer generation to go on in; None when there is none.
+    """
+
+    def __init__(
+        self, planner: Planner, *, depth: int, refresh: Callable[[], Generation | None] | None = None
+    ) -> None:
+        self._planner = planner
+        self._depth = depth
+        self._refresh = refresh
+        self._changed = threading.Condition()
+        self._ready: deque[Step] = deque([planner.next()])
+        self._delivered: list[Step] = []
+        self._banned_hashes: set[str] = set()
+        self._new_bans: list[str] = []
+        self._anchor: Chunk | None = None
+        self._plan_number = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
+        self._thread.start()
+
+    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        """Return the planned step after `after`, else at once a fallback."""
+        with self._changed:
+            in_plan = bool(self._ready) and self._ready[0].after is after
+            while in_plan and jump and self._ready and self._ready[0].natural:
+                self._ready.popleft()
+            if in_plan and self._ready:
+                step = self._ready.popleft()
+            elif after is not None:
+                step = self._fallback(after, jump=jump)
+                self._start_anew(step.chunk)
+            else:
+                raise EndlosError("the stream has begun already")
+            self._delivered.append(step)
+            self._changed.notify()
+            return replace(step, margin_s=time.monotonic() - step.ready_at_s)
+
+    def peek(self) -> Step | None:
+        """Return the next planned step that leaves the song, else the next one."""
+        with self._changed:
+            leaving = (step for step in self._ready if not step.natural)
+            return next(leaving, self._ready[0] if self._ready else None)
+
+    def ban(self, audio_hash: str, at: Chunk) -> None:
+        """Throw the plan away and plan no more steps into this song."""
+        with self._changed:
+            self._banned_hashes.add(audio_hash)
+            self._new_bans.append(audio_hash)
+            self._start_anew(at)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread; a score under way is waited for."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(timeout=5.0)
+
+    def _fallback(self, after: Chunk, *, jump: bool) -> Step:
+        generation = after.generation
+        natural = int(generation.index.successor[after.row])
+        songs = generation.pool.songs
+        # From the song itself, else the next one that can be read, from its beginning.
+        order = [(after.song_index + further) % len(songs) for further in range(len(songs) + 1)]
+        readable = [song for song in order if songs[song].audio_hash not in self._banned_hashes]
+        if not readable:
+            raise EndlosError("none of the songs can be read any more; build the pool again")
+        if natural >= 0 and readable[0] == after.song_index and not jump:
+            row, rung = natural, "natural-fallback"
+        else:
+            others = [song for song in readable if song != after.song_index] or readable
+            row, rung = int(np.searchsorted(generation.index.song, others[0])), "any"
+        return Step(
+            after=after,
+            chunk=generation.chunk(row),
+            natural=row == natural,
+            rung=rung,
+            candidates=len(generation.index),
+            considered=1,
+            reasons=("no decision was ready in time",),
+            ready_at_s=time.monotonic(),
+        )
+
+    def _run(self) -> None:
+        next_refresh_s = time.monotonic() + REFRESH_S
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(self._has_work, timeout=REFRESH_S)
+                    if self._closed:
+                        return
+                    self._tell_planner()
+                    plan, enough = self._plan_number, self._is_enough()
+                if self._refresh is not None and time.monotonic() >= next_refresh_s:
+                    next_refresh_s = time.monotonic() + REFRESH_S
+                    generation = self._refresh()
+                    if generation is not None:
+                        self._planner.adopt(generation)
+                if not enough:
+                    step = self._planner.next()
+                    with self._changed:
+                        if plan == self._plan_number:
+                            self._ready.append(step)
+        except EndlosError as error:
+            log.error("planning has ended: %s", error)
+        except Exception:
+            # The stream goes on by fallbacks; the cause must be seen.
+            log.exception("planning has ended")
+
+    def _has_work(self) -> bool:
+        return self._closed or not self._is_enough() or bool(self._delivered or self._new_bans)
+
+    def _is_enough(self) -> bool:
+        leaves = any(not step.natural for step in self._ready)
+        return len(self._ready) >= (self._depth if leaves else MAX_DEPTH)
+
+    def _tell_planner(self) -> None:
+        """Pass on what the renderer's thread did meanwhile; the lock is held."""
+        for step in self._delivered:
+            self._planner.deliver(step)
+        self._delivered.clear()
+        for audio_hash in self._new_bans:
+            self._planner.ban(audio_hash)
+        self._new_bans.clear()
+        if self._anchor is not None:
+            self._planner.anchor(self._anchor)
+            self._anchor = None
+
+    def _start_anew(self, at: Chunk) -> None:
+        """Throw the plan away and have it go on from `at`; the lock is held."""
+        self._ready.clear()
+        self._plan_number += 1
+        self._anchor = at

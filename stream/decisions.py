@@ -1,0 +1,88 @@
+"""The decision log: one JSON line for each step of the stream, what was played and how it went."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from model.errors import OutputError
+from stream.generation import Chunk
+from stream.planner import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One step as it was played; see DESIGN in the README for the fields of its line."""
+
+    n: int
+    step: Step
+    before: Chunk | None
+    """What was left; None at the start of the stream."""
+    left_at_s: float | None
+    """Where in its song it was left: the end of the chunk, or earlier after `next`."""
+    t_out_frames: int
+    """Stream time of the middle of the join, in engine frames."""
+    engine_rate_hz: int
+    fade_frames: int
+    fade_law: str
+    gain_db: float
+
+    def as_json(self) -> dict[str, object]:
+        """Return the fields of one line, times in seconds."""
+        step = self.step
+        before = self.before
+        return {
+            "n": self.n,
+            "t_out_s": self.t_out_frames / self.engine_rate_hz,
+            "t_out_frames": self.t_out_frames,
+            "from": before
+            and {
+                "song": before.song.name,
+                "end_s": self.left_at_s,
+                "chunk": before.row,
+                "audio_hash": before.song.audio_hash,
+            },
+            "to": {
+                "song": step.chunk.song.name,
+                "start_s": step.chunk.start_s,
+                "chunk": step.chunk.row,
+                "audio_hash": step.chunk.song.audio_hash,
+            },
+            "natural": step.natural,
+            "score": step.score,
+            "rank": step.rank,
+            "candidates": step.candidates,
+            "considered": step.considered,
+            "strategy": step.rung,
+            "reasons": list(step.reasons),
+            "decision_ms": round(step.decision_ms, 3),
+            "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
+            "fade_s": self.fade_frames / self.engine_rate_hz,
+            "fade_law": self.fade_law,
+            "shift_ms": 0.0,
+            "gain_db": round(self.gain_db, 4),
+        }
+
+
+class DecisionLog:
+    """Writes decisions to a file as they are played; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise OutputError(
+                f"the decision log {path} cannot be written: {error.strerror}; name another file"
+            ) from error
+
+    def __call__(self, decision: Decision) -> None:
+        """Write one line."""
+        self._file.write(json.dumps(decision.as_json()) + "\n")
+
+    def __enter__(self) -> "DecisionLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()

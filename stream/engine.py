@@ -1,0 +1,177 @@
+"""The engine: from a pool folder to one endless stream that is pulled block by block."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from model.contract import carried_model
+from model.errors import EndlosError
+from model.kernels import FloatArray
+from stream.ahead import Ahead, Immediate, StepSource
+from stream.decisions import Decision
+from stream.generation import Chunk, Generation, open_generation
+from stream.planner import Planner, PlannerSettings
+from stream.pool import Song, current_generation
+from stream.renderer import Renderer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineSettings:
+    """What the stream is made of and how it sounds."""
+
+    planner: PlannerSettings = field(default_factory=PlannerSettings)
+    model: Path | None = None
+    """Model folder; None takes the one that the package carries."""
+    engine_rate_hz: int = 44_100
+    fade_s: float = 0.2
+    """Length of the crossfade at a join; shorter where a chunk is too short for it."""
+    target_lufs: float | None = -16.0
+    """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""
+    start_song: str | None = None
+    """Name (path in the music folder) of the song to start with; None: chosen by strategy and seed."""
+    plan_ahead: int = 3
+    """Steps planned ahead of the playhead while live."""
+    scorer_threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.engine_rate_hz not in (44_100, 48_000):
+            raise EndlosError(f"the engine runs at 44100 or 48000 Hz, not at {self.engine_rate_hz}")
+        if not 0.0 <= self.fade_s <= 20.0:
+            raise EndlosError(f"fade_s is {self.fade_s}, expected 0 to 20 seconds")
+        if self.target_lufs is not None and not -40.0 <= self.target_lufs <= 0.0:
+            raise EndlosError(f"target_lufs is {self.target_lufs}, expected -40 to 0")
+        if self.plan_ahead < 1:
+            raise EndlosError(f"plan_ahead is {self.plan_ahead}, expected at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NowPlaying:
+    """What the engine renders at this moment, and what it leaves for."""
+
+    song: Song
+    position_s: float
+    next_song: Song | None
+    next_score: float | None
+    time_s: float
+    """Stream time."""
+    songs: int
+    chunks: int
+    lost: int
+    """Files that could not be read while playing."""
+
+
+class Engine:
+    """One endless stream; `render` belongs to one thread, `skip` and `now` to any."""
+
+    def __init__(self, source: StepSource, planner: Planner, renderer: Renderer, rate_hz: int) -> None:
+        self._source = source
+        self._planner = planner
+        self._renderer = renderer
+        self.engine_rate_hz = rate_hz
+        self._skip = threading.Event()
+        self._now = self._snapshot()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        settings: EngineSettings,
+        *,
+        on_decision: Callable[[Decision], None] | None = None,
+        live: bool = False,
+    ) -> "Engine":
+        """Open the pool in `folder`; live, steps are planned ahead by a thread and new songs join in.
+
+        Raises `PoolError` or `ModelError` when there is no stream to be made of it.
+        """
+        model: Path | None = None
+        if settings.planner.strategy == "model":
+            model = settings.model or carried_model()
+
+        def open_current() -> Generation:
+            return open_generation(
+                folder,
+                model=model,
+                threads=settings.scorer_threads,
+                engine_rate_hz=settings.engine_rate_hz,
+            )
+
+        def newer() -> Generation | None:
+            try:
+                if current_generation(folder) == planner.generation.pool.generation:
+                    return None
+                return open_current()
+            except EndlosError as error:
+                log.warning("the newer pool is left aside: %s", error)
+                return None
+
+        generation = open_current()
+        planner = Planner(generation, settings.planner, _start(generation, settings.start_song))
+        source: StepSource = (
+            Ahead(planner, depth=settings.plan_ahead, refresh=newer) if live else Immediate(planner)
+        )
+        renderer = Renderer(
+            source,
+            engine_rate_hz=settings.engine_rate_hz,
+            fade_s=settings.fade_s,
+            target_lufs=settings.target_lufs,
+            on_decision=on_decision or _ignore,
+        )
+        return cls(source, planner, renderer, settings.engine_rate_hz)
+
+    def render(self, frames: int) -> FloatArray:
+        """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
+        if self._skip.is_set():
+            self._skip.clear()
+            self._renderer.jump()
+        block = self._renderer.render(frames)
+        self._now = self._snapshot()
+        return block
+
+    def skip(self) -> None:
+        """Leave for another piece at the next rendered frame."""
+        self._skip.set()
+
+    def now(self) -> NowPlaying:
+        """Return what is rendered now."""
+        return self._now
+
+    @property
+    def lost(self) -> dict[Path, str]:
+        """Files that could not be read while playing, with the reason."""
+        return dict(self._renderer.lost)
+
+    def close(self) -> None:
+        """End planning and close the songs."""
+        self._source.close()
+        self._planner.generation.reader.close()
+
+    def _snapshot(self) -> NowPlaying:
+        chunk, upcoming = self._renderer.chunk, self._source.peek()
+        return NowPlaying(
+            song=chunk.song,
+            position_s=self._renderer.position_s,
+            next_song=upcoming.chunk.song if upcoming else None,
+            next_score=upcoming.score if upcoming else None,
+            time_s=self._renderer.time_frames / self.engine_rate_hz,
+            songs=len(self._planner.generation.pool.songs),
+            chunks=len(self._planner.generation.pool),
+            lost=len(self._renderer.lost),
+        )
+
+
+def _start(generation: Generation, name: str | None) -> Chunk | None:
+    if name is None:
+        return None
+    for row, song in enumerate(generation.index.song):
+        if generation.pool.songs[song].name == name:
+            return generation.chunk(row)
+    raise EndlosError(f"the pool has no song {name!r}; name one as `endlos pool info` lists it")
+
+
+def _ignore(decision: Decision) -> None:
+    """Keep no log."""
