@@ -1,0 +1,187 @@
+"""What the Icecast and the HTTP output share: a thread that takes, encodes, delivers, and starts over."""
+
+import random
+import threading
+import time
+
+import numpy as np
+
+from model.errors import OutputError
+from model.kernels import FloatArray
+from stream.outputs.base import OutputStatus, State
+from stream.outputs.encoder import Codec, StreamEncoder
+from stream.outputs.feed import EncoderFeed, audible
+
+POLL_S = 0.03
+FIRST_RETRY_S = 0.5
+LAST_RETRY_S = 5.0
+STEADY_S = 10.0
+"""A session that lasted this long makes the next fault a new one, retried quickly."""
+
+_CLOSE_S = 0.5
+_INTERRUPTED_S = 0.4
+
+
+class EncodedOutput:
+    """An `Output` whose one thread runs sessions for ever: connect, encode, deliver; after a fault, again.
+
+    A subclass says how to connect and deliver. Those methods may block; the pacer only ever meets the ring.
+    """
+
+    def __init__(self, name: str, engine_rate_hz: int, codec: Codec, bitrate_kbps: int) -> None:
+        """Make the output; refuse (`OutputError`) what cannot be encoded."""
+        StreamEncoder(codec, engine_rate_hz, bitrate_kbps)
+        self.name = name
+        self.codec: Codec = codec
+        self.engine_rate_hz = engine_rate_hz
+        self.bitrate_kbps = bitrate_kbps
+        self._feed = EncoderFeed(engine_rate_hz)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._started = False
+        self._state: State = "starting"
+        self._fault = ""
+        self._frames_out = 0
+        self._audible_at_s: float | None = None
+
+    def start(self) -> None:
+        """Begin to take blocks."""
+        self._started = True
+        self._thread.start()
+
+    def space_frames(self) -> int:
+        """Return how many frames `offer` takes now without dropping any."""
+        return self._feed.space_frames()
+
+    def offer(self, block: FloatArray) -> None:
+        """Take a block `(frames, 2)` float32; never blocks: what does not fit is dropped and counted."""
+        self._feed.offer(block)
+
+    def skip(self) -> None:
+        """Do nothing: the ring is nearly empty at all times, and what was delivered is beyond recall."""
+
+    def silent_for_s(self) -> float | None:
+        """Return how long ago audible sound was last delivered, None when never. Any thread."""
+        return None if self._audible_at_s is None else time.monotonic() - self._audible_at_s
+
+    def status(self) -> OutputStatus:
+        """Return a snapshot. Any thread."""
+        state, detail = self._state, self._fault or self._detail()
+        if self._stop.is_set():
+            state = "stopped"
+        elif self._started and not self._thread.is_alive():
+            state, detail = "stopped", "its thread died; start endlos again"
+        return OutputStatus(
+            name=self.name,
+            state=state,
+            detail=detail,
+            frames_out=self._frames_out,
+            underrun_frames=self._feed.silence_frames,
+            dropped_frames=self._feed.dropped_frames,
+            buffered_s=self._feed.buffered_s,
+        )
+
+    def close(self) -> None:
+        """Fade out and end, within a second, also when a delivery is blocked."""
+        self._stop.set()
+        if not self._thread.is_alive():
+            return
+        self._thread.join(_CLOSE_S)
+        if self._thread.is_alive():
+            self._interrupt()
+            # What is stuck even now (a name look-up) is a daemon, and ends with the process.
+            self._thread.join(_INTERRUPTED_S)
+
+    # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
+
+    def _connect(self) -> None:
+        """Make ready to deliver; raise what went wrong."""
+        raise NotImplementedError
+
+    def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
+        """Hand on encoded bytes; header: what a new listener needs first, empty but with the first bytes.
+
+        frames: engine frames that were encoded since the last delivery.
+        """
+        raise NotImplementedError
+
+    def _attend(self) -> None:
+        """Do what is due between two deliveries; raise when the connection is gone."""
+
+    def _disconnect(self) -> None:
+        """End the connection, if there is one."""
+
+    def _interrupt(self) -> None:
+        """Make a blocked delivery fail at once. The closing thread."""
+
+    def _detail(self) -> str:
+        """Return where the stream can be heard. Any thread."""
+        return ""
+
+    # The worker's thread.
+
+    def _work(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while not self._stop.is_set():
+            began_s = time.monotonic()
+            try:
+                try:
+                    self._session()
+                finally:
+                    self._disconnect()
+            except Exception as error:
+                # Whatever it was: an endless stream comes back by itself, and says what happened.
+                self._fault = explain(error)
+                self._state = "reconnecting"
+            if time.monotonic() - began_s > STEADY_S:
+                retry_s = FIRST_RETRY_S
+            # Jitter, so that many streams do not all knock at once when their server is back.
+            self._wait(retry_s * random.uniform(0.75, 1.0))
+            retry_s = min(2 * retry_s, LAST_RETRY_S)
+
+    def _wait(self, wait_s: float) -> None:
+        """Wait, throwing away what is offered meanwhile."""
+        until_s = time.monotonic() + wait_s
+        while time.monotonic() < until_s and not self._stop.wait(POLL_S):
+            self._feed.discard()
+
+    def _session(self) -> None:
+        self._connect()
+        encoder = StreamEncoder(self.codec, self.engine_rate_hz, self.bitrate_kbps)
+        self._feed.restart()
+        self._state, self._fault = "playing", ""
+        header_is_due, frames = True, 0
+        while True:
+            last = self._stop.is_set()
+            block = self._feed.take()
+            if last:
+                tail = self._feed.finish()
+                block = tail if block is None else np.concatenate([block, tail])
+            if block is None:
+                self._attend()
+                self._stop.wait(POLL_S)
+                continue
+            data = encoder.encode(block)
+            if last:
+                data += encoder.flush()
+            frames += len(block)
+            if data:
+                self._deliver(encoder.header if header_is_due else b"", data, frames)
+                self._frames_out += frames
+                header_is_due, frames = False, 0
+            if audible(block):
+                self._audible_at_s = time.monotonic()
+            if last:
+                return
+            self._attend()
+
+
+def explain(error: Exception) -> str:
+    """Return what went wrong, in words for a status line."""
+    if isinstance(error, OutputError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,119 @@
+"""What stands before every encoder: a ring, fades at both ends, and silence when nothing comes."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from model.kernels import FloatArray
+from stream.ring import Ring
+
+RING_S = 4.0
+FADE_S = 0.1
+STARVED_AFTER_S = 1.0
+AUDIBLE = 0.5 / 32768
+"""Peaks below half a 16-bit step are silence."""
+
+_TAKE_S = 0.25
+
+
+class EncoderFeed:
+    """The pacer offers, one worker thread takes.
+
+    What is taken is `FADE_S` late, so that something is left to fade out when the end
+    comes unforeseen.
+    """
+
+    def __init__(self, engine_rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate_hz = engine_rate_hz
+        self._clock = clock
+        self._ring = Ring(round(RING_S * engine_rate_hz))
+        self._fade_frames = round(FADE_S * engine_rate_hz)
+        self._held = np.zeros((0, 2), dtype=np.float32)
+        self._faded_in = 0
+        self._since_s = clock()
+        self._silence = 0
+        # Each counter has one writing thread: the pacer's, and the worker's.
+        self._not_taken = 0
+        self._thrown_away = 0
+        self.silence_frames = 0
+
+    # The pacer's thread.
+
+    def space_frames(self) -> int:
+        """Return how many frames `offer` takes now."""
+        return self._ring.space_frames()
+
+    def offer(self, block: FloatArray) -> None:
+        """Take what fits of a block `(frames, 2)`; count the rest as dropped."""
+        self._not_taken += len(block) - self._ring.write(block)
+
+    # Any thread.
+
+    @property
+    def dropped_frames(self) -> int:
+        """Frames that were offered and will never be encoded."""
+        return self._not_taken + self._thrown_away
+
+    @property
+    def buffered_s(self) -> float:
+        """Seconds of audio that wait for the worker."""
+        return self._ring.readable_frames() / self._rate_hz
+
+    # The worker's thread.
+
+    def restart(self) -> None:
+        """Throw away what waits: the next frames are fresh, and faded in."""
+        self.discard()
+        self._held = self._held[:0]
+        self._faded_in = 0
+        self._since_s = self._clock()
+        self._silence = 0
+
+    def discard(self) -> None:
+        """Throw away, and count, what waits in the ring."""
+        waiting = self._ring.readable_frames()
+        self._ring.read(waiting)
+        self._thrown_away += waiting
+
+    def take(self) -> FloatArray | None:
+        """Return the next frames to encode, or None when there is nothing to do for now.
+
+        When nothing has come for `STARVED_AFTER_S`, the sound is faded out and silence follows at the pace
+        of the clock: a server drops a source that says nothing, and a player gives up.
+        """
+        frames = min(self._ring.readable_frames(), round(_TAKE_S * self._rate_hz))
+        now_s = self._clock()
+        if frames:
+            self._since_s, self._silence = now_s, 0
+            return self._push(self._ring.read(frames))
+        starved_s = now_s - self._since_s
+        if starved_s < STARVED_AFTER_S:
+            return None
+        silence = min(round(starved_s * self._rate_hz) - self._silence, self._rate_hz)
+        self._silence += silence
+        self.silence_frames += silence
+        return np.concatenate([self.finish(), np.zeros((silence, 2), dtype=np.float32)])
+
+    def finish(self) -> FloatArray:
+        """Return what is held back, faded out; what is taken afterwards fades in again."""
+        held, self._held = self._held, self._held[:0]
+        self._faded_in = 0
+        return held * np.linspace(1.0, 0.0, len(held), dtype=np.float32)[:, np.newaxis]
+
+    def _push(self, block: FloatArray) -> FloatArray:
+        rising = min(len(block), self._fade_frames - self._faded_in)
+        if rising > 0:
+            gain = (self._faded_in + np.arange(rising)) / self._fade_frames
+            block = block.copy()
+            block[:rising] *= gain.astype(np.float32)[:, np.newaxis]
+            self._faded_in += rising
+        joined = np.concatenate([self._held, block])
+        ready = max(len(joined) - self._fade_frames, 0)
+        self._held = joined[ready:].copy()
+        return joined[:ready]
+
+
+def audible(block: FloatArray) -> bool:
+    """Return whether a block `(frames, 2)` holds anything that can be heard."""
+    return bool(len(block)) and float(np.abs(block).max()) > AUDIBLE

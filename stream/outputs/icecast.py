@@ -1,0 +1,255 @@
+"""Icecast output: a source client that reconnects for ever and never tells its password.
+
+PyAV's own `icecast://` was tried against icecast2: it drops the `password` option, so the password has to
+stand in the URL, which its exceptions then print; passwords with `/` or `?` in them are refused; and a
+server that stalls blocks it for good. The protocol itself is one PUT request.
+"""
+
+import base64
+import http.client
+import os
+import re
+import select
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from model.errors import OutputError
+from stream.outputs.encoded import EncodedOutput, explain
+from stream.outputs.encoder import CODECS, Codec, content_type
+
+PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
+DEFAULT_PORT = 8000
+CONNECT_TIMEOUT_S = 5.0
+STALL_TIMEOUT_S = 5.0
+"""A server that takes nothing for this long is given up, and called again."""
+TITLE_TIMEOUT_S = 1.0
+TITLE_RETRY_S = 5.0
+
+_DEFAULT_KBPS: dict[Codec, int] = {"mp3": 128, "opus": 96, "vorbis": 128, "aac": 128, "flac": 0}
+_EXTENSIONS: dict[str, Codec] = {
+    "mp3": "mp3",
+    "opus": "opus",
+    "ogg": "vorbis",
+    "oga": "vorbis",
+    "aac": "aac",
+    "flac": "flac",
+}
+# What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
+_SEND_BUFFER_BYTES = 64 * 1024
+_ANSWER_BYTES = 8192
+_USER_AGENT = "endlos"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IcecastTarget:
+    """Where to send the stream, and as what."""
+
+    host: str
+    port: int
+    mount: str
+    """With its leading slash."""
+    user: str
+    password: str = field(repr=False)
+    codec: Codec
+    bitrate_kbps: int
+
+    @property
+    def url(self) -> str:
+        """The address without the password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"icecast://{host}:{self.port}{self.mount}"
+
+    @property
+    def authorization(self) -> str:
+        """The value of the HTTP header that carries user and password."""
+        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
+
+
+def icecast_password(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the password from the first line of `file`, else from the environment, else None."""
+    if file is None:
+        return environment.get(PASSWORD_VARIABLE) or None
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise OutputError(
+            f"{file} cannot be read as the Icecast password file ({reason}); give a text file with one line"
+        ) from None
+    if not lines or not lines[0]:
+        raise OutputError(f"{file} is empty; its first line should be the Icecast password")
+    return lines[0]
+
+
+def parse_icecast_url(text: str, password: str | None) -> IcecastTarget:
+    """Read `icecast://[user@]host[:port]/mount[?format=F&bitrate=KBPS]`; refuse a password in it.
+
+    The format is `format`, else the mount's extension, else mp3. `OutputError` on anything else.
+    """
+    # Whatever is wrong with the address: no message may repeat the part that could hold a password.
+    safe = re.sub(r"//.*@", "//", text)
+    wanted = "expected icecast://[user@]host[:port]/mount, such as icecast://source@localhost:8000/endlos.mp3"
+    try:
+        parts = urlsplit(text)
+        port = parts.port or DEFAULT_PORT
+    except ValueError:
+        raise OutputError(f"{safe} is not an Icecast address; {wanted}") from None
+    if parts.password is not None:
+        raise OutputError(
+            f"{safe} was given with a password in it, where other users of this machine can read it; "
+            f"set {PASSWORD_VARIABLE} or use --icecast-password-file instead"
+        )
+    if parts.scheme != "icecast" or not parts.hostname or len(parts.path) < 2 or parts.fragment:
+        raise OutputError(f"{safe} is not an Icecast address; {wanted}")
+    if password is None:
+        raise OutputError(
+            f"{safe} needs the source password; set {PASSWORD_VARIABLE} or use --icecast-password-file"
+        )
+    options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    unknown = sorted(set(options) - {"format", "bitrate"})
+    if unknown:
+        raise OutputError(f"{safe} has the unknown option {unknown[0]}; expected format or bitrate")
+    ending = parts.path.rpartition(".")[2].lower() if "." in parts.path else ""
+    codec = options.get("format", _EXTENSIONS.get(ending, "mp3"))
+    if codec not in CODECS:
+        raise OutputError(f"{safe} asks for the format {codec}; expected one of {', '.join(CODECS)}")
+    kbps = options.get("bitrate", str(_DEFAULT_KBPS[codec]))
+    if not kbps.isascii() or not kbps.isdigit() or int(kbps) > 512:
+        raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to 512")
+    return IcecastTarget(
+        host=parts.hostname,
+        port=port,
+        mount=quote(unquote(parts.path)),
+        user=unquote(parts.username or "source"),
+        password=password,
+        codec=codec,
+        bitrate_kbps=int(kbps),
+    )
+
+
+class IcecastOutput(EncodedOutput):
+    """Feeds one mount of an Icecast server, with stream titles for MP3 and AAC."""
+
+    def __init__(self, target: IcecastTarget, engine_rate_hz: int, title: Callable[[], str]) -> None:
+        """title: what is playing; called from the worker's thread, must not block."""
+        super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps)
+        self._target = target
+        self._title = title
+        self._sent_title: str | None = None
+        self._title_due_s = 0.0
+        self._title_fault = ""
+        self._socket: socket.socket | None = None
+
+    def _detail(self) -> str:
+        return self._title_fault or f"http://{self._target.url.removeprefix('icecast://')}"
+
+    def _connect(self) -> None:
+        target = self._target
+        connection = socket.create_connection((target.host, target.port), timeout=CONNECT_TIMEOUT_S)
+        self._socket = connection
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(self._request())
+        self._check(self._answer(connection))
+        connection.settimeout(STALL_TIMEOUT_S)
+        # The server forgot the title together with the old connection.
+        self._sent_title, self._title_due_s, self._title_fault = None, 0.0, ""
+
+    def _request(self) -> bytes:
+        target = self._target
+        lines = [
+            f"PUT {target.mount} HTTP/1.1",
+            f"Host: {target.host}:{target.port}",
+            f"Authorization: {target.authorization}",
+            f"User-Agent: {_USER_AGENT}",
+            f"Content-Type: {content_type(target.codec)}",
+            "Expect: 100-continue",
+            "Ice-Name: endlos",
+            "Ice-Description: An endless, seamless stream",
+            "Ice-Genre: Various",
+            "Ice-Public: 0",
+        ]
+        if target.bitrate_kbps:
+            lines.append(f"Ice-Bitrate: {target.bitrate_kbps}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+    @staticmethod
+    def _answer(connection: socket.socket) -> str:
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            more = connection.recv(_ANSWER_BYTES)
+            answer += more
+            if not more or len(answer) > _ANSWER_BYTES:
+                break
+        return answer.partition(b"\r\n")[0].decode("latin-1")
+
+    def _check(self, answer: str) -> None:
+        words = answer.split(maxsplit=2)
+        if len(words) < 2 or not words[0].startswith("HTTP/"):
+            raise OutputError("the server does not speak HTTP; is the port right?")
+        if words[1] in ("100", "200"):
+            return
+        if words[1] == "401":
+            raise OutputError(
+                f"the server refuses the password of user {self._target.user} (401); "
+                "compare it with <source-password> in icecast.xml"
+            )
+        reason = words[2] if len(words) > 2 else ""
+        raise OutputError(f"the server refuses the stream ({words[1]} {reason})")
+
+    def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
+        cast(socket.socket, self._socket).sendall(header + data)
+
+    def _attend(self) -> None:
+        connection = cast(socket.socket, self._socket)
+        # A source is told nothing while all is well, so that what can be read is mostly the end.
+        if select.select([connection], [], [], 0)[0] and not connection.recv(_ANSWER_BYTES):
+            raise ConnectionResetError(None, "the server closed the connection")
+        if self.codec in ("mp3", "aac") and time.monotonic() >= self._title_due_s:
+            self._send_title()
+
+    def _send_title(self) -> None:
+        title = self._title()
+        if title == self._sent_title:
+            return
+        target = self._target
+        query = urlencode(
+            {"mount": unquote(target.mount), "mode": "updinfo", "song": title, "charset": "UTF-8"},
+            quote_via=quote,
+        )
+        connection = http.client.HTTPConnection(target.host, target.port, timeout=TITLE_TIMEOUT_S)
+        try:
+            connection.request(
+                "GET",
+                f"/admin/metadata?{query}",
+                headers={"Authorization": target.authorization, "User-Agent": _USER_AGENT},
+            )
+            answer = connection.getresponse()
+            answer.read(_ANSWER_BYTES)
+            if answer.status != http.client.OK:
+                raise OutputError(f"{answer.status} {answer.reason}")
+        except (OSError, http.client.HTTPException, OutputError) as error:
+            # A missing title is no reason to stop the music.
+            self._title_fault = f"the title was not taken ({explain(error)})"
+            self._title_due_s = time.monotonic() + TITLE_RETRY_S
+        else:
+            self._sent_title, self._title_fault = title, ""
+        finally:
+            connection.close()
+
+    def _disconnect(self) -> None:
+        connection, self._socket = self._socket, None
+        if connection is not None:
+            connection.close()
+
+    def _interrupt(self) -> None:
+        connection = self._socket
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
