@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from model.errors import EndlosError
 from model.kernels import FloatArray
+from stream.decode import decode
 from tools.cut import CutSettings, cut_song
 from tools.silence import FULL_SCALE, Int16Array, detect_silence, detect_silence_pydub, to_int16
 
@@ -130,7 +130,7 @@ def test_real_songs_have_the_same_ranges_as_pydub_finds(shared_music: Path) -> N
     rng = np.random.default_rng(0)
     found = 0
     for path in songs:
-        audio, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
+        audio, rate_hz = decode(path)
         if not whole:
             start = int(rng.integers(len(audio) - EXCERPT_S * rate_hz))
             audio = audio[start : start + EXCERPT_S * rate_hz]
@@ -343,7 +343,7 @@ def test_every_real_song_gives_musical_chunks(shared_music: Path) -> None:
         "various/electronic_heroofthewinds_synthgroove.ogg",
         "similar/holizna-a_autumn.mp3",
     ):
-        audio, rate_hz = soundfile.read(shared_music / "library" / name, dtype="float32", always_2d=True)
+        audio, rate_hz = decode(shared_music / "library" / name)
         result = cut_song(audio, rate_hz, CutSettings())
         lengths_s = np.diff(result.bounds) / rate_hz
         assert lengths_s.min() >= 2.0, name
