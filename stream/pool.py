@@ -18,6 +18,7 @@ from model.kernels import DoubleArray, FloatArray, IntArray
 DATABASE_FILE = "pool.db"
 SCHEMA_VERSION = 1
 FINGERPRINT_FRAMES = 16
+FINGERPRINT_BYTES = 2 * FINGERPRINT_FRAMES * 2 * 4  # first and last, both channels, float32
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -74,6 +75,9 @@ CREATE TABLE IF NOT EXISTS failures (
     path   TEXT NOT NULL,
     kind   TEXT NOT NULL,             -- 'failed' (cannot be read) or 'skipped' (too short, silent)
     reason TEXT NOT NULL,
+    size_bytes   INTEGER NOT NULL,    -- a skipped file that is unchanged is not analysed again
+    mtime_ns     INTEGER NOT NULL,
+    analysis_key TEXT NOT NULL,
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
 """
@@ -189,24 +193,35 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
             f"build one with `endlos pool build MUSIC --out {folder}`"
         )
     try:
-        mode = "rw" if write else "ro"
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
         try:
-            version = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        except sqlite3.Error:
-            connection.close()
-            raise
+            connection, version = _opened(path, "rw" if write else "ro")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            # A build was killed in the middle of a transaction, and undoing it takes a writer.
+            _opened(path, "rw")[0].close()
+            connection, version = _opened(path, "ro")
     except sqlite3.Error as error:
         raise PoolError(
             f"{path} cannot be read as a pool ({error}); restore it or build the pool anew"
         ) from error
-    if version is None or int(version[0]) != SCHEMA_VERSION:
+    if version != str(SCHEMA_VERSION):
         connection.close()
-        found = "none" if version is None else version[0]
+        found = "none" if version is None else version
         raise PoolError(
             f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; build the pool anew"
         )
     return connection
+
+
+def _opened(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection, None if row is None else str(row[0])
 
 
 def generation_folder(folder: Path, generation: int) -> Path:
@@ -230,6 +245,17 @@ def current_generation(folder: Path) -> int | None:
 
 def open_pool(folder: Path) -> Pool:
     """Open the current generation; `PoolError` when there is none or it is broken."""
+    opened = current_generation(folder)
+    try:
+        return _open_current(folder)
+    except PoolError:
+        # Builds that publish quickly may have tidied this generation away while it was being opened.
+        if current_generation(folder) == opened:
+            raise
+        return _open_current(folder)
+
+
+def _open_current(folder: Path) -> Pool:
     with closing(connect(folder)) as connection:
         try:
             # One read transaction: the generation, its songs and its chunks belong together.
@@ -238,11 +264,11 @@ def open_pool(folder: Path) -> Pool:
             generation = _current(connection)
             if generation is None:
                 raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
-            complete = bool(
-                connection.execute(
-                    "SELECT complete FROM generations WHERE generation = ?", (generation,)
-                ).fetchone()[0]
-            )
+            published = connection.execute(
+                "SELECT complete FROM generations WHERE generation = ?", (generation,)
+            ).fetchone()
+            if published is None:
+                raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
             song_rows = connection.execute(
                 """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
                           artist, album, loudness_lufs, true_peak_db, seekable, cut
@@ -261,16 +287,19 @@ def open_pool(folder: Path) -> Pool:
     if not chunk_rows:
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
     heads, tails = (_edges(folder, generation, name, len(chunk_rows)) for name in ("heads", "tails"))
+    prints = b"".join(row[4] for row in chunk_rows)
+    if len(prints) != len(chunk_rows) * FINGERPRINT_BYTES:
+        raise _broken(folder, sqlite3.DatabaseError("fingerprints of a wrong length"))
     return Pool(
         folder=folder,
         generation=generation,
-        complete=complete,
+        complete=bool(published[0]),
         songs=tuple(_song(row) for row in song_rows),
         chunk_song=np.array([row[0] for row in chunk_rows], dtype=np.int64),
         start_sample=np.array([row[1] for row in chunk_rows], dtype=np.int64),
         end_sample=np.array([row[2] for row in chunk_rows], dtype=np.int64),
         loudness_db=np.array([row[3] for row in chunk_rows], dtype=np.float32),
-        fingerprints=np.frombuffer(b"".join(row[4] for row in chunk_rows), dtype="<f4")
+        fingerprints=np.frombuffer(prints, dtype="<f4")
         .reshape(-1, 2, FINGERPRINT_FRAMES, 2)
         .astype(np.float32),
         heads=heads,
@@ -293,7 +322,7 @@ def failures(folder: Path) -> tuple[Failure, ...]:
 
 
 def _current(connection: sqlite3.Connection) -> int | None:
-    row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
+    row = connection.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'").fetchone()
     return None if row is None else int(row[0])
 
 

@@ -1,0 +1,152 @@
+"""Everything a pool keeps of one song, measured in one pass over its audio."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import DecodeError
+from model.features import EDGE_RATE_HZ, chunk_edges
+from model.kernels import FloatArray, IntArray
+from stream.decode import decode, probe, seeks_check_out
+from stream.pool import FINGERPRINT_FRAMES, decoded_copy, fingerprint
+from stream.spans import write_decoded_copy
+from tools.cut import CutSettings, cut_song
+from tools.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
+from tools.tags import Tags, read_tags
+from tools.workers import Room
+
+ANALYSIS_VERSION = 1
+"""Raised when the same song and settings give another result; pools are then analysed anew."""
+
+HASH_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisSettings:
+    """What decides the result of an analysis."""
+
+    cut: CutSettings
+    edge_samples: int
+    """Length of the edges that are kept, in samples at `EDGE_RATE_HZ`."""
+
+    @property
+    def key(self) -> str:
+        """A short name for the settings and the version of the analysis; equal keys mean equal results."""
+        described = json.dumps([ANALYSIS_VERSION, EDGE_RATE_HZ, asdict(self)], sort_keys=True)
+        return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SongAnalysis:
+    """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
+
+    bounds: `(n + 1,)` int64, samples at the song's own rate; chunk i is `bounds[i]:bounds[i + 1]`.
+    chunk_db: `(n,)` float32, RMS level in dBFS.
+    fingerprints: `(n, 2, FINGERPRINT_FRAMES, 2)` float32.
+    edges: `(n, 2, 2, edge_samples)` float32: head and tail, each of both channels.
+    """
+
+    audio_hash: str
+    size_bytes: int
+    mtime_ns: int
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    tags: Tags
+    loudness: Loudness
+    seekable: bool
+    cut: str
+    bounds: IntArray
+    chunk_db: FloatArray
+    fingerprints: FloatArray
+    edges: FloatArray
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return len(self.chunk_db)
+
+
+def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
+    """Decode, measure, cut and fingerprint one song.
+
+    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size.
+    `DecodeError` when the file cannot be read or changes meanwhile; `PoolError` when the copy cannot be
+    written.
+    """
+    try:
+        before = path.stat()
+        audio_hash = hash_file(path)
+    except OSError as error:
+        raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
+    audio, sample_rate_hz = decode(path)
+    channels = probe(path).channels
+    try:
+        after = path.stat()
+    except OSError as error:
+        raise DecodeError(f"{path} went away while it was read: {error.strerror}") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise DecodeError(f"{path} changed while it was read; build again once it is whole")
+    if not np.isfinite(audio).all():
+        raise DecodeError(f"{path} holds samples that are no finite numbers; export it again")
+    result = cut_song(audio, sample_rate_hz, settings.cut)
+    spans = list(zip(result.bounds[:-1].tolist(), result.bounds[1:].tolist(), strict=True))
+    chunks = [audio[start:stop] for start, stop in spans]
+    loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
+    if chunks:
+        loudness = measure_loudness(audio, sample_rate_hz)
+        seekable = seeks_check_out(path, audio, seed=int(audio_hash[:8], 16))
+        if not seekable:
+            _keep_copy(audio, pool_folder, audio_hash, room)
+    return SongAnalysis(
+        audio_hash=audio_hash,
+        size_bytes=before.st_size,
+        mtime_ns=before.st_mtime_ns,
+        sample_rate_hz=sample_rate_hz,
+        channels=channels,
+        frames=len(audio),
+        tags=read_tags(path),
+        loudness=loudness,
+        seekable=seekable,
+        cut=result.note,
+        bounds=result.bounds,
+        chunk_db=np.array([rms_db(chunk) for chunk in chunks], dtype=np.float32),
+        fingerprints=_stacked([fingerprint(chunk) for chunk in chunks], (2, FINGERPRINT_FRAMES, 2)),
+        edges=_stacked(
+            [np.stack(chunk_edges(chunk, sample_rate_hz, settings.edge_samples)) for chunk in chunks],
+            (2, 2, settings.edge_samples),
+        ),
+    )
+
+
+def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> None:
+    """Write the decoded copy of a song that was analysed before; errors as in `analyse_song`."""
+    audio, _ = decode(path)
+    _keep_copy(audio, pool_folder, audio_hash, room)
+
+
+def hash_file(path: Path) -> str:
+    """Return the BLAKE2b hash of a file's bytes, 40 hexadecimal digits; `OSError` if it cannot be read."""
+    digest = hashlib.blake2b(digest_size=20)
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def copy_bytes(frames: int) -> int:
+    """Return the size of a decoded copy's samples."""
+    return frames * 2 * np.dtype(np.float32).itemsize
+
+
+def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room) -> None:
+    target = decoded_copy(pool_folder, audio_hash)
+    if not target.is_file() and room(audio_hash, copy_bytes(len(audio))):
+        write_decoded_copy(audio, target)
+
+
+def _stacked(arrays: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    return np.stack(arrays) if arrays else np.empty((0, *shape), dtype=np.float32)
