@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from io import RawIOBase
-from typing import Literal, Protocol, cast, get_args
+from typing import ClassVar, Literal, Protocol, cast, get_args
 
 import av
 import numpy as np
@@ -73,10 +72,10 @@ class StreamEncoder:
         self._sink = _Sink()
         self._pages = _OggPages() if _KINDS[codec].ogg else None
         try:
-            self._coder: _Coder = (
-                _SoundfileVorbis(self._sink, self.sample_rate_hz, bitrate_kbps)
+            self._coder: Coder = (
+                VorbisCoder(self._sink, self.sample_rate_hz, bitrate_kbps)
                 if codec == "vorbis"
-                else _LibavCoder(self._sink, codec, self.sample_rate_hz, bitrate_kbps)
+                else LibavCoder(self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True)
             )
         except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
             raise OutputError(
@@ -109,18 +108,17 @@ class StreamEncoder:
         return data if self._pages is None else self._pages.split(data)
 
 
-class _Sink(RawIOBase):
+class _Sink:
     """Where the encoders write to: a file that cannot seek back, emptied after each block."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._position = 0
 
-    def write(self, data: object) -> int:
-        raw = bytes(cast(bytes, data))
-        self._bytes += raw
-        self._position += len(raw)
-        return len(raw)
+    def write(self, data: bytes) -> int:
+        self._bytes += data
+        self._position += len(data)
+        return len(data)
 
     # libsndfile asks for the length of a file, even of one that it only ever appends to.
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -128,12 +126,6 @@ class _Sink(RawIOBase):
 
     def tell(self) -> int:
         return self._position
-
-    def seekable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
 
     def take(self) -> bytes:
         data = bytes(self._bytes)
@@ -180,29 +172,53 @@ def _page_size(data: bytes, start: int) -> int | None:
     return 27 + segments + sum(data[start + 27 : start + 27 + segments])
 
 
-class _Coder(Protocol):
-    def encode(self, block: FloatArray) -> None: ...
-    def close(self) -> None: ...
+class BinaryFile(Protocol):
+    """What an encoder writes to; one that cannot seek has no use for `seek` but to be asked."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of `data`."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a position, and return it."""
+
+    def tell(self) -> int:
+        """Return the position."""
 
 
-class _LibavCoder:
-    """FFmpeg's encoders and muxers through PyAV."""
+class Coder(Protocol):
+    """One encoder with its container."""
 
-    _ENCODERS: dict[str, tuple[str, str, str]] = {  # noqa: RUF012 - a constant table
+    def encode(self, block: FloatArray) -> None:
+        """Take `(frames, 2)` float32."""
+
+    def close(self) -> None:
+        """Write what is left; nothing the second time."""
+
+
+class LibavCoder:
+    """FFmpeg's encoders and muxers, through PyAV."""
+
+    # Encoder, container, sample format.
+    _ENCODERS: ClassVar[dict[Codec, tuple[str, str, str]]] = {
         "mp3": ("libmp3lame", "mp3", "fltp"),
         "opus": ("libopus", "ogg", "flt"),
         "aac": ("aac", "adts", "fltp"),
         "flac": ("flac", "ogg", "s16"),
     }
 
-    def __init__(self, sink: _Sink, codec: Codec, rate_hz: int, bitrate_kbps: int) -> None:
+    def __init__(
+        self, file: BinaryFile, codec: Codec, rate_hz: int, bitrate_kbps: int, *, live: bool
+    ) -> None:
+        """live: the file is an endless stream, and cannot seek."""
         encoder, container, self._format = self._ENCODERS[codec]
-        options = {"flush_packets": "1"}
-        if container == "mp3":
-            options |= {"write_xing": "0", "id3v2_version": "0"}
-        if container == "ogg":
-            options["page_duration"] = str(_PAGE_US)
-        self._container = av.open(sink, "w", format=container, options=options)
+        options: dict[str, str] = {}
+        if live:
+            options = {"flush_packets": "1"}
+            if container == "mp3":
+                options |= {"write_xing": "0", "id3v2_version": "0"}
+            if container == "ogg":
+                options["page_duration"] = str(_PAGE_US)
+        self._container = av.open(file, "w", format=container, options=options)
         self._stream = cast(
             AudioStream,
             self._container.add_stream(encoder, rate=rate_hz, layout="stereo", format=self._format),
@@ -214,8 +230,10 @@ class _LibavCoder:
         self._frames = 0
         self._packet_frames = self._stream.codec_context.frame_size
         self._pending = np.zeros((0, 2), dtype=np.float32)
+        self._closed = False
 
     def encode(self, block: FloatArray) -> None:
+        """Take `(frames, 2)` float32, any number of frames."""
         # Cut here, in the codec's own frame length, so that the bytes do not depend on the block size.
         joined = np.concatenate([self._pending, block])
         whole = len(joined) // self._packet_frames * self._packet_frames
@@ -224,6 +242,10 @@ class _LibavCoder:
         self._pending = joined[whole:].copy()
 
     def close(self) -> None:
+        """Write what is left; nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
         if len(self._pending):
             self._encode_frame(self._pending)
         for packet in self._stream.encode(None):
@@ -248,21 +270,24 @@ class _LibavCoder:
             self._container.mux(packet)
 
 
-class _SoundfileVorbis:
+class VorbisCoder:
     """libvorbis, which PyAV's FFmpeg does not carry, through libsndfile."""
 
     # Nominal bit rates of libvorbis's qualities 0, 1, .. 10 for stereo at 44.1 kHz, in kbit/s.
     _QUALITY_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
-    def __init__(self, sink: _Sink, rate_hz: int, bitrate_kbps: int) -> None:
+    def __init__(self, file: BinaryFile, rate_hz: int, bitrate_kbps: int) -> None:
+        """bitrate_kbps: libvorbis is asked for the quality that comes near it on average."""
         quality = float(np.interp(bitrate_kbps, self._QUALITY_KBPS, np.arange(11) / 10))
         self._file = soundfile.SoundFile(
-            sink, "w", rate_hz, 2, format="OGG", subtype="VORBIS", compression_level=1.0 - quality
+            file, "w", rate_hz, 2, format="OGG", subtype="VORBIS", compression_level=1.0 - quality
         )
 
     def encode(self, block: FloatArray) -> None:
+        """Take `(frames, 2)` float32, any number of frames."""
         for start in range(0, len(block), _VORBIS_WRITE_FRAMES):
             self._file.write(block[start : start + _VORBIS_WRITE_FRAMES])
 
     def close(self) -> None:
+        """Write what is left; nothing the second time."""
         self._file.close()

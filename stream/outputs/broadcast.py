@@ -1,0 +1,179 @@
+"""HTTP output: encoded once, read by any number of listeners, each at its own place in one short history."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stream.outputs.encoded import EncodedOutput
+from stream.outputs.encoder import Codec, content_type
+
+BURST_S = 2.5
+"""What a new listener gets at once, so that its player starts at once."""
+HISTORY_S = 12.0
+"""A listener that is further behind than this has lost the stream, and is dropped."""
+MAX_LISTENERS = 64
+ICY_INTERVAL_BYTES = 16_000
+
+_TAKE_BYTES = 32 * 1024
+_ICY_UNIT_BYTES = 16
+_ICY_MAX_BYTES = 255 * _ICY_UNIT_BYTES
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Piece:
+    data: bytes
+    frames: int
+    """Engine frames since the piece before."""
+
+
+class Listener:
+    """One place in a broadcast; `take` belongs to one thread."""
+
+    def __init__(self, broadcast: "Broadcast", position: int, header: bytes) -> None:
+        self._broadcast = broadcast
+        self._position = position
+        self._header = header
+        self.lost = False
+        """Whether it fell so far behind that what it needs next is gone."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will ever come."""
+        return self.lost or self._broadcast.closed
+
+    def take(self) -> bytes:
+        """Return the bytes that come next, at most about 32 KiB, empty when there are none yet."""
+        header, self._header = self._header, b""
+        if self.lost:
+            return b""
+        data, position = self._broadcast.read(self._position)
+        if position is None:
+            self.lost = True
+            return b""
+        self._position = position
+        return header + data
+
+
+class Broadcast(EncodedOutput):
+    """An `Output` whose sound is fetched by listeners; what they do never touches the encoder."""
+
+    def __init__(
+        self,
+        engine_rate_hz: int,
+        codec: Codec = "mp3",
+        bitrate_kbps: int = 192,
+        title: Callable[[], str] = str,
+    ) -> None:
+        """title: what is playing, for players that show it; called from a listener's thread."""
+        super().__init__(f"http {codec}", engine_rate_hz, codec, bitrate_kbps)
+        self.title = title
+        self.content_type = content_type(codec)
+        self._lock = threading.Lock()
+        # Guarded by the lock: pieces first .. first + len(pieces) - 1, and the counts of listeners.
+        self._pieces: deque[_Piece] = deque()
+        self._first = 0
+        self._history_frames = 0
+        self._header = b""
+        self._listeners = 0
+        self._joined = 0
+        self._dropped = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether the broadcast has ended."""
+        return self._stop.is_set()
+
+    @property
+    def listeners(self) -> int:
+        """How many listeners there are."""
+        return self._listeners
+
+    @property
+    def dropped_listeners(self) -> int:
+        """How many listeners were too slow, and dropped."""
+        return self._dropped
+
+    def join(self) -> Listener | None:
+        """Return a new listener, `BURST_S` behind, or None when there are `MAX_LISTENERS`. Any thread."""
+        with self._lock:
+            if self._listeners >= MAX_LISTENERS:
+                return None
+            self._listeners += 1
+            self._joined += 1
+            position = self._first + len(self._pieces)
+            frames = 0
+            for piece in reversed(self._pieces):
+                if frames >= BURST_S * self.engine_rate_hz:
+                    break
+                frames += piece.frames
+                position -= 1
+            return Listener(self, position, self._header)
+
+    def leave(self, *, dropped: bool) -> None:
+        """Count one listener less. Any thread."""
+        with self._lock:
+            self._listeners -= 1
+            self._dropped += dropped
+
+    def read(self, position: int) -> tuple[bytes, int | None]:
+        """Return what stands from piece `position` on, and where to go on; None where it is gone."""
+        with self._lock:
+            index = position - self._first
+            if index < 0:
+                return b"", None
+            data = bytearray()
+            while index < len(self._pieces) and len(data) < _TAKE_BYTES:
+                data += self._pieces[index].data
+                index += 1
+            return bytes(data), self._first + index
+
+    def _connect(self) -> None:
+        """Nothing to connect: listeners come when they like."""
+
+    def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
+        with self._lock:
+            if header:
+                # After a fault the encoder is new: for who listens, one Ogg stream follows the other.
+                data = header + data if self._pieces else data
+                self._header = header
+            self._pieces.append(_Piece(data=data, frames=frames))
+            self._history_frames += frames
+            while self._history_frames - self._pieces[0].frames > HISTORY_S * self.engine_rate_hz:
+                self._history_frames -= self._pieces.popleft().frames
+                self._first += 1
+
+    def _detail(self) -> str:
+        return f"{self._listeners} listening, {self._joined} so far, {self._dropped} too slow"
+
+
+class IcyTitles:
+    """Sets stream titles between the bytes of one listener (the ICY protocol of SHOUTcast)."""
+
+    def __init__(self, title: Callable[[], str], interval_bytes: int = ICY_INTERVAL_BYTES) -> None:
+        self._title = title
+        self._interval_bytes = interval_bytes
+        self._left_bytes = interval_bytes
+        self._said: str | None = None
+
+    def weave(self, data: bytes) -> bytes:
+        """Return `data` with a title after each interval; an empty one where it has not changed."""
+        woven = bytearray()
+        while len(data) >= self._left_bytes:
+            woven += data[: self._left_bytes]
+            data = data[self._left_bytes :]
+            self._left_bytes = self._interval_bytes
+            woven += self._block()
+        self._left_bytes -= len(data)
+        return bytes(woven + data)
+
+    def _block(self) -> bytes:
+        title = self._title()
+        if title == self._said:
+            return b"\0"
+        self._said = title
+        # Players look for "';" as the end, and the length counts units of 16 bytes in one byte.
+        text = title.replace("';", "’;").encode()[: _ICY_MAX_BYTES - len(b"StreamTitle='';")]
+        block = b"StreamTitle='" + text.decode(errors="ignore").encode() + b"';"
+        units = -(-len(block) // _ICY_UNIT_BYTES)
+        return bytes([units]) + block.ljust(units * _ICY_UNIT_BYTES, b"\0")

@@ -1,0 +1,227 @@
+"""Write the stream into an audio file: beside and renamed, so that nothing half-written is ever readable."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, cast
+
+import av
+import numpy as np
+import soundfile
+import soxr
+
+from model.errors import OutputError
+from model.kernels import FloatArray
+from stream.outputs.encoder import OPUS_RATE_HZ, BinaryFile, Codec, Coder, LibavCoder, VorbisCoder
+
+EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+MAX_WAV_BYTES = (1 << 32) - 4096
+"""A WAV file counts its bytes in 32 bits."""
+
+# The encoders are always given blocks of this size, so that a file does not depend on how it was written.
+_BLOCK_FRAMES = 4096
+_DEFAULT_KBPS = {".mp3": 192, ".ogg": 192, ".opus": 128}
+
+
+class AudioFileWriter:
+    """A context manager: `write` blocks; leaving it finishes the file, or removes it after an exception."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, bits: Literal[16, 24], bitrate_kbps: int) -> None:
+        self.path = path
+        self.frames = 0
+        """Frames taken so far, at the stream's rate."""
+        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        kind = path.suffix.lower()
+        try:
+            self._disk = _Disk(self._part)
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        rate_hz = OPUS_RATE_HZ if kind == ".opus" else sample_rate_hz
+        self._resampler = (
+            soxr.ResampleStream(sample_rate_hz, rate_hz, 2, dtype="float32")
+            if rate_hz != sample_rate_hz
+            else None
+        )
+        try:
+            self._coder: Coder
+            if kind in (".mp3", ".opus"):
+                codec: Codec = "mp3" if kind == ".mp3" else "opus"
+                self._coder = LibavCoder(self._disk, codec, rate_hz, bitrate_kbps, live=False)
+            elif kind == ".ogg":
+                self._coder = VorbisCoder(self._disk, rate_hz, bitrate_kbps)
+            else:
+                self._coder = _PcmCoder(self._disk, rate_hz, kind, bits)
+        except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
+            self._disk.forget()
+            self._disk.close()
+            self._part.unlink(missing_ok=True)
+            raise OutputError(
+                f"{path} cannot be encoded at {rate_hz} Hz ({error}); choose another format or rate"
+            ) from error
+        self._pending = np.zeros((0, 2), dtype=np.float32)
+        self._open = True
+
+    @property
+    def clipped_samples(self) -> int:
+        """Samples beyond full scale, which were clipped (of .wav and .flac; the others take them)."""
+        return self._coder.clipped_samples if isinstance(self._coder, _PcmCoder) else 0
+
+    def write(self, block: FloatArray) -> None:
+        """Append `(frames, 2)` float32; `OutputError` when the disk is full."""
+        self.frames += len(block)
+        if self._resampler is not None:
+            block = cast(FloatArray, self._resampler.resample_chunk(np.ascontiguousarray(block)))
+        self._append(block, last=False)
+
+    def close(self) -> None:
+        """Finish the file and give it its name; `OutputError` when that fails, and nothing stays behind."""
+        if not self._open:
+            return
+        try:
+            nothing = np.zeros((0, 2), dtype=np.float32)
+            if self._resampler is not None:
+                nothing = cast(FloatArray, self._resampler.resample_chunk(nothing, last=True))
+            self._append(nothing, last=True)
+            self._coder.close()
+            self._check()
+            self._disk.close()
+            self._part.replace(self.path)
+        except OSError as error:
+            self.abandon()
+            raise _cannot_write(self.path, error) from error
+        except OutputError:
+            self.abandon()
+            raise
+        self._open = False
+
+    def abandon(self) -> None:
+        """Give up: remove what was written; a file of the same name from before stays as it is."""
+        if self._open:
+            self._open = False
+            self._disk.forget()
+            with suppress(av.FFmpegError, soundfile.LibsndfileError):
+                self._coder.close()
+            self._disk.close()
+            self._part.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def _append(self, block: FloatArray, *, last: bool) -> None:
+        joined = np.concatenate([self._pending, block])
+        stop = len(joined) if last else len(joined) // _BLOCK_FRAMES * _BLOCK_FRAMES
+        for start in range(0, stop, _BLOCK_FRAMES):
+            self._coder.encode(joined[start : min(start + _BLOCK_FRAMES, stop)])
+        self._pending = joined[stop:].copy()
+        self._check()
+
+    def _check(self) -> None:
+        if self._disk.fault is not None:
+            raise _cannot_write(self.path, self._disk.fault) from self._disk.fault
+
+
+def open_audio_file(
+    path: Path,
+    sample_rate_hz: int,
+    bits: Literal[16, 24] = 24,
+    bitrate_kbps: int | None = None,
+    frames: int | None = None,
+) -> AudioFileWriter:
+    """Open an audio file for writing; its extension says the format, `OutputError` when it cannot be.
+
+    bits: of .wav and .flac. bitrate_kbps: of .mp3 (192), .ogg (a quality near it, 192) and .opus (128).
+    frames: how many will be written, where that is known, so that too many are refused now not hours later.
+    """
+    kind = path.suffix.lower()
+    if kind not in EXTENSIONS:
+        raise OutputError(f"{path} has no known audio extension; expected one of {', '.join(EXTENSIONS)}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+    if path.is_dir():
+        raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
+    if kind == ".wav" and (frames or 0) * 2 * bits // 8 > MAX_WAV_BYTES:
+        raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
+    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0))
+
+
+def _cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written ({error.strerror or error}); make room or choose another place"
+    )
+
+
+class _Disk:
+    """The file on disk. A fault is kept for the writer, because libsndfile's callbacks cannot raise."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb", buffering=1 << 16)
+        self.fault: OSError | None = None
+        self._forgotten = False
+
+    def write(self, data: bytes) -> int:
+        # After a fault everything is swallowed: the encoder only has to come to its end.
+        if self.fault is None and not self._forgotten:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.fault = error
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            # Seeking writes what is buffered, so that a full disk can show here.
+            self.fault = self.fault or error
+            return 0
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def forget(self) -> None:
+        """Swallow everything from now on."""
+        self._forgotten = True
+
+    def close(self) -> None:
+        """Write what is buffered, down to the disk, and close; `OSError` when that fails."""
+        try:
+            if not self._forgotten:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        finally:
+            # Closing would flush once more what could not be written; its fault has been told already.
+            with suppress(OSError):
+                self._file.close()
+
+
+class _PcmCoder:
+    """Integer samples into WAV or FLAC through libsndfile, rounded here."""
+
+    def __init__(self, file: BinaryFile, rate_hz: int, kind: str, bits: Literal[16, 24]) -> None:
+        self._bits = bits
+        self.clipped_samples = 0
+        self._file = soundfile.SoundFile(
+            file, "w", rate_hz, 2, format=kind[1:].upper(), subtype=f"PCM_{bits}"
+        )
+
+    def encode(self, block: FloatArray) -> None:
+        full = 1 << (self._bits - 1)
+        self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1.0))
+        samples = np.clip(np.rint(block.astype(np.float64) * full), -full, full - 1)
+        if self._bits == 16:
+            self._file.write(samples.astype(np.int16))
+        else:
+            # libsndfile takes 24 bits from the upper end of 32.
+            self._file.write(samples.astype(np.int32) << 8)
+
+    def close(self) -> None:
+        self._file.close()
