@@ -1,0 +1,108 @@
+"""Planning ahead: a slow or failing model never makes the renderer wait."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.kernels import FloatArray, IntArray
+from stream.ahead import Ahead
+from stream.generation import Generation
+from stream.planner import Planner, PlannerSettings
+from tests.pools import make_generation, make_pool, noise_song
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
+    return make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+
+
+class GatedScorer:
+    """Scores only while its gate is open."""
+
+    def __init__(self, chunks: int) -> None:
+        self.gate = threading.Event()
+        self._scores = np.linspace(0, 1, chunks, dtype=np.float32)
+
+    def score(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
+        assert self.gate.wait(timeout=30)
+        return self._scores
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
+
+
+def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(generation: Generation) -> None:
+    scorer = GatedScorer(len(generation.index))
+    planner = Planner(replace(generation, scorer=scorer), PlannerSettings(min_phrase_s=0.0))
+    source = Ahead(planner, depth=2)
+    try:
+        step = source.take(None)
+        taken = [step]
+        for _ in range(8):
+            step = source.take(step.chunk)
+            taken.append(step)
+        rungs = {s.rung for s in taken[1:]}
+        assert rungs == {"natural-fallback", "any"}
+        scorer.gate.set()
+        wait_until(lambda: source.peek() is not None)
+        following = source.take(step.chunk)
+        assert following.rung == "full" and following.after is step.chunk
+    finally:
+        scorer.gate.set()
+        source.close()
+
+
+def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(min_phrase_s=4.0, no_repeat_share=0.0))
+    source = Ahead(planner, depth=3)
+    try:
+        start = source.take(None)
+
+        def leaving_is_planned() -> bool:
+            upcoming = source.peek()
+            return upcoming is not None and not upcoming.natural
+
+        wait_until(leaving_is_planned)
+        announced = source.peek()
+        step = source.take(start.chunk, jump=True)
+        assert announced is not None and step.chunk is announced.chunk and not step.natural
+    finally:
+        source.close()
+
+
+def test_a_banned_song_is_not_taken_again(generation: Generation) -> None:
+    source = Ahead(Planner(generation, PlannerSettings()), depth=3)
+    try:
+        step = source.take(None)
+        bad = next(s for s in generation.pool.songs if s.audio_hash != step.chunk.song.audio_hash)
+        source.ban(bad.audio_hash, step.chunk)
+        for _ in range(30):
+            step = source.take(step.chunk)
+            assert step.chunk.song.audio_hash != bad.audio_hash
+    finally:
+        source.close()
+
+
+def test_a_newer_generation_is_taken_up_while_playing(generation: Generation, tmp_path: Path) -> None:
+    songs = [noise_song(9, 0), noise_song(9, 1), noise_song(9, 2)]
+    newer = [make_generation(make_pool(tmp_path, songs))]
+    planner = Planner(generation, PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=2, refresh=lambda: newer.pop() if newer else None)
+    try:
+        step = source.take(None)
+        deadline = time.monotonic() + 20
+        while step.chunk.song_index != 2:
+            assert time.monotonic() < deadline
+            wait_until(lambda: source.peek() is not None)
+            step = source.take(step.chunk)
+    finally:
+        source.close()
