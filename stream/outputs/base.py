@@ -23,12 +23,18 @@ class OutputStatus:
     dropped_frames: int = 0
     """Frames that were offered and not taken, because the output's ring was full."""
     buffered_s: float = 0.0
+    """What has been offered and not yet been handed on."""
+    latency_s: float = 0.0
+    """From handing on to hearing, as far as the output knows."""
+    device_underruns: int = 0
+    """How often a device said that it had run dry itself."""
+    reconnects: int = 0
 
 
 class Output(Protocol):
     """One place that the stream goes to, with a ring, a clock and a thread of its own.
 
-    `start` and `close` belong to the main thread, `space_frames`, `offer` and `skip` to the pacer's,
+    `start` and `close` belong to one thread at a time, `space_frames`, `offer` and `skip` to the pacer's,
     `status` to any.
     """
 
@@ -51,3 +57,10 @@ class Output(Protocol):
 
     def close(self) -> None:
         """Fade out and end, within a second."""
+
+
+class Leader(Output, Protocol):
+    """An output whose own clock may pace the stream: a sound card."""
+
+    def pause(self, paused: bool) -> None:
+        """Fall silent, faded, and keep what is buffered; or go on from there. Any thread."""

@@ -1,0 +1,333 @@
+"""The sound card: PortAudio, fed by a compiled callback that never waits for Python."""
+
+import logging
+import math
+import threading
+import time
+from typing import Any, Literal
+
+from model.errors import OutputError
+from model.kernels import FloatArray
+from stream.devices import OutputDevice, find_device, load_sounddevice
+from stream.outputs.base import OutputStatus, State
+from stream.ring import Ring
+from stream.ring_kernels import portaudio_callback
+
+log = logging.getLogger(__name__)
+
+MIN_RING_S = 0.1
+SWITCH_FADE_S = 0.010
+RAMP_S = 0.020
+START_PREFILL_S = 0.2
+SKIP_PREFILL_S = 0.04
+POLL_S = 0.05
+PREFILL_POLL_S = 0.005
+# A sink that nobody listens to may take two seconds at once and then be silent as long.
+HEARTBEAT_TIMEOUT_S = 3.0
+FIRST_RETRY_S = 0.1
+MAX_RETRY_S = 1.0
+FADE_OUT_TIMEOUT_S = 0.1
+# A sound server keeps a little more than PortAudio knows of.
+SERVER_LATENCY_S = 0.05
+MAX_DRAIN_S = 0.4
+OPEN_TIMEOUT_S = 15.0
+CLOSE_TIMEOUT_S = 1.0
+MAX_BLOCK_FRAMES = 8192
+
+
+class SoundCard:
+    """Plays through a sound card, and comes back by itself when the card was gone.
+
+    A thread of its own makes every call to PortAudio; the callback reads the ring without Python. There can
+    be one in a process, because coming back means to start PortAudio anew.
+    """
+
+    name = "sound card"
+
+    def __init__(
+        self,
+        device: str | int | None,
+        engine_rate_hz: int,
+        *,
+        block_frames: int = 256,
+        ring_s: float = 0.75,
+        latency: Literal["low", "high"] | float = "high",
+    ) -> None:
+        """Make one that is still closed.
+
+        device: part of a name, an index, or None for the default. block_frames: of a callback, 0 leaves it
+        to PortAudio. ring_s: how long a stall of Python it outlasts. latency: of the device, in seconds, or
+        what the device calls low or high.
+        """
+        if ring_s < MIN_RING_S:
+            raise OutputError(
+                f"a ring of {ring_s} s is too short; give the sound card at least {MIN_RING_S} s"
+            )
+        if not 0 <= block_frames <= MAX_BLOCK_FRAMES:
+            raise OutputError(
+                f"blocks of {block_frames} frames do not work; give the sound card 0 (automatic) "
+                f"to {MAX_BLOCK_FRAMES}"
+            )
+        self._wanted_device = device
+        self._rate_hz = engine_rate_hz
+        self._block_frames = block_frames
+        self._latency = latency
+        self._ring = Ring(
+            round(ring_s * engine_rate_hz),
+            fade_frames=round(SWITCH_FADE_S * engine_rate_hz),
+            ramp_frames=round(RAMP_S * engine_rate_hz),
+            from_silence=True,
+        )
+        self._start_prefill_frames = min(
+            round(START_PREFILL_S * engine_rate_hz), self._ring.capacity_frames // 2
+        )
+        self._skip_prefill_frames = round(SKIP_PREFILL_S * engine_rate_hz)
+        self._volume_db = 0.0
+        self._paused = False
+        self._pause_lock = threading.Lock()
+
+        # Written by the thread of this output, read by any.
+        self._state: State = "stopped"
+        self._detail = ""
+        self._latency_s = 0.0
+        self._reconnects = 0
+        # Written by the pacer's thread.
+        self._dropped_frames = 0
+        self._skip_pending = False
+
+        self._stream: Any = None
+        self._wake = threading.Event()
+        self._closing = False
+        self._opened = threading.Event()
+        self._open_error: OutputError | None = None
+        self._thread: threading.Thread | None = None
+
+    # The thread that owns this output.
+
+    def start(self) -> None:
+        """Open the device; it sounds once some audio has been offered. `OutputError` when it cannot."""
+        if self._thread is not None:
+            raise OutputError("the sound card has been started already; make a new one")
+        self._thread = threading.Thread(target=self._run, name="sound card", daemon=True)
+        self._thread.start()
+        if not self._opened.wait(OPEN_TIMEOUT_S):
+            self._closing = True
+            raise OutputError(
+                f"the sound card has not answered for {OPEN_TIMEOUT_S:.0f} s; check the sound system, "
+                "choose another with --device, or listen over HTTP"
+            )
+        if self._open_error is not None:
+            raise self._open_error
+
+    def close(self) -> None:
+        """Fade out and release the device."""
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_TIMEOUT_S)
+            if self._thread.is_alive():
+                log.warning("the sound card does not answer; leaving it as it is")
+
+    # The pacer's thread.
+
+    def space_frames(self) -> int:
+        """Return how many frames `offer` takes now without dropping any."""
+        self._settle()
+        if not self._accepts() or self._skip_pending:
+            return 0
+        return self._ring.space_frames()
+
+    def offer(self, block: FloatArray) -> None:
+        """Take a block `(frames, 2)` float32; what does not fit, or finds no card, is dropped."""
+        self._settle()
+        taken = 0
+        if self._accepts() and not self._skip_pending:
+            taken = self._ring.write(block)
+        self._dropped_frames += len(block) - taken
+        self._settle()
+
+    def skip(self) -> None:
+        """Play what is offered from now on as soon as a little of it is there, faded, and drop the rest."""
+        self._skip_pending = True
+        self._settle()
+
+    # Any thread.
+
+    def pause(self, paused: bool) -> None:
+        """Fall silent, faded, and keep what is buffered; or go on from there."""
+        self._paused = paused
+        self._settle_pause()
+
+    @property
+    def volume_db(self) -> float:
+        """Volume in dB, at most 0; a change is faded."""
+        return self._volume_db
+
+    @volume_db.setter
+    def volume_db(self, volume_db: float) -> None:
+        if math.isnan(volume_db):
+            raise OutputError("the volume is not a number; give decibels, 0 or less")
+        self._volume_db = min(volume_db, 0.0)
+        self._ring.set_gain(10 ** (self._volume_db / 20))
+
+    def status(self) -> OutputStatus:
+        """Return a snapshot."""
+        ring = self._ring
+        state = self._state
+        return OutputStatus(
+            name=self.name,
+            state="paused" if self._paused and state in ("starting", "playing") else state,
+            detail=self._detail,
+            frames_out=ring.frames_out,
+            underrun_frames=ring.underrun_frames,
+            dropped_frames=self._dropped_frames,
+            buffered_s=ring.buffered_frames() / self._rate_hz,
+            latency_s=self._latency_s,
+            device_underruns=ring.device_underruns,
+            reconnects=self._reconnects,
+        )
+
+    def _accepts(self) -> bool:
+        return self._state in ("starting", "playing")
+
+    def _settle(self) -> None:
+        """Do, on the pacer's thread, what had to wait for the callback."""
+        if self._skip_pending and (not self._accepts() or self._ring.switch(self._skip_prefill_frames)):
+            self._skip_pending = False
+        self._settle_pause()
+
+    def _settle_pause(self) -> None:
+        with self._pause_lock:
+            # After a skip in a pause, the old content must not be heard again before the new is there.
+            if self._paused or not (self._skip_pending or self._ring.preparing):
+                self._ring.pause(self._paused)
+
+    # The thread of this output.
+
+    def _run(self) -> None:
+        try:
+            self._open()
+        except OutputError as error:
+            self._open_error = error
+            return
+        finally:
+            self._opened.set()
+        while not self._closing:
+            self._play()
+            if not self._closing:
+                self._reopen()
+        self._fade_out()
+        self._release()
+        self._state = "stopped"
+
+    def _open(self) -> None:
+        """Open the device; `OutputError` when there is none or it does not take the stream."""
+        sounddevice = load_sounddevice()
+        device = find_device(self._wanted_device)
+        # Indices change when devices come and go; names do not.
+        if isinstance(self._wanted_device, int):
+            self._wanted_device = device.full_name
+        self._stream = self._open_stream(sounddevice, device)
+        self._latency_s = float(self._stream.latency)
+        self._detail = device.full_name
+        self._state = "starting"
+
+    def _open_stream(self, sounddevice: Any, device: OutputDevice) -> Any:
+        ffi = sounddevice._ffi
+        try:
+            return sounddevice._StreamBase(
+                kind="output",
+                samplerate=self._rate_hz,
+                blocksize=self._block_frames,
+                device=device.index,
+                channels=2,
+                dtype="float32",
+                latency=self._latency,
+                callback=ffi.cast("PaStreamCallback *", portaudio_callback().address),
+                wrap_callback=None,
+                userdata=ffi.cast("void *", self._ring.address),
+            )
+        except (sounddevice.PortAudioError, ValueError) as error:
+            raise OutputError(
+                f"the sound card {device.full_name!r} does not take stereo at {self._rate_hz} Hz ({error}); "
+                "choose another with --device, or listen over HTTP"
+            ) from error
+
+    def _play(self) -> None:
+        """Start the stream when enough is there, and return when it is lost or to be closed."""
+        sounddevice = load_sounddevice()
+        while not self._closing and self._ring.buffered_frames() < self._start_prefill_frames:
+            self._wait(PREFILL_POLL_S)
+            # Until the callback runs this thread is the ring's reader, which has to go along with a skip.
+            self._ring.read(0)
+        if self._closing:
+            return
+        try:
+            self._stream.start()
+            self._state = "playing"
+            fills, seen_s = self._ring.fills, time.monotonic()
+            while not self._closing:
+                self._wait(POLL_S)
+                now_s = time.monotonic()
+                if self._ring.fills != fills:
+                    fills, seen_s = self._ring.fills, now_s
+                elif not self._stream.active:
+                    self._detail = "the sound card is gone"
+                    return
+                elif now_s - seen_s > HEARTBEAT_TIMEOUT_S:
+                    self._detail = f"the sound card has stood still for {HEARTBEAT_TIMEOUT_S:.0f} s"
+                    return
+        except sounddevice.PortAudioError as error:
+            self._detail = f"the sound card has failed: {error}"
+
+    def _reopen(self) -> None:
+        """Try to open the device until it is back; nothing is offered to the ring meanwhile."""
+        self._state = "reconnecting"
+        log.warning("%s; trying to open it again", self._detail)
+        self._release()
+        retry_s = FIRST_RETRY_S
+        while not self._closing:
+            try:
+                self._restart_portaudio()
+                # The callback is gone, so this thread is the ring's reader: what stands there is past.
+                self._ring.discard()
+                self._open()
+                self._reconnects += 1
+                log.warning("the sound card is back: %s", self._detail)
+                return
+            except OutputError as error:
+                self._detail = str(error)
+            self._wait(retry_s)
+            retry_s = min(2 * retry_s, MAX_RETRY_S)
+
+    def _restart_portaudio(self) -> None:
+        """Start PortAudio anew: it looks for devices only then."""
+        sounddevice = load_sounddevice()
+        try:
+            while sounddevice._initialized:
+                sounddevice._terminate()
+            sounddevice._initialize()
+        except sounddevice.PortAudioError as error:
+            raise OutputError(f"PortAudio does not start again ({error}); check the sound system") from error
+
+    def _fade_out(self) -> None:
+        """Let the last frames fall silent and be heard before the stream is cut."""
+        if self._state != "playing" or self._ring.silent:
+            return
+        self._paused = True
+        self._ring.pause(True)
+        deadline_s = time.monotonic() + FADE_OUT_TIMEOUT_S
+        while not self._ring.silent and time.monotonic() < deadline_s:
+            time.sleep(PREFILL_POLL_S)
+        time.sleep(min(self._latency_s + SERVER_LATENCY_S, MAX_DRAIN_S))
+
+    def _release(self) -> None:
+        # Neither raises: the device may be gone, and then there is nothing to release.
+        if self._stream is not None:
+            self._stream.abort()
+            self._stream.close()
+            self._stream = None
+
+    def _wait(self, timeout_s: float) -> None:
+        self._wake.wait(timeout_s)
+        self._wake.clear()
