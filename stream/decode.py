@@ -311,6 +311,4 @@ def _reason(error: Exception) -> str:
     """Return the library's words without the path, which the sentence names already."""
     if isinstance(error, soundfile.LibsndfileError):
         return str(error.error_string).rstrip(".")
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+    return str(getattr(error, "strerror", None) or type(error).__name__)

@@ -32,7 +32,8 @@ class SpanReader:
     A song is heard from its file where seeks check out, else from its decoded copy, else (the copy was
     evicted) from a whole decode that is kept for a while. At equal rates a span is the decode, bit for bit.
     Otherwise the song is resampled on a fixed grid of blocks that start on whole samples of both rates, each
-    with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5.
+    with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5 (to 1e-4 at odd ratios,
+    where soxr interpolates its filter).
     """
 
     def __init__(
@@ -154,14 +155,17 @@ class SpanReader:
         period_frames = engine_rate_hz // gcd(rate_hz, engine_rate_hz)
         roll_samples = _ROLL_SAMPLES * max(1.0, rate_hz / engine_rate_hz)
         roll_periods = int(-(-roll_samples // period_samples))
-        around = self._source(
-            song,
-            start - roll_periods * period_samples,
-            start + block_samples + roll_periods * period_samples,
+        # Beyond the ends there is nothing, not zeros: soxr tells the two apart.
+        first = max(0, start - roll_periods * period_samples)
+        end = min(self._pool.songs[song].frames, start + block_samples + roll_periods * period_samples)
+        resampled: FloatArray = soxr.resample(
+            self._source(song, first, end), rate_hz, engine_rate_hz, quality="VHQ"
         )
-        resampled: FloatArray = soxr.resample(around, rate_hz, engine_rate_hz, quality="VHQ")
-        roll_frames = roll_periods * period_frames
-        return resampled[roll_frames : roll_frames + block_frames].copy()
+        skipped = (start - first) // period_samples * period_frames
+        block = np.zeros((block_frames, 2), dtype=np.float32)
+        found = resampled[skipped : skipped + block_frames]
+        block[: len(found)] = found
+        return block
 
     def _source(self, song: int, start: int, stop: int) -> FloatArray:
         """Return samples of the song at its own rate, zeros outside it."""
