@@ -1,0 +1,135 @@
+"""The engine over a pool that was really built: what it refuses, and songs that join while it plays."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from model.errors import EndlosError, ModelError, PoolError
+from stream.decisions import Decision, DecisionLog
+from stream.engine import Engine, EngineSettings
+from stream.planner import PlannerSettings
+from tests.models import write_tiny_model
+from tests.pools import noise_song
+from tools.build import BuildSettings, build_pool
+from tools.cut import CutSettings
+
+RATE_HZ = 44_100
+RANDOM = EngineSettings(planner=PlannerSettings(strategy="random", seed=1))
+
+
+def write_songs(folder: Path, seconds: list[float]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, length_s in enumerate(seconds):
+        soundfile.write(folder / f"song{number}.flac", noise_song(length_s, number), RATE_HZ)
+    return folder
+
+
+def build(music: Path, pool: Path) -> Path:
+    settings = BuildSettings(cut=CutSettings(cut="equal", chunk_s=1.5), edge_s=0.5, jobs=1)
+    build_pool([music], pool, settings)
+    return pool
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    return build(write_songs(folder / "music", [9, 8, 7]), folder / "pool")
+
+
+def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model", 200)
+    settings = EngineSettings(model=model, planner=PlannerSettings(top_k=1, min_phrase_s=0.0))
+    log: list[Decision] = []
+    engine = Engine.open(pool, settings, on_decision=log.append)
+    engine.render(20 * RATE_HZ)
+    scored = [d for d in log if d.step.rung == "full"]
+    assert len(scored) > 5
+    assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in scored)
+    now = engine.now()
+    assert now.chunks == 15 and now.songs == 3 and now.time_s == 20.0 and now.lost == 0
+    engine.close()
+
+
+def test_two_runs_are_the_same_and_another_seed_is_not(pool: Path, tmp_path: Path) -> None:
+    def run(seed: int) -> bytes:
+        settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=seed))
+        engine = Engine.open(pool, settings)
+        try:
+            return engine.render(15 * RATE_HZ).tobytes()
+        finally:
+            engine.close()
+
+    assert run(1) == run(1) != run(2)
+
+
+def test_skip_moves_on_to_another_piece(pool: Path) -> None:
+    engine = Engine.open(pool, EngineSettings(planner=PlannerSettings(strategy="natural")), live=True)
+    try:
+        engine.render(RATE_HZ)
+        before = engine.now()
+        engine.skip()
+        engine.render(RATE_HZ)
+        assert engine.now().song != before.song
+    finally:
+        engine.close()
+
+
+def test_the_first_song_can_be_chosen(pool: Path) -> None:
+    engine = Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="song2.flac"))
+    assert engine.now().song.name == "song2.flac" and engine.now().position_s == 0.0
+    engine.close()
+    with pytest.raises(EndlosError, match=r"no song .other\.flac."):
+        Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="other.flac"))
+
+
+def test_songs_join_while_it_plays(tmp_path: Path) -> None:
+    music = write_songs(tmp_path / "music", [6])
+    pool = build(music, tmp_path / "pool")
+    engine = Engine.open(pool, RANDOM, live=True)
+    try:
+        engine.render(RATE_HZ)
+        build(write_songs(music, [6, 6]), pool)
+        heard = set()
+        deadline = time.monotonic() + 30
+        while "song1.flac" not in heard:
+            assert time.monotonic() < deadline
+            assert np.isfinite(engine.render(RATE_HZ // 4)).all()
+            heard.add(engine.now().song.name)
+            time.sleep(0.01)
+        assert engine.now().songs == 2
+    finally:
+        engine.close()
+
+
+def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    with DecisionLog(path) as log:
+        Engine.open(pool, RANDOM, on_decision=log).render(20 * RATE_HZ)
+    lines = path.read_text().splitlines()
+    assert len(lines) > 10 and lines[0].startswith('{"n": 0, "t_out_s": 0.0')
+    with pytest.raises(EndlosError, match="cannot be written"):
+        DecisionLog(tmp_path / "missing" / "decisions.jsonl")
+
+
+def test_a_pool_of_one_chunk_is_refused(tmp_path: Path) -> None:
+    pool = build(write_songs(tmp_path / "music", [1.6]), tmp_path / "pool")
+    with pytest.raises(PoolError, match="single chunk"):
+        Engine.open(pool, RANDOM)
+
+
+def test_no_pool_and_no_model(pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="is not a pool"):
+        Engine.open(tmp_path, RANDOM)
+    with pytest.raises(ModelError, match="is not a model"):
+        Engine.open(pool, EngineSettings(model=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"engine_rate_hz": 22_050}, {"fade_s": -1.0}, {"target_lufs": 3.0}, {"plan_ahead": 0}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(EndlosError):
+        EngineSettings(**wrong)  # type: ignore[arg-type]
