@@ -1,0 +1,53 @@
+"""`endlos devices` and `endlos doctor`: what this machine has, and what to do about what it has not."""
+
+import sys
+from dataclasses import asdict
+
+import typer
+
+from tools.terminal import AsJson, print_json, print_table
+
+
+def devices(as_json: AsJson = False) -> None:
+    """List the output devices and their latency."""
+    from stream.devices import list_devices
+
+    found = list_devices()
+    if as_json:
+        print_json({"devices": [asdict(device) for device in found]})
+        return
+    if not found:
+        print("no output device: plug in a sound card or start the sound server; `endlos doctor` says more")
+        return
+    fields = list(asdict(found[0]))
+    print_table(fields, [list(asdict(device).values()) for device in found])
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check this machine and say what to do.
+
+    Exit 1 when something essential is missing.
+    """
+    from tools.doctor import check_machine
+
+    checks = check_machine()
+    if as_json:
+        print_json({"checks": [asdict(check) for check in checks]})
+    else:
+        print_table(
+            ("", "check", "found"),
+            [(_mark(check.good, check.essential), check.name, check.found) for check in checks],
+        )
+        for check in checks:
+            if not check.good:
+                print(f"\n{check.name}: {check.advice}")
+    missing = [check.name for check in checks if check.essential and not check.good]
+    if missing:
+        print(f"endlos: essential parts are missing: {', '.join(missing)}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _mark(good: bool, essential: bool) -> str:
+    if good:
+        return "ok"
+    return "FAIL" if essential else "note"

@@ -1,0 +1,50 @@
+"""`endlos play`: on the sound card if there is one, else over HTTP on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tools.terminal import Quiet
+
+
+def play(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[MUSIC|POOL]",
+            help="Folder of music, one song, or a pool.",
+            show_default="demo songs that endlos makes",
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D", help="Sound card: number or part of the name, as `endlos devices` lists it."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
+    ] = None,
+    volume_db: Annotated[float, typer.Option(min=-60.0, max=0.0, help="Volume to begin with, in dB.")] = 0.0,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve this address instead of playing on the sound card."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Play without end.
+
+    Keys: space pause, n next, + - volume, q quit. Sounds as soon as the first songs are analysed; the others join while it plays. Without a sound card it
+    serves http://127.0.0.1:8000/ and says so.
+    """
+    from tools.playing import PlaySettings, play_source
+
+    play_source(
+        source,
+        PlaySettings(model=model, device=device, seed=seed, volume_db=volume_db, http=http, quiet=quiet),
+    )

@@ -1,0 +1,206 @@
+"""`endlos pool`: build, inspect and check the pool that a stream is made of."""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
+
+if TYPE_CHECKING:
+    from tools.build import BuildProgress, BuildReport
+
+app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
+
+_LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")
+
+PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")]
+
+
+@app.command()
+def build(
+    music: Annotated[list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, or files.")],
+    out: Annotated[Path, typer.Option(metavar="POOL", help="Folder of the pool (made if missing).")],
+    cut: Annotated[
+        Literal["silence", "equal"], typer.Option(help="Cut in the middle of silences, or every --chunk-s.")
+    ] = "silence",
+    cutter: Annotated[
+        Literal["numba", "pydub"], typer.Option(help="What looks for silence; both find the same.")
+    ] = "numba",
+    silence_db: Annotated[float, typer.Option(max=0.0, help="Silence is below this level, in dBFS.")] = -16.0,
+    silence_ms: Annotated[int, typer.Option(min=1, help="Silence lasts this long, in ms.")] = 300,
+    chunk_s: Annotated[
+        float, typer.Option(help="Length of equal chunks, and of parts of a chunk that is too long, in s.")
+    ] = 5.0,
+    min_chunk_s: Annotated[float, typer.Option(help="Shortest chunk cut at silences, in s.")] = 2.0,
+    max_chunk_s: Annotated[float, typer.Option(help="Longest chunk cut at silences, in s.")] = 15.0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Songs analysed at once.", show_default="number of cores")
+    ] = None,
+    edge_s: Annotated[float, typer.Option(help="Length of the edges that a model may look at, in s.")] = 2.0,
+    decoded_cache_gib: Annotated[
+        float,
+        typer.Option(min=0.0, help="Room for decoded copies of songs that cannot be seeked in, in GiB."),
+    ] = 8.0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Analyse music into a pool.
+
+    What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all the others is built.
+    """
+    from tools.build import BuildSettings, build_pool
+    from tools.cut import CutSettings
+
+    cut_settings = CutSettings(
+        cut=cut,
+        cutter=cutter,
+        silence_db=silence_db,
+        silence_ms=silence_ms,
+        chunk_s=chunk_s,
+        min_chunk_s=min_chunk_s,
+        max_chunk_s=max_chunk_s,
+    )
+    settings = BuildSettings(cut=cut_settings, edge_s=edge_s, decoded_cache_gib=decoded_cache_gib)
+    if jobs is not None:
+        settings = replace(settings, jobs=jobs)
+    with progress_bar(quiet) as progress:
+        task = progress.add_task("looking through the music", total=None)
+
+        def show(state: "BuildProgress") -> None:
+            progress.update(task, completed=state.done, total=state.total, description=printable(state.name))
+
+        report = build_pool([path.expanduser() for path in music], out.expanduser(), settings, show)
+    if as_json:
+        print_json(asdict(report))
+    elif not quiet:
+        _print_report(report)
+    for failure in () if as_json else (*report.skipped, *report.failed):
+        print(f"{failure.kind}: {printable(str(failure.path))}: {printable(failure.reason)}", file=sys.stderr)
+    if report.failed:
+        print(
+            f"endlos: {plural(len(report.failed), 'file')} could not be read; "
+            "the pool holds all the others; mend or remove what is named and build again",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(
+    pool: PoolFolder,
+    chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk, in index order.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a pool holds, and what failed."""
+    from tools.summary import summarise
+
+    summary = summarise(pool.expanduser(), chunks=chunks)
+    if as_json:
+        print_json(summary)
+        return
+    durations = summary["durations"]
+    more = "" if summary["complete"] else "; more songs are being added"
+    print(
+        f"{summary['pool']}: {plural(len(summary['songs']), 'song')}, {clock(summary['audio_s'])} of music, "
+        f"{plural(durations['chunks'], 'chunk')} of {durations['shortest_s']:.1f} to "
+        f"{durations['longest_s']:.1f} s, median {durations['median_s']:.1f} s{more}\n"
+    )
+    print_table(
+        ("song", "length", "chunks", "LUFS", "cut"),
+        [
+            (
+                printable(song["path"]),
+                clock(song["duration_s"]),
+                song["chunks"],
+                f"{song['loudness_lufs']:.1f}",
+                song["cut"],
+            )
+            for song in summary["songs"]
+        ],
+    )
+    if chunks:
+        print()
+        print_table(
+            ("chunk", "song", "start_s", "end_s"),
+            [
+                (row, printable(chunk["song"]), f"{chunk['start_s']:.3f}", f"{chunk['end_s']:.3f}")
+                for row, chunk in enumerate(summary["chunks"])
+            ],
+        )
+    for failure in summary["failures"]:
+        print(f"\n{failure['kind']}: {printable(failure['path'])}: {printable(failure['reason'])}")
+
+
+@app.command()
+def check(
+    pool: PoolFolder,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read and decode every song, not a sample of them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a pool and the music it refers to.
+
+    Exit 1 when something is wrong.
+    """
+    from tools.check import check_pool
+
+    problems = check_pool(pool.expanduser(), deep=deep)
+    if as_json:
+        print_json({"pool": str(pool), "problems": problems})
+    else:
+        for problem in problems:
+            print(printable(problem))
+        if not problems:
+            print(f"{pool} is sound")
+    if problems:
+        print(f"endlos: {pool} has {plural(len(problems), 'problem')}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _print_report(report: "BuildReport") -> None:
+    print(
+        f"{plural(report.songs, 'song')}, {plural(report.chunks, 'chunk')}, {clock(report.audio_s)} of music "
+        f"(generation {report.generation})"
+    )
+    print(
+        f"analysed {plural(report.analysed, 'file')} ({clock(report.analysed_s)}) "
+        f"in {report.elapsed_s:.1f} s, kept {report.reused}, removed {report.removed}"
+    )
+    for line in cut_groups(report.cuts):
+        print(line)
+    if report.without_copy:
+        print(
+            f"{plural(report.without_copy, 'song')} found no room for a decoded copy "
+            "and will be decoded whole while playing; give more with --decoded-cache-gib"
+        )
+
+
+def cut_groups(cuts: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what the cutter did, a line for each kind of song and not for each song.
+
+    cuts: name of the song and what was done to it, as `BuildReport` has them.
+    """
+    kinds: Counter[str] = Counter()
+    lowered: dict[str, list[float]] = {}
+    for _, note in cuts:
+        quiet = _LOWERED.match(note)
+        if quiet:
+            lowered.setdefault(quiet["asked"], []).append(float(quiet["used"]))
+        else:
+            # What follows the semicolon counts the cuts of this one song.
+            kinds[note.partition(";")[0]] += 1
+    lines = [f"{plural(songs, 'song')}: {kind}" for kind, songs in kinds.most_common()]
+    for asked, used in lowered.items():
+        between = f"{min(used):g}" if min(used) == max(used) else f"{min(used):g} to {max(used):g}"
+        lines.append(
+            f"{plural(len(used), 'quiet song')}: {asked} dBFS would call most of it silent, "
+            f"so that silence is at {between} dBFS instead"
+        )
+    return lines

@@ -1,0 +1,105 @@
+"""`endlos render`: the stream into a file, as fast as the machine can."""
+
+import math
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from model.errors import EndlosError
+from tools.terminal import AsJson, Quiet, clock, print_json, printable, progress_bar
+
+_BLOCK_FRAMES = 16_384
+
+
+def render(
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .wav .flac .mp3 .ogg .opus")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of the stream, in seconds.")],
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+    ] = None,
+    strategy: Annotated[
+        Literal["model", "random", "natural"],
+        typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
+    ] = "model",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 0,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")] = 44_100,
+    bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
+    bitrate: Annotated[
+        int | None,
+        typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
+    ] = None,
+    fade_s: Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")] = 0.2,
+    loudness_lufs: Annotated[
+        float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
+    ] = -16.0,
+    keep_loudness: Annotated[
+        bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")
+    ] = False,
+    start: Annotated[
+        str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Render the stream into a file.
+
+    The same pool, model, seed and options give the same bytes.
+    """
+    from stream.decisions import DecisionLog
+    from stream.engine import Engine, EngineSettings
+    from stream.outputs.file import open_audio_file
+    from stream.planner import PlannerSettings
+
+    settings = EngineSettings(
+        planner=PlannerSettings(strategy=strategy, seed=seed),
+        model=model.expanduser() if model else None,
+        engine_rate_hz=rate,
+        fade_s=fade_s,
+        target_lufs=None if keep_loudness else loudness_lufs,
+        start_song=start,
+    )
+    if bits not in (16, 24):
+        raise EndlosError(f"--bits is {bits}, expected 16 or 24")
+    if not math.isfinite(seconds):
+        raise EndlosError(f"--seconds is {seconds}, expected a number; `endlos play` is the endless one")
+    frames = round(seconds * rate)
+    began_s = time.monotonic()
+    with ExitStack() as opened:
+        # The log first: an output that has begun is renamed into place only when all went well.
+        decisions = opened.enter_context(DecisionLog(log.expanduser())) if log else None
+        writer = opened.enter_context(
+            open_audio_file(out.expanduser(), rate, bits=24 if bits == 24 else 16, bitrate_kbps=bitrate)
+        )
+        engine = Engine.open(pool.expanduser(), settings, on_decision=decisions)
+        opened.callback(engine.close)
+        progress = opened.enter_context(progress_bar(quiet))
+        task = progress.add_task("seconds", total=round(seconds))
+        while writer.frames < frames:
+            writer.write(engine.render(min(_BLOCK_FRAMES, frames - writer.frames)))
+            progress.update(task, completed=writer.frames / rate)
+        lost = engine.lost
+    took_s = time.monotonic() - began_s
+    for path, reason in lost.items():
+        print(f"left out: {printable(str(path))}: {printable(reason)}", file=sys.stderr)
+    figures = {
+        "out": str(out),
+        "seconds": frames / rate,
+        "took_s": round(took_s, 3),
+        "times_real_time": round(frames / rate / took_s, 1),
+        "clipped_samples": writer.clipped_samples,
+        "lost": [str(path) for path in lost],
+    }
+    if as_json:
+        print_json(figures)
+    elif not quiet:
+        print(
+            f"{out}: {clock(frames / rate)} in {took_s:.1f} s, {figures['times_real_time']} times real time"
+        )

@@ -1,0 +1,102 @@
+"""`endlos serve`: one stream to listeners over HTTP, to Icecast servers and to a sound card."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tools.terminal import Quiet
+
+
+def serve(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[POOL|MUSIC]",
+            help="A pool, or a folder of music.",
+            show_default="demo songs that endlos makes",
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve a page and the stream there.",
+            show_default="127.0.0.1:8000 where no other output is given",
+        ),
+    ] = None,
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What is served over HTTP: mp3, opus, vorbis, aac or flac; repeatable.", show_default="mp3"
+        ),
+    ] = None,
+    icecast: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Feed icecast://[user@]host:port/mount[?format=opus&bitrate=96]; repeatable.",
+        ),
+    ] = None,
+    icecast_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Its first line is the source password.",
+            show_default="the variable ENDLOS_ICECAST_PASSWORD",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="D", help="Play on this sound card too: number, part of the name, or `default`."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+    ] = None,
+    strategy: Annotated[
+        Literal["model", "random", "natural"],
+        typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
+    ] = "model",
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")] = 44_100,
+    fade_s: Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")] = 0.2,
+    loudness_lufs: Annotated[
+        float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
+    ] = -16.0,
+    quiet: Quiet = False,
+) -> None:
+    """Serve without end.
+
+    Over HTTP, to Icecast servers, on a sound card; until SIGTERM or Ctrl-C.
+    """
+    from stream.engine import EngineSettings
+    from stream.outputs.icecast import icecast_password, parse_icecast_url
+    from stream.planner import PlannerSettings
+    from tools.serving import ServeSettings, serve_source
+    from tools.session import HttpAddress, OutputSettings, new_seed, parse_address, parse_codec, parse_device
+
+    # Only where it is needed: a password file that is not is no reason to fail.
+    password = icecast_password(icecast_password_file) if icecast else None
+    address = parse_address(http) if http is not None else None
+    if address is None and not icecast and device is None:
+        address = HttpAddress()
+    outputs = OutputSettings(
+        sound_card=device is not None,
+        device=parse_device(device),
+        http=address,
+        codecs=tuple(parse_codec(name) for name in codec or ("mp3",)),
+        icecast=tuple(parse_icecast_url(url, password) for url in icecast or ()),
+    )
+    engine = EngineSettings(
+        planner=PlannerSettings(strategy=strategy, seed=new_seed() if seed is None else seed),
+        model=model.expanduser() if model else None,
+        engine_rate_hz=rate,
+        fade_s=fade_s,
+        target_lufs=loudness_lufs,
+    )
+    serve_source(source, ServeSettings(engine=engine, outputs=outputs, quiet=quiet))

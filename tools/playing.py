@@ -1,0 +1,206 @@
+"""`endlos play` while it runs: preparing, the keys, the status line, and a faded end."""
+
+import logging
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.devices import find_device, has_sound_card
+from stream.engine import EngineSettings
+from stream.planner import PlannerSettings
+from tools.ending import EndedError, Ending
+from tools.keys import Keys, open_keys
+from tools.prepare import Prepared, prepare
+from tools.session import (
+    HttpAddress,
+    OutputSettings,
+    Session,
+    full_title,
+    new_seed,
+    parse_address,
+    parse_device,
+    song_title,
+)
+from tools.terminal import clock, printable
+
+VOLUME_STEP_DB = 2.0
+_REFRESH_S = 0.2
+_RATE_HZ, _OTHER_RATE_HZ = 44_100, 48_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaySettings:
+    """What `endlos play` was asked for."""
+
+    model: Path | None = None
+    device: str | None = None
+    seed: int | None = None
+    """None: another stream each time."""
+    volume_db: float = 0.0
+    http: str | None = None
+    """Where to serve instead of playing on the sound card."""
+    quiet: bool = False
+
+
+def play_source(source: Path | None, settings: PlaySettings) -> None:
+    """Play a pool, music or the demo songs until it is ended; `KeyboardInterrupt` after Ctrl-C.
+
+    Raises `EndlosError` when there is nothing to play, or nowhere to play it.
+    """
+    with StatusLine(settings.quiet) as line, Ending() as ending:
+        try:
+            _play(source, settings, line, ending)
+        except EndedError:
+            # Not an error; what was begun has been cleared away on the way here.
+            line.clear()
+    if ending.by_interrupt:
+        raise KeyboardInterrupt
+
+
+def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", ending: Ending) -> None:
+    # What cannot work is said before any music is prepared.
+    outputs = _outputs(settings)
+    with ExitStack() as opened:
+        began_s = time.monotonic()
+
+        def notice() -> None:
+            ending.check()
+            line.show(f"preparing the first songs, {clock(time.monotonic() - began_s)}")
+
+        prepared = prepare(source, notice)
+        opened.callback(prepared.close)
+        chosen = EngineSettings(
+            planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
+            model=settings.model.expanduser() if settings.model else None,
+            engine_rate_hz=_card_rate_hz(outputs),
+        )
+        session = Session(prepared.open_engine(chosen, notice), outputs)
+        opened.callback(session.close)
+        session.start()
+        line.note(_greeting(session, asked_for_http=settings.http is not None))
+        keys = opened.enter_context(open_keys())
+        _run(session, prepared, keys, line, ending)
+        line.clear()
+
+
+def _outputs(settings: PlaySettings) -> OutputSettings:
+    if settings.http is not None:
+        return OutputSettings(http=parse_address(settings.http))
+    if settings.device is not None or has_sound_card():
+        device = settings.device
+        return OutputSettings(sound_card=True, device=parse_device(device), volume_db=settings.volume_db)
+    return OutputSettings(http=HttpAddress(fixed=False))
+
+
+def _card_rate_hz(outputs: OutputSettings) -> int:
+    """Return the engine's rate that suits the sound card: some systems take only the device's own."""
+    if outputs.sound_card and find_device(outputs.device).default_rate_hz == _OTHER_RATE_HZ:
+        return _OTHER_RATE_HZ
+    return _RATE_HZ
+
+
+def _greeting(session: Session, *, asked_for_http: bool) -> str:
+    if session.card is not None:
+        return f"playing on {session.card.status().detail} - space pause, n next, + - volume, q quit"
+    assert session.web is not None
+    why = "" if asked_for_http else "there is no sound card; "
+    return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"
+
+
+def _run(session: Session, prepared: Prepared, keys: Keys, line: "StatusLine", ending: Ending) -> None:
+    building = prepared.build is not None
+    while not ending.wanted:
+        session.check()
+        if building and prepared.build is not None and not prepared.build.running:
+            building = False
+            failure = prepared.build.failure()
+            if failure is not None:
+                line.note(f"{failure} ({prepared.build.log} names them)")
+        line.show(status_text(session))
+        for key in keys.read(_REFRESH_S):
+            if key in "qQ":
+                return
+            _press(session, key)
+
+
+def _press(session: Session, key: str) -> None:
+    if key == " ":
+        session.pause()
+    elif key in "nN":
+        session.skip()
+    elif key in "+=":
+        session.change_volume(VOLUME_STEP_DB)
+    elif key in "-_":
+        session.change_volume(-VOLUME_STEP_DB)
+
+
+def status_text(session: Session) -> str:
+    """Return the status line: song, position, what comes next and its score, how the output is doing."""
+    moment = session.heard()
+    parts = [f"{full_title(moment.song)}  {clock(moment.position_s)}"]
+    if session.paused:
+        parts[0] = f"paused: {parts[0]}"
+    if moment.next_song is not None:
+        going_on = moment.next_song.song_id == moment.song.song_id
+        score = "" if moment.next_score is None else f" ({moment.next_score:.2f})"
+        parts.append(f"next: {'goes on' if going_on else song_title(moment.next_song)}{score}")
+    if session.card is not None:
+        status = session.card.status()
+        parts.append(f"{session.card.volume_db:+.0f} dB")
+        parts.append(f"underruns {1000 * status.underrun_frames / session.engine.engine_rate_hz:.0f} ms")
+    else:
+        parts.append(f"{sum(broadcast.listeners for broadcast in session.broadcasts.values())} listening")
+    return " | ".join(parts)
+
+
+class StatusLine(logging.Handler):
+    """One line that is written over and over on a terminal, and messages that stay, above it.
+
+    Takes the log as well while it is entered, so that a warning does not run into the line.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._quiet = quiet
+        self._live = not quiet and sys.stdout.isatty()
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Write the line; nothing where standard output is no terminal."""
+        if not self._live:
+            return
+        from rich.cells import set_cell_size
+
+        columns = shutil.get_terminal_size().columns - 1
+        fitted = set_cell_size(printable(text), columns)
+        if fitted != self._shown:
+            self._shown = fitted
+            print(f"\r{fitted}", end="", flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a message that stays."""
+        if not self._quiet:
+            self.clear()
+            print(printable(text), flush=True)
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self._shown:
+            print("\r" + " " * len(self._shown) + "\r", end="", flush=True)
+            self._shown = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning of the stream on standard error."""
+        self.clear()
+        print(f"endlos: {printable(record.getMessage())}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> "StatusLine":
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.clear()
+        logging.getLogger().removeHandler(self)

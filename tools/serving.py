@@ -1,0 +1,78 @@
+"""`endlos serve` while it runs: one log line for each change of an output, and a faded end."""
+
+import logging
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.engine import EngineSettings
+from stream.outputs.base import OutputStatus
+from tools.ending import EndedError, Ending
+from tools.prepare import prepare
+from tools.session import OutputSettings, Session
+from tools.terminal import printable
+
+log = logging.getLogger("endlos")
+
+_LOOK_S = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeSettings:
+    """What `endlos serve` was asked for."""
+
+    engine: EngineSettings
+    outputs: OutputSettings
+    quiet: bool = False
+    """Log warnings only."""
+
+
+def serve_source(source: Path | None, settings: ServeSettings) -> None:
+    """Serve a pool, music or the demo songs until a signal ends it; `KeyboardInterrupt` after Ctrl-C.
+
+    Raises `EndlosError` when there is nothing to serve, or an output cannot ever work.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    log.setLevel(logging.WARNING if settings.quiet else logging.INFO)
+    with Ending() as ending:
+        try:
+            _serve(source, settings, ending)
+        except EndedError:
+            # Not an error: it was ended while it still prepared.
+            log.info("ended")
+    if ending.by_interrupt:
+        raise KeyboardInterrupt
+
+
+def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None:
+    with ExitStack() as opened:
+        log.info("opening %s", "the demo songs" if source is None else source)
+        prepared = prepare(source, ending.check)
+        opened.callback(prepared.close)
+        session = Session(prepared.open_engine(settings.engine, ending.check), settings.outputs)
+        opened.callback(session.close)
+        session.start()
+        if session.web is not None:
+            log.info("serving %s", session.web.url)
+        seen: dict[str, str] = {}
+        while not ending.wanted:
+            session.check()
+            for status in session.statuses():
+                _log_change(status, seen)
+            ending.wait(_LOOK_S)
+        log.info("ending")
+    log.info("ended")
+
+
+def _log_change(status: OutputStatus, seen: dict[str, str]) -> None:
+    if seen.get(status.name) == status.state:
+        return
+    seen[status.name] = status.state
+    detail = f" ({printable(status.detail)})" if status.detail else ""
+    level = logging.WARNING if status.state == "reconnecting" else logging.INFO
+    log.log(level, "%s: %s%s", status.name, status.state, detail)
