@@ -1,0 +1,42 @@
+"""The picture of a training: loss, accuracy and AUC of the three validations over the epochs."""
+
+from pathlib import Path
+from typing import Any
+
+from model.validation import SECOND_CHANNEL, TRAINING, UNSEEN
+
+STYLES = {
+    TRAINING: {"color": "#1f77b4", "linestyle": "-"},
+    SECOND_CHANNEL: {"color": "#17becf", "linestyle": "--"},
+    UNSEEN: {"color": "#d62728", "linestyle": "-"},
+}
+PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("auc", "AUC", 0.5))
+"""Figure, label, and what guessing gives."""
+
+
+def draw_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> None:
+    """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed."""
+    # The classes themselves, not pyplot: no window system, no state outside this function.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    measured = [row for row in history if row["validations"]]
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(PANELS))
+    for axes, (key, label, chance) in zip(panels, PANELS, strict=True):
+        axes.axhline(chance, color="#999999", linewidth=0.8, linestyle=":", label="guessing")
+        for name, style in STYLES.items():
+            points = [(r["epoch"], r["validations"][name][key]) for r in measured if name in r["validations"]]
+            if points:
+                marker = "o" if len(points) < 3 else None
+                axes.plot(*zip(*points, strict=True), label=name, linewidth=1.4, marker=marker, **style)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.25)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    figure.suptitle(title, fontsize=10)
+    beside = path.with_name(path.name + ".part")
+    figure.savefig(beside, format="png", dpi=80)
+    beside.replace(path)

@@ -1,0 +1,120 @@
+"""From Keras to ONNX: named tensors, a free batch axis, checked against Keras before it counts as a model."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, save_contract
+from model.errors import ModelError
+from model.features import EDGE_RATE_HZ
+from model.kernels import FloatArray
+
+OPSET = 17
+GRAPH_FILE = "pair.onnx"
+TOLERANCE = 1e-5
+"""Largest difference from Keras with which a graph is still the same network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    contract: ModelContract
+    files: tuple[Path, ...]
+    difference: float
+    """Largest difference between Keras and onnxruntime on the examples."""
+
+
+def export_binary(
+    network: Any,
+    folder: Path,
+    *,
+    preset: str,
+    edge_samples: int,
+    examples: FloatArray,
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Exported:
+    """Write `pair.onnx` and `model.json` into `folder`.
+
+    examples: `(n, 2 * edge_samples, 1)` float32, real edges to compare both on.
+    The graph is written beside and checked first; an older model in `folder` is unreadable for the instant
+    in which the new one takes its place, so that a contract never stands beside another model's graph.
+    Raises `ModelError` when both differ by more than `TOLERANCE`, or Keras does not run on TensorFlow.
+    """
+    graph = convert(network, edge_samples)
+    difference = compare(network, graph, examples)
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"the exported graph differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
+            "the model was not written; report this with the versions of tensorflow and tf2onnx"
+        )
+    beside = folder / (GRAPH_FILE + ".part")
+    beside.write_bytes(graph)
+    (folder / CONTRACT_FILE).unlink(missing_ok=True)
+    beside.replace(folder / GRAPH_FILE)
+    contract = ModelContract(
+        approach="binary",
+        preset=preset,
+        edge_rate_hz=EDGE_RATE_HZ,
+        edge_samples=edge_samples,
+        opset=OPSET,
+        graphs={
+            "pair": GraphSpec(
+                file=GRAPH_FILE,
+                inputs=(TensorSpec(name="pair", shape=(None, 2 * edge_samples, 1)),),
+                outputs=(TensorSpec(name="score", shape=(None, 1)),),
+            )
+        },
+        training=training,
+        metrics={**metrics, "export_difference": difference},
+    )
+    save_contract(contract, folder)
+    return Exported(
+        contract=contract, files=(folder / CONTRACT_FILE, folder / GRAPH_FILE), difference=difference
+    )
+
+
+def convert(network: Any, edge_samples: int) -> bytes:
+    """Return the network as an ONNX graph: `pair` (batch, 2 * edge_samples, 1) -> `score` (batch, 1)."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()}, export needs TensorFlow; "
+            "set KERAS_BACKEND=tensorflow and run the same command with --resume"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow
+    import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    signature = [tensorflow.TensorSpec((None, 2 * edge_samples, 1), tensorflow.float32, name="pair")]
+
+    def scored(pair: Any) -> dict[str, Any]:
+        return {"score": network(pair, training=False)}
+
+    traced = tensorflow.function(scored, input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    for tensor in (*proto.graph.input, *proto.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    graph: bytes = proto.SerializeToString()
+    return graph
+
+
+def compare(network: Any, graph: bytes, examples: FloatArray) -> float:
+    """Return the largest difference between Keras and onnxruntime, one by one and in one batch."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    expected = np.asarray(network.predict_on_batch(examples))
+    together = session.run(["score"], {"pair": examples})[0]
+    alone = np.concatenate([session.run(["score"], {"pair": row[np.newaxis]})[0] for row in examples[:8]])
+    return float(max(np.abs(together - expected).max(), np.abs(alone - expected[:8]).max()))

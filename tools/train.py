@@ -1,0 +1,122 @@
+"""Training from a pool: open it, split it by songs, train, say what came of it."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.edgeset import EdgeSet
+from model.errors import ModelError
+from model.features import EDGE_RATE_HZ
+from model.kernels import BoolArray
+from model.pairs import split_songs
+from model.settings import TrainSettings
+from stream.pool import Pool, open_pool
+from tools.terminal import print_table
+
+if TYPE_CHECKING:
+    from model.training import TrainProgress, TrainReport
+
+
+def train_model(
+    pool_folder: Path,
+    out: Path,
+    settings: TrainSettings,
+    *,
+    resume: bool = False,
+    progress: "Callable[[TrainProgress], None] | None" = None,
+) -> "TrainReport":
+    """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
+
+    Raises `PoolError` for a pool that cannot be read, `ModelError` for one that nothing can be learned from,
+    and `model.training.TrainingStoppedError` when it is interrupted.
+    """
+    pool = open_pool(pool_folder)
+    train, unseen = split_pool(pool, settings)
+    # Importing it takes seconds, so all that can be refused has been refused by now.
+    train_binary = _quiet_training()
+    report: TrainReport = train_binary(train, unseen, out, settings, resume=resume, progress=progress)
+    return report
+
+
+def split_pool(pool: Pool, settings: TrainSettings) -> tuple[EdgeSet, EdgeSet | None]:
+    """Return the edges of the songs to learn from and of those kept back (None when none are)."""
+    if settings.validation_share > 0 and len(pool.songs) < 2:
+        raise ModelError(
+            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
+            "add songs, or train with a validation share of 0"
+        )
+    kept_back = split_songs(
+        pool.chunk_song, settings.validation_share, np.random.default_rng([settings.seed, 0])
+    )
+    train = pool_edges(pool, ~kept_back)
+    return train, pool_edges(pool, kept_back) if kept_back.any() else None
+
+
+def pool_edges(pool: Pool, chosen: BoolArray) -> EdgeSet:
+    """Return the edges of the chosen chunks, whole songs of the pool; they stay on disk."""
+    songs = np.unique(pool.chunk_song[chosen])
+    length_s = (pool.end_s() - pool.start_s())[chosen]
+    spans = np.stack([pool.chunk_song, pool.start_sample, pool.end_sample], axis=1)[chosen]
+    digest = hashlib.blake2b(spans.tobytes(), digest_size=16)
+    for song in songs:
+        digest.update(pool.songs[song].audio_hash.encode())
+    return EdgeSet(
+        chunk_song=pool.chunk_song[chosen],
+        chunk_samples=np.floor(length_s * EDGE_RATE_HZ + 1e-6).astype(np.int64),
+        rows=np.flatnonzero(chosen),
+        heads=pool.heads,
+        tails=pool.tails,
+        source={
+            "songs": [pool.songs[song].name for song in songs],
+            "chunks": int(chosen.sum()),
+            "digest": digest.hexdigest(),
+        },
+    )
+
+
+def print_report(report: "TrainReport") -> None:
+    """Print what a training came to: the three validations side by side, rankings, notes, files."""
+    for note in report.notes:
+        print(note)
+    print(
+        f"{report.epochs} epochs of {report.pairs} pairs, {report.learned_parameters} learned parameters, "
+        f"edge {report.edge_samples / EDGE_RATE_HZ:.2f} s, {report.elapsed_s:.0f} s"
+    )
+    print_table(
+        ("measured on", "accuracy", "loss", "AUC", "pairs"),
+        [
+            (name, f"{value.accuracy:.3f}", f"{value.loss:.3f}", f"{value.auc:.3f}", value.pairs)
+            for name, value in report.validations.items()
+        ],
+    )
+    kinds = ("all", "cross", "same")
+    print_table(
+        ("AUC, next chunk against those of", "all songs", "other songs", "the same song"),
+        [
+            (name, *(f"{figures[kind]:.3f}" if kind in figures else "-" for kind in kinds))
+            for name, figures in report.ranking.items()
+        ],
+    )
+    print(f"Keras and onnxruntime agree to {report.export_difference:.1e}")
+    for path in report.files:
+        print(path)
+
+
+def _quiet_training() -> "Callable[..., TrainReport]":
+    """Import the training; TensorFlow's log lines must be silenced before its first import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    try:
+        from model.training import train_binary
+    except ModuleNotFoundError as error:
+        if error.name not in {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}:
+            raise
+        raise ModelError(
+            f"training needs the package {error.name}, which is not installed; "
+            "install endlos with its extra: pip install 'endlos[train]'"
+        ) from error
+    return train_binary
