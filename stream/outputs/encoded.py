@@ -17,6 +17,8 @@ FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 STEADY_S = 10.0
 """A session that lasted this long makes the next fault a new one, retried quickly."""
+END_SILENCE_S = 0.2
+"""After the last fade: icecast2 hands on MP3 in pieces of 1,400 bytes, and forgets an unfinished one."""
 
 _CLOSE_S = 0.5
 _INTERRUPTED_S = 0.4
@@ -42,6 +44,7 @@ class EncodedOutput:
         self._state: State = "starting"
         self._fault = ""
         self._frames_out = 0
+        self._sessions = 0
         self._audible_at_s: float | None = None
 
     def start(self) -> None:
@@ -79,6 +82,7 @@ class EncodedOutput:
             underrun_frames=self._feed.silence_frames,
             dropped_frames=self._feed.dropped_frames,
             buffered_s=self._feed.buffered_s,
+            reconnects=max(self._sessions - 1, 0),
         )
 
     def close(self) -> None:
@@ -149,6 +153,7 @@ class EncodedOutput:
         self._connect()
         encoder = StreamEncoder(self.codec, self.engine_rate_hz, self.bitrate_kbps)
         self._feed.restart()
+        self._sessions += 1
         self._state, self._fault = "playing", ""
         header_is_due, frames = True, 0
         while True:
@@ -163,7 +168,7 @@ class EncodedOutput:
                 continue
             data = encoder.encode(block)
             if last:
-                data += encoder.flush()
+                data += encoder.encode(self._silence()) + encoder.flush()
             frames += len(block)
             if data:
                 self._deliver(encoder.header if header_is_due else b"", data, frames)
@@ -174,6 +179,9 @@ class EncodedOutput:
             if last:
                 return
             self._attend()
+
+    def _silence(self) -> FloatArray:
+        return np.zeros((round(END_SILENCE_S * self.engine_rate_hz), 2), dtype=np.float32)
 
 
 def explain(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Encode float audio into a byte stream that a player can join: MP3, AAC (ADTS), Opus, Vorbis, FLAC (Ogg)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal, Protocol, cast, get_args
@@ -17,8 +18,8 @@ Codec = Literal["mp3", "opus", "vorbis", "aac", "flac"]
 CODECS: tuple[Codec, ...] = get_args(Codec)
 OPUS_RATE_HZ = 48_000
 
-# libsndfile's Vorbis encoder keeps a whole write on the stack; it also needs no more than this at once.
-_VORBIS_WRITE_FRAMES = 2048
+# Small: libsndfile's Vorbis encoder keeps a whole write on the stack.
+_VORBIS_WRITE_FRAMES = 1024
 # Short Ogg pages: a listener joins at a page, and what stands in an unfinished one is late.
 _PAGE_US = 200_000
 
@@ -54,6 +55,7 @@ class StreamEncoder:
 
     Every return value of `encode` starts where a listener may join. An Ogg listener needs `header` first;
     it is complete once `encode` has returned any byte, and is not part of what `encode` returns.
+    LAME lowers what it is given by 5 %, so that MP3 does not clip.
     Belongs to one thread.
     """
 
@@ -195,6 +197,26 @@ class Coder(Protocol):
         """Write what is left; nothing the second time."""
 
 
+class Cutter:
+    """Cuts a stream into blocks of one length, so that an encoder's bytes do not depend on the caller's."""
+
+    def __init__(self, block_frames: int) -> None:
+        self._block_frames = block_frames
+        self._rest = np.zeros((0, 2), dtype=np.float32)
+
+    def push(self, block: FloatArray) -> Iterator[FloatArray]:
+        """Yield the whole blocks that are there now; to be used up before the next call."""
+        joined = np.concatenate([self._rest, block])
+        whole = len(joined) // self._block_frames * self._block_frames
+        self._rest = joined[whole:].copy()
+        for start in range(0, whole, self._block_frames):
+            yield joined[start : start + self._block_frames]
+
+    def rest(self) -> FloatArray:
+        """Return what is left, shorter than a block, maybe empty."""
+        return self._rest
+
+
 class LibavCoder:
     """FFmpeg's encoders and muxers, through PyAV."""
 
@@ -228,26 +250,21 @@ class LibavCoder:
         self._container.start_encoding()
         self._rate_hz = rate_hz
         self._frames = 0
-        self._packet_frames = self._stream.codec_context.frame_size
-        self._pending = np.zeros((0, 2), dtype=np.float32)
+        self._cutter = Cutter(self._stream.codec_context.frame_size)
         self._closed = False
 
     def encode(self, block: FloatArray) -> None:
         """Take `(frames, 2)` float32, any number of frames."""
-        # Cut here, in the codec's own frame length, so that the bytes do not depend on the block size.
-        joined = np.concatenate([self._pending, block])
-        whole = len(joined) // self._packet_frames * self._packet_frames
-        for start in range(0, whole, self._packet_frames):
-            self._encode_frame(joined[start : start + self._packet_frames])
-        self._pending = joined[whole:].copy()
+        for packet in self._cutter.push(block):
+            self._encode_frame(packet)
 
     def close(self) -> None:
         """Write what is left; nothing the second time."""
         if self._closed:
             return
         self._closed = True
-        if len(self._pending):
-            self._encode_frame(self._pending)
+        if len(self._cutter.rest()):
+            self._encode_frame(self._cutter.rest())
         for packet in self._stream.encode(None):
             self._container.mux(packet)
         self._container.close()
@@ -282,12 +299,15 @@ class VorbisCoder:
         self._file = soundfile.SoundFile(
             file, "w", rate_hz, 2, format="OGG", subtype="VORBIS", compression_level=1.0 - quality
         )
+        self._cutter = Cutter(_VORBIS_WRITE_FRAMES)
 
     def encode(self, block: FloatArray) -> None:
         """Take `(frames, 2)` float32, any number of frames."""
-        for start in range(0, len(block), _VORBIS_WRITE_FRAMES):
-            self._file.write(block[start : start + _VORBIS_WRITE_FRAMES])
+        for part in self._cutter.push(block):
+            self._file.write(part)
 
     def close(self) -> None:
         """Write what is left; nothing the second time."""
-        self._file.close()
+        if not self._file.closed:
+            self._file.write(self._cutter.rest())
+            self._file.close()

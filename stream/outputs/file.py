@@ -19,8 +19,6 @@ EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - 4096
 """A WAV file counts its bytes in 32 bits."""
 
-# The encoders are always given blocks of this size, so that a file does not depend on how it was written.
-_BLOCK_FRAMES = 4096
 _DEFAULT_KBPS = {".mp3": 192, ".ogg": 192, ".opus": 128}
 
 
@@ -59,7 +57,6 @@ class AudioFileWriter:
             raise OutputError(
                 f"{path} cannot be encoded at {rate_hz} Hz ({error}); choose another format or rate"
             ) from error
-        self._pending = np.zeros((0, 2), dtype=np.float32)
         self._open = True
 
     @property
@@ -72,17 +69,17 @@ class AudioFileWriter:
         self.frames += len(block)
         if self._resampler is not None:
             block = cast(FloatArray, self._resampler.resample_chunk(np.ascontiguousarray(block)))
-        self._append(block, last=False)
+        self._coder.encode(block)
+        self._check()
 
     def close(self) -> None:
         """Finish the file and give it its name; `OutputError` when that fails, and nothing stays behind."""
         if not self._open:
             return
         try:
-            nothing = np.zeros((0, 2), dtype=np.float32)
             if self._resampler is not None:
-                nothing = cast(FloatArray, self._resampler.resample_chunk(nothing, last=True))
-            self._append(nothing, last=True)
+                nothing = np.zeros((0, 2), dtype=np.float32)
+                self._coder.encode(cast(FloatArray, self._resampler.resample_chunk(nothing, last=True)))
             self._coder.close()
             self._check()
             self._disk.close()
@@ -115,14 +112,6 @@ class AudioFileWriter:
             self.close()
         else:
             self.abandon()
-
-    def _append(self, block: FloatArray, *, last: bool) -> None:
-        joined = np.concatenate([self._pending, block])
-        stop = len(joined) if last else len(joined) // _BLOCK_FRAMES * _BLOCK_FRAMES
-        for start in range(0, stop, _BLOCK_FRAMES):
-            self._coder.encode(joined[start : min(start + _BLOCK_FRAMES, stop)])
-        self._pending = joined[stop:].copy()
-        self._check()
 
     def _check(self) -> None:
         if self._disk.fault is not None:
