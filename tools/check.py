@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.errors import DecodeError, PoolError
+from model.errors import DecodeError
 from model.features import chunk_edges
 from model.kernels import FloatArray
 from stream.decode import decode

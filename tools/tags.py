@@ -60,7 +60,8 @@ def _texts(tags: Any) -> tuple[str, str, str]:
 
 def _three(get: Callable[[str], Any], tags: Any, title: str, artist: str, album: str) -> tuple[str, str, str]:
     def text(key: str) -> str:
-        return ", ".join(str(value) for value in get(key)) if key in tags else ""
+        # Each once: some writers name an artist twice.
+        return ", ".join(dict.fromkeys(str(value) for value in get(key))) if key in tags else ""
 
     return text(title), text(artist), text(album)
 
