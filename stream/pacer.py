@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.outputs.base import Leader, Output
@@ -53,8 +51,8 @@ class Pacer:
     """Pulls `render` and hands each block to all outputs, which it starts and closes.
 
     The leader, a sound card, sets the speed: a block is pulled as soon as there is room for it. Without one,
-    or while it is gone, the wall clock does. In a pause the engine stands still, the leader is silent, and
-    the other outputs get silence at the speed of the wall clock, so that servers do not drop them.
+    or while it is gone, the wall clock does. In a pause the engine stands still and the leader is
+    silent; the others are offered nothing and make silence of their own, so that no server drops them.
     """
 
     def __init__(
@@ -65,20 +63,24 @@ class Pacer:
         *,
         leader: Leader | None = None,
         block_frames: int = 1024,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         """Make one that stands still.
 
         render: returns the next frames, `(frames, 2)` float32. outputs: all of them, `leader` among them or
-        not. block_frames: what is pulled at once.
+        not. block_frames: what is pulled at once. clock, wait: seconds, for a simulated wall clock.
         """
         if block_frames < 1:
             raise ValueError(f"a block of {block_frames} frames, expected at least 1")
         self._render = render
         self._leader = leader
-        self._followers: list[Output] = [output for output in outputs if output is not leader]
-        self._outputs: list[Output] = ([leader] if leader is not None else []) + self._followers
+        self._outputs: list[Output] = [leader] if leader is not None else []
+        self._outputs += [output for output in outputs if output is not leader]
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
+        self._clock_s = clock
+        self._wait_s = wait or self._wait_for_wake
 
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
@@ -100,11 +102,9 @@ class Pacer:
         self._failed_outputs = 0
 
         # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
-        self._anchor_s = 0.0
+        self._anchor_s = clock()
         self._anchor_frames = 0
-        self._leader_moved_s = 0.0
-        self._held: FloatArray | None = None
-        self._fade_in = False
+        self._leader_moved_s = self._anchor_s
         self._warned_s = -WARN_INTERVAL_S
 
     # Any thread.
@@ -118,6 +118,7 @@ class Pacer:
                 del self._outputs[started:]
                 self._close_outputs()
                 raise
+        self._anchor_s = self._leader_moved_s = self._clock_s()
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
 
@@ -175,19 +176,20 @@ class Pacer:
 
     # The pacer's thread.
 
+    def step(self) -> None:
+        """Pull one block if it is time, else wait a little; `start` calls it again and again."""
+        self._do_skips()
+        if self._standing_still():
+            self._rest()
+        elif self._leads():
+            self._follow_leader()
+        else:
+            self._follow_wall()
+
     def _run(self) -> None:
         try:
-            self._anchor_s = self._leader_moved_s = time.monotonic()
             while not self._stopping:
-                self._do_skips()
-                if self._standing_still():
-                    self._rest()
-                elif self._leads():
-                    self._follow_leader()
-                else:
-                    self._follow_wall()
-            if self._clock != "paused" and self._followers:
-                self._offer_followers(self._pull() * self._ramp()[::-1])
+                self.step()
         except Exception as error:  # of the engine: it belongs to whoever waits
             self._error = error
             log.error("the engine has failed: %s", error)
@@ -199,7 +201,6 @@ class Pacer:
     def _do_skips(self) -> None:
         while self._skips:
             self._skips.popleft()()
-            self._held = None
             for output in list(self._outputs):
                 self._guarded(output, output.skip)
 
@@ -209,7 +210,7 @@ class Pacer:
     def _leads(self) -> bool:
         if self._leader is None or self._leader not in self._outputs:
             return False
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if self._leader.space_frames() >= self._block_frames:
             self._leader_moved_s = now_s
         stands = now_s - self._leader_moved_s > LEADER_STALL_S
@@ -226,24 +227,19 @@ class Pacer:
             self._wait(missing_frames / self._rate_hz)
             return
         status = self._leader.status()
-        before_s = time.monotonic()
+        before_s = self._clock_s()
         # Should the leader get lost, the wall clock goes on from what of it has been heard.
         self._anchor_s = before_s
         self._anchor_frames = self._blocks * self._block_frames - round(status.buffered_s * self._rate_hz)
-        if self._held is not None:
-            held, self._held = self._held, None
-            self._guarded(self._leader, self._leader.offer, held)
-            return
         block = self._pull()
         if status.state == "playing":
-            took_s = time.monotonic() - before_s
+            took_s = self._clock_s() - before_s
             self._count_lateness(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
-        self._guarded(self._leader, self._leader.offer, block)
-        self._offer_followers(block)
+        self._offer(block)
 
     def _follow_wall(self) -> None:
         self._clock = "wall"
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         due_s = self._anchor_s + (self._blocks * self._block_frames - self._anchor_frames) / self._rate_hz
         if due_s > now_s:
             self._wait(due_s - now_s)
@@ -254,38 +250,16 @@ class Pacer:
             log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
             due_s = now_s
         block = self._pull()
-        after_s = time.monotonic()
+        after_s = self._clock_s()
         self._count_lateness(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
-        # A leader that is gone counts what it misses; `_held` is part of that.
-        self._held = None
-        if self._leader is not None:
-            self._guarded(self._leader, self._leader.offer, block)
-        self._offer_followers(block)
+        # A leader that is gone is offered it all the same, and counts what it misses.
+        self._offer(block)
 
     def _rest(self) -> None:
-        """Stand still until the pause ends; the others hear one more block fade out, then silence."""
+        """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
         self._clock = "paused"
-        # With a block still held, the others have been silent since the last pause.
-        if self._followers and self._held is None:
-            block = self._pull()
-            self._offer_followers(block * self._ramp()[::-1])
-            self._held = block if self._leader is not None else None
-        silence = np.zeros((self._block_frames, 2), dtype=np.float32)
-        due_s = time.monotonic()
-        while not self._stopping and self._standing_still():
-            self._do_skips()
-            behind_s = time.monotonic() - due_s
-            if behind_s < 0:
-                self._wait(-behind_s)
-                continue
-            if behind_s > GIVE_UP_LATENESS_S:
-                self._clock_resets += 1
-                due_s += behind_s
-            for output in list(self._followers):
-                self._guarded(output, output.offer, silence)
-            due_s += self._block_frames / self._rate_hz
-        self._fade_in = True
-        self._anchor_s = self._leader_moved_s = time.monotonic()
+        self._wait(MAX_WAIT_S)
+        self._anchor_s = self._leader_moved_s = self._clock_s()
         self._anchor_frames = self._blocks * self._block_frames
 
     def _pull(self) -> FloatArray:
@@ -293,16 +267,9 @@ class Pacer:
         self._blocks += 1
         return block
 
-    def _offer_followers(self, block: FloatArray) -> None:
-        if self._fade_in and self._followers:
-            self._fade_in = False
-            block = block * self._ramp()
-        for output in list(self._followers):
+    def _offer(self, block: FloatArray) -> None:
+        for output in list(self._outputs):
             self._guarded(output, output.offer, block)
-
-    def _ramp(self) -> FloatArray:
-        up = np.linspace(0, 1, self._block_frames, dtype=np.float32)
-        return np.repeat(up[:, np.newaxis], 2, axis=1)
 
     def _guarded(self, output: Output, call: Callable[..., None], *args: FloatArray) -> None:
         """Call an output; one that raises is left out from then on, so that no other suffers."""
@@ -313,20 +280,21 @@ class Pacer:
         except Exception:
             self._failed_outputs += 1
             self._outputs.remove(output)
-            if output in self._followers:
-                self._followers.remove(output)
             log.exception("the output %r has failed; the others go on without it", output.name)
 
     def _count_lateness(self, lateness_s: float, cause: str) -> None:
         self._max_lateness_s = max(self._max_lateness_s, lateness_s)
         self._late_blocks += lateness_s > LATE_S
-        now_s = time.monotonic()
+        now_s = self._clock_s()
         if lateness_s > WARN_LATENESS_S and now_s - self._warned_s > WARN_INTERVAL_S:
             self._warned_s = now_s
             log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
 
     def _wait(self, wanted_s: float) -> None:
-        self._wake.wait(min(max(wanted_s, MIN_WAIT_S), MAX_WAIT_S))
+        self._wait_s(min(max(wanted_s, MIN_WAIT_S), MAX_WAIT_S))
+
+    def _wait_for_wake(self, timeout_s: float) -> None:
+        self._wake.wait(timeout_s)
         self._wake.clear()
 
     def _close_outputs(self) -> None:

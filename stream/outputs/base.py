@@ -34,6 +34,7 @@ class OutputStatus:
 class Output(Protocol):
     """One place that the stream goes to, with a ring, a clock and a thread of its own.
 
+    One that nothing is offered to, because the stream is paused or late, fades into silence by itself.
     `start` and `close` belong to one thread at a time, `space_frames`, `offer` and `skip` to the pacer's,
     `status` to any.
     """

@@ -51,7 +51,7 @@ class SoundCard:
         *,
         block_frames: int = 256,
         ring_s: float = 0.75,
-        latency: Literal["low", "high"] | float = "high",
+        latency: Literal["low", "high"] | float = 0.1,
     ) -> None:
         """Make one that is still closed.
 
