@@ -203,9 +203,12 @@ class _AudioResponse(Response):
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            while not (gone.done() or self._listener.ended or connections.closing):
+            while not (gone.done() or connections.closing):
+                ended = self._listener.ended
                 data = self._listener.take()
                 if not data:
+                    if ended or self._listener.lost:
+                        break
                     await asyncio.sleep(_POLL_S)
                     continue
                 if self._titles is not None:
@@ -217,11 +220,12 @@ class _AudioResponse(Response):
         except TimeoutError:
             self._listener.lost = True
         finally:
-            gone.cancel()
             self._broadcast.leave(dropped=self._listener.lost)
-        if self._listener.lost:
-            # Not closed in good order: that would wait until the listener has read what is under way.
-            connections.abort(scope["client"])
+            if self._listener.lost:
+                # Not closed in good order: that would wait until the listener has read what is under way.
+                connections.abort(scope["client"])
+                await asyncio.wait({gone}, timeout=1)
+            gone.cancel()
 
 
 async def _until_disconnect(receive: Receive) -> None:
@@ -316,10 +320,12 @@ class _Connections:
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:
+        raise OutputError(f"{port} is no port; expected 1 to 65535, or 0 for any that is free")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         bound = socket.socket(family, socket.SOCK_STREAM)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise OutputError(
             f"{host}:{port} is no address of this machine ({error}); expected one such as 127.0.0.1:8000"
         ) from error

@@ -25,6 +25,8 @@ class _Piece:
     data: bytes
     frames: int
     """Engine frames since the piece before."""
+    header: bytes
+    """What a listener needs who begins here; empty where `data` begins with it."""
 
 
 class Listener:
@@ -39,7 +41,7 @@ class Listener:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will ever come."""
+        """Whether nothing more will ever come than what `take` returns now."""
         return self.lost or self._broadcast.closed
 
     def take(self) -> bytes:
@@ -74,15 +76,16 @@ class Broadcast(EncodedOutput):
         self._pieces: deque[_Piece] = deque()
         self._first = 0
         self._history_frames = 0
-        self._header = b""
         self._listeners = 0
         self._joined = 0
         self._dropped = 0
+        # The worker's thread.
+        self._header = b""
 
     @property
     def closed(self) -> bool:
-        """Whether the broadcast has ended."""
-        return self._stop.is_set()
+        """Whether the broadcast has ended, and its last piece is there."""
+        return self._stop.is_set() and not self._thread.is_alive()
 
     @property
     def listeners(self) -> int:
@@ -108,7 +111,9 @@ class Broadcast(EncodedOutput):
                     break
                 frames += piece.frames
                 position -= 1
-            return Listener(self, position, self._header)
+            begin = position - self._first
+            header = self._pieces[begin].header if begin < len(self._pieces) else b""
+            return Listener(self, position, header)
 
     def leave(self, *, dropped: bool) -> None:
         """Count one listener less. Any thread."""
@@ -133,11 +138,11 @@ class Broadcast(EncodedOutput):
 
     def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
         with self._lock:
-            if header:
-                # After a fault the encoder is new: for who listens, one Ogg stream follows the other.
-                data = header + data if self._pieces else data
-                self._header = header
-            self._pieces.append(_Piece(data=data, frames=frames))
+            # A first piece carries its header: after a fault one Ogg stream follows the other.
+            self._header = header or self._header
+            self._pieces.append(
+                _Piece(data=header + data, frames=frames, header=b"" if header else self._header)
+            )
             self._history_frames += frames
             while self._history_frames - self._pieces[0].frames > HISTORY_S * self.engine_rate_hz:
                 self._history_frames -= self._pieces.popleft().frames

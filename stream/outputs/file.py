@@ -133,9 +133,13 @@ def open_audio_file(
     kind = path.suffix.lower()
     if kind not in EXTENSIONS:
         raise OutputError(f"{path} has no known audio extension; expected one of {', '.join(EXTENSIONS)}")
-    if not path.parent.is_dir():
+    try:
+        parent_is_folder, is_folder = path.parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    if not parent_is_folder:
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
     if kind == ".wav" and (frames or 0) * 2 * bits // 8 > MAX_WAV_BYTES:
         raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
