@@ -52,7 +52,21 @@ def band_pass(audio: FloatArray, low_hz: float, high_hz: float) -> FloatArray:
     taps = 1024
     while low_hz > 0 and taps * low_hz < 4 * RATE_HZ:
         taps *= 2
-    impulse = np.roll(np.fft.irfft(band_gain(taps, low_hz, high_hz)), taps // 2)
+    return _through(audio, band_gain(taps, low_hz, high_hz))
+
+
+def toned(audio: FloatArray, low_hz: float, presence_hz: float, presence_db: float) -> FloatArray:
+    """Return audio without what is under `low_hz`, with a bell of three octaves round `presence_hz`."""
+    taps = 8192
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(taps, 1 / RATE_HZ), 1.0) / presence_hz)
+    bell = 10 ** (presence_db / 20 * np.exp(-0.5 * (octaves / 1.2) ** 2))
+    return _through(audio, band_gain(taps, low_hz, 0) * bell.astype(np.float32))
+
+
+def _through(audio: FloatArray, gain: FloatArray) -> FloatArray:
+    """Filter with a windowed FIR of linear phase, its delay taken out; `gain` is that of an FFT's bins."""
+    taps = 2 * (len(gain) - 1)
+    impulse = np.roll(np.fft.irfft(gain), taps // 2)
     kernel = (impulse * np.hanning(taps + 1)[:taps]).astype(np.float32)
     result = np.empty_like(audio)
     for source, target in zip(audio, result, strict=True):

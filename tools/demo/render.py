@@ -12,9 +12,9 @@ from tools.demo.effects import RATE_HZ
 MIX_DB = {
     "kick": -13.0,
     "backbeat": -22.5,
-    "hat": -31.0,
-    "open_hat": -29.0,
-    "shaker": -33.0,
+    "hat": -32.0,
+    "open_hat": -30.0,
+    "shaker": -34.0,
     "percussion": -29.0,
     "roll": -25.0,
     "crash": -31.0,
@@ -46,6 +46,8 @@ PAN = {"hat": 0.18, "open_hat": -0.15, "shaker": -0.3, "percussion": 0.35, "lead
 DUCKED = {"bass": 0.8, "chords": 1.0, "pad": 1.0, "lead": 0.3}
 """How much of the style's ducking each part takes."""
 
+PRESENCE_HZ = 2200.0
+PRESENCE_DB = 4.5
 TARGET_LUFS = -15.0
 DRIVE_DB = -12.5
 """Level (400 ms RMS, dBFS) at which the mix meets the saturation."""
@@ -90,7 +92,7 @@ def render(score: Score, rng: np.random.Generator) -> FloatArray:
 
 def mastered(mix: FloatArray) -> FloatArray:
     """Return a mix without DC, gently saturated, at `TARGET_LUFS`, its true peak under `TRUE_PEAK_DB`."""
-    audio = effects.band_pass(mix, 24, 0)
+    audio = effects.toned(mix, 24, PRESENCE_HZ, PRESENCE_DB)
     audio *= np.float32(10 ** ((DRIVE_DB - effects.level_db(audio)) / 20))
     audio = np.tanh(0.9 * audio) / np.float32(0.9)
     audio *= np.float32(10 ** ((TARGET_LUFS - effects.loudness_lufs(audio)) / 20))
