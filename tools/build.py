@@ -26,6 +26,13 @@ PUBLISH_PERIOD_S = 2.0
 """While nothing complete can be played, what is there is published this often at most."""
 
 
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))  # fewer than there are, in a container
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
     """How a pool is built."""
@@ -33,7 +40,7 @@ class BuildSettings:
     cut: CutSettings = field(default_factory=CutSettings)
     edge_s: float = 2.0
     """Length of the edges that are kept; no model with longer ones fits the pool."""
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int = field(default_factory=_cores)
     """Processes that analyse; 1: this one."""
     decoded_cache_gib: float = 8.0
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
