@@ -26,6 +26,9 @@ MIX_DB = {
 }
 """Level of each part where it plays (400 ms RMS, dBFS), whatever its timbre; mastering sets the whole."""
 
+SOUND_DB = {"rim": -5.0}
+"""Corrections for sounds so short that their level says too little of their peaks."""
+
 REVERB_SEND = {
     "backbeat": 0.25,
     "percussion": 0.3,
@@ -76,6 +79,7 @@ def render(score: Score, rng: np.random.Generator) -> FloatArray:
             if score.sounds["chords"] == "rhodes":
                 stem *= _auto_pan(frames, score.bpm)
         gain_db = MIX_DB[part] + score.style.levels_db.get(part, 0.0) - effects.level_db(stem)
+        gain_db += SOUND_DB.get(score.sounds.get(part, ""), 0.0)
         stem *= np.float32(10 ** (gain_db / 20)) * _pan_gains(PAN.get(part, 0.0))
         if part in DUCKED:
             stem *= 1 - np.float32(DUCKED[part]) * (1 - dips)
