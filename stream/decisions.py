@@ -60,7 +60,7 @@ class Decision:
             "fade_s": self.fade_frames / self.engine_rate_hz,
             "fade_law": self.fade_law,
             "shift_ms": 0.0,
-            "gain_db": round(self.gain_db, 4),
+            "gain_db": self.gain_db,
         }
 
 
