@@ -22,6 +22,7 @@ from tools.session import (
     new_seed,
     parse_address,
     parse_device,
+    require_places,
     song_title,
 )
 from tools.terminal import clock, printable
@@ -61,8 +62,8 @@ def play_source(source: Path | None, settings: PlaySettings) -> None:
 
 
 def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", ending: Ending) -> None:
-    # What cannot work is said before any music is prepared.
     outputs = _outputs(settings)
+    require_places(outputs)
     with ExitStack() as opened:
         began_s = time.monotonic()
 

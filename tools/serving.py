@@ -10,7 +10,7 @@ from stream.engine import EngineSettings
 from stream.outputs.base import OutputStatus
 from tools.ending import EndedError, Ending
 from tools.prepare import prepare
-from tools.session import OutputSettings, Session
+from tools.session import OutputSettings, Session, require_places
 from tools.terminal import printable
 
 log = logging.getLogger("endlos")
@@ -50,6 +50,7 @@ def serve_source(source: Path | None, settings: ServeSettings) -> None:
 
 
 def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None:
+    require_places(settings.outputs)
     with ExitStack() as opened:
         log.info("opening %s", "the demo songs" if source is None else source)
         prepared = prepare(source, ending.check)

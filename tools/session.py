@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starlette.applications import Starlette
+
 from model.errors import EndlosError, OutputError
 from model.kernels import FloatArray
+from stream.devices import find_device
 from stream.engine import Engine, NowPlaying
 from stream.outputs.base import Output, OutputStatus
 from stream.outputs.broadcast import Broadcast
@@ -51,6 +54,14 @@ class OutputSettings:
     def __post_init__(self) -> None:
         if not self.sound_card and self.http is None and not self.icecast:
             raise EndlosError("the stream goes nowhere; give --http, --icecast or --device")
+
+
+def require_places(settings: OutputSettings) -> None:
+    """Raise what can be said before any music is prepared: no such sound card, a port in use."""
+    if settings.sound_card:
+        find_device(settings.device)
+    if settings.http is not None and settings.http.fixed:
+        WebServer(Starlette(), settings.http.host, settings.http.port).close()
 
 
 class Session:

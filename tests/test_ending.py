@@ -1,0 +1,38 @@
+"""Signals as a wish to end."""
+
+import os
+import signal
+
+import pytest
+
+from tools.ending import EndedError, Ending
+
+
+@pytest.mark.parametrize(("number", "interrupt"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_a_signal_is_noted(number: signal.Signals, interrupt: bool) -> None:
+    before = signal.getsignal(number)
+    with Ending() as ending:
+        ending.check()
+        assert not ending.wanted
+        os.kill(os.getpid(), number)
+        ending.wait(5.0)
+        assert ending.wanted
+        assert ending.by_interrupt == interrupt
+        with pytest.raises(EndedError):
+            ending.check()
+    assert signal.getsignal(number) is before
+
+
+def test_the_second_ctrl_c_interrupts_at_once() -> None:
+    with Ending() as ending:
+        os.kill(os.getpid(), signal.SIGINT)
+        ending.wait(5.0)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_handlers_are_put_back() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with Ending():
+        assert signal.getsignal(signal.SIGTERM) is not before[signal.SIGTERM]
+    assert {number: signal.getsignal(number) for number in before} == before
