@@ -49,7 +49,7 @@ def test_everything_offered_is_delivered_and_accounted_for() -> None:
     output.start()
     wait_until(lambda: output.status().state == "playing", "it plays")
     with Feeder(output, sound, speed=10) as feeder:
-        wait_until(lambda: feeder.done, "all is offered")
+        wait_until(lambda: feeder.done and output.status().buffered_s == 0, "all is offered and taken")
     output.close()
     status = output.status()
     assert (status.state, status.dropped_frames, status.reconnects) == ("stopped", 0, 0)

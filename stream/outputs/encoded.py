@@ -160,6 +160,8 @@ class EncodedOutput:
             last = self._stop.is_set()
             block = self._feed.take()
             if last:
+                # What else waits would take too long; the fade is near enough to where it would have come.
+                self._feed.discard()
                 tail = self._feed.finish()
                 block = tail if block is None else np.concatenate([block, tail])
             if block is None:
