@@ -1,6 +1,7 @@
 """How many times faster than real time is a pool built, all included, and what does an unchanged one cost?"""
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -25,10 +26,12 @@ def main() -> None:
         songs = _songs(arguments.music, work)[:: arguments.every]
         # Warm-up: kernels are compiled and cached by the first song ever.
         build_pool(songs[:1], work / "warm", BuildSettings(jobs=1))
-        print(f"{'jobs':>4} {'songs':>5} {'audio':>8} {'took':>8} {'x real':>7} {'per core':>8} {'first':>7}")
+        print(f"{'jobs':>4} {'songs':>5} {'audio':>8} {'took':>8} {'x real':>7} {'per CPU':>8} {'first':>7}")
         rows = []
         for jobs in arguments.jobs:
+            cpu_s = _cpu_s()
             report, first_s = _build(songs, work / str(jobs), jobs)
+            cpu_s = _cpu_s() - cpu_s
             ratio = report.analysed_s / report.elapsed_s
             rows.append(
                 {
@@ -39,19 +42,20 @@ def main() -> None:
                     "audio_s": round(report.analysed_s, 1),
                     "elapsed_s": round(report.elapsed_s, 2),
                     "x_real_time": round(ratio, 1),
-                    "x_real_time_per_core": round(ratio / jobs, 1),
+                    "cpu_s": round(cpu_s, 2),
+                    "x_real_time_per_cpu_s": round(report.analysed_s / cpu_s, 1),
                     "first_song_playable_s": round(first_s, 2),
                     "decoded_mib": round(report.decoded_bytes / 2**20, 1),
                 }
             )
             print(
                 f"{jobs:>4} {report.songs:>5} {report.analysed_s:>7.0f}s {report.elapsed_s:>7.1f}s "
-                f"{ratio:>6.1f}x {ratio / jobs:>7.1f}x {first_s:>6.2f}s"
+                f"{ratio:>6.1f}x {report.analysed_s / cpu_s:>7.1f}x {first_s:>6.2f}s"
             )
         again, _ = _build(songs, work / str(arguments.jobs[0]), arguments.jobs[0])
         assert again.analysed == 0
         print(f"unchanged: {again.elapsed_s:.2f} s for {again.songs} songs")
-        print(f"budget: at least {BUDGET_PER_CORE} times real time per core")
+        print(f"budget: at least {BUDGET_PER_CORE} times real time per core (CPU second)")
     record(
         "pool_build",
         {"builds": rows, "unchanged_s": round(again.elapsed_s, 3), "budget_per_core": BUDGET_PER_CORE},
@@ -62,6 +66,11 @@ def _songs(music: Path, work: Path) -> list[Path]:
     if not music.is_dir():
         return write_demo_songs(work / "demo")
     return sorted(path for path in music.rglob("*") if path.is_file())
+
+
+def _cpu_s() -> float:
+    """Return the processor time of this process and its ended children: steady where others work too."""
+    return sum(os.times()[:4])
 
 
 def _build(songs: list[Path], out: Path, jobs: int) -> tuple[BuildReport, float]:
