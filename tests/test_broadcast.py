@@ -52,7 +52,8 @@ def test_two_listeners_hear_the_same_and_a_late_one_gets_a_burst(codec: Codec) -
     heard, rate_hz = decode(early[0].data)
     assert residual_db(sound, heard, rate_hz, skip_s=0.8) < -20
     burst, rate_hz = decode(late.data)
-    assert BURST_S <= len(burst) / rate_hz < BURST_S + 1
+    # Give or take what the encoder and the decoder keep to themselves.
+    assert BURST_S - 0.15 < len(burst) / rate_hz < BURST_S + 1
     assert residual_db(sound, burst, rate_hz) < -20
 
 
