@@ -85,6 +85,8 @@ def load_contract(folder: Path) -> ModelContract:
         ) from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ModelError(f"{path} is not a model contract (no text); train or copy the model again") from None
     try:
         fields = json.loads(text)
         version = fields["format_version"]

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
-from model.kernels import FloatArray, IntArray
+from model.kernels import DoubleArray, FloatArray, IntArray
 from model.pairs import Pairs
 from model.settings import TrainSettings
 
@@ -118,18 +118,25 @@ def varied_batch(edges: EdgeSet, pairs: Pairs, edge_samples: int, rng: np.random
     true = pairs.labels > 0.5
     slide_head = np.where(true, slide_tail, np.where(moved[1], rng.uniform(0.0, 1.0, count) * room, 0.0))
     slide_tail = np.where(true, slide_tail, -np.abs(slide_tail))
-    tails = _played(ahead, ceiling + slide_tail - gap[0] - length, edge_samples, speed)
-    heads = _played(ahead, ceiling + slide_head + gap[1], edge_samples, speed)
+    # Only a true pair's tail may read on past the cut: there its song really goes on.
+    last = np.where(true, 2 * ceiling - 1, ceiling - 1)
+    tails = _played(ahead, ceiling + slide_tail - gap[0] - length, edge_samples, speed, last)
+    heads = _played(
+        ahead, ceiling + slide_head + gap[1], edge_samples, speed, np.full(count, 2 * ceiling - 1)
+    )
     gain = 10.0 ** (rng.uniform(-GAIN_DB, GAIN_DB, (2, count, 1)) / 20.0)
     gain *= rng.choice([-1.0, 1.0], (count, 1))
     batch = np.concatenate([tails * gain[0], heads * gain[1]], axis=1)
     return batch[:, :, np.newaxis].astype(np.float32)
 
 
-def _played(rows: FloatArray, start: FloatArray, samples: int, speed: FloatArray) -> FloatArray:
-    """Read `samples` samples of each row from a fractional start at a speed, interpolated linearly."""
+def _played(
+    rows: FloatArray, start: DoubleArray, samples: int, speed: DoubleArray, last: IntArray
+) -> FloatArray:
+    """Read `samples` samples of each row from a fractional start, interpolated, none past column `last`."""
     position = start[:, np.newaxis] + np.arange(samples) * speed[:, np.newaxis]
-    before = np.clip(position.astype(np.int64), 0, rows.shape[1] - 2)
+    position = np.minimum(position, last[:, np.newaxis])
+    before = np.minimum(position.astype(np.int64), last[:, np.newaxis] - 1)
     part = (position - before).astype(np.float32)
     row = np.arange(len(rows))[:, np.newaxis]
     played: FloatArray = rows[row, before] * (1 - part) + rows[row, before + 1] * part

@@ -1,7 +1,6 @@
 """From Keras to ONNX: named tensors, a free batch axis, checked against Keras before it counts as a model."""
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from model.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, 
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
+from model.quiet import without_noise
 
 OPSET = 17
 GRAPH_FILE = "pair.onnx"
@@ -88,9 +88,9 @@ def convert(network: Any, edge_samples: int) -> bytes:
             f"Keras runs on {keras.backend.backend()}, export needs TensorFlow; "
             "set KERAS_BACKEND=tensorflow and run the same command with --resume"
         )
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow
-    import tf2onnx
+    with without_noise():
+        import tensorflow
+        import tf2onnx
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -1,5 +1,7 @@
 """Edges: what a model sees of a chunk, one function for training and runtime (report, section 2.2)."""
 
+import math
+
 import numpy as np
 import soxr
 
@@ -19,9 +21,11 @@ def chunk_edges(chunk: FloatArray, sample_rate_hz: int, edge_samples: int) -> tu
     with an anti-aliasing filter whatever `sample_rate_hz` is. A chunk shorter than the edge is padded
     with zeros on its far side: a head at its end, a tail at its beginning.
     """
-    # Only the ends matter; the margin lets the resampling filter settle.
+    # Only the ends matter; the margin lets the resampling filter settle. A span is a whole number of
+    # samples at both rates, so that a tail is sampled from its cut backwards exactly.
     margin_samples = 64
-    span = -(-(edge_samples + margin_samples) * sample_rate_hz // EDGE_RATE_HZ)
+    period = sample_rate_hz // math.gcd(sample_rate_hz, EDGE_RATE_HZ)
+    span = -(-(edge_samples + margin_samples) * sample_rate_hz // (EDGE_RATE_HZ * period)) * period
     head = _resampled(chunk[:span], sample_rate_hz)[:edge_samples]
     tail = _resampled(chunk[max(0, len(chunk) - span) :], sample_rate_hz)[-edge_samples:]
     return (

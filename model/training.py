@@ -61,9 +61,9 @@ class TrainProgress:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What came of a training."""
+    """What came of a training; nothing in it that JSON does not know."""
 
-    folder: Path
+    folder: str
     edge_samples: int
     learned_parameters: int
     epochs: int
@@ -77,7 +77,7 @@ class TrainReport:
     export_difference: float
     """Largest difference between Keras and onnxruntime on real edges."""
     notes: tuple[str, ...]
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
 
 
 def train_binary(
@@ -109,6 +109,18 @@ def train_binary(
         ) from None
 
 
+def build_optimizer(settings: TrainSettings) -> Any:
+    """Return the Keras optimiser that the settings ask for."""
+    rate = settings.chosen_learning_rate
+    options = {} if rate is None else {"learning_rate": rate}
+    optimizers = {
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+    }
+    return optimizers[settings.chosen_optimizer](**options)
+
+
 class _Run:
     """One training: what is fixed, and how far it is (the optimiser's own count of steps)."""
 
@@ -129,14 +141,7 @@ class _Run:
         self.batches = math.ceil(self.pairs / self.batch_size)
         keras.utils.set_random_seed(settings.seed)
         self.network = build_network(settings.preset, self.edge_samples)
-        rate = settings.chosen_learning_rate
-        options = {} if rate is None else {"learning_rate": rate}
-        optimizers = {
-            "rmsprop": keras.optimizers.RMSprop,
-            "adam": keras.optimizers.Adam,
-            "sgd": keras.optimizers.SGD,
-        }
-        optimizer = optimizers[settings.chosen_optimizer](**options)
+        optimizer = build_optimizer(settings)
         # Compiled kernels take longer to make than a small network takes to train.
         self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
         optimizer.build(self.network.trainable_variables)
@@ -220,7 +225,7 @@ class _Run:
                 self.tell(progress, epoch, None)
             last = epoch + 1 == self.epochs
             measured = last or (epoch + 1) % self.settings.evaluate_every == 0
-            validations = self.validate(pairs, last) if measured else None
+            validations = self.validate(last) if measured else None
             self.history.append(
                 {
                     "epoch": epoch + 1,
@@ -274,8 +279,10 @@ class _Run:
             )
         )
 
-    def validate(self, pairs: Pairs, last: bool) -> dict[str, Measure]:
+    def validate(self, last: bool) -> dict[str, Measure]:
         """Measure on the three sets; before the end on so few pairs that learning takes most of the time."""
+        # Always the same pairs, so that one epoch can be told from the next.
+        pairs = self.epoch_pairs(0)
         return validate(
             self.network,
             self.train,
@@ -327,7 +334,7 @@ class _Run:
         )
         (out / CHECKPOINT_FILE).unlink(missing_ok=True)
         return TrainReport(
-            folder=out,
+            folder=str(out),
             edge_samples=self.edge_samples,
             learned_parameters=learned_parameters(self.network),
             epochs=self.epochs,
@@ -337,7 +344,7 @@ class _Run:
             ranking=ranking,
             export_difference=exported.difference,
             notes=tuple(self.notes),
-            files=(*exported.files, out / HISTORY_FILE, out / CURVES_FILE),
+            files=tuple(str(path) for path in (*exported.files, out / HISTORY_FILE, out / CURVES_FILE)),
         )
 
 

@@ -1,7 +1,6 @@
 """Training from a pool: open it, split it by songs, train, say what came of it."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray
 from model.pairs import split_songs
+from model.quiet import without_noise
 from model.settings import TrainSettings
 from stream.pool import Pool, open_pool
 from tools.terminal import print_table
@@ -37,7 +37,7 @@ def train_model(
     pool = open_pool(pool_folder)
     train, unseen = split_pool(pool, settings)
     # Importing it takes seconds, so all that can be refused has been refused by now.
-    train_binary = _quiet_training()
+    train_binary = _load_training()
     report: TrainReport = train_binary(train, unseen, out, settings, resume=resume, progress=progress)
     return report
 
@@ -106,12 +106,10 @@ def print_report(report: "TrainReport") -> None:
         print(path)
 
 
-def _quiet_training() -> "Callable[..., TrainReport]":
-    """Import the training; TensorFlow's log lines must be silenced before its first import."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+def _load_training() -> "Callable[..., TrainReport]":
     try:
-        from model.training import train_binary
+        with without_noise():
+            from model.training import train_binary
     except ModuleNotFoundError as error:
         if error.name not in {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}:
             raise

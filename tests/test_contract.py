@@ -1,0 +1,97 @@
+"""The contract of a model folder: written whole, read with every promise checked."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model.contract import (
+    CONTRACT_FILE,
+    GraphSpec,
+    ModelContract,
+    TensorSpec,
+    load_contract,
+    save_contract,
+)
+from model.errors import ModelError
+
+
+def contract(**changes: object) -> ModelContract:
+    fields: dict[str, object] = {
+        "approach": "binary",
+        "preset": "fast",
+        "edge_rate_hz": 1260,
+        "edge_samples": 630,
+        "opset": 17,
+        "graphs": {
+            "pair": GraphSpec(
+                file="pair.onnx",
+                inputs=(TensorSpec(name="pair", shape=(None, 1260, 1)),),
+                outputs=(TensorSpec(name="score", shape=(None, 1)),),
+            )
+        },
+        "training": {"seed": 3},
+        "metrics": {"auc": 0.75},
+        **changes,
+    }
+    return ModelContract(**fields)  # type: ignore[arg-type]
+
+
+def written(folder: Path) -> Path:
+    save_contract(contract(), folder)
+    (folder / "pair.onnx").write_bytes(b"graph")
+    return folder
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    assert load_contract(written(tmp_path)) == contract()
+    assert contract().edge_s == 0.5
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_folder_without_a_contract_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is not a model"):
+        load_contract(tmp_path)
+
+
+def test_a_missing_graph_is_named(tmp_path: Path) -> None:
+    (written(tmp_path) / "pair.onnx").unlink()
+    with pytest.raises(ModelError, match=r"pair\.onnx is missing"):
+        load_contract(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '"x"', "null", '{"format_version": 1}'])
+def test_a_broken_contract_is_one_sentence(tmp_path: Path, text: str) -> None:
+    (written(tmp_path) / CONTRACT_FILE).write_text(text)
+    with pytest.raises(ModelError, match=r"model\.json"):
+        load_contract(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("edge_samples", 1),
+        ("edge_samples", "many"),
+        ("graphs", {}),
+        ("graphs", {"pair": {}}),
+        ("surprise", 1),
+    ],
+)
+def test_a_contract_that_promises_nonsense_is_refused(tmp_path: Path, key: str, value: object) -> None:
+    path = written(tmp_path) / CONTRACT_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(ModelError):
+        load_contract(tmp_path)
+
+
+def test_another_format_says_what_to_do(tmp_path: Path) -> None:
+    path = written(tmp_path) / CONTRACT_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
+    with pytest.raises(ModelError, match="has format 99, this endlos reads format 1"):
+        load_contract(tmp_path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (written(tmp_path) / CONTRACT_FILE).write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(ModelError):
+        load_contract(tmp_path)
