@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from model.contract import carried_model
 from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
+from stream.crossfade import CEILING, limit
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, open_generation
+from stream.index import NEVER, top
 from stream.planner import Planner, PlannerSettings
 from stream.pool import Song, current_generation
 from stream.renderer import Renderer
@@ -110,6 +114,7 @@ class Engine:
                 return None
 
         generation = open_current()
+        _warm_up(generation)
         planner = Planner(generation, settings.planner, _start(generation, settings.start_song))
         source: StepSource = (
             Ahead(planner, depth=settings.plan_ahead, refresh=newer) if live else Immediate(planner)
@@ -162,6 +167,17 @@ class Engine:
             chunks=len(self._planner.generation.pool),
             lost=len(self._renderer.lost),
         )
+
+
+def _warm_up(generation: Generation) -> None:
+    """Compile, or load, every kernel and run the model once, so that none of it happens while it plays."""
+    index = generation.index
+    scores = -index.distances_db(0)
+    nothing = np.zeros(len(index), dtype=np.bool_)
+    top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
+    limit(np.full((4, 2), 2.0, dtype=np.float32), CEILING, 2)
+    if generation.scorer is not None:
+        generation.scorer.score(0, np.zeros(1, dtype=np.int64))
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:
