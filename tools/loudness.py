@@ -1,22 +1,22 @@
 """How loud a song is: integrated loudness and true peak (ITU-R BS.1770-4), and plain RMS level."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import pyloudnorm
 import soxr
 
-from model.kernels import DoubleArray, FloatArray, kernel
+from model.kernels import FloatArray
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: nothing below it is heard as loudness."""
 SILENCE_DB = -120.0
 """Floor of every level in dB, so that digital silence has a finite one."""
 
-HOP_S = 0.1
-BLOCK_HOPS = 4  # gating blocks of 400 ms that overlap by 75 %
-RELATIVE_GATE = 0.1  # 10 LU below the loudness above the absolute gate
-OFFSET_LU = -0.691
+BLOCK_S = 0.4
+"""Length of a gating block."""
 OVERSAMPLING = 4
 PEAK_BLOCK_FRAMES = 1 << 16
 
@@ -48,41 +48,16 @@ def integrated_lufs(audio: FloatArray, sample_rate_hz: int) -> float:
 
     What is shorter than one block of 400 ms is repeated to fill it.
     """
-    hop = round(HOP_S * sample_rate_hz)
-    if len(audio) < BLOCK_HOPS * hop:
-        audio = np.tile(audio, (-(-BLOCK_HOPS * hop // len(audio)), 1))
-    energies = _hop_energies(np.ascontiguousarray(audio), hop, k_weighting(sample_rate_hz))
-    blocks = np.lib.stride_tricks.sliding_window_view(energies, BLOCK_HOPS).mean(axis=1) / hop
-    heard = blocks[blocks > 10 ** ((SILENCE_LUFS - OFFSET_LU) / 10)]
-    if not len(heard):
-        return SILENCE_LUFS
-    gated = heard[heard > RELATIVE_GATE * heard.mean()]
-    return max(OFFSET_LU + 10 * math.log10(gated.mean()), SILENCE_LUFS)
-
-
-def k_weighting(sample_rate_hz: int) -> DoubleArray:
-    """Return the two filters of K-weighting, `(2, 5)` float64: b0, b1, b2, a1, a2 of each.
-
-    BS.1770 tables them at 48 kHz; these are the analogue prototypes behind those tables (De Man, Evaluation
-    of implementations of the EBU R128 loudness measurement, 2018), so that every rate has the same response.
-    """
-    gain_db, shelf_hz, shelf_q = 3.999843853973347, 1681.9744509555319, 0.7071752369554193
-    k = math.tan(math.pi * shelf_hz / sample_rate_hz)
-    high = 10 ** (gain_db / 20)
-    band = high**0.499666774155
-    a0 = 1 + k / shelf_q + k * k
-    shelf = [
-        (high + band * k / shelf_q + k * k) / a0,
-        2 * (k * k - high) / a0,
-        (high - band * k / shelf_q + k * k) / a0,
-        2 * (k * k - 1) / a0,
-        (1 - k / shelf_q + k * k) / a0,
-    ]
-    pass_hz, pass_q = 38.13547087613982, 0.5003270373253953
-    k = math.tan(math.pi * pass_hz / sample_rate_hz)
-    a0 = 1 + k / pass_q + k * k
-    high_pass = [1.0, -2.0, 1.0, 2 * (k * k - 1) / a0, (1 - k / pass_q + k * k) / a0]
-    return np.array([shelf, high_pass])
+    block_frames = math.ceil(BLOCK_S * sample_rate_hz) + 1
+    if len(audio) < block_frames:
+        audio = np.tile(audio, (-(-block_frames // len(audio)), 1))
+    # The analogue prototypes behind the standard's tables: the same response at every rate.
+    meter = pyloudnorm.Meter(sample_rate_hz, filter_class="DeMan")
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        # Silence has no blocks above the gate, and the mean of none is minus infinity.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        loudness_lufs = float(meter.integrated_loudness(audio))
+    return max(loudness_lufs, SILENCE_LUFS) if math.isfinite(loudness_lufs) else SILENCE_LUFS
 
 
 def true_peak(audio: FloatArray, sample_rate_hz: int) -> float:
@@ -111,30 +86,3 @@ def rms_db(audio: FloatArray) -> float:
 def amplitude_db(amplitude: float) -> float:
     """Return 20 log10 of an amplitude, not below `SILENCE_DB`."""
     return max(20 * math.log10(amplitude), SILENCE_DB) if amplitude > 0 else SILENCE_DB
-
-
-@kernel
-def _hop_energies(audio: FloatArray, hop: int, filters: DoubleArray) -> DoubleArray:
-    """Return the K-weighted energy of each whole hop, the sum over its samples and channels."""
-    hops = len(audio) // hop
-    energies = np.zeros(hops)
-    b0, b1, b2, a1, a2 = filters[0]
-    c0, c1, c2, d1, d2 = filters[1]
-    for channel in range(audio.shape[1]):
-        s1 = s2 = t1 = t2 = 0.0
-        for i in range(hops):
-            energy = 0.0
-            for j in range(i * hop, (i + 1) * hop):
-                x = np.float64(audio[j, channel])
-                y = b0 * x + s1
-                s1 = b1 * x - a1 * y + s2
-                s2 = b2 * x - a2 * y
-                z = c0 * y + t1
-                t1 = c1 * y - d1 * z + t2
-                t2 = c2 * y - d2 * z
-                energy += z * z
-            energies[i] += energy
-            # Digital silence would let the states decay into denormal numbers, which are slow.
-            if abs(t1) + abs(t2) + abs(s1) + abs(s2) < 1e-30:
-                s1 = s2 = t1 = t2 = 0.0
-    return energies
