@@ -1,5 +1,6 @@
 """Plays known noise through the sound card and the pacer; a process of its own, told by lines what to do.
 
+The argument is the device's latency in seconds.
 Commands on standard input: `pause`, `resume`, `skip`, `hold MS` (Python's lock, from another thread), `volume
 DB`, `status`, `quit`. Each is answered by one line of JSON.
 """
@@ -57,7 +58,7 @@ def hold_lock(ms: int) -> None:
 
 def main() -> None:
     songs = Songs()
-    card = SoundCard(None, RATE_HZ)
+    card = SoundCard(None, RATE_HZ, latency=float(sys.argv[1]))
     pacer = Pacer(songs.render, [], RATE_HZ, leader=card)
     pacer.start()
     for line in sys.stdin:
