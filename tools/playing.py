@@ -13,7 +13,7 @@ from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys
-from tools.prepare import Prepared, prepare
+from tools.prepare import Prepared, prepare, require_model
 from tools.session import (
     HttpAddress,
     OutputSettings,
@@ -64,6 +64,12 @@ def play_source(source: Path | None, settings: PlaySettings) -> None:
 def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", ending: Ending) -> None:
     outputs = _outputs(settings)
     require_places(outputs)
+    chosen = EngineSettings(
+        planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
+        model=settings.model.expanduser() if settings.model else None,
+        engine_rate_hz=_card_rate_hz(outputs),
+    )
+    require_model(chosen)
     with ExitStack() as opened:
         began_s = time.monotonic()
 
@@ -73,11 +79,6 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
 
         prepared = prepare(source, notice)
         opened.callback(prepared.close)
-        chosen = EngineSettings(
-            planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
-            model=settings.model.expanduser() if settings.model else None,
-            engine_rate_hz=_card_rate_hz(outputs),
-        )
         session = Session(prepared.open_engine(chosen, notice), outputs)
         opened.callback(session.close)
         session.start()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tools
+from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from stream.engine import Engine, EngineSettings
 from stream.pool import DATABASE_FILE, current_generation
@@ -117,6 +118,12 @@ class Prepared:
         except PoolError:
             # The database may be in the making; one that is really broken fails the build as well.
             return False
+
+
+def require_model(settings: EngineSettings) -> None:
+    """Raise `ModelError` for a model that is none, before any music is prepared for it."""
+    if settings.planner.strategy == "model":
+        load_contract(settings.model or carried_model())
 
 
 def prepare(source: Path | None, notice: Callable[[], None] = lambda: None) -> Prepared:

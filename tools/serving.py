@@ -9,7 +9,7 @@ from pathlib import Path
 from stream.engine import EngineSettings
 from stream.outputs.base import OutputStatus
 from tools.ending import EndedError, Ending
-from tools.prepare import prepare
+from tools.prepare import prepare, require_model
 from tools.session import OutputSettings, Session, require_places
 from tools.terminal import printable
 
@@ -51,6 +51,7 @@ def serve_source(source: Path | None, settings: ServeSettings) -> None:
 
 def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None:
     require_places(settings.outputs)
+    require_model(settings.engine)
     with ExitStack() as opened:
         log.info("opening %s", "the demo songs" if source is None else source)
         prepared = prepare(source, ending.check)

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from starlette.applications import Starlette
-
 from model.errors import EndlosError, OutputError
 from model.kernels import FloatArray
 from stream.devices import find_device
@@ -61,7 +59,7 @@ def require_places(settings: OutputSettings) -> None:
     if settings.sound_card:
         find_device(settings.device)
     if settings.http is not None and settings.http.fixed:
-        WebServer(Starlette(), settings.http.host, settings.http.port).close()
+        WebServer(create_app(dict, (), {}), settings.http.host, settings.http.port).close()
 
 
 class Session:
