@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from model.kernels import IntArray
@@ -14,11 +15,11 @@ INT64_BYTES = 8
 
 def _check(array: Any, index: Any) -> None:
     if not (isinstance(array, types.Array) and array.ndim == 1 and array.dtype == types.int64):
-        raise TypeError(f"atomics need a one-dimensional int64 array, not {array}")
+        raise TypingError(f"atomics need a one-dimensional int64 array, not {array}")
     if array.layout != "C":
-        raise TypeError(f"atomics need a contiguous array, not {array}")
+        raise TypingError(f"atomics need a contiguous array, not {array}")
     if not isinstance(index, types.Integer):
-        raise TypeError(f"atomics need an integer index, not {index}")
+        raise TypingError(f"atomics need an integer index, not {index}")
 
 
 def _pointer(context: Any, builder: Any, signature: Any, array: Any, index: Any) -> Any:
@@ -40,7 +41,7 @@ def _load_acquire(typing_context: Any, array: Any, index: Any) -> Any:
 def _store_release(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     _check(array, index)
     if not isinstance(value, types.Integer):
-        raise TypeError(f"atomics store integers, not {value}")
+        raise TypingError(f"atomics store integers, not {value}")
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         pointer = _pointer(context, builder, signature, args[0], args[1])
