@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,7 @@ class _Run:
             "train": self.train.source,
             "unseen": None if self.unseen is None else self.unseen.source,
             "elapsed_s": round(self.elapsed_s(), 1),
+            "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
         _write_json(out / HISTORY_FILE, {"training": training, "metrics": metrics, "epochs": self.history})
         draw_curves(self.history, out / CURVES_FILE, title=f"binary {self.settings.preset}")
