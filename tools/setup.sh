@@ -60,8 +60,8 @@ python_packages() {
     local venv=$1 lock=$2
     virtual_environment "$venv"
     echo "installing the packages of $lock into $venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --require-hashes -r "$lock"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
 
 system_packages() {
