@@ -87,6 +87,8 @@ class Ahead:
         self._anchor: Chunk | None = None
         self._plan_number = 0
         self._closed = False
+        self._heard_until_s = time.monotonic() + _length_s(self._ready[0])
+        """When the chunk that was taken last ends, if it began to sound when it was taken."""
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._thread.start()
 
@@ -104,6 +106,7 @@ class Ahead:
             else:
                 raise EndlosError("the stream has begun already")
             self._delivered.append(step)
+            self._heard_until_s = time.monotonic() + _length_s(step)
             self._changed.notify()
             return replace(step, margin_s=time.monotonic() - step.ready_at_s)
 
@@ -138,7 +141,7 @@ class Ahead:
         if not readable:
             raise EndlosError("none of the songs can be read any more; build the pool again")
         if natural >= 0 and readable[0] == after.song_index and not jump:
-            row, rung = natural, "natural-fallback"
+            row, rung = natural, "natural"
         else:
             others = [song for song in readable if song != after.song_index] or readable
             row, rung = int(np.searchsorted(generation.index.song, others[0])), "any"
@@ -163,13 +166,15 @@ class Ahead:
                         return
                     self._tell_planner()
                     plan, enough = self._plan_number, self._is_enough()
+                    deadline_s = self._heard_until_s + sum(map(_length_s, self._ready))
                 if self._refresh is not None and time.monotonic() >= next_refresh_s:
                     next_refresh_s = time.monotonic() + REFRESH_S
                     generation = self._refresh()
                     if generation is not None:
+                        self._planner.generation.retire()
                         self._planner.adopt(generation)
                 if not enough:
-                    step = self._planner.next()
+                    step = self._planner.next(deadline_s=deadline_s)
                     with self._changed:
                         if plan == self._plan_number:
                             self._ready.append(step)
@@ -203,3 +208,7 @@ class Ahead:
         self._ready.clear()
         self._plan_number += 1
         self._anchor = at
+
+
+def _length_s(step: Step) -> float:
+    return step.chunk.end_s - step.chunk.start_s

@@ -14,7 +14,7 @@ from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.crossfade import CEILING, limit
 from stream.decisions import Decision
-from stream.generation import Chunk, Generation, open_generation
+from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER, top
 from stream.planner import Planner, PlannerSettings
 from stream.pool import Song, current_generation
@@ -40,6 +40,8 @@ class EngineSettings:
     plan_ahead: int = 3
     """Steps planned ahead of the playhead while live."""
     scorer_threads: int = 2
+    simulate_slow_ms: float = 0.0
+    """Each decision is made to take this much longer, to see the ladder at work."""
 
     def __post_init__(self) -> None:
         if self.engine_rate_hz not in (44_100, 48_000):
@@ -95,14 +97,15 @@ class Engine:
         model: Path | None = None
         if settings.planner.strategy == "model":
             model = settings.model or carried_model()
+        scoring = ScoringSettings(
+            model=model,
+            threads=settings.scorer_threads,
+            guarded=live,
+            simulate_slow_ms=settings.simulate_slow_ms,
+        )
 
         def open_current() -> Generation:
-            return open_generation(
-                folder,
-                model=model,
-                threads=settings.scorer_threads,
-                engine_rate_hz=settings.engine_rate_hz,
-            )
+            return open_generation(folder, scoring, engine_rate_hz=settings.engine_rate_hz)
 
         def newer() -> Generation | None:
             try:
@@ -153,7 +156,7 @@ class Engine:
     def close(self) -> None:
         """End planning and close the songs."""
         self._source.close()
-        self._planner.generation.reader.close()
+        self._planner.generation.close()
 
     def _snapshot(self) -> NowPlaying:
         chunk, upcoming = self._renderer.chunk, self._source.peek()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
+from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
 from stream.pool import Pool, Song, open_pool
 from stream.scorer import Scorer, open_scorer
+from stream.simulate import SlowScorer
 from stream.spans import SpanReader
 
 ChunkKey = tuple[str, int, int]
@@ -45,6 +47,16 @@ class Generation:
     def rows(self) -> dict[ChunkKey, int]:
         """The row of every key; two copies of a file share the first one's."""
         return {key: row for row, key in reversed(list(enumerate(self.keys)))}
+
+    def retire(self) -> None:
+        """End the thread that scores; chunks of this generation can still be played."""
+        if isinstance(self.scorer, GuardedScorer):
+            self.scorer.close()
+
+    def close(self) -> None:
+        """Close the songs too."""
+        self.retire()
+        self.reader.close()
 
     def chunk(self, row: int) -> "Chunk":
         """Return one chunk to play."""
@@ -84,8 +96,21 @@ class Chunk:
         return float(self.generation.pool.end_sample[self.row]) / self.song.sample_rate_hz
 
 
-def open_generation(folder: Path, *, model: Path | None, threads: int, engine_rate_hz: int) -> Generation:
-    """Open the current generation of the pool in `folder`, scored by `model` or, when None, not at all.
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings:
+    """How candidates are scored."""
+
+    model: Path | None
+    """Model folder; None scores nothing."""
+    threads: int = 2
+    guarded: bool = False
+    """Live: a score that hangs must not end the planning."""
+    simulate_slow_ms: float = 0.0
+    """Each decision is made to take this much longer, for tests and benchmarks."""
+
+
+def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: int) -> Generation:
+    """Open the current generation of the pool in `folder`.
 
     Raises `PoolError` when there is no stream to be made of it, `ModelError` when the model does not fit.
     """
@@ -93,8 +118,21 @@ def open_generation(folder: Path, *, model: Path | None, threads: int, engine_ra
     if len(pool) < 2:
         raise PoolError(f"{folder} holds a single chunk and a stream needs two; add music, or cut it shorter")
     scorer: Scorer | None = None
-    if model is None:
+    if scoring.model is None:
         index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
     else:
-        scorer, index = open_scorer(model, pool, threads=threads)
+        scorer, index = _open_scorer(scoring.model, pool, scoring)
     return Generation(pool=pool, index=index, scorer=scorer, reader=SpanReader(pool, engine_rate_hz))
+
+
+def _open_scorer(model: Path, pool: Pool, scoring: ScoringSettings) -> tuple[Scorer, EdgeIndex]:
+    def make() -> Scorer:
+        return dressed(open_scorer(model, pool, threads=scoring.threads)[0])
+
+    def dressed(scorer: Scorer) -> Scorer:
+        slow_ms = scoring.simulate_slow_ms
+        return SlowScorer(scorer, slow_ms, len(pool)) if slow_ms > 0 else scorer
+
+    scorer, index = open_scorer(model, pool, threads=scoring.threads)
+    scorer = dressed(scorer)
+    return GuardedScorer(scorer, make) if scoring.guarded else scorer, index

@@ -12,6 +12,7 @@ from model.errors import EndlosError
 from model.kernels import BoolArray, FloatArray, IntArray
 from stream.generation import Chunk, Generation
 from stream.index import NEVER, NO_SUCCESSOR, rank_of, top
+from stream.ladder import Ladder
 
 Strategy = Literal["model", "random", "natural"]
 HISTORY_STEPS = 256
@@ -75,6 +76,7 @@ class Planner:
         self.generation = generation
         self._settings = settings
         self._start = start
+        self._ladder = Ladder()
         self._rng = np.random.default_rng(settings.seed)
         self._reference: Chunk | None = None
         self._delivered: deque[Step] = deque(maxlen=HISTORY_STEPS)
@@ -84,10 +86,13 @@ class Planner:
         self._banned_hashes: set[str] = set()
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
 
-    def next(self, *, leave: bool = False) -> Step:
-        """Plan the step after the last planned one; with `leave`, not a natural continuation."""
+    def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+        """Plan the step after the last planned one; with `leave`, not a natural continuation.
+
+        deadline_s: when it must be ready, by the monotonic clock; None takes the time that it takes.
+        """
         began_s = time.perf_counter()
-        step = self._first() if self._reference is None else self._after(self._reference, leave)
+        step = self._first() if self._reference is None else self._after(self._reference, leave, deadline_s)
         decision_ms = (time.perf_counter() - began_s) * 1e3
         step = replace(step, decision_ms=decision_ms, ready_at_s=time.monotonic())
         self._planned.append(step)
@@ -144,7 +149,7 @@ class Planner:
         first = self.generation.chunk(int(firsts[place]))
         return Step(after=None, chunk=first, natural=False, rung="start")
 
-    def _after(self, reference: Chunk, leave: bool) -> Step:
+    def _after(self, reference: Chunk, leave: bool, deadline_s: float | None) -> Step:
         row = self.generation.rows.get(reference.key)
         if row is None:
             return self._any(reference)
@@ -169,24 +174,21 @@ class Planner:
             if run >= self._settings.max_natural and np.count_nonzero(mask) > 1:
                 mask[natural] = False
                 reasons.append(f"{run} natural continuations in a row")
-        scores, rung = self._scores(row, reasons)
-        best = top(scores, mask, self._settings.top_k)
-        spread = (scores[best] - scores[best[0]]).astype(np.float64) / self._settings.temperature
-        odds = np.exp(spread)
+        time_left_s = None if deadline_s is None else deadline_s - time.monotonic()
+        scored = self._ladder.climb(self.generation, row, mask, time_left_s)
+        best = top(scored.scores, scored.mask, self._settings.top_k)
+        spread = (scored.scores[best] - scored.scores[best[0]]).astype(np.float64)
+        odds = np.exp(spread / self._settings.temperature)
         chosen = int(self._rng.choice(best, p=odds / odds.sum()))
-        return self._step(reference, chosen, natural, rung, mask=mask, scores=scores, reasons=reasons)
-
-    def _scores(self, row: int, reasons: list[str]) -> tuple[FloatArray, str]:
-        """Score every chunk; by spectral distance when the model fails, which must never stop the sound."""
-        assert self.generation.scorer is not None
-        try:
-            scores = self.generation.scorer.score(row)
-            if np.isfinite(scores).all():
-                return scores, "full"
-            reasons.append("the model gave scores that are not numbers")
-        except Exception as error:  # whatever a runtime or a broken graph may raise
-            reasons.append(f"the model failed: {type(error).__name__}")
-        return (-self.generation.index.distances_db(row) / 100.0).astype(np.float32), "nearest"
+        return self._step(
+            reference,
+            chosen,
+            natural,
+            scored.rung,
+            mask=scored.mask,
+            scores=scored.scores,
+            reasons=(*reasons, *scored.reasons),
+        )
 
     def _allowed(self, row: int) -> tuple[BoolArray, list[str]]:
         index = self.generation.index

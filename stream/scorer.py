@@ -1,5 +1,7 @@
 """Scores all candidates as successors of a chunk, in batches through onnxruntime, and keeps the rows."""
 
+import math
+import time
 from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
@@ -18,11 +20,26 @@ BATCH_ROWS = 256
 KEPT_BYTES = 64 * 2**20
 
 
+class ScoringLateError(Exception):
+    """The scores were not there in time."""
+
+
 class Scorer(Protocol):
     """How naturally each candidate follows a chunk."""
 
-    def score(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
-        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None.
+
+        Raises `ScoringLateError` when that takes longer than `timeout_s`, as soon as it is noticed.
+        """
+
+    def kept(self, reference: int) -> FloatArray | None:
+        """Return the scores of all `N` chunks if they are known already."""
+
+    def cancel(self) -> None:
+        """Make a score under way end soon, by raising; for another thread, before the scorer is dropped."""
 
 
 class PairScorer:
@@ -36,35 +53,55 @@ class PairScorer:
     ) -> None:
         self._session = session
         self._index = index
+        self._run_options = onnxruntime.RunOptions()
         self._input = session.get_inputs()[0].name
         self._pairs = np.empty((BATCH_ROWS, 2 * index.edge_samples, 1), dtype=np.float32)
         self._kept: OrderedDict[int, FloatArray] = OrderedDict()
         self._kept_rows = max(1, kept_bytes // (4 * len(index)))
 
-    def score(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
-        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
-        row = self._kept.get(reference)
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None.
+
+        The time is looked at between batches.
+        """
+        row = self.kept(reference)
         if row is not None:
-            self._kept.move_to_end(reference)
             return row if candidates is None else row[candidates]
+        late_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         if candidates is not None:
-            return self._score(reference, self._index.heads[candidates])
-        row = self._score(reference, self._index.heads)
+            return self._score(reference, self._index.heads[candidates], late_s)
+        row = self._score(reference, self._index.heads, late_s)
         row.flags.writeable = False
         self._kept[reference] = row
         while len(self._kept) > self._kept_rows:
             self._kept.popitem(last=False)
         return row
 
-    def _score(self, reference: int, heads: FloatArray) -> FloatArray:
+    def kept(self, reference: int) -> FloatArray | None:
+        """Return the scores of all `N` chunks if they are known already."""
+        row = self._kept.get(reference)
+        if row is not None:
+            self._kept.move_to_end(reference)
+        return row
+
+    def cancel(self) -> None:
+        """Make a score under way end soon, by raising."""
+        self._run_options.terminate = True
+
+    def _score(self, reference: int, heads: FloatArray, late_s: float) -> FloatArray:
         edge = self._index.edge_samples
         self._pairs[:, :edge, 0] = self._index.tails[reference]
         scores = np.empty(len(heads), dtype=np.float32)
         for first in range(0, len(heads), BATCH_ROWS):
             batch = heads[first : first + BATCH_ROWS]
             self._pairs[: len(batch), edge:, 0] = batch
-            output = self._session.run(None, {self._input: self._pairs[: len(batch)]})[0]
+            feed = {self._input: self._pairs[: len(batch)]}
+            output = self._session.run(None, feed, self._run_options)[0]
             scores[first : first + len(batch)] = output[:, 0]
+            if time.monotonic() > late_s:
+                raise ScoringLateError(f"{first + len(batch)} of {len(heads)} candidates scored in time")
         return scores
 
 

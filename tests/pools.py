@@ -1,7 +1,7 @@
 """Small pools in memory over real WAV files, so that engine tests need no build."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -86,17 +86,35 @@ def make_pool(
     )
 
 
-class TableScorer:
-    """Gives the scores of a fixed table, `(N, N)`; counts how often it was asked."""
+class MadeUpScorer:
+    """A scorer that gives what a function of the reference and the candidates returns; counts its calls."""
 
-    def __init__(self, table: FloatArray) -> None:
-        self.table = table
+    def __init__(self, function: Callable[[int, IntArray | None], FloatArray]) -> None:
+        self._function = function
         self.asked = 0
+        self.cancelled = False
 
-    def score(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
         self.asked += 1
-        row: FloatArray = self.table[reference]
+        return self._function(reference, candidates)
+
+    def kept(self, reference: int) -> FloatArray | None:
+        return None
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def table_scorer(table: FloatArray) -> MadeUpScorer:
+    """Give the scores of a fixed table, `(N, N)`."""
+
+    def look_up(reference: int, candidates: IntArray | None) -> FloatArray:
+        row: FloatArray = table[reference]
         return row if candidates is None else row[candidates]
+
+    return MadeUpScorer(look_up)
 
 
 def make_generation(pool: Pool, *, seed: int = 0, engine_rate_hz: int = 44_100) -> Generation:
@@ -105,6 +123,6 @@ def make_generation(pool: Pool, *, seed: int = 0, engine_rate_hz: int = 44_100) 
     return Generation(
         pool=pool,
         index=EdgeIndex.from_pool(pool, EDGE_SAMPLES),
-        scorer=TableScorer(table),
+        scorer=table_scorer(table),
         reader=SpanReader(pool, engine_rate_hz),
     )

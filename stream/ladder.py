@@ -1,0 +1,99 @@
+"""The ladder of a decision: the best scores that can be had in time, from all candidates down to none."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.kernels import BoolArray, FloatArray
+from stream.generation import Generation
+from stream.index import top
+from stream.scorer import ScoringLateError
+
+FEWEST_SHORTLISTED = 16
+SHARE_OF_TIME = 0.5
+"""Scoring may be planned to take this share of the time left, and may really take a little more."""
+TIMEOUT_SHARE = 0.7
+LEAST_TIMEOUT_S = 0.02
+SMOOTHING = 0.3
+FORGETTING = 0.7
+"""What is left of an expected cost after a decision that did not dare to score."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Scores of the candidates that are still considered, and how they were come by."""
+
+    scores: FloatArray
+    """`(N,)` float32; where `mask` does not hold they say nothing."""
+    mask: BoolArray
+    """`(N,)`, never empty."""
+    rung: str
+    """`full`, `kept`, `shortlist` or `nearest`."""
+    reasons: tuple[str, ...] = ()
+
+
+class Ladder:
+    """Picks the highest rung that fits into the time left; belongs to the planner's thread.
+
+    full: every candidate is scored. kept: there was no time for that, but the scores were known.
+    shortlist: the spectrally nearest are scored. nearest: spectral distance decides (no time, or the model
+    failed, hung, or gave what is no number). Below it, the renderer goes on by itself (`stream.ahead`).
+    """
+
+    def __init__(self) -> None:
+        self._candidate_s = 0.0
+
+    def climb(self, generation: Generation, row: int, mask: BoolArray, time_left_s: float | None) -> Scored:
+        """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry."""
+        scorer, count = generation.scorer, len(generation.index)
+        assert scorer is not None
+        affordable = self._affordable(time_left_s)
+        known = scorer.kept(row) is not None
+        if affordable < FEWEST_SHORTLISTED and not known:
+            self._candidate_s *= FORGETTING
+            return _nearest(generation, row, mask, "there was no time to score")
+        timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
+        rows = None
+        if affordable < count and not known:
+            rows = top(-generation.index.distances_db(row), mask, int(affordable))
+        began_s = time.perf_counter()
+        try:
+            found = scorer.score(row, rows, timeout_s=timeout_s)
+        except ScoringLateError as error:
+            self._learn(time.perf_counter() - began_s, count if rows is None else len(rows))
+            return _nearest(generation, row, mask, f"the model was late: {error}")
+        except Exception as error:  # whatever a runtime or a broken graph may raise
+            return _nearest(generation, row, mask, f"the model failed: {type(error).__name__}")
+        if not np.isfinite(found).all():
+            return _nearest(generation, row, mask, "the model gave scores that are not numbers")
+        if rows is None:
+            if not known:
+                self._learn(time.perf_counter() - began_s, count)
+            return Scored(scores=found, mask=mask, rung="full" if affordable >= count else "kept")
+        self._learn(time.perf_counter() - began_s, len(rows))
+        scores = np.zeros(count, dtype=np.float32)
+        scores[rows] = found
+        considered = np.zeros(count, dtype=np.bool_)
+        considered[rows] = True
+        reason = f"there was time for {len(rows)} of {np.count_nonzero(mask)} candidates"
+        return Scored(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
+
+    def _affordable(self, time_left_s: float | None) -> float:
+        """Return how many candidates can be scored in time."""
+        if time_left_s is None:
+            return math.inf
+        if time_left_s < LEAST_TIMEOUT_S:
+            return 0
+        return SHARE_OF_TIME * time_left_s / self._candidate_s if self._candidate_s else math.inf
+
+    def _learn(self, took_s: float, candidates: int) -> None:
+        cost_s = took_s / max(1, candidates)
+        self._candidate_s += (SMOOTHING if self._candidate_s else 1.0) * (cost_s - self._candidate_s)
+
+
+def _nearest(generation: Generation, row: int, mask: BoolArray, reason: str) -> Scored:
+    # Scaled so that the draw from the best spreads over about as much as among scores.
+    scores = (-generation.index.distances_db(row) / 100.0).astype(np.float32)
+    return Scored(scores=scores, mask=mask, rung="nearest", reasons=(reason,))
