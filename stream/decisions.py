@@ -1,6 +1,7 @@
 """The decision log: one JSON line for each step of the stream, what was played and how it went."""
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +24,16 @@ class Decision:
     t_out_frames: int
     """Stream time of the middle of the join, in engine frames."""
     engine_rate_hz: int
+    reach_frames: int
+    """The join begins this long before its middle: half the fade and the limiter's lookahead."""
     fade_frames: int
     fade_law: str
+    jumped: bool
+    """Whether `next` was pressed: the join came before the chunk's end."""
     gain_db: float
+    fade_s: float
+    """The setting, of which `fade_frames` may fall short."""
+    target_lufs: float | None
 
     def as_json(self) -> dict[str, object]:
         """Return the fields of one line, times in seconds."""
@@ -40,13 +48,13 @@ class Decision:
                 "song": before.song.name,
                 "end_s": self.left_at_s,
                 "chunk": before.row,
-                "audio_hash": before.song.audio_hash,
+                **_span(before),
             },
             "to": {
                 "song": step.chunk.song.name,
                 "start_s": step.chunk.start_s,
                 "chunk": step.chunk.row,
-                "audio_hash": step.chunk.song.audio_hash,
+                **_span(step.chunk),
             },
             "natural": step.natural,
             "score": step.score,
@@ -61,13 +69,27 @@ class Decision:
             "fade_law": self.fade_law,
             "shift_ms": 0.0,
             "gain_db": self.gain_db,
+            "jumped": self.jumped,
+            "reach_frames": self.reach_frames,
+            "settings": {
+                "engine_rate_hz": self.engine_rate_hz,
+                "fade_s": self.fade_s,
+                "target_lufs": self.target_lufs,
+            },
         }
 
 
+def _span(chunk: Chunk) -> dict[str, object]:
+    audio_hash, start_sample, end_sample = chunk.key
+    return {"audio_hash": audio_hash, "start_sample": start_sample, "end_sample": end_sample}
+
+
 class DecisionLog:
-    """Writes decisions to a file as they are played; a context manager."""
+    """Writes decisions and what the listener did to a file as it happens; a context manager."""
 
     def __init__(self, path: Path) -> None:
+        # Decisions come from the pacer's thread, events from the main thread.
+        self._lock = threading.Lock()
         try:
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
@@ -76,8 +98,18 @@ class DecisionLog:
             ) from error
 
     def __call__(self, decision: Decision) -> None:
-        """Write one line."""
-        self._file.write(json.dumps(decision.as_json()) + "\n")
+        """Write the line of a decision."""
+        self._write(decision.as_json())
+
+    def event(self, kind: str, t_out_frames: int, engine_rate_hz: int) -> None:
+        """Write that something happened at a stream time: `pause`, `resume`, `stop`."""
+        t_out_s = t_out_frames / engine_rate_hz
+        self._write({"event": kind, "t_out_s": t_out_s, "t_out_frames": t_out_frames})
+
+    def _write(self, line: dict[str, object]) -> None:
+        with self._lock:
+            if not self._file.closed:
+                self._file.write(json.dumps(line) + "\n")
 
     def __enter__(self) -> "DecisionLog":
         return self
@@ -85,4 +117,5 @@ class DecisionLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._lock:
+            self._file.close()

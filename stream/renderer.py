@@ -40,7 +40,9 @@ class Renderer:
         self._source = source
         self._rate_hz = engine_rate_hz
         self._guard_frames = round(LOOKAHEAD_S * engine_rate_hz)
-        self._reach_frames = round(fade_s * engine_rate_hz / 2) + self._guard_frames
+        self.reach_frames = round(fade_s * engine_rate_hz / 2) + self._guard_frames
+        """A join begins this long before the end of a chunk, or less where a chunk is short."""
+        self._fade_s = fade_s
         self._target_lufs = target_lufs
         self._on_decision = on_decision
         self._decisions = 0
@@ -111,15 +113,16 @@ class Renderer:
             self._pending = None
             self._go_on(step.chunk)
             return
-        reach = min(self._reach_frames, self._length(self._chunk) // 2, self._length(step.chunk) // 2)
+        reach = min(self.reach_frames, self._length(self._chunk) // 2, self._length(step.chunk) // 2)
         last = self._span(self._chunk)[1] - reach
         if not self._jump and self._position < last:
             self._stop = last
             return
+        jumped = self._jump
         self._pending, self._jump = None, False
-        self._start_join(step, reach)
+        self._start_join(step, reach, jumped)
 
-    def _start_join(self, step: Step, reach: int) -> None:
+    def _start_join(self, step: Step, reach: int, jumped: bool) -> None:
         """Fade from where the stream stands into `step.chunk`, over twice `reach` frames, guards included."""
         before, cut = self._chunk, self._position + reach
         start = self._span(step.chunk)[0]
@@ -132,7 +135,9 @@ class Renderer:
             before,
             cut / self._rate_hz,
             t_out_frames=self.time_frames + reach,
+            reach_frames=reach,
             fade_frames=fade_frames,
+            jumped=jumped,
             law=f"power-complementary, r = {r:.2f}",
         )
         self._enter(step.chunk, at_frame=start + reach)
@@ -172,7 +177,7 @@ class Renderer:
 
     def _go_on(self, chunk: Chunk) -> None:
         self._chunk = chunk
-        self._stop = self._span(chunk)[1] - min(self._reach_frames, self._length(chunk) // 2)
+        self._stop = self._span(chunk)[1] - min(self.reach_frames, self._length(chunk) // 2)
 
     def _span(self, chunk: Chunk) -> tuple[int, int]:
         return chunk.generation.reader.chunk_span(chunk.row)
@@ -188,7 +193,9 @@ class Renderer:
         left_at_s: float | None,
         *,
         t_out_frames: int,
+        reach_frames: int = 0,
         fade_frames: int = 0,
+        jumped: bool = False,
         law: str,
     ) -> None:
         self._on_decision(
@@ -199,9 +206,13 @@ class Renderer:
                 left_at_s=left_at_s,
                 t_out_frames=t_out_frames,
                 engine_rate_hz=self._rate_hz,
+                reach_frames=reach_frames,
                 fade_frames=fade_frames,
                 fade_law=law,
+                jumped=jumped,
                 gain_db=song_gain_db(step.chunk.song, self._target_lufs),
+                fade_s=self._fade_s,
+                target_lufs=self._target_lufs,
             )
         )
         self._decisions += 1

@@ -1,6 +1,7 @@
 """The engine over a pool that was really built: what it refuses, and songs that join while it plays."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ RATE_HZ = 44_100
 RANDOM = EngineSettings(planner=PlannerSettings(strategy="random", seed=1))
 
 
-def write_songs(folder: Path, seconds: list[float]) -> Path:
+def write_songs(folder: Path, seconds: Sequence[float]) -> Path:
     folder.mkdir(exist_ok=True)
     for number, length_s in enumerate(seconds):
         soundfile.write(folder / f"song{number}.flac", noise_song(length_s, number), RATE_HZ)

@@ -1,0 +1,136 @@
+"""Plays a decision log again: the same audio at the engine's tap, bit for bit, live runs included."""
+
+import json
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.errors import EndlosError
+from model.kernels import FloatArray
+from stream.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.planner import Step
+from stream.renderer import Renderer
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """What of a logged decision the renderer needs."""
+
+    key: tuple[str, int, int]
+    natural: bool
+    jump_frames: int | None
+    """Stream time at which `next` took effect; None for a join at the end of a chunk."""
+
+
+class Replay:
+    """One logged run; `render` gives its stream, until what the log knows is over.
+
+    Chunks are found by the hash of their song's file and their span, so the pool may have been rebuilt,
+    as long as it still holds them.
+    """
+
+    def __init__(self, folder: Path, log: Path) -> None:
+        decisions, stop_frames = _read(log)
+        settings = decisions[0]["settings"]
+        self.engine_rate_hz: int = settings["engine_rate_hz"]
+        self._generation = open_generation(
+            folder, ScoringSettings(model=None), engine_rate_hz=self.engine_rate_hz
+        )
+        lines = [_line(decision) for decision in decisions]
+        _check(lines, self._generation, folder)
+        self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
+        self._renderer = Renderer(
+            _LoggedSteps(self._generation, lines),
+            engine_rate_hz=self.engine_rate_hz,
+            fade_s=settings["fade_s"],
+            target_lufs=settings["target_lufs"],
+            on_decision=lambda decision: None,
+        )
+        # Without a stop: as far as the last chunk can be played without knowing what follows it.
+        start, stop = self._generation.reader.chunk_span(self._generation.rows[lines[-1].key])
+        reach = min(self._renderer.reach_frames, (stop - start) // 2)
+        last_frames = decisions[-1]["t_out_frames"] + stop - start - reach
+        self._stop_frames = last_frames if stop_frames is None else min(stop_frames, last_frames)
+
+    def render(self, frames: int) -> FloatArray:
+        """Return the next `(n, 2)` float32, n = `frames`, or fewer where the log ends."""
+        frames = min(frames, self._stop_frames - self._renderer.time_frames)
+        blocks = []
+        while frames > 0:
+            count = frames
+            if self._jumps:
+                count = min(frames, self._jumps[0] - self._renderer.time_frames)
+            if count == 0:
+                self._jumps.popleft()
+                self._renderer.jump()
+                continue
+            blocks.append(self._renderer.render(count))
+            frames -= count
+        return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)
+
+    def close(self) -> None:
+        """Close the songs."""
+        self._generation.close()
+
+
+class _LoggedSteps:
+    """The steps of a log, as the renderer takes them."""
+
+    def __init__(self, generation: Generation, lines: list[_Line]) -> None:
+        self._generation = generation
+        self._lines = deque(lines)
+
+    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        line = self._lines.popleft()
+        chunk = self._generation.chunk(self._generation.rows[line.key])
+        return Step(after=after, chunk=chunk, natural=line.natural, rung="replay")
+
+    def peek(self) -> Step | None:
+        return None
+
+    def ban(self, audio_hash: str, at: Chunk) -> None:
+        name = next(s.path for s in self._generation.pool.songs if s.audio_hash == audio_hash)
+        raise EndlosError(f"{name} cannot be read as it was when the log was written; put it back")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
+    """Return the decisions of a log, and the stream time of its stop in frames if it has one."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        decisions = [line for line in lines if "event" not in line]
+        stops = [line["t_out_frames"] for line in lines if line.get("event") == "stop"]
+    except OSError as error:
+        raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
+    if not decisions or decisions[0].get("n") != 0:
+        raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
+    return decisions, stops[-1] if stops else None
+
+
+def _line(decision: dict[str, Any]) -> _Line:
+    try:
+        to = decision["to"]
+        jump = decision["t_out_frames"] - decision["reach_frames"] if decision["jumped"] else None
+        return _Line(
+            key=(to["audio_hash"], to["start_sample"], to["end_sample"]),
+            natural=decision["natural"],
+            jump_frames=jump,
+        )
+    except (KeyError, TypeError) as error:
+        raise EndlosError(f"a decision of the log lacks {error}; name one that --log wrote") from error
+
+
+def _check(lines: list[_Line], generation: Generation, folder: Path) -> None:
+    missing = sum(line.key not in generation.rows for line in lines)
+    if missing:
+        raise EndlosError(
+            f"{folder} lacks {missing} of the {len(lines)} chunks of the log; "
+            "replay it with the pool that it was played from"
+        )
