@@ -35,7 +35,9 @@ def commit() -> str:
     described = _git("describe", "--always", "--abbrev=10", "--exclude=*")
     if not described:
         return "unknown"
-    return described + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    # The results themselves do not count: the first line of a run would mark all the others.
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS.name}")
+    return described + ("+" if changed else "")
 
 
 def machine() -> dict[str, object]:
