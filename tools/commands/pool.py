@@ -52,7 +52,8 @@ def build(
 ) -> None:
     """Analyse music into a pool.
 
-    What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all the others is built.
+    What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all
+    the others is built.
     """
     from tools.build import BuildSettings, build_pool
     from tools.cut import CutSettings

@@ -62,7 +62,8 @@ def train(
 ) -> None:
     """Train a model on a pool and export it.
 
-    Ctrl-C keeps a checkpoint that --resume goes on from. Needs the extra packages of `pip install 'endlos[train]'`.
+    Ctrl-C keeps a checkpoint that --resume goes on from. Needs the extra packages of
+    `pip install 'endlos[train]'`.
     """
     from model.settings import TrainSettings
     from tools.train import print_report, train_model
