@@ -35,6 +35,7 @@ HISTORY_FILE = "history.json"
 CURVES_FILE = "curves.png"
 CHECKPOINT_PERIOD_S = 60.0
 EVALUATED_AT_LEAST = 256
+"""Between epochs at most a twelfth of the pairs is measured on, so that learning takes most of the time."""
 EVALUATED_AT_END = 4096
 
 
@@ -226,7 +227,7 @@ class _Run:
                 self.tell(progress, epoch, None)
             last = epoch + 1 == self.epochs
             measured = last or (epoch + 1) % self.settings.evaluate_every == 0
-            validations = self.validate(last) if measured else None
+            validations = self.validate(max(EVALUATED_AT_LEAST, self.pairs // 12)) if measured else None
             self.history.append(
                 {
                     "epoch": epoch + 1,
@@ -280,17 +281,15 @@ class _Run:
             )
         )
 
-    def validate(self, last: bool) -> dict[str, Measure]:
-        """Measure on the three sets; before the end on so few pairs that learning takes most of the time."""
-        # Always the same pairs, so that one epoch can be told from the next.
-        pairs = self.epoch_pairs(0)
+    def validate(self, most: int) -> dict[str, Measure]:
+        """Measure on the three sets, always on the same pairs, so that epochs can be told from each other."""
         return validate(
             self.network,
             self.train,
             self.unseen,
-            pairs,
+            self.epoch_pairs(0),
             self.edge_samples,
-            most=EVALUATED_AT_END if last else max(EVALUATED_AT_LEAST, len(pairs) // 12),
+            most=most,
             report_pairs=self.settings.defaults.report_pairs,
             rng=np.random.default_rng([self.settings.seed, 4]),
         )
@@ -301,7 +300,7 @@ class _Run:
 
     def finish(self, out: Path) -> TrainReport:
         """Export, write the history and its picture, drop the checkpoint."""
-        final = {name: Measure(**value) for name, value in self.history[-1]["validations"].items()}
+        final = self.validate(EVALUATED_AT_END)
         ranking = {TRAINING: self.rank(self.train)}
         if self.unseen is not None:
             ranking[UNSEEN] = self.rank(self.unseen)

@@ -117,3 +117,24 @@ def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(
                 network, folder, preset="fast", edge_samples=edge, examples=examples, training={}, metrics={}
             )
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(export.__file__).parent / "pretrained" / "binary-fast"
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2**20
+    contract = load_contract(folder)
+    monkeypatch.setattr("tests.pools.EDGE_SAMPLES", contract.edge_samples)
+    pool = make_pool(tmp_path, [noise_song(12.0, seed) for seed in (0, 8)])
+    scorer, _ = open_scorer(folder, pool, threads=1)
+    scores = scorer.score(0)
+    own = pool.chunk_song == 0
+    assert scores[own].mean() > scores[~own].mean() + 0.2
+    card = (folder.parent.parent / "README.md").read_text(encoding="utf-8")
+    for name, figures in contract.metrics["validations"].items():
+        row = next(line for line in card.splitlines() if name in line)
+        for key in ("accuracy", "loss", "auc"):
+            assert f"{figures[key]:.3f}" in row
+    for name in contract.training["train"]["songs"]:
+        assert name not in contract.training["unseen"]["songs"]
