@@ -39,8 +39,9 @@ def play(
 ) -> None:
     """Play without end.
 
-    Keys: space pause, n next, + - volume, q quit. Sounds as soon as the first songs are analysed; the others join while it plays. Without a sound card it
-    serves http://127.0.0.1:8000/ and says so.
+    Keys: space pause, n next, + - volume, q quit. Sounds as soon as the first songs are analysed; the
+    others join while it plays. Without a sound card it serves
+    http://127.0.0.1:8000/ and says so.
     """
     from tools.playing import PlaySettings, play_source
 
