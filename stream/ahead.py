@@ -70,14 +70,21 @@ class Ahead:
     """Keeps `depth` steps planned by a thread of its own, so that `take` never waits for a score.
 
     When no step is ready in time, `take` goes on naturally, or anywhere, and the plan starts anew there.
+    `prepare` is called by that thread before it plans: the stream sounds already while models warm up.
     `refresh` is asked now and then for a newer generation to go on in; None when there is none.
     """
 
     def __init__(
-        self, planner: Planner, *, depth: int, refresh: Callable[[], Generation | None] | None = None
+        self,
+        planner: Planner,
+        *,
+        depth: int,
+        prepare: Callable[[], None] | None = None,
+        refresh: Callable[[], Generation | None] | None = None,
     ) -> None:
         self._planner = planner
         self._depth = depth
+        self._prepare = prepare
         self._refresh = refresh
         self._changed = threading.Condition()
         self._ready: deque[Step] = deque([planner.next()])
@@ -159,6 +166,8 @@ class Ahead:
     def _run(self) -> None:
         next_refresh_s = time.monotonic() + REFRESH_S
         try:
+            if self._prepare is not None:
+                self._prepare()
             while True:
                 with self._changed:
                     self._changed.wait_for(self._has_work, timeout=REFRESH_S)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import FloatArray, kernel
+from model.kernels import FloatArray
 
 CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
 """-1 dBFS: the sum of a join stays below it."""
@@ -60,20 +60,8 @@ def limit(audio: FloatArray, ceiling: float, lookahead_frames: int) -> FloatArra
         return audio
     half = max(1, lookahead_frames // 2)
     window = np.hanning(2 * half + 3)[1:-1]
-    held = _sliding_minimum(needed, half)
-    padded = np.pad(held, half, mode="edge")
-    gain = np.convolve(padded, window / window.sum(), mode="valid")
+    around = np.pad(needed, 2 * half, mode="edge")
+    held = np.lib.stride_tricks.sliding_window_view(around, 2 * half + 1).min(axis=1)
+    gain = np.convolve(held, window / window.sum(), mode="valid")
     limited: FloatArray = (audio * gain[:, None]).astype(np.float32)
     return limited
-
-
-@kernel
-def _sliding_minimum(values: FloatArray, half: int) -> FloatArray:
-    count = len(values)
-    result = np.empty(count, dtype=values.dtype)
-    for place in range(count):
-        lowest = values[place]
-        for other in range(max(0, place - half), min(count, place + half + 1)):
-            lowest = min(lowest, values[other])
-        result[place] = lowest
-    return result

@@ -12,7 +12,6 @@ from model.contract import carried_model
 from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
-from stream.crossfade import CEILING, limit
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER, top
@@ -117,10 +116,16 @@ class Engine:
                 return None
 
         generation = open_current()
-        _warm_up(generation)
         planner = Planner(generation, settings.planner, _start(generation, settings.start_song))
         source: StepSource = (
-            Ahead(planner, depth=settings.plan_ahead, refresh=newer) if live else Immediate(planner)
+            Ahead(
+                planner,
+                depth=settings.plan_ahead,
+                prepare=lambda: _warm_up(generation),
+                refresh=newer,
+            )
+            if live
+            else Immediate(planner)
         )
         renderer = Renderer(
             source,
@@ -173,12 +178,11 @@ class Engine:
 
 
 def _warm_up(generation: Generation) -> None:
-    """Compile, or load, every kernel and run the model once, so that none of it happens while it plays."""
+    """Compile, or load, every kernel and run the model once, before the first decision is under time."""
     index = generation.index
     scores = -index.distances_db(0)
     nothing = np.zeros(len(index), dtype=np.bool_)
     top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
-    limit(np.full((4, 2), 2.0, dtype=np.float32), CEILING, 2)
     if generation.scorer is not None:
         generation.scorer.score(0, np.zeros(1, dtype=np.int64))
 
