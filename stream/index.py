@@ -1,16 +1,27 @@
-"""The edge index: every chunk's edges preloaded as a struct of arrays, with kernels over all candidates."""
+"""The edge index: edges and band levels as a struct of arrays, and questions to all of them."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 
-from model.errors import ModelError
+from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray, FloatArray, IntArray, kernel
-from stream.pool import Pool
+from stream.pool import Pool, generation_folder
+from stream.shortlist import EmbeddingIndex, best_places
+
+log = logging.getLogger(__name__)
 
 BANDS = 12
 FLOOR_DB = -80.0
+CEILING_DB = 20.0
+"""Far above full scale: a broken edge must not set the scale for all others."""
+SLICE_ROWS = 128
+"""Edges transformed at once: larger slices fall out of the processor's cache and take twice as long."""
+PRELOAD_BYTES = 512 * 2**20
+STORED_FROM_CHUNKS = 20_000
+"""Band levels of this many chunks take longer to compute than a start may wait."""
 NO_SUCCESSOR = -1
 NEVER = -1
 """`last_played` of a chunk that has not been played."""
@@ -20,33 +31,36 @@ NEVER = -1
 class EdgeIndex:
     """The chunks of a pool as candidates; row = chunk, in pool order.
 
-    heads, tails: `(N, edge_samples)` float32, first channel, contiguous.
-    head_bands_db, tail_bands_db: `(N, BANDS)` float32, level of each edge in logarithmically spaced bands.
+    heads, tails: `(N, edge_samples)` float32, first channel; preloaded, or views of the pool's memory maps.
+    bands: level of each edge in `BANDS` logarithmically spaced bands, metric `l1`, in dB.
     song, successor: `(N,)` int64; `successor` is -1 after a song's last chunk.
     """
 
     heads: FloatArray
     tails: FloatArray
-    head_bands_db: FloatArray
-    tail_bands_db: FloatArray
+    bands: EmbeddingIndex
     song: IntArray
     successor: IntArray
 
     @classmethod
-    def from_pool(cls, pool: Pool, edge_samples: int) -> "EdgeIndex":
-        """Preload edges of `edge_samples`; `ModelError` when the pool keeps shorter ones."""
+    def from_pool(cls, pool: Pool, edge_samples: int, *, preload_bytes: int = PRELOAD_BYTES) -> "EdgeIndex":
+        """Preload edges of `edge_samples`; `ModelError` when the pool keeps shorter ones.
+
+        Edges of more than `preload_bytes` stay in the pool's files, memory-mapped.
+        """
         if edge_samples > pool.edge_samples:
             raise ModelError(
                 f"the model needs edges of {edge_samples / EDGE_RATE_HZ:.2f} s and {pool.folder} keeps "
                 f"{pool.edge_s:.2f} s; build the pool again with a longer --edge-s, or use another model"
             )
-        heads = np.ascontiguousarray(pool.heads[:, 0, :edge_samples])
-        tails = np.ascontiguousarray(pool.tails[:, 0, pool.edge_samples - edge_samples :])
+        heads = np.asarray(pool.heads)[:, 0, :edge_samples]
+        tails = np.asarray(pool.tails)[:, 0, pool.edge_samples - edge_samples :]
+        if heads.nbytes + tails.nbytes <= preload_bytes:
+            heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
         return cls(
             heads=heads,
             tails=tails,
-            head_bands_db=band_levels_db(heads),
-            tail_bands_db=band_levels_db(tails),
+            bands=_bands(pool, heads, tails),
             song=pool.chunk_song,
             successor=pool.successors(),
         )
@@ -59,10 +73,19 @@ class EdgeIndex:
         """Length of an edge, in samples at `EDGE_RATE_HZ`."""
         return int(self.heads.shape[1])
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory that it takes: edges that stay in the pool's files are not counted."""
+        preloaded = sum(edges.nbytes for edges in (self.heads, self.tails) if edges.flags.owndata)
+        return preloaded + self.bands.bytes + self.song.nbytes + self.successor.nbytes
+
     def distances_db(self, reference: int) -> FloatArray:
         """Return `(N,)` float32: mean difference in dB by band, tail of `reference` to each head."""
-        self._check_row(reference)
-        return _mean_abs_difference(self.tail_bands_db[reference], self.head_bands_db)
+        return np.negative(self.bands.scores(reference))
+
+    def nearest(self, reference: int, mask: BoolArray, count: int) -> IntArray:
+        """Return the `count` rows of the smallest distances where `mask` holds, nearest first."""
+        return self.bands.shortlist(reference, mask, count)[0]
 
     def playable(self, last_played: IntArray, now: int, window: int, banned: BoolArray) -> BoolArray:
         """Return `(N,)` bool: not banned, and not played within the last `window` steps before `now`.
@@ -74,10 +97,6 @@ class EdgeIndex:
             raise ValueError(f"last_played and banned must have {len(self)} rows")
         return _playable(last_played, np.int64(now), np.int64(window), banned)
 
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < len(self):
-            raise IndexError(f"chunk {row} is not one of the {len(self)} chunks")
-
 
 def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
     """Return the rows of the `count` highest scores where `mask` holds, best first; ties by lower row.
@@ -86,9 +105,8 @@ def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
     """
     if scores.shape != mask.shape or scores.ndim != 1:
         raise ValueError(f"scores {scores.shape} and mask {mask.shape} must be of one length")
-    if count < 1:
-        raise ValueError(f"count is {count}, expected at least 1")
-    return _top(np.ascontiguousarray(scores, dtype=np.float32), mask, np.int64(min(count, len(scores))))
+    rows = np.flatnonzero(mask)
+    return rows[best_places(scores[rows], count)]
 
 
 def rank_of(scores: FloatArray, mask: BoolArray, row: int) -> int:
@@ -102,30 +120,41 @@ def band_levels_db(edges: FloatArray) -> FloatArray:
     edges: `(N, edge_samples)` float32. Computed in slices, so that memory stays bounded.
     """
     samples = edges.shape[1]
-    window = np.hanning(samples).astype(np.float32)
+    window = (np.hanning(samples) / samples).astype(np.float32)
     frequencies_hz = np.fft.rfftfreq(samples, 1.0 / EDGE_RATE_HZ)
     borders_hz = np.geomspace(40.0, EDGE_RATE_HZ / 2, BANDS + 1)
     band_of_bin = np.clip(np.digitize(frequencies_hz, borders_hz) - 1, -1, BANDS - 1)
     membership = (band_of_bin[:, None] == np.arange(BANDS)).astype(np.float32)
-    levels = np.empty((len(edges), BANDS), dtype=np.float32)
-    slice_rows = 1024
-    for first in range(0, len(edges), slice_rows):
-        spectrum = np.abs(np.fft.rfft(edges[first : first + slice_rows] * window, axis=1)) / samples
-        power = (spectrum**2).astype(np.float32) @ membership
-        levels[first : first + slice_rows] = 10.0 * np.log10(power + 10.0 ** (FLOOR_DB / 10.0))
-    return levels
+    # Real and imaginary parts lie side by side, so their squares are summed by the same product.
+    membership = np.repeat(membership, 2, axis=0)
+    power = np.empty((len(edges), BANDS), dtype=np.float32)
+    # Damaged edges may hold anything; what comes of them is bounded below.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(edges), SLICE_ROWS):
+            spectrum = np.fft.rfft(edges[first : first + SLICE_ROWS] * window, axis=1).view(np.float32)
+            power[first : first + SLICE_ROWS] = np.square(spectrum) @ membership
+    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (FLOOR_DB / 10.0)))
+    bounded_db: FloatArray = np.clip(np.nan_to_num(levels_db, nan=FLOOR_DB), FLOOR_DB, CEILING_DB)
+    return bounded_db
 
 
-@kernel
-def _mean_abs_difference(reference: FloatArray, rows: FloatArray) -> FloatArray:
-    count, width = rows.shape
-    result = np.empty(count, dtype=np.float32)
-    for row in range(count):
-        total = np.float32(0.0)
-        for column in range(width):
-            total += abs(reference[column] - rows[row, column])
-        result[row] = total / np.float32(width)
-    return result
+def _bands(pool: Pool, heads: FloatArray, tails: FloatArray) -> EmbeddingIndex:
+    """Band levels of a large pool are computed once and kept beside its edges."""
+    count, edge_samples = heads.shape
+    folder = generation_folder(pool.folder, pool.generation) / f"bands-{edge_samples}"
+    key = f"{BANDS} band levels of {edge_samples} samples, generation {pool.generation}"
+    if folder.is_dir():
+        try:
+            return EmbeddingIndex.open(folder, chunks=count, key=key)
+        except PoolError as error:
+            log.warning("band levels are computed anew: %s", error)
+    bands = EmbeddingIndex.quantised(band_levels_db(tails), band_levels_db(heads), metric="l1", key=key)
+    if count >= STORED_FROM_CHUNKS:
+        try:
+            bands.write(folder)
+        except PoolError as error:
+            log.info("band levels are not kept: %s", error)
+    return bands
 
 
 @kernel
@@ -136,23 +165,3 @@ def _playable(last_played: IntArray, now: np.int64, window: np.int64, banned: Bo
         recent = last_played[row] >= 0 and now - last_played[row] <= window
         result[row] = not (recent or banned[row])
     return result
-
-
-@kernel
-def _top(scores: FloatArray, mask: BoolArray, count: np.int64) -> IntArray:
-    # Insertion into a short sorted list: one pass, and almost every row fails the first comparison.
-    rows = np.empty(count, dtype=np.int64)
-    filled = 0
-    for row in range(len(scores)):
-        if not mask[row]:
-            continue
-        if filled == count and scores[row] <= scores[rows[filled - 1]]:
-            continue
-        if filled < count:
-            filled += 1
-        place = filled - 1
-        while place > 0 and scores[rows[place - 1]] < scores[row]:
-            rows[place] = rows[place - 1]
-            place -= 1
-        rows[place] = row
-    return rows[:filled]
