@@ -1,5 +1,6 @@
 """What a model folder promises: `model.json`, read and checked before any graph is loaded."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,6 +113,17 @@ def load_contract(folder: Path) -> ModelContract:
         if not (folder / graph.file).is_file():
             raise ModelError(f"{folder / graph.file} is missing; train or copy the model again")
     return contract
+
+
+def content_hash(folder: Path, contract: ModelContract) -> str:
+    """Return a hash of what decides the scores of the model in `folder`: its graphs, its edges."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{contract.approach} {contract.edge_rate_hz} {contract.edge_samples}".encode())
+    for role, graph in sorted(contract.graphs.items()):
+        content = (folder / graph.file).read_bytes()
+        digest.update(f"\n{role} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:

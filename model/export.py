@@ -12,6 +12,15 @@ from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
 from model.quiet import without_noise
+from model.split import (
+    SPLIT_FILE,
+    SPLIT_PRESET,
+    SPLIT_ROLE,
+    score_split,
+    split_graph,
+    split_spec,
+    split_weights,
+)
 
 OPSET = 17
 GRAPH_FILE = "pair.onnx"
@@ -39,44 +48,56 @@ def export_binary(
     training: dict[str, Any],
     metrics: dict[str, Any],
 ) -> Exported:
-    """Write `pair.onnx` and `model.json` into `folder`.
+    """Write `pair.onnx`, of preset seed `split.onnx` too, and `model.json` into `folder`.
 
-    examples: `(n, 2 * edge_samples, 1)` float32, real edges to compare both on.
-    The graph is written beside and checked first; an older model in `folder` is unreadable for the instant
+    examples: `(n, 2 * edge_samples, 1)` float32, real edges to compare on.
+    The graphs are written beside and checked first; an older model in `folder` is unreadable for the instant
     in which the new one takes its place, so that a contract never stands beside another model's graph.
-    Raises `ModelError` when both differ by more than `TOLERANCE`, or Keras does not run on TensorFlow.
+    Raises `ModelError` when one differs by more than `TOLERANCE`, or Keras does not run on TensorFlow.
     """
+    pair = GraphSpec(
+        file=GRAPH_FILE,
+        inputs=(TensorSpec(name="pair", shape=(None, 2 * edge_samples, 1)),),
+        outputs=(TensorSpec(name="score", shape=(None, 1)),),
+    )
     graph = convert(network, edge_samples)
     difference = compare(network, graph, examples)
-    if not difference <= TOLERANCE:
-        raise ModelError(
-            f"the exported graph differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
-            "the model was not written; report this with the versions of tensorflow and tf2onnx"
-        )
-    beside = folder / (GRAPH_FILE + ".part")
-    beside.write_bytes(graph)
+    _check(GRAPH_FILE, difference)
+    graphs, contents = {"pair": pair}, {GRAPH_FILE: graph}
+    differences = {"export_difference": difference}
+    if preset == SPLIT_PRESET:
+        weights = split_weights(network)
+        expected = np.asarray(network.predict_on_batch(examples))[:, 0]
+        differences["split_difference"] = float(np.abs(score_split(weights, examples) - expected).max())
+        _check(SPLIT_FILE, differences["split_difference"])
+        graphs[SPLIT_ROLE], contents[SPLIT_FILE] = split_spec(weights), split_graph(weights, OPSET)
+    for name, content in contents.items():
+        (folder / f"{name}.part").write_bytes(content)
     (folder / CONTRACT_FILE).unlink(missing_ok=True)
-    beside.replace(folder / GRAPH_FILE)
+    (folder / SPLIT_FILE).unlink(missing_ok=True)
+    for name in contents:
+        (folder / f"{name}.part").replace(folder / name)
     contract = ModelContract(
         approach="binary",
         preset=preset,
         edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=edge_samples,
         opset=OPSET,
-        graphs={
-            "pair": GraphSpec(
-                file=GRAPH_FILE,
-                inputs=(TensorSpec(name="pair", shape=(None, 2 * edge_samples, 1)),),
-                outputs=(TensorSpec(name="score", shape=(None, 1)),),
-            )
-        },
+        graphs=graphs,
         training=training,
-        metrics={**metrics, "export_difference": difference},
+        metrics={**metrics, **differences},
     )
     save_contract(contract, folder)
-    return Exported(
-        contract=contract, files=(folder / CONTRACT_FILE, folder / GRAPH_FILE), difference=difference
-    )
+    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
+    return Exported(contract=contract, files=files, difference=difference)
+
+
+def _check(name: str, difference: float) -> None:
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"the exported {name} differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
+            "the model was not written; report this with the versions of tensorflow and tf2onnx"
+        )
 
 
 def convert(network: Any, edge_samples: int) -> bytes:

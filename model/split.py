@@ -24,18 +24,20 @@ from model.kernels import DoubleArray, FloatArray
 
 SPLIT_FILE = "split.onnx"
 SPLIT_ROLE = "split"
+SPLIT_PRESET = "seed"
+"""The preset whose network can be taken apart."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitWeights:
-    """What is left of the network; all float32, the four gates in Keras' order (input, forget, cell, output)."""
+    """What is left of the network; all float32, gates in Keras' order: input, forget, cell, output."""
 
     bounds: FloatArray
     """`(filters,)` ascending: the `direction` of the line along which a filter bends."""
     linear: FloatArray
     """`(4, 4 * units)`: the constant, and the factors of a, b and c."""
     bends: FloatArray
-    """`(filters + 1, 2, 4 * units)`: the factors of a - b and b - c (turned to the upper half plane), by case."""
+    """`(filters + 1, 2, 4 * units)`: by case, the factors of a - b and b - c on the upper half plane."""
     recurrent: FloatArray
     """`(units, 4 * units)`."""
     output: FloatArray
@@ -68,24 +70,23 @@ def split_weights(network: Any) -> SplitWeights:
     bounds, bends = _bends(first, second, into)
     arrays = (bounds, linear, bends, recurrent, after_dense @ dense_kernel.T, constant)
     names = [field.name for field in fields(SplitWeights)]
-    return SplitWeights(
-        **{name: array.astype(np.float32) for name, array in zip(names, arrays, strict=True)}
-    )
+    return SplitWeights(**{name: array.astype(np.float32) for name, array in zip(names, arrays, strict=True)})
 
 
 def direction(before: FloatArray | DoubleArray, after: FloatArray | DoubleArray) -> Any:
-    """Return where differences of the upper half plane point, from 0 (`after` is 0) rising to 2; not an angle, but as ordered."""
+    """Return where differences on the upper half plane point, from 0 (`after` is 0) up to 2.
+
+    Ordered as the angle is, and cheaper.
+    """
     return 1.0 - before / (np.abs(before) + after)
 
 
-def split_graph(weights: SplitWeights) -> bytes:
+def split_graph(weights: SplitWeights, opset: int) -> bytes:
     """Return the weights as a graph without inputs whose outputs are named as the fields of `SplitWeights`.
 
     So a model folder holds nothing but graphs, and what reads one reads and checks all.
     """
     from onnx import helper, numpy_helper
-
-    from model.export import OPSET
 
     nodes, outputs = [], []
     for tensor in split_spec(weights).outputs:
@@ -94,7 +95,7 @@ def split_graph(weights: SplitWeights) -> bytes:
         outputs.append(helper.make_tensor_value_info(tensor.name, value.data_type, tensor.shape))
     model = helper.make_model(
         helper.make_graph(nodes, SPLIT_ROLE, [], outputs),
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid("", opset)],
         ir_version=8,
     )
     graph: bytes = model.SerializeToString()
@@ -133,12 +134,13 @@ def _taken_in(weights: SplitWeights, window: FloatArray) -> DoubleArray:
     still = (before == 0) & (after == 0)
     cases = np.searchsorted(weights.bounds, direction(np.where(still, 1, before), after), side="right")
     differences = np.stack([before, after], axis=1)
-    bent = np.einsum("nd,ndu->nu", differences, weights.bends[cases], dtype=np.float64)
-    return bent + weights.linear[0] + window.astype(np.float64) @ weights.linear[1:]
+    bent: DoubleArray = np.einsum("nd,ndu->nu", differences, weights.bends[cases], dtype=np.float64)
+    straight: DoubleArray = weights.linear[0] + window.astype(np.float64) @ weights.linear[1:]
+    return bent + straight
 
 
 def _bends(first: DoubleArray, second: DoubleArray, into: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Return the bounds in order, and each case's sum of `sign * (first, second) x into / 2` over the filters."""
+    """Return the bounds in order, and by case the sum of `sign * (first, second) x into / 2` over filters."""
     # Where first * before + second * after is 0, on the upper half plane.
     turned = np.where((first > 0) | ((first == 0) & (second < 0)), -1.0, 1.0)
     before, after = turned * second, turned * -first

@@ -9,7 +9,8 @@ from model.features import EDGE_RATE_HZ
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
 from stream.pool import Pool, Song, open_pool
-from stream.scorer import Scorer, open_scorer
+from stream.scorer import Scorer
+from stream.scorers import open_scorer
 from stream.simulate import SlowScorer
 from stream.spans import SpanReader
 

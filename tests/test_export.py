@@ -15,7 +15,7 @@ from model.export import GRAPH_FILE, export_binary
 from model.features import EDGE_RATE_HZ, chunk_edges
 from model.kernels import FloatArray
 from model.quiet import without_noise
-from stream.scorer import open_scorer
+from stream.scorers import open_scorer
 from tests.pools import make_pool, noise_song
 
 with without_noise():
@@ -100,7 +100,9 @@ def test_the_graph_is_named_has_a_free_batch_axis_only_and_a_whole_lstm(model: t
     assert not {"Loop", "Scan", "If"} & set(operations)
     assert contract.edge_rate_hz == EDGE_RATE_HZ
     assert contract.metrics["export_difference"] <= 1e-5
-    assert sorted(path.name for path in folder.iterdir()) == ["model.json", "pair.onnx"]
+    written = {"model.json", *(graph.file for graph in contract.graphs.values())}
+    assert {path.name for path in folder.iterdir()} == written
+    assert ("split.onnx" in written) == (contract.preset == "seed")
 
 
 def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(

@@ -11,7 +11,8 @@ import pytest
 from model.kernels import BoolArray, FloatArray, IntArray
 from stream.generation import Generation
 from stream.ladder import FEWEST_SHORTLISTED, Ladder
-from stream.scorer import ScoringLateError, open_scorer
+from stream.scorer import ScoringLateError
+from stream.scorers import open_scorer
 from stream.simulate import SlowScorer
 from tests.models import write_tiny_model
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import stream.scorer
+import stream.scorers
 from model.contract import CONTRACT_FILE
 from model.errors import ModelError
+from stream.pair_scorer import BATCH_ROWS, PairScorer
 from stream.pool import Pool
-from stream.scorer import BATCH_ROWS, open_scorer
+from stream.scorers import open_scorer
 from tests.models import tiny_score, write_tiny_model
 from tests.pools import EDGE_SAMPLES, make_pool, noise_song
 
@@ -40,7 +41,7 @@ def test_scores_are_the_models_for_every_candidate(pool: Pool, model: Path) -> N
 
 def test_rows_are_kept_within_their_bound(pool: Pool, model: Path) -> None:
     _, index = open_scorer(model, pool)
-    session = stream.scorer._session(model / "pair.onnx", 1)
+    session = stream.scorers._session(model / "pair.onnx", 1)
     runs = 0
 
     class Counting:
@@ -52,7 +53,7 @@ def test_rows_are_kept_within_their_bound(pool: Pool, model: Path) -> None:
             runs += 1
             return session.run(*arguments)
 
-    scorer = stream.scorer.PairScorer(Counting(), index, kept_bytes=2 * 4 * len(index))
+    scorer = PairScorer(Counting(), index, kept_bytes=2 * 4 * len(index))
     batches = -(-len(index) // BATCH_ROWS)
     first = scorer.score(0)
     for reference, expected in ((0, 1), (1, 2), (0, 2), (2, 3), (0, 3), (1, 4)):
