@@ -61,8 +61,9 @@ class NowPlaying:
     position_s: float
     next_song: Song | None
     next_score: float | None
+    time_frames: int
+    """Stream time, in engine frames."""
     time_s: float
-    """Stream time."""
     songs: int
     chunks: int
     lost: int
@@ -170,6 +171,7 @@ class Engine:
             position_s=self._renderer.position_s,
             next_song=upcoming.chunk.song if upcoming else None,
             next_score=upcoming.score if upcoming else None,
+            time_frames=self._renderer.time_frames,
             time_s=self._renderer.time_frames / self.engine_rate_hz,
             songs=len(self._planner.generation.pool.songs),
             chunks=len(self._planner.generation.pool),

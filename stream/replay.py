@@ -2,6 +2,7 @@
 
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from model.errors import EndlosError
 from model.kernels import FloatArray
+from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.planner import Step
 from stream.renderer import Renderer
@@ -32,7 +34,9 @@ class Replay:
     as long as it still holds them.
     """
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(
+        self, folder: Path, log: Path, *, on_decision: Callable[[Decision], None] | None = None
+    ) -> None:
         decisions, stop_frames = _read(log)
         settings = decisions[0]["settings"]
         self.engine_rate_hz: int = settings["engine_rate_hz"]
@@ -47,17 +51,22 @@ class Replay:
             engine_rate_hz=self.engine_rate_hz,
             fade_s=settings["fade_s"],
             target_lufs=settings["target_lufs"],
-            on_decision=lambda decision: None,
+            on_decision=on_decision or (lambda decision: None),
         )
         # Without a stop: as far as the last chunk can be played without knowing what follows it.
         start, stop = self._generation.reader.chunk_span(self._generation.rows[lines[-1].key])
         reach = min(self._renderer.reach_frames, (stop - start) // 2)
-        last_frames = decisions[-1]["t_out_frames"] + stop - start - reach
+        last_frames = int(decisions[-1]["t_out_frames"]) + stop - start - reach
         self._stop_frames = last_frames if stop_frames is None else min(stop_frames, last_frames)
+
+    @property
+    def frames_left(self) -> int:
+        """What `render` can still give."""
+        return self._stop_frames - self._renderer.time_frames
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(n, 2)` float32, n = `frames`, or fewer where the log ends."""
-        frames = min(frames, self._stop_frames - self._renderer.time_frames)
+        frames = min(frames, self.frames_left)
         blocks = []
         while frames > 0:
             count = frames

@@ -1,6 +1,8 @@
 """Replay: a live run with jumps, threads and all, comes out again bit for bit from its log."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,23 @@ def test_a_missing_log_and_another_pool_are_told(pool: Path, tmp_path: Path) -> 
     other = build(write_songs(tmp_path / "music", [7, 5.5]), tmp_path / "other")
     with pytest.raises(EndlosError, match="lacks"):
         Replay(other, path)
+
+
+def test_the_commands_log_and_replay(pool: Path, tmp_path: Path) -> None:
+    """What `render` logged comes out again byte for byte; so does its log."""
+    first, again = tmp_path / "first.wav", tmp_path / "again.wav"
+    log, log_again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
+    words = ["--seconds", "12", "--strategy", "random", "--seed", "4", "--fade-s", "0.5", "--quiet"]
+    assert main_of("render", pool, first, *words, "--log", log) == 0
+    replayed = main_of(
+        "render", pool, again, "--seconds", "12", "--replay", log, "--log", log_again, "--quiet"
+    )
+    assert replayed == 0
+    assert first.read_bytes() == again.read_bytes()
+    played = [[json.loads(line)["to"] for line in path.read_text().splitlines()] for path in (log, log_again)]
+    assert played[0] == played[1]
+
+
+def main_of(*words: object) -> int:
+    command = [sys.executable, "-m", "tools.cli", *map(str, words)]
+    return subprocess.run(command, check=False, timeout=120).returncode

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
@@ -43,6 +44,9 @@ class PlaySettings:
     volume_db: float = 0.0
     http: str | None = None
     """Where to serve instead of playing on the sound card."""
+    log: Path | None = None
+    """File for the decision log."""
+    simulate_slow_ms: float = 0.0
     quiet: bool = False
 
 
@@ -68,6 +72,7 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
         planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
         model=settings.model.expanduser() if settings.model else None,
         engine_rate_hz=_card_rate_hz(outputs),
+        simulate_slow_ms=settings.simulate_slow_ms,
     )
     require_model(chosen)
     with ExitStack() as opened:
@@ -79,7 +84,8 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
 
         prepared = prepare(source, notice)
         opened.callback(prepared.close)
-        session = Session(prepared.open_engine(chosen, notice), outputs)
+        log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
+        session = Session(prepared.open_engine(chosen, notice, log), outputs, log)
         opened.callback(session.close)
         session.start()
         line.note(_greeting(session, asked_for_http=settings.http is not None))

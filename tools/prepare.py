@@ -12,6 +12,7 @@ from pathlib import Path
 import tools
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
+from stream.decisions import Decision
 from stream.engine import Engine, EngineSettings
 from stream.pool import DATABASE_FILE, current_generation
 from tools.home import cached_pool, demo_folder
@@ -85,7 +86,12 @@ class Prepared:
         self.pool = pool
         self.build = build
 
-    def open_engine(self, settings: EngineSettings, notice: Callable[[], None]) -> Engine:
+    def open_engine(
+        self,
+        settings: EngineSettings,
+        notice: Callable[[], None],
+        on_decision: Callable[[Decision], None] | None = None,
+    ) -> Engine:
         """Return the live engine as soon as the pool has enough for a stream.
 
         Raises `PoolError` when it never will, `ModelError` when the model does not fit. notice: called about
@@ -94,7 +100,7 @@ class Prepared:
         while self.build is not None and self.build.running:
             if self._published():
                 try:
-                    return Engine.open(self.pool, settings, live=True)
+                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
                 except PoolError:
                     # The first songs may be too few for a stream; more are on their way.
                     pass
@@ -103,7 +109,7 @@ class Prepared:
         failure = None if self.build is None else self.build.failure()
         if failure is not None and not self._published():
             raise PoolError(failure)
-        return Engine.open(self.pool, settings, live=True)
+        return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
 
     def close(self) -> None:
         """Stop building."""

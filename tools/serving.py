@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.decisions import DecisionLog
 from stream.engine import EngineSettings
 from stream.outputs.base import OutputStatus
 from tools.ending import EndedError, Ending
@@ -24,6 +25,8 @@ class ServeSettings:
 
     engine: EngineSettings
     outputs: OutputSettings
+    log: Path | None = None
+    """File for the decision log."""
     quiet: bool = False
     """Log warnings only."""
 
@@ -56,7 +59,9 @@ def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None
         log.info("opening %s", "the demo songs" if source is None else source)
         prepared = prepare(source, ending.check)
         opened.callback(prepared.close)
-        session = Session(prepared.open_engine(settings.engine, ending.check), settings.outputs)
+        decisions = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
+        engine = prepared.open_engine(settings.engine, ending.check, decisions)
+        session = Session(engine, settings.outputs, decisions)
         opened.callback(session.close)
         session.start()
         if session.web is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model.errors import EndlosError, OutputError
 from model.kernels import FloatArray
+from stream.decisions import DecisionLog
 from stream.devices import find_device
 from stream.engine import Engine, NowPlaying
 from stream.outputs.base import Output, OutputStatus
@@ -68,8 +69,9 @@ class Session:
     A port that is in use, or an output that cannot be made, is an `OutputError` here already.
     """
 
-    def __init__(self, engine: Engine, settings: OutputSettings) -> None:
+    def __init__(self, engine: Engine, settings: OutputSettings, log: DecisionLog | None = None) -> None:
         self.engine = engine
+        self._log = log
         self.card: SoundCard | None = None
         self.web: WebServer | None = None
         self.broadcasts: dict[str, Broadcast] = {}
@@ -100,6 +102,7 @@ class Session:
     def close(self) -> None:
         """Fade out, end every output, close the songs."""
         self._pacer.stop()
+        self._note("stop")
         if self.web is not None:
             self.web.close()
         self.engine.close()
@@ -118,6 +121,11 @@ class Session:
     def pause(self) -> None:
         """Stand still, or go on."""
         self._pacer.pause(not self._pacer.paused)
+        self._note("pause" if self._pacer.paused else "resume")
+
+    def _note(self, event: str) -> None:
+        if self._log is not None:
+            self._log.event(event, self.engine.now().time_frames, self.engine.engine_rate_hz)
 
     @property
     def paused(self) -> bool:

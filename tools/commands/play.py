@@ -35,6 +35,16 @@ def play(
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve this address instead of playing on the sound card."),
     ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
+        ),
+    ] = None,
+    simulate_slow_ms: Annotated[
+        float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
+    ] = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Play without end.
@@ -47,5 +57,14 @@ def play(
 
     play_source(
         source,
-        PlaySettings(model=model, device=device, seed=seed, volume_db=volume_db, http=http, quiet=quiet),
+        PlaySettings(
+            model=model,
+            device=device,
+            seed=seed,
+            volume_db=volume_db,
+            http=http,
+            log=log,
+            simulate_slow_ms=simulate_slow_ms,
+            quiet=quiet,
+        ),
     )

@@ -18,7 +18,14 @@ _BLOCK_FRAMES = 16_384
 def render(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .wav .flac .mp3 .ogg .opus")],
-    seconds: Annotated[float, typer.Option(min=0.1, help="Length of the stream, in seconds.")],
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Length of the stream, in seconds.",
+            show_default="with --replay, as long as the log",
+        ),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
     ] = None,
@@ -43,6 +50,13 @@ def render(
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")
     ] = False,
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LOG",
+            help="Play a decision log again, bit for bit; rate, fade and loudness are the log's.",
+        ),
+    ] = None,
     start: Annotated[
         str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
     ] = None,
@@ -51,41 +65,51 @@ def render(
 ) -> None:
     """Render the stream into a file.
 
-    The same pool, model, seed and options give the same bytes.
+    The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
+    wrote with --log comes out again, with every skip.
     """
     from stream.decisions import DecisionLog
     from stream.engine import Engine, EngineSettings
     from stream.outputs.file import open_audio_file
     from stream.planner import PlannerSettings
+    from stream.replay import Replay
 
-    settings = EngineSettings(
-        planner=PlannerSettings(strategy=strategy, seed=seed),
-        model=model.expanduser() if model else None,
-        engine_rate_hz=rate,
-        fade_s=fade_s,
-        target_lufs=None if keep_loudness else loudness_lufs,
-        start_song=start,
-    )
     if bits not in (16, 24):
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")
-    if not math.isfinite(seconds):
+    if seconds is None and replay is None:
+        raise typer.BadParameter("say how long the stream is to be", param_hint="--seconds")
+    if seconds is not None and not math.isfinite(seconds):
         raise EndlosError(f"--seconds is {seconds}, expected a number; `endlos play` is the endless one")
-    frames = round(seconds * rate)
     began_s = time.monotonic()
     with ExitStack() as opened:
         # The log first: an output that has begun is renamed into place only when all went well.
         decisions = opened.enter_context(DecisionLog(log.expanduser())) if log else None
+        stream: Engine | Replay
+        if replay is not None:
+            stream = Replay(pool.expanduser(), replay.expanduser(), on_decision=decisions)
+        else:
+            settings = EngineSettings(
+                planner=PlannerSettings(strategy=strategy, seed=seed),
+                model=model.expanduser() if model else None,
+                engine_rate_hz=rate,
+                fade_s=fade_s,
+                target_lufs=None if keep_loudness else loudness_lufs,
+                start_song=start,
+            )
+            stream = Engine.open(pool.expanduser(), settings, on_decision=decisions)
+        opened.callback(stream.close)
+        rate = stream.engine_rate_hz
+        left = stream.frames_left if isinstance(stream, Replay) else math.inf
+        frames = int(min(left, math.inf if seconds is None else round(seconds * rate)))
         writer = opened.enter_context(
             open_audio_file(out.expanduser(), rate, bits=24 if bits == 24 else 16, bitrate_kbps=bitrate)
         )
-        engine = Engine.open(pool.expanduser(), settings, on_decision=decisions)
-        opened.callback(engine.close)
         progress = opened.enter_context(progress_bar(quiet))
-        task = progress.add_task("seconds", total=round(seconds))
+        task = progress.add_task("seconds", total=round(frames / rate))
         while writer.frames < frames:
-            writer.write(engine.render(min(_BLOCK_FRAMES, frames - writer.frames)))
+            writer.write(stream.render(min(_BLOCK_FRAMES, frames - writer.frames)))
             progress.update(task, completed=writer.frames / rate)
-        lost = engine.lost
+        lost = stream.lost if isinstance(stream, Engine) else {}
     took_s = time.monotonic() - began_s
     for path, reason in lost.items():
         print(f"left out: {printable(str(path))}: {printable(reason)}", file=sys.stderr)

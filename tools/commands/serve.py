@@ -68,6 +68,16 @@ def serve(
     loudness_lufs: Annotated[
         float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
     ] = -16.0,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
+        ),
+    ] = None,
+    simulate_slow_ms: Annotated[
+        float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
+    ] = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Serve without end.
@@ -98,5 +108,6 @@ def serve(
         engine_rate_hz=rate,
         fade_s=fade_s,
         target_lufs=loudness_lufs,
+        simulate_slow_ms=simulate_slow_ms,
     )
-    serve_source(source, ServeSettings(engine=engine, outputs=outputs, quiet=quiet))
+    serve_source(source, ServeSettings(engine=engine, outputs=outputs, log=log, quiet=quiet))
