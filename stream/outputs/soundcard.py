@@ -246,7 +246,7 @@ class SoundCard:
                 channels=2,
                 dtype="float32",
                 latency=self._latency,
-                callback=ffi.cast("PaStreamCallback *", portaudio_callback().address),
+                callback=ffi.cast("PaStreamCallback *", self._callback_address()),
                 wrap_callback=None,
                 userdata=ffi.cast("void *", self._ring.address),
             )
@@ -255,6 +255,10 @@ class SoundCard:
                 f"the sound card {device.full_name!r} does not take stereo at {self._rate_hz} Hz ({error}); "
                 "choose another with --device, or listen over HTTP"
             ) from error
+
+    def _callback_address(self) -> int:
+        """Return what PortAudio calls: a `PaStreamCallback` whose user data is the ring."""
+        return int(portaudio_callback().address)
 
     def _play(self) -> None:
         """Start the stream when enough is there, and return when it is lost or to be closed."""
