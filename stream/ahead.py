@@ -27,7 +27,7 @@ class StepSource(Protocol):
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the step after `after` and count it as played; `EndlosError` when nothing can be played.
 
-        With `jump` it is not a natural continuation, if there is anything else.
+        With `jump` it leads into another song, if there is one.
         """
 
     def peek(self) -> Step | None:
@@ -94,7 +94,7 @@ class Ahead:
         self._anchor: Chunk | None = None
         self._plan_number = 0
         self._closed = False
-        self._heard_until_s = time.monotonic() + _length_s(self._ready[0])
+        self._heard_until_s = time.monotonic() + self._ready[0].length_s
         """When the chunk that was taken last ends, if it began to sound when it was taken."""
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._thread.start()
@@ -103,7 +103,7 @@ class Ahead:
         """Return the planned step after `after`, else at once a fallback."""
         with self._changed:
             in_plan = bool(self._ready) and self._ready[0].after is after
-            while in_plan and jump and self._ready and self._ready[0].natural:
+            while in_plan and jump and self._ready and not self._ready[0].leaves_song:
                 self._ready.popleft()
             if in_plan and self._ready:
                 step = self._ready.popleft()
@@ -113,14 +113,14 @@ class Ahead:
             else:
                 raise EndlosError("the stream has begun already")
             self._delivered.append(step)
-            self._heard_until_s = time.monotonic() + _length_s(step)
+            self._heard_until_s = time.monotonic() + step.length_s
             self._changed.notify()
             return replace(step, margin_s=time.monotonic() - step.ready_at_s)
 
     def peek(self) -> Step | None:
         """Return the next planned step that leaves the song, else the next one."""
         with self._changed:
-            leaving = (step for step in self._ready if not step.natural)
+            leaving = (step for step in self._ready if step.leaves_song)
             return next(leaving, self._ready[0] if self._ready else None)
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
@@ -175,7 +175,7 @@ class Ahead:
                         return
                     self._tell_planner()
                     plan, enough = self._plan_number, self._is_enough()
-                    deadline_s = self._heard_until_s + sum(map(_length_s, self._ready))
+                    deadline_s = self._heard_until_s + sum(step.length_s for step in self._ready)
                 if self._refresh is not None and time.monotonic() >= next_refresh_s:
                     next_refresh_s = time.monotonic() + REFRESH_S
                     generation = self._refresh()
@@ -197,7 +197,7 @@ class Ahead:
         return self._closed or not self._is_enough() or bool(self._delivered or self._new_bans)
 
     def _is_enough(self) -> bool:
-        leaves = any(not step.natural for step in self._ready)
+        leaves = any(step.leaves_song for step in self._ready)
         return len(self._ready) >= (self._depth if leaves else MAX_DEPTH)
 
     def _tell_planner(self) -> None:
@@ -217,7 +217,3 @@ class Ahead:
         self._ready.clear()
         self._plan_number += 1
         self._anchor = at
-
-
-def _length_s(step: Step) -> float:
-    return step.chunk.end_s - step.chunk.start_s

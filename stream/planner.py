@@ -65,6 +65,16 @@ class Step:
     margin_s: float | None = None
     """How long it lay ready before it was taken; None when it was made as it was asked for."""
 
+    @property
+    def length_s(self) -> float:
+        """How long its chunk is."""
+        return self.chunk.end_s - self.chunk.start_s
+
+    @property
+    def leaves_song(self) -> bool:
+        """Whether it goes from one song to another."""
+        return self.after is not None and self.after.key[0] != self.chunk.key[0]
+
 
 class Planner:
     """Plans step after step from a reference chunk; belongs to one thread.
@@ -79,7 +89,8 @@ class Planner:
         self._ladder = Ladder()
         self._rng = np.random.default_rng(settings.seed)
         self._reference: Chunk | None = None
-        self._delivered: deque[Step] = deque(maxlen=HISTORY_STEPS)
+        # What is heard, natural or not, and for how long; no steps, which would keep old generations open.
+        self._heard: deque[tuple[bool, float]] = deque(maxlen=HISTORY_STEPS)
         self._planned: list[Step] = []
         self._steps = 0
         self._last_played = np.full(len(generation.index), NEVER, dtype=np.int64)
@@ -87,7 +98,7 @@ class Planner:
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
 
     def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
-        """Plan the step after the last planned one; with `leave`, not a natural continuation.
+        """Plan the step after the last planned one; with `leave`, into another song if there is one.
 
         deadline_s: when it must be ready, by the monotonic clock; None takes the time that it takes.
         """
@@ -104,7 +115,7 @@ class Planner:
         if step in self._planned:
             # Steps before it were jumped over.
             del self._planned[: self._planned.index(step) + 1]
-        self._delivered.append(step)
+        self._heard.append((step.natural, step.length_s))
         row = self.generation.rows.get(step.chunk.key)
         if row is not None:
             self._last_played[row] = self._steps
@@ -161,9 +172,7 @@ class Planner:
         mask, reasons = self._allowed(row)
         if leave:
             reasons.append("next was asked for")
-            following = int(self.generation.index.successor[row])
-            if following != NO_SUCCESSOR and np.count_nonzero(mask) > 1:
-                mask[following] = False
+            mask = self._elsewhere(mask, row)
         if self._settings.strategy == "random":
             choice = int(self._rng.choice(np.flatnonzero(mask)))
             return self._step(reference, choice, natural, "random", mask=mask, reasons=reasons)
@@ -212,6 +221,15 @@ class Planner:
         mask[oldest[: max(1, len(others) // 4)]] = True
         return mask, ["everything was played lately: the least recent come back"]
 
+    def _elsewhere(self, mask: BoolArray, row: int) -> BoolArray:
+        """Return `mask` without the song of `row`, or without what follows there if nothing else is left."""
+        index = self.generation.index
+        for left_out in (index.song == index.song[row], np.arange(len(index)) == index.successor[row]):
+            others: BoolArray = mask & ~left_out
+            if others.any():
+                return others
+        return mask
+
     def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
         if natural != NO_SUCCESSOR:
             following = natural
@@ -233,9 +251,10 @@ class Planner:
     def _phrase(self) -> tuple[int, float]:
         """Return how many natural continuations led here, and how long the song has gone on."""
         run, seconds = 0, 0.0
-        for step in reversed([*self._delivered, *self._planned]):
-            seconds += step.chunk.end_s - step.chunk.start_s
-            if not step.natural:
+        planned = [(step.natural, step.length_s) for step in self._planned]
+        for natural, length_s in reversed([*self._heard, *planned]):
+            seconds += length_s
+            if not natural:
                 break
             run += 1
         return run, seconds

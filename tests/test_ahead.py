@@ -63,12 +63,12 @@ def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation)
 
         def leaving_is_planned() -> bool:
             upcoming = source.peek()
-            return upcoming is not None and not upcoming.natural
+            return upcoming is not None and upcoming.leaves_song
 
         wait_until(leaving_is_planned)
         announced = source.peek()
         step = source.take(start.chunk, jump=True)
-        assert announced is not None and step.chunk is announced.chunk and not step.natural
+        assert announced is not None and step.chunk is announced.chunk and step.leaves_song
     finally:
         source.close()
 

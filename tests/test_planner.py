@@ -106,16 +106,27 @@ def test_natural_plays_every_song_in_order_and_comes_round(generation: Generatio
     assert rows(walk(planner, count + 3)) == [*range(count), 0, 1, 2]
 
 
-def test_leaving_is_never_the_natural_continuation(generation: Generation) -> None:
+def test_leaving_goes_to_another_song(generation: Generation) -> None:
     for strategy in ("model", "random", "natural"):
         planner = Planner(generation, settings(strategy=strategy))
         walk(planner, 1)
         for _ in range(30):
-            reference = planner.next(leave=True)
-            planner.deliver(reference)
-            before = reference.after
-            assert before is not None and not reference.natural
-            assert generation.index.successor[before.row] != reference.chunk.row
+            step = planner.next(leave=True)
+            planner.deliver(step)
+            assert step.after is not None and step.leaves_song and not step.natural
+            assert step.chunk.song_index != step.after.song_index
+
+
+def test_leaving_an_only_song_at_least_jumps(tmp_path: Path) -> None:
+    alone = make_generation(make_pool(tmp_path, [noise_song(12, 0)]))
+    for strategy in ("model", "random"):
+        planner = Planner(alone, settings(strategy=strategy))
+        walk(planner, 1)
+        for _ in range(30):
+            step = planner.next(leave=True)
+            planner.deliver(step)
+            assert step.after is not None and not step.leaves_song and not step.natural
+            assert alone.index.successor[step.after.row] != step.chunk.row
 
 
 def _scored(generation: Generation, score: Callable[[int], FloatArray]) -> Generation:
