@@ -203,13 +203,15 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
             connection, version = _opened(path, "ro")
     except sqlite3.Error as error:
         raise PoolError(
-            f"{path} cannot be read as a pool ({error}); restore it or build the pool anew"
+            f"{path} cannot be read as a pool ({error}); "
+            "restore it, or delete the pool folder and build it anew"
         ) from error
     if version != str(SCHEMA_VERSION):
         connection.close()
         found = "none" if version is None else version
         raise PoolError(
-            f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; build the pool anew"
+            f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; "
+            "delete the pool folder and build it anew"
         )
     return connection
 

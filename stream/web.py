@@ -339,6 +339,7 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise OutputError(
-            f"{host}:{port} cannot be served ({error.strerror or error}); choose another port with --http"
+            f"{host}:{port} cannot be served ({error.strerror or error}); "
+            "choose another address or port with --http"
         ) from error
     return bound

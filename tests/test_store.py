@@ -194,7 +194,7 @@ def test_another_schema_is_refused(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
     with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
         database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
-    with pytest.raises(PoolError, match="has schema 2, this endlos reads schema 1; build the pool anew"):
+    with pytest.raises(PoolError, match="has schema 2, this endlos reads schema 1; delete the pool folder"):
         build_pool([music], out, quick_settings())
 
 
