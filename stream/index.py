@@ -9,7 +9,9 @@ from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray, FloatArray, IntArray, kernel
 from stream.pool import Pool, generation_folder
-from stream.shortlist import EmbeddingIndex, best_places
+from stream.ranking import rank_of as rank_of
+from stream.ranking import top as top
+from stream.shortlist import EmbeddingIndex
 
 log = logging.getLogger(__name__)
 
@@ -96,22 +98,6 @@ class EdgeIndex:
         if len(last_played) != len(self) or len(banned) != len(self):
             raise ValueError(f"last_played and banned must have {len(self)} rows")
         return _playable(last_played, np.int64(now), np.int64(window), banned)
-
-
-def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
-    """Return the rows of the `count` highest scores where `mask` holds, best first; ties by lower row.
-
-    scores: `(N,)` float32 without NaN; mask: `(N,)` bool. Fewer rows come back when fewer are allowed.
-    """
-    if scores.shape != mask.shape or scores.ndim != 1:
-        raise ValueError(f"scores {scores.shape} and mask {mask.shape} must be of one length")
-    rows = np.flatnonzero(mask)
-    return rows[best_places(scores[rows], count)]
-
-
-def rank_of(scores: FloatArray, mask: BoolArray, row: int) -> int:
-    """Return the rank of `row` among the allowed rows: 1 is the best score."""
-    return int(np.count_nonzero(mask & (scores > scores[row]))) + 1
 
 
 def band_levels_db(edges: FloatArray) -> FloatArray:

@@ -10,13 +10,14 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from model.errors import ModelError, PoolError
 from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from stream.ranking import top
 
 Int8Array = npt.NDArray[np.int8]
 Metric = Literal["dot", "l1"]
@@ -167,19 +168,15 @@ class EmbeddingIndex:
         if not 0 <= reference < len(self):
             raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
         if candidates is None:
-            rows = np.arange(len(self))
-        else:
-            rows = np.require(candidates, dtype=np.int64, requirements=["C", "W"])
-            if len(rows) and not (rows.min() >= 0 and rows.max() < len(self)):
-                raise IndexError(f"candidates are not all among the {len(self)} chunks")
-        scores = np.empty(len(rows), dtype=np.float32)
-        row = self.predecessors[reference]
-        if self.metric == "dot":
-            scale = self.predecessor_scales[reference]
-            _dots(row, scale, self.successors, self.successor_scales, rows, scores)
-        else:
-            step = np.float32(self.successor_scales[0] / self.width)
-            _negative_differences(row, step, self.successors, rows, scores)
+            return self._scores(reference, self.successors, self.successor_scales)
+        if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):
+            raise IndexError(f"candidates are not all among the {len(self)} chunks")
+        scores = np.empty(len(candidates), dtype=np.float32)
+        for first in range(0, len(candidates), SLICE_ROWS):
+            part = candidates[first : first + SLICE_ROWS]
+            rows, scales = self.successors[part], self.successor_scales[part]
+            rows.flags.writeable = scales.flags.writeable = False
+            scores[first : first + SLICE_ROWS] = self._scores(reference, rows, scales)
         return scores
 
     def shortlist(self, reference: int, mask: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
@@ -188,36 +185,25 @@ class EmbeddingIndex:
         mask: `(N,)` bool. Ties by lower row. Fewer rows come back when fewer are allowed. Takes at most
         `WORKING_BYTES` a chunk meanwhile, and as long for one mask as for another.
         """
-        if mask.shape != (len(self),):
-            raise ValueError(f"mask {mask.shape} must have {len(self)} rows")
-        # Everything is scored: skipping rows breaks the stream from memory and is slower, not faster.
+        # Everything is scored: skipping rows breaks the stream from memory and saves nothing.
         scores = self.scores(reference)
-        allowed = np.flatnonzero(mask)
-        rows = allowed[best_places(scores[allowed], count)]
+        rows = top(scores, mask, count)
         return rows, scores[rows]
+
+    def _scores(self, reference: int, rows: Int8Array, scales: FloatArray) -> FloatArray:
+        scores = np.empty(len(rows), dtype=np.float32)
+        row = self.predecessors[reference]
+        if self.metric == "dot":
+            _dots(row, self.predecessor_scales[reference], rows, scales, scores)
+        else:
+            _negative_differences(row, np.float32(self.successor_scales[0] / self.width), rows, scores)
+        return scores
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {name: getattr(self, name) for name in _ARRAYS}
 
 
 _ARRAYS = ("predecessors", "predecessor_scales", "successors", "successor_scales")
-
-
-def best_places(scores: FloatArray, count: int) -> IntArray:
-    """Return the places of the `count` highest of `scores`, best first; ties by lower place.
-
-    scores: `(n,)` float32 without NaN. Linear in `n`, whatever the order and however large `count` is.
-    """
-    if count < 1:
-        raise ValueError(f"count is {count}, expected at least 1")
-    if count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        above = np.flatnonzero(scores > least)
-        tied = np.flatnonzero(scores == least)[: count - len(above)]
-        places = np.sort(np.concatenate([above, tied]))
-    else:
-        places = np.arange(len(scores))
-    return cast(IntArray, places[np.argsort(-scores[places], kind="stable")])
 
 
 def _stored_width(width: int) -> int:
@@ -254,30 +240,38 @@ def _mapped(path: Path) -> npt.NDArray[Any]:
 
 @kernel
 def _dots(
-    reference: Int8Array,
-    reference_scale: np.float32,
-    rows: Int8Array,
-    scales: FloatArray,
-    candidates: IntArray,
-    result: FloatArray,
+    reference: Int8Array, reference_scale: np.float32, rows: Int8Array, scales: FloatArray, result: FloatArray
 ) -> None:
-    width = len(reference)
-    for place in range(len(candidates)):
-        row = candidates[place]
+    count, width = rows.shape
+    # Four rows at once: memory delivers four streams faster than one.
+    for row in range(0, count - 3, 4):
+        first, second, third, fourth = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+        for column in range(width):
+            value = np.int32(reference[column])
+            first += value * np.int32(rows[row, column])
+            second += value * np.int32(rows[row + 1, column])
+            third += value * np.int32(rows[row + 2, column])
+            fourth += value * np.int32(rows[row + 3, column])
+        result[row] = first
+        result[row + 1] = second
+        result[row + 2] = third
+        result[row + 3] = fourth
+    for row in range(count // 4 * 4, count):
         total = np.int32(0)
         for column in range(width):
             total += np.int32(reference[column]) * np.int32(rows[row, column])
-        result[place] = np.float32(total) * scales[row] * reference_scale
+        result[row] = total
+    for row in range(count):
+        result[row] *= scales[row] * reference_scale
 
 
 @kernel
 def _negative_differences(
-    reference: Int8Array, step: np.float32, rows: Int8Array, candidates: IntArray, result: FloatArray
+    reference: Int8Array, step: np.float32, rows: Int8Array, result: FloatArray
 ) -> None:
-    width = len(reference)
-    for place in range(len(candidates)):
-        row = candidates[place]
+    count, width = rows.shape
+    for row in range(count):
         total = np.int32(0)
         for column in range(width):
             total += np.int32(abs(np.int16(reference[column]) - np.int16(rows[row, column])))
-        result[place] = -np.float32(total) * step
+        result[row] = -np.float32(total) * step

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from model.errors import ModelError
-from stream.index import BANDS, FLOOR_DB, NEVER, EdgeIndex, band_levels_db, rank_of, top
+from stream.index import BANDS, FLOOR_DB, NEVER, EdgeIndex, band_levels_db
 from stream.pool import Pool, generation_folder
 from tests.pools import EDGE_SAMPLES, make_pool, noise_song
 
@@ -29,25 +27,6 @@ def mapped(pool: Pool) -> Pool:
         np.save(path, getattr(pool, name))
         edges[name] = np.load(path, mmap_mode="r")
     return replace(pool, **edges)
-
-
-@given(
-    scores=st.lists(st.integers(0, 9), min_size=1, max_size=40),
-    seed=st.integers(0, 9),
-    count=st.integers(1, 50),
-)
-def test_top_is_a_stable_sort_of_the_allowed_rows(scores: list[int], seed: int, count: int) -> None:
-    values = np.array(scores, dtype=np.float32)
-    mask = np.random.default_rng(seed).random(len(values)) < 0.6
-    allowed = np.flatnonzero(mask)
-    expected = allowed[np.argsort(-values[allowed], kind="stable")][:count]
-    np.testing.assert_array_equal(top(values, mask, count), expected)
-
-
-def test_rank_counts_better_allowed_rows() -> None:
-    scores = np.array([0.9, 0.5, 0.7, 0.5], dtype=np.float32)
-    mask = np.array([False, True, True, True])
-    assert [rank_of(scores, mask, row) for row in (2, 1, 3)] == [1, 2, 2]
 
 
 def test_successors_stay_inside_a_song(index: EdgeIndex) -> None:

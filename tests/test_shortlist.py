@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from model.errors import ModelError, PoolError
 from model.kernels import FloatArray
-from stream.shortlist import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric, best_places
+from stream.ranking import top
+from stream.shortlist import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric
 
 METRICS: tuple[Metric, ...] = ("dot", "l1")
 
@@ -125,22 +126,12 @@ def test_the_shortlist_holds_what_the_exact_one_holds(width: int) -> None:
     everything = np.ones(len(index), dtype=np.bool_)
     recalls = []
     for reference in range(0, 20_000, 500):
-        truth = best_places(exact(before[reference], after, "dot"), 100)
+        truth = top(exact(before[reference], after, "dot"), everything, 100)
         rows, _ = index.shortlist(reference, everything, 100)
         recalls.append(len(np.intersect1d(truth, rows)) / 100)
         # The best of all is never lost, and neither are the best ten.
         assert set(truth[:10]) <= set(rows)
     assert np.mean(recalls) > 0.98
-
-
-@given(
-    values=st.lists(st.integers(0, 9), min_size=0, max_size=60),
-    count=st.integers(1, 70),
-)
-def test_best_places_are_a_stable_sort(values: list[int], count: int) -> None:
-    scores = np.array(values, dtype=np.float32)
-    expected = np.argsort(-scores, kind="stable")[:count]
-    np.testing.assert_array_equal(best_places(scores, count), expected)
 
 
 def test_an_index_that_was_written_and_mapped_gives_the_same(tmp_path: Path) -> None:
@@ -259,7 +250,7 @@ def test_rows_out_of_range_are_refused() -> None:
         with pytest.raises(IndexError, match="not all among"):
             index.scores(0, np.array(candidates))
     assert len(index.scores(0, np.array([], dtype=np.int64))) == 0
-    with pytest.raises(ValueError, match="must have 300 rows"):
+    with pytest.raises(ValueError, match="must be of one length"):
         index.shortlist(0, np.ones(299, dtype=np.bool_), 3)
     with pytest.raises(ValueError, match="at least 1"):
         index.shortlist(0, np.ones(300, dtype=np.bool_), 0)
