@@ -59,7 +59,7 @@ def open_matrix(path: Path, chunks: int) -> FloatArray | None:
         matrix: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         log.warning("%s cannot be used (%s); run `endlos precompute` again", path, error)
         return None
     if matrix.shape != (chunks, chunks) or matrix.dtype != np.float32:
