@@ -201,6 +201,7 @@ def change(**fields: object) -> "object":
         lambda folder: (folder / "predecessors.npy").unlink(),
         lambda folder: np.save(folder / "predecessors.npy", np.zeros((300, 32), dtype=np.float32)),
         lambda folder: np.save(folder / "successors.npy", np.zeros((299, 32), dtype=np.int8)),
+        lambda folder: np.save(folder / "successors.npy", np.zeros(300, dtype=np.float32)),
         lambda folder: np.save(folder / "successors.npy", np.zeros((32, 300), dtype=np.int8).T),
         lambda folder: (folder / "index.json").write_text("{"),
         lambda folder: (folder / "index.json").write_text("[]"),
