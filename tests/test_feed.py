@@ -100,6 +100,19 @@ def test_when_nothing_comes_it_fades_out_and_silence_follows_at_the_clocks_pace(
     assert heard[-1, 0] == 1
 
 
+def test_silence_comes_in_pieces_and_not_frame_by_frame() -> None:
+    clock = Clock()
+    feed = EncoderFeed(RATE_HZ, clock)
+    clock.now_s += STARVED_AFTER_S
+    assert feed.take() is not None
+    pieces = 0
+    for _ in range(1000):
+        clock.now_s += 0.001
+        pieces += feed.take() is not None
+    assert 10 < pieces <= 50
+    assert feed.silence_frames == pytest.approx((STARVED_AFTER_S + 1) * RATE_HZ, abs=20)
+
+
 def test_what_counts_as_audible() -> None:
     assert not audible(np.zeros((0, 2), dtype=np.float32))
     assert not audible(np.full((10, 2), AUDIBLE, dtype=np.float32))

@@ -83,10 +83,13 @@ class Session:
             self.card = SoundCard(settings.device, rate_hz)
             self.card.volume_db = settings.volume_db
             self.outputs.append(self.card)
-        self.outputs += [IcecastOutput(target, rate_hz, self.title) for target in settings.icecast]
+        paced = settings.sound_card
+        self.outputs += [
+            IcecastOutput(target, rate_hz, self.title, card_paced=paced) for target in settings.icecast
+        ]
         if settings.http is not None:
             for codec in settings.codecs:
-                broadcast = Broadcast(rate_hz, codec, title=self.title)
+                broadcast = Broadcast(rate_hz, codec, title=self.title, card_paced=paced)
                 self.broadcasts[extension(codec)] = broadcast
                 self.outputs.append(broadcast)
         self._pacer = Pacer(self._render, self.outputs, rate_hz, leader=self.card)

@@ -22,6 +22,10 @@ class OutputStatus:
     """Frames of silence that were played because nothing was ready."""
     dropped_frames: int = 0
     """Frames that were offered and not taken, because the output's ring was full."""
+    stretched_frames: int = 0
+    """Frames that were left out or added, one by one, because another clock than the output's paces."""
+    skew_ppm: float = 0.0
+    """How much faster than it is offered the sound is sent now, for the same reason."""
     buffered_s: float = 0.0
     """What has been offered and not yet been handed on."""
     latency_s: float = 0.0

@@ -66,9 +66,11 @@ class Broadcast(EncodedOutput):
         codec: Codec = "mp3",
         bitrate_kbps: int = 192,
         title: Callable[[], str] = str,
+        *,
+        card_paced: bool = False,
     ) -> None:
         """title: what is playing, for players that show it; called from a listener's thread."""
-        super().__init__(f"http {codec}", engine_rate_hz, codec, bitrate_kbps)
+        super().__init__(f"http {codec}", engine_rate_hz, codec, bitrate_kbps, card_paced=card_paced)
         self.title = title
         self.content_type = content_type(codec)
         self._lock = threading.Lock()

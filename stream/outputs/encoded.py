@@ -30,14 +30,26 @@ class EncodedOutput:
     A subclass says how to connect and deliver. Those methods may block; the pacer only ever meets the ring.
     """
 
-    def __init__(self, name: str, engine_rate_hz: int, codec: Codec, bitrate_kbps: int) -> None:
-        """Make the output; refuse (`OutputError`) what cannot be encoded."""
+    def __init__(
+        self,
+        name: str,
+        engine_rate_hz: int,
+        codec: Codec,
+        bitrate_kbps: int,
+        *,
+        card_paced: bool = False,
+    ) -> None:
+        """Make the output; refuse (`OutputError`) what cannot be encoded.
+
+        card_paced: a sound card sets the pace; servers and listeners go by the wall clock, so the sound is
+        resampled to it.
+        """
         StreamEncoder(codec, engine_rate_hz, bitrate_kbps)
         self.name = name
         self.codec: Codec = codec
         self.engine_rate_hz = engine_rate_hz
         self.bitrate_kbps = bitrate_kbps
-        self._feed = EncoderFeed(engine_rate_hz)
+        self._feed = EncoderFeed(engine_rate_hz, card_paced=card_paced)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._started = False
@@ -81,6 +93,8 @@ class EncodedOutput:
             frames_out=self._frames_out,
             underrun_frames=self._feed.silence_frames,
             dropped_frames=self._feed.dropped_frames,
+            stretched_frames=self._feed.stretched_frames,
+            skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
             reconnects=max(self._sessions - 1, 0),
         )

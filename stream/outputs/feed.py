@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from model.kernels import FloatArray
+from stream.drift import WallFollower
 from stream.ring import Ring
 
 RING_S = 4.0
@@ -15,6 +16,8 @@ AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""
 
 _TAKE_S = 0.25
+# Not frame by frame, which would keep a core busy in every pause.
+_LEAST_SILENCE_S = 0.02
 
 
 class EncoderFeed:
@@ -24,7 +27,17 @@ class EncoderFeed:
     comes unforeseen.
     """
 
-    def __init__(self, engine_rate_hz: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        engine_rate_hz: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        card_paced: bool = False,
+    ) -> None:
+        """card_paced: a sound card sets the pace, so that the wall clock's has to be made from it.
+
+        Without one what is offered passes bit for bit, but for the fades.
+        """
         self._rate_hz = engine_rate_hz
         self._clock = clock
         self._ring = Ring(round(RING_S * engine_rate_hz))
@@ -33,6 +46,8 @@ class EncoderFeed:
         self._faded_in = 0
         self._since_s = clock()
         self._silence = 0
+        self._follower = WallFollower(engine_rate_hz, clock) if card_paced else None
+        self._surplus = 0
         # Each counter has one writing thread: the pacer's, and the worker's.
         self._not_taken = 0
         self._thrown_away = 0
@@ -60,6 +75,16 @@ class EncoderFeed:
         """Seconds of audio that wait for the worker."""
         return self._ring.readable_frames() / self._rate_hz
 
+    @property
+    def stretched_frames(self) -> int:
+        """Frames that were left out or added, one by one, to keep to the wall clock."""
+        return 0 if self._follower is None else self._follower.stretched_frames
+
+    @property
+    def skew_ppm(self) -> float:
+        """How much faster than it is offered the sound is taken now, to keep to the wall clock."""
+        return 0.0 if self._follower is None else self._follower.skew_ppm
+
     # The worker's thread.
 
     def restart(self) -> None:
@@ -68,7 +93,9 @@ class EncoderFeed:
         self._held = self._held[:0]
         self._faded_in = 0
         self._since_s = self._clock()
-        self._silence = 0
+        self._silence = self._surplus = 0
+        if self._follower is not None:
+            self._follower.restart()
 
     def discard(self) -> None:
         """Throw away, and count, what waits in the ring."""
@@ -86,13 +113,17 @@ class EncoderFeed:
         now_s = self._clock()
         if frames:
             self._since_s, self._silence = now_s, 0
-            return self._push(self._ring.read(frames))
+            return self._follow(self._ring.read(frames))
         starved_s = now_s - self._since_s
         if starved_s < STARVED_AFTER_S:
             return None
         silence = min(round(starved_s * self._rate_hz) - self._silence, self._rate_hz)
+        if silence < _LEAST_SILENCE_S * self._rate_hz:
+            return None
         self._silence += silence
         self.silence_frames += silence
+        if self._follower is not None:
+            self._follower.count(silence, 0)
         return np.concatenate([self.finish(), np.zeros((silence, 2), dtype=np.float32)])
 
     def finish(self) -> FloatArray:
@@ -100,6 +131,24 @@ class EncoderFeed:
         held, self._held = self._held, self._held[:0]
         self._faded_in = 0
         return held * np.linspace(1.0, 0.0, len(held), dtype=np.float32)[:, np.newaxis]
+
+    def _follow(self, block: FloatArray) -> FloatArray:
+        """Keep to the wall clock, where another one paces."""
+        if self._follower is None:
+            return self._push(block)
+        if not self._surplus:
+            self._surplus = self._follower.surplus_frames(len(block) + self._ring.readable_frames())
+        if not self._surplus:
+            return self._push(self._follower.process(block, self._ring.readable_frames()))
+        # Far ahead: a faded cut, because to stretch it would take hours.
+        cut = min(self._surplus, len(block))
+        self._surplus -= cut
+        self._thrown_away += cut
+        faded = self.finish()
+        if cut == len(block):
+            return faded
+        rest = self._follower.process(block[cut:], self._ring.readable_frames())
+        return np.concatenate([faded, self._push(rest)])
 
     def _push(self, block: FloatArray) -> FloatArray:
         rising = min(len(block), self._fade_frames - self._faded_in)

@@ -136,9 +136,16 @@ def parse_icecast_url(text: str, password: str | None) -> IcecastTarget:
 class IcecastOutput(EncodedOutput):
     """Feeds one mount of an Icecast server, with stream titles for MP3 and AAC."""
 
-    def __init__(self, target: IcecastTarget, engine_rate_hz: int, title: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        target: IcecastTarget,
+        engine_rate_hz: int,
+        title: Callable[[], str],
+        *,
+        card_paced: bool = False,
+    ) -> None:
         """title: what is playing; called from the worker's thread, must not block."""
-        super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps)
+        super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps, card_paced=card_paced)
         self._target = target
         self._title = title
         self._sent_title: str | None = None
