@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from model.errors import EndlosError
-from tools.commands import demo, machine, play, pool, precompute, render, serve, train
+from tools.commands import bench, demo, machine, play, pool, precompute, render, serve, train
 
 app = typer.Typer(
     name="endlos",
@@ -26,6 +26,7 @@ app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
 app.command("play")(play.play)
 app.command("serve")(serve.serve)
+app.command("bench")(bench.bench)
 app.command("devices")(machine.devices)
 app.command("doctor")(machine.doctor)
 

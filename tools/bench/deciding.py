@@ -1,0 +1,162 @@
+"""How long does a decision take, for each approach and each number of candidates?
+
+A decision is the planner's, all included: repeat rules, scores of every candidate, the draw, the guard
+around the scorer. Every reference is one whose scores are not known yet, but where the rows are precomputed.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from model.contract import carried_model, load_contract
+from model.kernels import IntArray
+from stream.generation import Generation
+from stream.guard import GuardedScorer
+from stream.index import EdgeIndex
+from stream.planner import Planner, PlannerSettings
+from stream.pool import Pool, open_pool
+from stream.scorer import Scorer
+from stream.scorers import open_scorer
+from stream.spans import SpanReader
+from stream.split_scorer import SplitScorer
+from tools.bench.figures import Figure, quantile_figure
+from tools.bench.pools import resized
+from tools.bench.settings import BenchSettings
+
+QUESTION = "decisions"
+SIZES = (100, 1_800, 10_000)
+BUDGETED_SIZE = 1_800
+_THREADS = 2
+_PLENTY_S = 3600.0
+_WARM_UPS = 2
+_EXACT_EDGE_SAMPLES = 440
+_EXACT_FILTERS, _EXACT_UNITS = 1024, 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approach:
+    """Something that scores, and how it is budgeted over 1,800 candidates."""
+
+    name: str
+    edge_samples: int
+    open: Callable[[Pool], tuple[Scorer, EdgeIndex]]
+    p99_at_most_ms: float | None
+    repeats: int
+    first: bool = False
+    """Whether what does not depend on the model is measured beside it."""
+    note: str = ""
+
+
+def measure(settings: BenchSettings) -> list[Figure]:
+    """Measure every approach that there is a model for, over each number of candidates."""
+    return decisions(settings, [carried(settings), exact(settings)])
+
+
+def decisions(settings: BenchSettings, approaches: Sequence[Approach]) -> list[Figure]:
+    """Measure some approaches over each number of candidates."""
+    pool = open_pool(settings.pool)
+    figures = []
+    sizes = SIZES[:2] if settings.quick else SIZES
+    with tempfile.TemporaryDirectory(prefix="endlos-bench-") as folder:
+        for approach in approaches:
+            for size in sizes:
+                settings.notice(f"decisions, {approach.name}, {size:,} candidates")
+                smaller = resized(pool, size, Path(folder), approach.edge_samples)
+                origin = "" if size <= len(pool) else f"{len(pool):,} chunks, repeated"
+                figures += _measured(approach, smaller, settings, origin)
+    return figures
+
+
+def carried(settings: BenchSettings) -> Approach:
+    """Return the carried model, or the one that was asked for, which has no budget."""
+    model = settings.model or carried_model()
+    return Approach(
+        name="carried model" if settings.model is None else f"model {model.name}",
+        edge_samples=load_contract(model).edge_samples,
+        open=partial(open_scorer, model, threads=_THREADS, precomputed=False),
+        p99_at_most_ms=settings.budgets.carried_p99_ms if settings.model is None else None,
+        repeats=settings.repeats(200, 8),
+        first=True,
+    )
+
+
+def exact(settings: BenchSettings) -> Approach:
+    """Return the report's network."""
+    return Approach(
+        name="report's network, exact",
+        edge_samples=_EXACT_EDGE_SAMPLES,
+        open=_open_exact,
+        p99_at_most_ms=settings.budgets.exact_p99_ms,
+        repeats=settings.repeats(40, 2),
+        note="weights made up: they do not change the work",
+    )
+
+
+def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: str) -> list[Figure]:
+    rng = np.random.default_rng(0)
+    count = min(approach.repeats, len(pool) - _WARM_UPS)
+    # Over many candidates the same precision costs a long time.
+    count = max(2, min(count, count * BUDGETED_SIZE // len(pool) + 20))
+    references = rng.permutation(len(pool))[: count + _WARM_UPS]
+    scorer, index = approach.open(pool)
+    guarded = GuardedScorer(scorer, lambda: approach.open(pool)[0])
+    generation = Generation(pool=pool, index=index, scorer=guarded, reader=SpanReader(pool))
+    budgeted = len(pool) == BUDGETED_SIZE
+    embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None
+    note = "; ".join(filter(None, (f"{count} references", origin, approach.note)))
+    try:
+        nearest_ms = decide_ms(generation, references, left_s=0.0, rung="nearest")
+        full_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
+        known_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
+    finally:
+        generation.close()
+    size = f"{len(pool):,} candidates"
+    named = partial(quantile_figure, QUESTION, unit="ms")
+    full_at_most = approach.p99_at_most_ms if budgeted else None
+    figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
+    if approach.first:
+        figures += [
+            named(f"rows precomputed, {size}", values=known_ms, p99_at_most=embedded_ms),
+            named(f"band levels alone, {size}", values=nearest_ms, p99_at_most=embedded_ms),
+        ]
+    return figures
+
+
+def decide_ms(generation: Generation, references: IntArray, *, left_s: float, rung: str) -> list[float]:
+    """Return how long the planner takes for a step after each reference but the first `_WARM_UPS`.
+
+    left_s: the time that it is given. rung: the rung of the ladder on which every step must be decided.
+    """
+    # No phrases: every step is to be scored.
+    planner = Planner(generation, PlannerSettings(min_phrase_s=0.0))
+    took_ms = []
+    for row in references.tolist():
+        planner.anchor(generation.chunk(row))
+        step = planner.next(deadline_s=time.monotonic() + left_s)
+        planner.deliver(step)
+        if step.rung != rung:
+            raise RuntimeError(f"a step was decided on rung {step.rung!r}, expected {rung!r}: {step.reasons}")
+        took_ms.append(step.decision_ms)
+    return took_ms[_WARM_UPS:]
+
+
+def _open_exact(pool: Pool) -> tuple[Scorer, EdgeIndex]:
+    """Return the report's network with random weights of the size that training begins with."""
+    rng = np.random.default_rng(0)
+    index = EdgeIndex.from_pool(pool, _EXACT_EDGE_SAMPLES)
+    gates = 4 * _EXACT_UNITS
+    shapes = {
+        "linear": (4, gates),
+        "bends": (_EXACT_FILTERS + 1, 2, gates),
+        "recurrent": (_EXACT_UNITS, gates),
+        "output": (_EXACT_EDGE_SAMPLES - 1, _EXACT_UNITS),
+    }
+    tensors = {name: rng.normal(0.0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
+    tensors["bounds"] = np.sort(rng.uniform(0.0, 2.0, _EXACT_FILTERS)).astype(np.float32)
+    tensors["constant"] = np.zeros(1, dtype=np.float32)
+    return SplitScorer(tensors, index, threads=_THREADS), index

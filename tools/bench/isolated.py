@@ -1,0 +1,66 @@
+"""Runs one measurement in a process of its own, so that memory, imports and threads are its own too."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from model.errors import EndlosError
+
+TIMEOUT_S = 1800.0
+_ERROR_LINES = 3
+
+
+def command(function: str, **arguments: object) -> list[str]:
+    """Return the command line that calls `module:function` with plain arguments and prints its result."""
+    words = [sys.executable, "-P", "-m", "tools.bench.isolated", function]
+    return [*words, json.dumps(arguments, default=_plain)]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment in which such a command imports this endlos, wherever it is run."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    return {**os.environ, **(more or {}), "PYTHONPATH": path}
+
+
+def run_isolated(function: str, *, env: Mapping[str, str] | None = None, **arguments: object) -> Any:
+    """Return what `module:function(**arguments)` returns in a new process; `EndlosError` when it fails.
+
+    Arguments and result are plain values, or paths on the way in.
+    """
+    done = subprocess.run(
+        command(function, **arguments),
+        env=environment(env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    if done.returncode:
+        told = " / ".join(done.stderr.strip().splitlines()[-_ERROR_LINES:])
+        raise EndlosError(f"the measurement {function} failed: {told}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be handed to another process")
+
+
+def main() -> None:
+    """Call what the command line names, and print its result as one line of JSON."""
+    module, _, name = sys.argv[1].partition(":")
+    found = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))
+    # Its own line: a library may have printed something.
+    print("\n" + json.dumps(found, allow_nan=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()

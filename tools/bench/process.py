@@ -1,0 +1,29 @@
+"""What the system knows of a process: resident memory and processor time."""
+
+import os
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def resident_mb() -> float | None:
+    """Return this process's resident memory in MB (10^6 bytes); None where the system does not tell."""
+    try:
+        pages = int((_PROC / "self" / "statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def resident_mb_of(process_id: int) -> float:
+    """Return another process's resident memory in MB; `OSError` where it is gone, or there is no /proc."""
+    pages = int((_PROC / str(process_id) / "statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def cpu_s_of(process_id: int) -> float:
+    """Return the processor time of another process so far, all its threads; `OSError` as above."""
+    text = (_PROC / str(process_id) / "stat").read_text(encoding="utf-8", errors="replace")
+    # The name of the program, in brackets, may hold blanks.
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
