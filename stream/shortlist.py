@@ -1,7 +1,8 @@
 """Which of up to millions of chunks lie nearest: quantised embeddings, memory-mapped, scanned in one pass.
 
 Integer sums are exact, so a decision is the same on every processor, and they turn into vector instructions
-without fast-math. One thread scans: a decision is ready seconds ahead, and the other core has audio to make.
+without fast-math. One thread scans: it waits for memory more than for its core, so that a second one gains
+little (`benchmarks/bench_index.py` shows both), and the other core has audio to make.
 """
 
 import json
