@@ -107,13 +107,23 @@ class Engine:
         def open_current() -> Generation:
             return open_generation(folder, scoring, engine_rate_hz=settings.engine_rate_hz)
 
+        refused: int | None = None
+        told = ""
+
         def newer() -> Generation | None:
+            # Asked every second: what cannot be used is opened once, and told once.
+            nonlocal refused, told
+            number = None
             try:
-                if current_generation(folder) == planner.generation.pool.generation:
+                number = current_generation(folder)
+                if number in (planner.generation.pool.generation, refused):
                     return None
                 return open_current()
             except EndlosError as error:
-                log.warning("the newer pool is left aside: %s", error)
+                refused = number
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("the newer pool is left aside: %s", error)
                 return None
 
         generation = open_current()

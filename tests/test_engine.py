@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
+import stream.engine
 from model.errors import EndlosError, ModelError, PoolError
+from stream import ahead
 from stream.decisions import Decision, DecisionLog
 from stream.engine import Engine, EngineSettings
 from stream.planner import PlannerSettings
+from stream.pool import current_generation
 from tests.models import write_tiny_model
 from tests.pools import noise_song
 from tools.build import BuildSettings, build_pool
@@ -103,6 +106,35 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
         assert engine.now().songs == 2
     finally:
         engine.close()
+
+
+def test_a_newer_pool_that_cannot_be_used_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 1.6])
+    pool = build(music, tmp_path / "pool")
+    looked = []
+
+    def counted(folder: Path) -> int | None:
+        looked.append(folder)
+        return current_generation(folder)
+
+    monkeypatch.setattr(ahead, "REFRESH_S", 0.02)
+    monkeypatch.setattr(stream.engine, "current_generation", counted)
+    opened = Engine.open(pool, RANDOM, live=True)
+    try:
+        (music / "song0.flac").unlink()
+        build(music, pool)
+        before, deadline = len(looked), time.monotonic() + 30
+        while len(looked) < before + 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        opened.close()
+    assert [record.getMessage() for record in caplog.records if "left aside" in record.getMessage()] == [
+        f"the newer pool is left aside: {pool} holds a single chunk and a stream needs two; "
+        "add music, or cut it shorter"
+    ]
 
 
 def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:
