@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -252,7 +253,9 @@ def test_bad_files_are_named_and_the_rest_is_built(music: Path, out: Path) -> No
     assert report.songs == 3
     assert {failure.path.name for failure in report.failed} == {"text.mp3", "empty.flac", "gone.ogg"}
     assert {failure.path.name for failure in report.skipped} == {"silent.wav", "short.wav"}
-    assert all(failure.reason for failure in (*report.failed, *report.skipped))
+    reasons = {failure.path.name: failure.reason for failure in (*report.failed, *report.skipped)}
+    assert all(reasons.values()) and not any(str(music) in reason for reason in reasons.values())
+    assert reasons["empty.flac"].startswith("it is an empty file; ")
     assert set(failures(out)) == {*report.failed, *report.skipped}
 
 
@@ -320,16 +323,25 @@ def test_when_no_file_yields_a_chunk_the_pool_stays(music: Path, out: Path, tmp_
     bad.mkdir()
     (bad / "text.mp3").write_text("no music")
     soundfile.write(bad / "silent.wav", np.zeros((22_050 * 5, 2)), 22_050)
-    with pytest.raises(PoolError, match=r"none of 2 files yields a chunk; for example silent\.wav"):
+    with pytest.raises(PoolError, match=r"no file \(of 2\) yields a chunk; for example silent\.wav"):
         build_pool([bad], out, quick_settings())
     assert open_pool(out).generation == before.generation
     assert len(failures(out)) == 2
     assert build_pool([music], out, quick_settings()).analysed == 0
 
 
+def test_a_cutter_that_is_not_installed_is_told_at_once(
+    music: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pydub", None)
+    with pytest.raises(EndlosError, match=r"pydub cannot be loaded .* take `--cutter numba`"):
+        build_pool([music], out, BuildSettings(cut=CutSettings(cutter="pydub"), jobs=1))
+    assert not out.exists()
+
+
 def test_nothing_but_silence_makes_no_pool(out: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros((22_050 * 5, 2)), 22_050)
-    with pytest.raises(PoolError, match="none of 1 files yields a chunk"):
+    with pytest.raises(PoolError, match=r"no file \(of 1\) yields a chunk"):
         build_pool([tmp_path / "silent.wav"], out, quick_settings())
     with pytest.raises(PoolError, match="holds no chunks yet"):
         open_pool(out)

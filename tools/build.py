@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from tools.analyse import AnalysisSettings, SongAnalysis, analyse_song, copy_byt
 from tools.cut import CutSettings
 from tools.place import locked
 from tools.scan import FoundFile, scan
+from tools.silence import load_pydub
 from tools.store import PoolStore, StoredSong
 from tools.tags import read_tags
 from tools.workers import Crashed, Room, run_all
@@ -155,9 +157,12 @@ def build_pool(
     has no complete generation, early ones are published; a complete one is replaced only at the end.
     Files that cannot be read are named in the report and do not stop it. `PoolError` when there is nothing
     to build from, `out` cannot be written, or no file yields a chunk; what `out` held stays as it was.
+    `EndlosError` when the cutter is not installed.
     """
     started_s = time.monotonic()
     settings = settings or BuildSettings()
+    if settings.cut.cutter == "pydub":
+        load_pydub()
     found = scan(music)
     if not found.files:
         places = ", ".join(str(path) for path in music)
@@ -307,7 +312,7 @@ class _Build:
             self._store.save_failures(self._failures, replace=True)
             found, failure = self._failures[0]
             raise PoolError(
-                f"none of {len(self._failures)} files yields a chunk; "
+                f"no file (of {len(self._failures)}) yields a chunk; "
                 f"for example {found.name}: {failure.reason}"
             )
         unchanged = self._complete and self._before == [song.song_id for song in songs]
@@ -363,6 +368,7 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
             return None
         return analyse_song(task.found.path, task.analysis, task.pool_folder, room)
     except DecodeError as error:
-        return _Refused(reason=str(error))
+        # The file is named beside the reason already.
+        return _Refused(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))
     except PoolError as error:
         return _Refused(reason=str(error), fatal=True)

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,24 +75,31 @@ def detect_silence_pydub(
     Raises `EndlosError` also when pydub is not installed.
     """
     _check(audio_int16, sample_rate_hz, silence_ms, silence_db, seek_step_ms)
-    try:
-        with warnings.catch_warnings():
-            # It misses ffmpeg, which only its own decoding needs.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            from pydub import AudioSegment, silence
-    except ImportError as error:
-        raise EndlosError(
-            f"pydub cannot be loaded ({error}); "
-            "install it with `pip install 'endlos[pydub]'` or take `--cutter numba`"
-        ) from error
-    segment = AudioSegment(
+    pydub = load_pydub()
+    segment = pydub.AudioSegment(
         audio_int16.astype("<i2").tobytes(),
         sample_width=2,
         frame_rate=sample_rate_hz,
         channels=audio_int16.shape[1],
     )
-    ranges = silence.detect_silence(segment, silence_ms, silence_db, seek_step_ms)
+    ranges = pydub.silence.detect_silence(segment, silence_ms, silence_db, seek_step_ms)
     return np.array(ranges, dtype=np.int64).reshape(-1, 2)
+
+
+def load_pydub() -> Any:
+    """Import pydub with its module `silence`; `EndlosError` when it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            # It misses ffmpeg, which only its own decoding needs.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            import pydub
+            import pydub.silence
+    except ImportError as error:
+        raise EndlosError(
+            f"pydub cannot be loaded ({error}); "
+            "install it with `pip install 'endlos[pydub]'` or take `--cutter numba`"
+        ) from error
+    return pydub
 
 
 def _check(
