@@ -12,7 +12,7 @@ quoted = '$(subst ','\'',$(1))'
 .PHONY: help play test lint bench lock system-play system-test clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  MUSIC=FOLDER  what 'make play' plays (else demo songs that it makes itself)"
 	@echo "  ARGS='...'    more options for 'make play' (endlos play --help) and 'make test' (pytest)"

@@ -13,7 +13,7 @@ from stream.planner import Step
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """One step as it was played; see DESIGN in the README for the fields of its line."""
+    """One step as it was played; `as_json` gives its line of the log."""
 
     n: int
     step: Step
