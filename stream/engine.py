@@ -14,9 +14,10 @@ from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
-from stream.index import NEVER, top
+from stream.index import NEVER
 from stream.planner import Planner, PlannerSettings
 from stream.pool import Song, current_generation
+from stream.ranking import top
 from stream.renderer import Renderer
 
 log = logging.getLogger(__name__)

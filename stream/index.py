@@ -9,8 +9,6 @@ from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray, FloatArray, IntArray, kernel
 from stream.pool import Pool, generation_folder
-from stream.ranking import rank_of as rank_of
-from stream.ranking import top as top
 from stream.shortlist import EmbeddingIndex
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,11 @@ import numpy as np
 
 from model.kernels import BoolArray, FloatArray
 from stream.generation import Generation
-from stream.index import top
 from stream.scorer import ScoringLateError
 
 FEWEST_SHORTLISTED = 16
+MOST_SCORED = 20_000
+"""In a larger pool the nearest of this number are scored, however much time there is."""
 SHARE_OF_TIME = 0.5
 """Scoring may be planned to take this share of the time left, and may really take a little more."""
 TIMEOUT_SHARE = 0.7
@@ -50,6 +51,8 @@ class Ladder:
         scorer, count = generation.scorer, len(generation.index)
         assert scorer is not None
         affordable = self._affordable(time_left_s)
+        if count > MOST_SCORED:
+            affordable = min(affordable, MOST_SCORED)
         known = scorer.kept(row) is not None
         if affordable < FEWEST_SHORTLISTED and not known:
             self._candidate_s *= FORGETTING
@@ -57,7 +60,7 @@ class Ladder:
         timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
         rows = None
         if affordable < count and not known:
-            rows = top(-generation.index.distances_db(row), mask, int(affordable))
+            rows = generation.index.nearest(row, mask, int(affordable))
         began_s = time.perf_counter()
         try:
             found = scorer.score(row, rows, timeout_s=timeout_s)
@@ -77,7 +80,7 @@ class Ladder:
         scores[rows] = found
         considered = np.zeros(count, dtype=np.bool_)
         considered[rows] = True
-        reason = f"there was time for {len(rows)} of {np.count_nonzero(mask)} candidates"
+        reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
         return Scored(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
 
     def _affordable(self, time_left_s: float | None) -> float:

@@ -11,8 +11,9 @@ import numpy as np
 from model.errors import EndlosError
 from model.kernels import BoolArray, FloatArray, IntArray
 from stream.generation import Chunk, Generation
-from stream.index import NEVER, NO_SUCCESSOR, rank_of, top
+from stream.index import NEVER, NO_SUCCESSOR
 from stream.ladder import Ladder
+from stream.ranking import rank_of, top
 
 Strategy = Literal["model", "random", "natural"]
 HISTORY_STEPS = 256

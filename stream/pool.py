@@ -346,7 +346,7 @@ def _edges(folder: Path, generation: int, name: str, chunks: int) -> FloatArray:
     path = generation_folder(folder, generation) / f"{name}.npy"
     try:
         edges: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise PoolError(
             f"{path} cannot be read ({error}); run `endlos pool build` again, it keeps what it has"
         ) from error
