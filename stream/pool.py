@@ -347,8 +347,10 @@ def _edges(folder: Path, generation: int, name: str, chunks: int) -> FloatArray:
     try:
         edges: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
+        # What NumPy says of a damaged file is advice on pickles.
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise PoolError(
-            f"{path} cannot be read ({error}); run `endlos pool build` again, it keeps what it has"
+            f"{path} cannot be read ({reason}); run `endlos pool build` again, it keeps what it has"
         ) from error
     if edges.ndim != 3 or edges.shape[:2] != (chunks, 2) or edges.dtype != np.float32:
         raise PoolError(

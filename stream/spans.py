@@ -260,7 +260,7 @@ def _mapped(path: Path, song: Song) -> FloatArray | None:
     """Map a decoded copy; None when it is not there, or not this song's."""
     try:
         whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None
     return whole if whole.shape == (song.frames, 2) and whole.dtype == np.float32 else None
 

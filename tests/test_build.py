@@ -176,12 +176,13 @@ def test_other_settings_analyse_anew_and_switch_only_at_the_end(
 
 def test_lost_edges_are_analysed_again(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
-    lost, damaged, _ = sorted((out / "analysis").iterdir())
+    lost, damaged, empty = sorted((out / "analysis").iterdir())
     lost.unlink()
     damaged.write_bytes(damaged.read_bytes()[:200])
+    empty.write_bytes(b"")
     (generation_folder(out, 2) / "heads.npy").unlink()
     report = build_pool([music], out, quick_settings())
-    assert report.analysed == 2
+    assert report.analysed == 3
     assert check_pool(out, deep=True) == []
 
 

@@ -119,6 +119,10 @@ def _other_heads(folder: Path) -> None:
     np.save(_heads(folder), np.zeros((2, 2, 10), dtype=np.float32))
 
 
+def _empty_heads(folder: Path) -> None:
+    _heads(folder).write_bytes(b"")
+
+
 def _pickled_heads(folder: Path) -> None:
     np.save(_heads(folder), np.array([{}] * 6), allow_pickle=True)
 
@@ -137,7 +141,8 @@ def _pickled_heads(folder: Path) -> None:
         (_no_heads, r"heads\.npy cannot be read .*; run `endlos pool build` again"),
         (_half_heads, r"heads\.npy cannot be read"),
         (_other_heads, r"heads\.npy has shape \(2, 2, 10\) float32, expected \(6, 2, edge\)"),
-        (_pickled_heads, r"heads\.npy cannot be read"),
+        (_pickled_heads, r"heads\.npy cannot be read \(it is damaged\)"),
+        (_empty_heads, r"heads\.npy cannot be read \(it is damaged\)"),
     ],
 )
 def test_what_is_no_pool_gets_one_sentence(folder: Path, damage: Damage, sentence: str) -> None:

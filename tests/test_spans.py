@@ -191,7 +191,7 @@ def test_a_decoded_copy_is_read_instead_of_the_file(tmp_path: Path, monkeypatch:
     assert np.array_equal(reader.read(0, 1_000, 60_000), copy[1_000:60_000]), "a reader's array is shared"
 
 
-@pytest.mark.parametrize("damage", ["none", "absent", "short", "torn"])
+@pytest.mark.parametrize("damage", ["none", "absent", "short", "torn", "empty"])
 def test_without_a_copy_the_song_is_decoded_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
@@ -204,6 +204,9 @@ def test_without_a_copy_the_song_is_decoded_once(
         write_decoded_copy(noise(44_100, 0.5), copy)
     if damage == "torn":
         copy.write_bytes(copy.read_bytes()[:50])
+    if damage == "empty":
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(b"")
     decoded: list[Path] = []
 
     def counting(path: Path) -> tuple[FloatArray, int]:

@@ -128,7 +128,7 @@ def _copy_problems(pool: Pool, index: int) -> Iterator[str]:
         return
     try:
         copy: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         yield f"{path} is damaged; delete it and build again"
         return
     if copy.shape != (song.frames, 2) or copy.dtype != np.float32:

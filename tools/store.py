@@ -141,8 +141,9 @@ class PoolStore:
     def has_edges(self, song: StoredSong, edge_samples: int) -> bool:
         """Whether the edges of a song are there, whole."""
         shape = (song.chunks, 2, 2, edge_samples)
-        with suppress(OSError, ValueError):
-            edges = np.load(self._edges_path(song.audio_hash), mmap_mode="r")
+        # Of an empty file (the power went off) NumPy raises EOFError.
+        with suppress(OSError, ValueError, EOFError):
+            edges = np.load(self._edges_path(song.audio_hash), mmap_mode="r", allow_pickle=False)
             return bool(edges.shape == shape and edges.dtype == np.float32)
         return False
 
