@@ -20,8 +20,10 @@ LATE_S = 0.05
 WARN_LATENESS_S = 0.2
 WARN_INTERVAL_S = 10.0
 GIVE_UP_LATENESS_S = 60.0
-# Longer than a sound card takes to notice by itself that its device stands still.
-LEADER_STALL_S = 4.0
+LEADER_STALL_S = 0.8
+"""A leader that plays and yet takes nothing for this long is not waited for: who listens elsewhere would."""
+LEADER_START_S = 4.0
+"""The same for one that is only about to play: some devices take seconds to open."""
 MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
@@ -51,8 +53,10 @@ class Pacer:
     """Pulls `render` and hands each block to all outputs, which it starts and closes.
 
     The leader, a sound card, sets the speed: a block is pulled as soon as there is room for it. Without one,
-    or while it is gone, the wall clock does. In a pause the engine stands still and the leader is
-    silent; the others are offered nothing and make silence of their own, so that no server drops them.
+    or while it is gone or stands still, the wall clock does; a leader that comes back goes on with what is
+    pulled then. Outputs whose listeners have a clock of their own make up for the leader's by themselves
+    (`stream.drift`). In a pause the engine stands still and the leader is silent; the others are offered
+    nothing and make silence of their own, so that no server drops them.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Pacer:
         self._anchor_s = clock()
         self._anchor_frames = 0
         self._leader_moved_s = self._anchor_s
+        self._leader_stood = False
         self._warned_s = -WARN_INTERVAL_S
 
     # Any thread.
@@ -213,10 +218,16 @@ class Pacer:
         now_s = self._clock_s()
         if self._leader.space_frames() >= self._block_frames:
             self._leader_moved_s = now_s
-        stands = now_s - self._leader_moved_s > LEADER_STALL_S
-        leads = self._leader.status().state in ("starting", "playing") and not stands
+        state = self._leader.status().state
+        there = state in ("starting", "playing")
+        patience_s = LEADER_START_S if state == "starting" else LEADER_STALL_S
+        leads = there and now_s - self._leader_moved_s <= patience_s
         if self._clock == "leader" and not leads:
             self._leader_losses += 1
+        if leads and self._leader_stood:
+            # What its ring holds is from before, with holes; it goes over to what is pulled now.
+            self._guarded(self._leader, self._leader.skip)
+        self._leader_stood = there and not leads
         return leads
 
     def _follow_leader(self) -> None:

@@ -1,6 +1,6 @@
 """Plays known noise through the sound card and the pacer; a process of its own, told by lines what to do.
 
-The argument is the device's latency in seconds.
+The argument is the device's latency in seconds; after it, `beside` lets an HTTP output hear the same.
 Commands on standard input: `pause`, `resume`, `skip`, `hold MS` (Python's lock, from another thread), `volume
 DB`, `status`, `quit`. Each is answered by one line of JSON.
 """
@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from model.kernels import FloatArray
+from stream.outputs.broadcast import Broadcast
 from stream.outputs.soundcard import SoundCard
 from stream.pacer import Pacer
 
@@ -59,7 +60,8 @@ def hold_lock(ms: int) -> None:
 def main() -> None:
     songs = Songs()
     card = SoundCard(None, RATE_HZ, latency=float(sys.argv[1]))
-    pacer = Pacer(songs.render, [], RATE_HZ, leader=card)
+    beside = [Broadcast(RATE_HZ, card_paced=True)] if "beside" in sys.argv else []
+    pacer = Pacer(songs.render, beside, RATE_HZ, leader=card)
     pacer.start()
     for line in sys.stdin:
         command, *words = line.split()
@@ -73,7 +75,12 @@ def main() -> None:
             card.volume_db = float(words[0])
         elif command == "quit":
             pacer.stop()
-        print(json.dumps({"card": asdict(card.status()), "pacer": asdict(pacer.status())}), flush=True)
+        answer = {
+            "card": asdict(card.status()),
+            "pacer": asdict(pacer.status()),
+            "beside": [asdict(output.status()) for output in beside],
+        }
+        print(json.dumps(answer), flush=True)
         if command == "quit":
             return
 

@@ -62,21 +62,44 @@ class PulseSink:
 
     def start(self) -> None:
         """Start the server and the recorder; come back when the recording runs."""
-        sink = f"sink_name={_SINK} format=float32le rate={self.rate_hz} channels=2"
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [
                     *FAVOURED, "pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "--realtime=yes", "-n",
                     "-L", "module-native-protocol-unix",
-                    "-L", f"module-null-sink {sink}",
+                    "-L", f"module-null-sink {self._sink(_SINK)}",
                 ],
                 env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         poll_until(self._answers, 10, lambda: f"PulseAudio did not start: {self._log.read_text()}")
+        self._record(_SINK)
+
+    def unload(self) -> None:
+        """Take the sink away, as if it were unplugged; the server lives on, and what is recorded stays."""
+        self._control("unload-module", "module-null-sink")
+        self._end_recorder()
+
+    def load(self, name: str = _SINK) -> None:
+        """Plug in a sink, which takes the place of the one that is recorded."""
+        self._end_recorder()
+        self._control("load-module", "module-null-sink", *self._sink(name).split())
+        self._record(name)
+
+    def make_default(self, name: str) -> None:
+        """Let what is played to no sink in particular go to this one."""
+        self._control("set-default-sink", name)
+
+    def _sink(self, name: str) -> str:
+        return f"sink_name={name} format=float32le rate={self.rate_hz} channels=2"
+
+    def _control(self, *words: str) -> None:
+        subprocess.run(["pactl", *words], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+
+    def _record(self, name: str) -> None:
         # The recorder's latency is the sink's, too: without it the sink takes two seconds at once.
         self._recorder = subprocess.Popen(
             [
-                *FAVOURED, "parec", "-d", f"{_SINK}.monitor", "--raw", "--latency-msec=10",
+                *FAVOURED, "parec", "-d", f"{name}.monitor", "--raw", "--latency-msec=10",
                 "--format=float32le", f"--rate={self.rate_hz}", "--channels=2",
             ],
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -88,13 +111,11 @@ class PulseSink:
 
     def kill(self) -> None:
         """End the server at once, as a crash would; what is recorded stays."""
-        for process in (self._server, self._recorder):
-            if process is not None:
-                process.kill()
-                process.wait()
-        if self._reader is not None:
-            self._reader.join()
-        self._server = self._recorder = self._reader = None
+        if self._server is not None:
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+        self._end_recorder()
 
     def recorded_frames(self) -> int:
         """Return how many frames have been recorded so far."""
@@ -104,6 +125,14 @@ class PulseSink:
         """Return the recording from frame `start` on, `(frames, 2)` float32."""
         frames = self.recorded_frames()
         return np.frombuffer(bytes(self._recorded[8 * start : 8 * frames]), dtype="<f4").reshape(-1, 2)
+
+    def _end_recorder(self) -> None:
+        if self._recorder is not None:
+            self._recorder.kill()
+            self._recorder.wait()
+        if self._reader is not None:
+            self._reader.join()
+        self._recorder = self._reader = None
 
     def _answers(self) -> bool:
         assert self._server is not None

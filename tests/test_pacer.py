@@ -8,7 +8,7 @@ import pytest
 from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State
-from stream.pacer import GIVE_UP_LATENESS_S, LEADER_STALL_S, MAX_WAIT_S, Pacer
+from stream.pacer import GIVE_UP_LATENESS_S, LEADER_START_S, MAX_WAIT_S, Pacer
 
 RATE_HZ = 44_100
 BLOCK = 1024
@@ -93,6 +93,7 @@ class Card:
         self.buffered = 0.0
         self.offered = self.dropped = 0
         self.underruns = 0.0
+        self.skips = 0
         self._seen_s = clock()
 
     def _play(self) -> None:
@@ -121,6 +122,7 @@ class Card:
         self.dropped += len(block) - taken
 
     def skip(self) -> None:
+        self.skips += 1
         self.buffered = 0
 
     def pause(self, paused: bool) -> None:
@@ -206,11 +208,37 @@ def test_a_leader_that_stands_still_does_not_hold_up_the_others_for_good() -> No
     bench.run(5)
     bench.card.rate = 0
     before = bench.collector.frames()
-    bench.run(LEADER_STALL_S + 10)
-    assert bench.collector.frames() - before > 10 * RATE_HZ
+    offered_s = [bench.clock()]
+    seen = before
+
+    def watch() -> None:
+        nonlocal seen
+        if bench.collector.frames() > seen:
+            seen = bench.collector.frames()
+            offered_s.append(bench.clock())
+
+    bench.run(10, watch)
+    assert bench.pacer.status().clock == "wall"
+    # Its ring's 0.75 s, by which the others are ahead of what it plays, and no more.
+    assert np.diff(offered_s).max() < 0.85
+    assert bench.collector.frames() - before == pytest.approx((10 - 0.75) * RATE_HZ, abs=3 * BLOCK)
+    assert bench.card.skips == 0
     bench.card.rate = RATE_HZ
     bench.run(5)
     assert bench.pacer.status().clock == "leader"
+    assert bench.card.skips == 1, "it goes on with what is pulled now"
+    assert bench.card.buffered > 0.5 * bench.card.capacity
+    assert bench.collector.frames() - before == pytest.approx(15 * RATE_HZ, abs=3 * BLOCK)
+
+
+def test_a_leader_may_take_its_time_to_start() -> None:
+    bench = Bench(card_ppm=0.0)
+    assert bench.card is not None
+    bench.card.state = "starting"
+    bench.run(LEADER_START_S - 0.5)
+    assert bench.pacer.status().clock == "leader"
+    bench.run(1)
+    assert bench.pacer.status().clock == "wall"
 
 
 def test_a_slow_block_is_made_up_for_counted_and_said_once(caplog: pytest.LogCaptureFixture) -> None:

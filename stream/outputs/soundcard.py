@@ -11,6 +11,7 @@ from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.devices import OutputDevice, find_device, load_sounddevice
 from stream.outputs.base import OutputStatus, State
+from stream.quiet import quiet_c_stderr
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
 
@@ -41,6 +42,10 @@ class SoundCard:
 
     A thread of its own makes every call to PortAudio; the callback reads the ring without Python. There can
     be one in a process, because coming back means to start PortAudio anew.
+
+    A changed default device is followed at once where a sound server moves the stream (PulseAudio, PipeWire).
+    Elsewhere PortAudio, which looks for devices only when it starts, cannot be asked without ending the
+    sound; there the new default is taken when the device is opened again.
     """
 
     name = "sound card"
@@ -295,10 +300,12 @@ class SoundCard:
         retry_s = FIRST_RETRY_S
         while not self._closing:
             try:
-                self._restart_portaudio()
-                # The callback is gone, so this thread is the ring's reader: what stands there is past.
-                self._ring.discard()
-                self._open()
+                # Once a second for as long as it takes: what PortAudio and ALSA print is said in `detail`.
+                with quiet_c_stderr():
+                    self._restart_portaudio()
+                    # The callback is gone, so this thread is the ring's reader: what stands there is past.
+                    self._ring.discard()
+                    self._open()
                 self._reconnects += 1
                 log.warning("the sound card is back: %s", self._detail)
                 return
