@@ -248,6 +248,8 @@ class WebServer:
                 http=self._connections.protocol(),
                 ws="none",
                 lifespan="off",
+                # Its own configuration would close every log handler of the process, whoever's they are.
+                log_config=None,
                 log_level="error",
                 access_log=False,
                 server_header=False,
