@@ -1,5 +1,6 @@
 """One running stream over HTTP: what it says, what keys do, and how it ends."""
 
+import logging
 import socket
 import threading
 import urllib.request
@@ -158,3 +159,19 @@ def test_devices_and_codecs() -> None:
     assert parse_codec("opus") == "opus"
     with pytest.raises(EndlosError, match="vorbis"):
         parse_codec("ogg")
+
+
+def test_a_web_server_leaves_the_log_handlers_of_the_process_alone(tiny_pool: Path) -> None:
+    """uvicorn's own logging configuration would close them all."""
+
+    class Handler(logging.Handler):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    handler = Handler()
+    session = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    session.close()
+    assert not handler.closed
