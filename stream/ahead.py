@@ -17,6 +17,7 @@ from stream.planner import Planner, Step
 log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0
+RETRY_S = 1.0
 MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""
 
@@ -94,6 +95,7 @@ class Ahead:
         self._anchor: Chunk | None = None
         self._plan_number = 0
         self._closed = False
+        self._next_refresh_s = time.monotonic() + REFRESH_S
         self._heard_until_s = time.monotonic() + self._ready[0].length_s
         """When the chunk that was taken last ends, if it began to sound when it was taken."""
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
@@ -164,34 +166,45 @@ class Ahead:
         )
 
     def _run(self) -> None:
-        next_refresh_s = time.monotonic() + REFRESH_S
-        try:
-            if self._prepare is not None:
-                self._prepare()
-            while True:
+        prepare, failing = self._prepare, False
+        while not self._closed:
+            try:
+                if prepare is not None:
+                    first, prepare = prepare, None
+                    first()
+                self._plan()
+                failing = False
+            except EndlosError as error:
+                log.error("planning has ended: %s", error)
+                return
+            except Exception:
+                # The stream goes on by fallbacks meanwhile; the cause must be seen, once.
+                if not failing:
+                    log.exception("planning failed; it is tried again every %g s", RETRY_S)
+                failing = True
                 with self._changed:
-                    self._changed.wait_for(self._has_work, timeout=REFRESH_S)
-                    if self._closed:
-                        return
-                    self._tell_planner()
-                    plan, enough = self._plan_number, self._is_enough()
-                    deadline_s = self._heard_until_s + sum(step.length_s for step in self._ready)
-                if self._refresh is not None and time.monotonic() >= next_refresh_s:
-                    next_refresh_s = time.monotonic() + REFRESH_S
-                    generation = self._refresh()
-                    if generation is not None:
-                        self._planner.generation.retire()
-                        self._planner.adopt(generation)
-                if not enough:
-                    step = self._planner.next(deadline_s=deadline_s)
-                    with self._changed:
-                        if plan == self._plan_number:
-                            self._ready.append(step)
-        except EndlosError as error:
-            log.error("planning has ended: %s", error)
-        except Exception:
-            # The stream goes on by fallbacks; the cause must be seen.
-            log.exception("planning has ended")
+                    self._changed.wait_for(lambda: self._closed, timeout=RETRY_S)
+
+    def _plan(self) -> None:
+        """Wait until there is something to do, and do it."""
+        with self._changed:
+            self._changed.wait_for(self._has_work, timeout=REFRESH_S)
+            if self._closed:
+                return
+            self._tell_planner()
+            plan, enough = self._plan_number, self._is_enough()
+            deadline_s = self._heard_until_s + sum(step.length_s for step in self._ready)
+        if self._refresh is not None and time.monotonic() >= self._next_refresh_s:
+            self._next_refresh_s = time.monotonic() + REFRESH_S
+            generation = self._refresh()
+            if generation is not None:
+                self._planner.generation.retire()
+                self._planner.adopt(generation)
+        if not enough:
+            step = self._planner.next(deadline_s=deadline_s)
+            with self._changed:
+                if plan == self._plan_number:
+                    self._ready.append(step)
 
     def _has_work(self) -> bool:
         return self._closed or not self._is_enough() or bool(self._delivered or self._new_bans)

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from model.kernels import FloatArray, IntArray
+from stream import ahead
 from stream.ahead import Ahead
 from stream.generation import Generation
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner, PlannerSettings, Step
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
 
 
@@ -53,6 +54,38 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
     finally:
         gate.set()
         source.close()
+
+
+@pytest.mark.parametrize("where", ["preparing", "planning"])
+def test_planning_that_fails_is_tried_again_and_told_once(
+    generation: Generation,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+) -> None:
+    monkeypatch.setattr(ahead, "RETRY_S", 0.01)
+    failures = iter([RuntimeError("boom")] * (1 if where == "preparing" else 3))
+
+    def fail() -> None:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+
+    class Failing(Planner):
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            if deadline_s is not None and where == "planning":
+                fail()
+            return super().next(leave=leave, deadline_s=deadline_s)
+
+    planner = Failing(generation, PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=2, prepare=fail if where == "preparing" else None)
+    try:
+        step = source.take(None)
+        wait_until(lambda: source.peek() is not None)
+        assert source.take(step.chunk).rung == "random"
+    finally:
+        source.close()
+    assert sum("planning failed" in record.getMessage() for record in caplog.records) == 1
 
 
 def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation) -> None:
