@@ -48,6 +48,12 @@ def _check_approach(folder: Path, contract: ModelContract) -> None:
             f"{folder} wants edges at {contract.edge_rate_hz} Hz, pools keep them at {EDGE_RATE_HZ} Hz; "
             "train the model again"
         )
+    seen, edge = contract.graphs["pair"].inputs, contract.edge_samples
+    if len(seen) != 1 or seen[0].shape != (None, 2 * edge, 1):
+        raise ModelError(
+            f"{folder} says that its edges have {edge} samples, and its graph sees "
+            f"{[tensor.shape for tensor in seen]}; train or copy the model again"
+        )
 
 
 def _checked_session(folder: Path, graph: GraphSpec, threads: int) -> onnxruntime.InferenceSession:

@@ -95,6 +95,7 @@ def test_tensors_other_than_promised(pool: Pool, tmp_path: Path) -> None:
         ("edge_rate_hz", 1000, "1000 Hz"),
         ("format_version", 99, "format 99"),
         ("edge_samples", 1, "at least 2 samples"),
+        ("edge_samples", 7, "edges have 7 samples, and its graph sees"),
         ("graphs", {}, "no graph"),
     ],
 )
