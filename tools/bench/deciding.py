@@ -34,6 +34,9 @@ BUDGETED_SIZE = 1_800
 _THREADS = 2
 _PLENTY_S = 3600.0
 _WARM_UPS = 2
+_FEWEST = 3
+_LIMIT_S = 30.0
+"""A case that takes longer is left with fewer references, and says so."""
 _EXACT_EDGE_SAMPLES = 440
 _EXACT_FILTERS, _EXACT_UNITS = 1024, 256
 
@@ -100,22 +103,22 @@ def exact(settings: BenchSettings) -> Approach:
 def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: str) -> list[Figure]:
     rng = np.random.default_rng(0)
     count = min(approach.repeats, len(pool) - _WARM_UPS)
-    # Over many candidates the same precision costs a long time.
-    count = max(2, min(count, count * BUDGETED_SIZE // len(pool) + 20))
     references = rng.permutation(len(pool))[: count + _WARM_UPS]
     scorer, index = approach.open(pool)
     guarded = GuardedScorer(scorer, lambda: approach.open(pool)[0])
     generation = Generation(pool=pool, index=index, scorer=guarded, reader=SpanReader(pool))
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None
-    note = "; ".join(filter(None, (f"{count} references", origin, approach.note)))
     try:
         nearest_ms = decide_ms(generation, references, left_s=0.0, rung="nearest")
         full_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
+        # What has been scored now: its rows are kept.
+        references = references[: _WARM_UPS + len(full_ms)]
         known_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
     finally:
         generation.close()
     size = f"{len(pool):,} candidates"
+    note = "; ".join(filter(None, (f"{len(full_ms)} references", origin, approach.note)))
     named = partial(quantile_figure, QUESTION, unit="ms")
     full_at_most = approach.p99_at_most_ms if budgeted else None
     figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
@@ -130,12 +133,16 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
 def decide_ms(generation: Generation, references: IntArray, *, left_s: float, rung: str) -> list[float]:
     """Return how long the planner takes for a step after each reference but the first `_WARM_UPS`.
 
+    There are fewer values than references when they would take longer than `_LIMIT_S`.
     left_s: the time that it is given. rung: the rung of the ladder on which every step must be decided.
     """
     # No phrases: every step is to be scored.
     planner = Planner(generation, PlannerSettings(min_phrase_s=0.0))
-    took_ms = []
+    took_ms: list[float] = []
+    began_s = time.monotonic()
     for row in references.tolist():
+        if len(took_ms) >= _WARM_UPS + _FEWEST and time.monotonic() - began_s > _LIMIT_S:
+            break
         planner.anchor(generation.chunk(row))
         step = planner.next(deadline_s=time.monotonic() + left_s)
         planner.deliver(step)
