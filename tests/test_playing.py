@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tests.commands import Running, run_here, wait_until
 from tests.heard import decode
 from tests.music import write_music
 from tests.pulse import MISSING, locate, pulse_available, pulse_null_sink
+from tests.replayed import stream_of
 
 SOUND_S = 60
 RATE_HZ = 44_100
@@ -141,24 +142,24 @@ def test_without_a_sound_card_it_serves_and_says_so(tiny_pool: Path, tiny_model:
 
 
 def test_the_sound_card_plays_what_render_gives_without_an_underrun(
-    tiny_pool: Path, tiny_model: Path, require_real: Callable[[str, bool], None]
+    tiny_pool: Path, tiny_model: Path, tmp_path: Path, require_real: Callable[[str, bool], None]
 ) -> None:
     require_real(MISSING, pulse_available())
-    settings = EngineSettings(planner=PlannerSettings(seed=7), model=tiny_model)
-    engine = Engine.open(tiny_pool, settings)
-    expected = engine.render(SOUND_S * RATE_HZ)
-    engine.close()
+    log = tmp_path / "log.jsonl"
     with pulse_null_sink() as sink:
-        words = ("play", tiny_pool, "--model", tiny_model, "--seed", "7")
+        words = ("play", tiny_pool, "--model", tiny_model, "--seed", "7", "--log", log)
         with Running(*words, terminal=True, **sink.environment) as running:
             before = sink.recorded_frames()
             running.wait_for("space pause, n next, + - volume, q quit")
-            enough = before + (SOUND_S + 4) * RATE_HZ
+            enough = sink.recorded_frames() + (SOUND_S + 4) * RATE_HZ
             wait_until(lambda: sink.recorded_frames() > enough, "a minute of sound", 2 * SOUND_S)
             running.press("q")
             assert running.end() == 0
             assert re.findall(r"underruns (\d+) ms", running.printed())[-1] == "0"
         recording = sink.recorded(before)
+    settings = EngineSettings(planner=PlannerSettings(seed=7), model=tiny_model)
+    expected = stream_of(tiny_pool, log, settings, SOUND_S)
+    assert len(expected) == SOUND_S * RATE_HZ
     # The first frames are faded in.
     start = locate(recording, expected[RATE_HZ : RATE_HZ + 4096])
     assert start is not None

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.engine import Engine, EngineSettings
+from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tests.commands import Running, wait_until
 from tests.heard import decode, residual_db
 from tests.icecast_server import SOURCE_PASSWORD, IcecastServer, icecast_program, icecast_server
+from tests.replayed import stream_of
 
 MOUNT = "/endlos.mp3"
 RATE_HZ = 44_100
@@ -45,31 +46,30 @@ def test_icecast_hears_what_render_gives_and_hears_it_again_after_a_restart(
     tiny_pool: Path, tiny_model: Path, tmp_path: Path, require_real: Callable[[str, bool], None]
 ) -> None:
     require_real("no Icecast server: install it (Debian: icecast2)", icecast_program() is not None)
-    settings = EngineSettings(planner=PlannerSettings(seed=3), model=tiny_model)
-    engine = Engine.open(tiny_pool, settings)
-    expected = engine.render(60 * RATE_HZ)
-    engine.close()
+    log = tmp_path / "log.jsonl"
     password = tmp_path / "password"
     password.write_text(SOURCE_PASSWORD + "\n")
     with icecast_server() as server:
         words = (
-            *("serve", tiny_pool, "--model", tiny_model, "--seed", "3"),
+            *("serve", tiny_pool, "--model", tiny_model, "--seed", "3", "--log", log),
             *("--icecast", f"icecast://source@127.0.0.1:{server.port}{MOUNT}"),
             *("--icecast-password-file", password),
         )
         with Running(*words) as running:
             sound, rate_hz = decode(heard(server, 12.0))
-            assert residual_db(expected, sound, rate_hz) < -20
             command_line = Path(f"/proc/{running.pid}/cmdline").read_bytes().decode()
             assert SOURCE_PASSWORD not in command_line
             server.kill()
             running.wait_for("reconnecting")
             server.start()
-            sound, _ = decode(heard(server, 4.0))
-            assert np.abs(sound).max() > 0.01
+            again, _ = decode(heard(server, 4.0))
+            assert np.abs(again).max() > 0.01
             running.send(signal.SIGTERM)
             assert running.end() == 0
             printed = running.printed()
+    settings = EngineSettings(planner=PlannerSettings(seed=3), model=tiny_model)
+    expected = stream_of(tiny_pool, log, settings, 120)
+    assert residual_db(expected, sound, rate_hz) < -20
     assert SOURCE_PASSWORD not in printed
     assert "Traceback" not in printed
     # Whether the first look comes before it plays is chance.
