@@ -134,3 +134,20 @@ def test_playable_keeps_recent_and_banned_out(index: EdgeIndex) -> None:
     assert np.flatnonzero(~playable).tolist() == [1, 2, 7]
     with pytest.raises(ValueError, match="rows"):
         index.playable(last_played[:3], 9, 2, banned)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells which pages are held")
+def test_edges_that_were_preloaded_are_not_held_twice(tmp_path: Path) -> None:
+    pool = mapped(make_pool(tmp_path, [noise_song(60, 5)]))
+    index = EdgeIndex.from_pool(pool, EDGE_SAMPLES)
+    assert held_kb(tmp_path / "heads.npy") == held_kb(tmp_path / "tails.npy") == 0
+    # What was let go of is still the file's.
+    np.testing.assert_array_equal(index.heads, pool.heads[:, 0, :EDGE_SAMPLES])
+    assert held_kb(tmp_path / "heads.npy") > 0
+
+
+def held_kb(path: Path) -> int:
+    """Kilobytes of a memory-mapped file that this process holds."""
+    lines = iter(Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines())
+    next(line for line in lines if line.endswith(str(path)))
+    return int(next(line for line in lines if line.startswith("Rss:")).split()[1])
