@@ -1,6 +1,8 @@
 """The decision log: one JSON line for each step of the stream, what was played and how it went."""
 
+import contextlib
 import json
+import logging
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,8 @@ from types import TracebackType
 from model.errors import OutputError
 from stream.generation import Chunk
 from stream.planner import Step
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +94,8 @@ class DecisionLog:
     def __init__(self, path: Path) -> None:
         # Decisions come from the pacer's thread, events from the main thread.
         self._lock = threading.Lock()
+        self.lost_lines = 0
+        """Lines that could not be written."""
         try:
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
@@ -108,8 +114,15 @@ class DecisionLog:
 
     def _write(self, line: dict[str, object]) -> None:
         with self._lock:
-            if not self._file.closed:
+            if self._file.closed:
+                return
+            try:
                 self._file.write(json.dumps(line) + "\n")
+            except OSError as error:
+                # A full disk must not end the stream.
+                if self.lost_lines == 0:
+                    log.warning("the decision log has gaps from here on: %s", error.strerror)
+                self.lost_lines += 1
 
     def __enter__(self) -> "DecisionLog":
         return self
@@ -117,5 +130,5 @@ class DecisionLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file.close()

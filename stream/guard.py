@@ -12,6 +12,8 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
 """A scorer notices by itself that it is late, between two batches; past this it hangs."""
+MOST_ABANDONED = 4
+"""Each one that hangs keeps its thread and its memory for ever."""
 
 Answer = FloatArray | Exception
 
@@ -32,6 +34,8 @@ class GuardedScorer:
         self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
     ) -> FloatArray:
         """Return what the scorer returns, raise what it raises, or `ScoringLateError` when it hangs."""
+        if self.abandoned >= MOST_ABANDONED:
+            raise ScoringLateError("scorers hang again and again; no more are tried")
         if timeout_s is None:
             return self._worker.scorer.score(reference, candidates)
         answer = self._worker.ask(reference, candidates, timeout_s)
@@ -56,9 +60,12 @@ class GuardedScorer:
 
     def _replace(self) -> None:
         self.abandoned += 1
-        log.warning("the scorer hangs; it is replaced (%d so far)", self.abandoned)
         self._worker.scorer.cancel()
         self._worker.end()
+        if self.abandoned >= MOST_ABANDONED:
+            log.error("scorers hang again and again; from here spectral distance decides")
+            return
+        log.warning("the scorer hangs; it is replaced (%d so far)", self.abandoned)
         self._worker = _Worker(self._make())
 
 

@@ -147,6 +147,15 @@ def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -
         DecisionLog(tmp_path / "missing" / "decisions.jsonl")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_log_does_not_end_the_stream(pool: Path) -> None:
+    with DecisionLog(Path("/dev/full")) as log:
+        engine = Engine.open(pool, RANDOM, on_decision=log)
+        assert len(engine.render(20 * RATE_HZ)) == 20 * RATE_HZ
+        engine.close()
+        assert log.lost_lines > 10
+
+
 def test_a_pool_of_one_chunk_is_refused(tmp_path: Path) -> None:
     pool = build(write_songs(tmp_path / "music", [1.6]), tmp_path / "pool")
     with pytest.raises(PoolError, match="single chunk"):

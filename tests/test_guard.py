@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.kernels import FloatArray, IntArray
-from stream.guard import GuardedScorer
+from stream.guard import MOST_ABANDONED, GuardedScorer
 from stream.scorer import ScoringLateError
 from tests.pools import MadeUpScorer
 
@@ -76,3 +76,25 @@ def test_a_late_answer_of_an_abandoned_scorer_is_never_taken_for_another(gate: t
     gate.set()
     np.testing.assert_array_equal(guard.score(4, timeout_s=5), SCORES + 4)
     guard.close()
+
+
+def test_after_some_that_hung_no_more_are_tried(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.guard.GRACE_S", 0.0)
+    made = 0
+
+    def hang(reference: int, candidates: IntArray | None) -> FloatArray:
+        gate.wait(timeout=60)
+        return SCORES
+
+    def make() -> MadeUpScorer:
+        nonlocal made
+        made += 1
+        return MadeUpScorer(hang)
+
+    guard = GuardedScorer(MadeUpScorer(hang), make)
+    for _ in range(MOST_ABANDONED + 5):
+        with pytest.raises(ScoringLateError):
+            guard.score(0, timeout_s=0.01)
+    assert guard.abandoned == MOST_ABANDONED and made == MOST_ABANDONED - 1
