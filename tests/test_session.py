@@ -13,6 +13,7 @@ from model.errors import EndlosError, OutputError
 from stream.engine import Engine, EngineSettings
 from stream.planner import PlannerSettings
 from tests.commands import wait_until
+from tools.latency import CardTiming
 from tools.playing import status_text
 from tools.session import (
     HttpAddress,
@@ -134,6 +135,19 @@ def test_every_codec_has_its_stream(tiny_pool: Path) -> None:
     assert set(session.broadcasts) == {"mp3", "opus"}
     assert len(session.outputs) == 2
     session.close()
+
+
+def test_a_sound_card_is_driven_as_told_and_the_others_keep_to_the_wall_clock(tiny_pool: Path) -> None:
+    timing = CardTiming(latency_s=0.05, block_frames=128)
+    outputs = OutputSettings(sound_card=True, timing=timing, http=HttpAddress(port=0))
+    session = Session(open_engine(tiny_pool), outputs)
+    assert session.card is not None
+    assert (session.card._latency, session.card._block_frames) == (0.05, 128)
+    assert session.broadcasts["mp3"]._feed._follower is not None
+    session.close()
+    alone = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    assert alone.broadcasts["mp3"]._feed._follower is None
+    alone.close()
 
 
 def test_a_stream_goes_somewhere() -> None:

@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream.decisions import DecisionLog
@@ -14,6 +14,7 @@ from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys
+from tools.latency import card_timing, parse_latency
 from tools.prepare import Prepared, prepare, require_model
 from tools.session import (
     HttpAddress,
@@ -42,6 +43,9 @@ class PlaySettings:
     seed: int | None = None
     """None: another stream each time."""
     volume_db: float = 0.0
+    latency: str | None = None
+    """As `--latency` takes it; None is a safe default."""
+    block_frames: int | None = None
     http: str | None = None
     """Where to serve instead of playing on the sound card."""
     log: Path | None = None
@@ -66,6 +70,7 @@ def play_source(source: Path | None, settings: PlaySettings) -> None:
 
 
 def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", ending: Ending) -> None:
+    parse_latency(settings.latency)
     outputs = _outputs(settings)
     require_places(outputs)
     chosen = EngineSettings(
@@ -75,6 +80,16 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
         simulate_slow_ms=settings.simulate_slow_ms,
     )
     require_model(chosen)
+    if outputs.sound_card:
+        timing = card_timing(
+            settings.latency,
+            settings.block_frames,
+            outputs.device,
+            chosen.engine_rate_hz,
+            line.note,
+            ending.check,
+        )
+        outputs = replace(outputs, timing=timing)
     with ExitStack() as opened:
         began_s = time.monotonic()
 

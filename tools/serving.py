@@ -3,13 +3,14 @@
 import logging
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream.decisions import DecisionLog
 from stream.engine import EngineSettings
 from stream.outputs.base import OutputStatus
 from tools.ending import EndedError, Ending
+from tools.latency import card_timing, parse_latency
 from tools.prepare import prepare, require_model
 from tools.session import OutputSettings, Session, require_places
 from tools.terminal import printable
@@ -25,6 +26,9 @@ class ServeSettings:
 
     engine: EngineSettings
     outputs: OutputSettings
+    latency: str | None = None
+    """Of the sound card, as `--latency` takes it; None is a safe default."""
+    block_frames: int | None = None
     log: Path | None = None
     """File for the decision log."""
     quiet: bool = False
@@ -53,15 +57,27 @@ def serve_source(source: Path | None, settings: ServeSettings) -> None:
 
 
 def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None:
+    parse_latency(settings.latency)
     require_places(settings.outputs)
     require_model(settings.engine)
+    outputs = settings.outputs
+    if outputs.sound_card:
+        timing = card_timing(
+            settings.latency,
+            settings.block_frames,
+            outputs.device,
+            settings.engine.engine_rate_hz,
+            log.info,
+            ending.check,
+        )
+        outputs = replace(outputs, timing=timing)
     with ExitStack() as opened:
         log.info("opening %s", "the demo songs" if source is None else source)
         prepared = prepare(source, ending.check)
         opened.callback(prepared.close)
         decisions = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
         engine = prepared.open_engine(settings.engine, ending.check, decisions)
-        session = Session(engine, settings.outputs, decisions)
+        session = Session(engine, outputs, decisions)
         opened.callback(session.close)
         session.start()
         if session.web is not None:

@@ -19,6 +19,7 @@ from stream.outputs.soundcard import SoundCard
 from stream.pacer import Pacer
 from stream.pool import Song
 from stream.web import WebServer, create_app
+from tools.latency import CardTiming
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -44,6 +45,8 @@ class OutputSettings:
     device: str | int | None = None
     """Of the sound card; None is the default one."""
     volume_db: float = 0.0
+    """Of the sound card."""
+    timing: CardTiming = field(default_factory=CardTiming)
     """Of the sound card."""
     http: HttpAddress | None = None
     codecs: Sequence[Codec] = ("mp3",)
@@ -80,7 +83,12 @@ class Session:
         rate_hz = engine.engine_rate_hz
         self.outputs: list[Output] = []
         if settings.sound_card:
-            self.card = SoundCard(settings.device, rate_hz)
+            self.card = SoundCard(
+                settings.device,
+                rate_hz,
+                block_frames=settings.timing.block_frames,
+                latency=settings.timing.latency_s,
+            )
             self.card.volume_db = settings.volume_db
             self.outputs.append(self.card)
         paced = settings.sound_card

@@ -17,6 +17,8 @@ from stream.ring_kernels import portaudio_callback
 
 log = logging.getLogger(__name__)
 
+DEFAULT_LATENCY_S = 0.1
+DEFAULT_BLOCK_FRAMES = 256
 MIN_RING_S = 0.1
 SWITCH_FADE_S = 0.010
 RAMP_S = 0.020
@@ -55,9 +57,9 @@ class SoundCard:
         device: str | int | None,
         engine_rate_hz: int,
         *,
-        block_frames: int = 256,
+        block_frames: int = DEFAULT_BLOCK_FRAMES,
         ring_s: float = 0.75,
-        latency: Literal["low", "high"] | float = 0.1,
+        latency: Literal["low", "high"] | float = DEFAULT_LATENCY_S,
     ) -> None:
         """Make one that is still closed.
 

@@ -9,18 +9,21 @@ from tools.terminal import AsJson, print_json, print_table
 
 
 def devices(as_json: AsJson = False) -> None:
-    """List the output devices and their latency."""
+    """List the output devices and their latency; the last is what `--latency auto` has measured."""
     from stream.devices import list_devices
+    from tools.latency import remembered
 
-    found = list_devices()
+    found = []
+    for device in list_devices():
+        timing = remembered(device.full_name)
+        found.append({**asdict(device), "auto_latency_s": timing.latency_s if timing else None})
     if as_json:
-        print_json({"devices": [asdict(device) for device in found]})
+        print_json({"devices": found})
         return
     if not found:
         print("no output device: plug in a sound card or start the sound server; `endlos doctor` says more")
         return
-    fields = list(asdict(found[0]))
-    print_table(fields, [list(asdict(device).values()) for device in found])
+    print_table(list(found[0]), [list(device.values()) for device in found])
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -31,6 +31,19 @@ def play(
         typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
     ] = None,
     volume_db: Annotated[float, typer.Option(min=-60.0, max=0.0, help="Volume to begin with, in dB.")] = 0.0,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="low|high|auto|measure|SECONDS",
+            help="What the sound card holds in advance. `auto` is measured once for each card, "
+            "`measure` measures anew.",
+            show_default="0.1",
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(metavar="FRAMES", help="What the sound card takes at once.", show_default="256"),
+    ] = None,
     http: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve this address instead of playing on the sound card."),
@@ -62,6 +75,8 @@ def play(
             device=device,
             seed=seed,
             volume_db=volume_db,
+            latency=latency,
+            block_frames=block,
             http=http,
             log=log,
             simulate_slow_ms=simulate_slow_ms,

@@ -52,6 +52,19 @@ def serve(
             metavar="D", help="Play on this sound card too: number, part of the name, or `default`."
         ),
     ] = None,
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="low|high|auto|measure|SECONDS",
+            help="What the sound card holds in advance. `auto` is measured once for each card, "
+            "`measure` measures anew.",
+            show_default="0.1",
+        ),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(metavar="FRAMES", help="What the sound card takes at once.", show_default="256"),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
     ] = None,
@@ -110,4 +123,9 @@ def serve(
         target_lufs=loudness_lufs,
         simulate_slow_ms=simulate_slow_ms,
     )
-    serve_source(source, ServeSettings(engine=engine, outputs=outputs, log=log, quiet=quiet))
+    serve_source(
+        source,
+        ServeSettings(
+            engine=engine, outputs=outputs, latency=latency, block_frames=block, log=log, quiet=quiet
+        ),
+    )
