@@ -1,7 +1,6 @@
 """The edge index: edges and band levels as a struct of arrays, and questions to all of them."""
 
 import logging
-import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from stream.maps import give_back
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
 
@@ -59,7 +59,7 @@ class EdgeIndex:
         if heads.nbytes + tails.nbytes <= preload_bytes:
             heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
             for mapped in (pool.heads, pool.tails):
-                _give_back(mapped)
+                give_back(mapped)
         return cls(
             heads=heads,
             tails=tails,
@@ -99,13 +99,6 @@ class EdgeIndex:
         if len(last_played) != len(self) or len(banned) != len(self):
             raise ValueError(f"last_played and banned must have {len(self)} rows")
         return _playable(last_played, np.int64(now), np.int64(window), banned)
-
-
-def _give_back(mapped: FloatArray) -> None:
-    """Let go of what was read of a memory-mapped file: it may be as large as all the rest of a player."""
-    file = mapped.base
-    if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        file.madvise(mmap.MADV_DONTNEED)
 
 
 def band_levels_db(edges: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import soxr
 from model.errors import DecodeError, PoolError
 from model.kernels import FloatArray
 from stream.decode import SongFile, decode
+from stream.maps import give_back
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 
 BLOCK_FRAMES = 32_768
@@ -42,7 +43,7 @@ class SpanReader:
         engine_rate_hz: int = 44_100,
         *,
         max_open_files: int = 16,
-        cache_bytes: int = 64 * 2**20,
+        cache_bytes: int = 16 * 2**20,
         decoded_bytes: int = 512 * 2**20,
     ) -> None:
         self._pool = pool
@@ -83,6 +84,7 @@ class SpanReader:
             whole = self._array(song)
             if whole is not None:
                 audio[first - start : end - start] = whole[first:end]
+                give_back(whole)
                 return audio
         _, block_frames = self._block_lengths(song)
         for number in range(first // block_frames, (end - 1) // block_frames + 1):
@@ -175,6 +177,7 @@ class SpanReader:
             whole = self._array(song)
             if whole is not None:
                 audio[first - start : end - start] = whole[first:end]
+                give_back(whole)
             else:
                 with self._lock:
                     audio[first - start : end - start] = self._file(song).read(first, end)

@@ -10,6 +10,7 @@ import pytest
 from model.errors import ModelError
 from stream.index import BANDS, FLOOR_DB, NEVER, EdgeIndex, band_levels_db
 from stream.pool import Pool, generation_folder
+from tests.held import HELD_IS_TOLD, held_kb
 from tests.pools import EDGE_SAMPLES, make_pool, noise_song
 
 
@@ -136,7 +137,7 @@ def test_playable_keeps_recent_and_banned_out(index: EdgeIndex) -> None:
         index.playable(last_played[:3], 9, 2, banned)
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells which pages are held")
+@pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
 def test_edges_that_were_preloaded_are_not_held_twice(tmp_path: Path) -> None:
     pool = mapped(make_pool(tmp_path, [noise_song(60, 5)]))
     index = EdgeIndex.from_pool(pool, EDGE_SAMPLES)
@@ -144,10 +145,3 @@ def test_edges_that_were_preloaded_are_not_held_twice(tmp_path: Path) -> None:
     # What was let go of is still the file's.
     np.testing.assert_array_equal(index.heads, pool.heads[:, 0, :EDGE_SAMPLES])
     assert held_kb(tmp_path / "heads.npy") > 0
-
-
-def held_kb(path: Path) -> int:
-    """Kilobytes of a memory-mapped file that this process holds."""
-    lines = iter(Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines())
-    next(line for line in lines if line.endswith(str(path)))
-    return int(next(line for line in lines if line.startswith("Rss:")).split()[1])

@@ -15,6 +15,7 @@ from stream import spans
 from stream.decode import decode, seeks_check_out
 from stream.pool import Pool, Song, decoded_copy, fingerprint
 from stream.spans import SpanReader, write_decoded_copy
+from tests.held import HELD_IS_TOLD, held_kb
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "music"
 REAL_FILES = sorted(path for path in REAL.rglob("*") if path.suffix in {".mp3", ".ogg", ".flac", ".wav"})
@@ -189,6 +190,20 @@ def test_a_decoded_copy_is_read_instead_of_the_file(tmp_path: Path, monkeypatch:
     assert np.array_equal(part, copy[1_000:60_000])
     part[:] = 0.0
     assert np.array_equal(reader.read(0, 1_000, 60_000), copy[1_000:60_000]), "a reader's array is shared"
+
+
+@pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
+@pytest.mark.parametrize("engine_hz", [44_100, 48_000])
+def test_what_was_read_of_a_copy_is_not_held(tmp_path: Path, engine_hz: int) -> None:
+    whole = noise(44_100, 9)
+    soundfile.write(tmp_path / "a.wav", whole, 44_100, subtype="FLOAT")
+    pool = pool_of(tmp_path, [tmp_path / "a.wav"], seekable=False)
+    copy = decoded_copy(tmp_path, "hash0")
+    write_decoded_copy(whole, copy)
+    reader = SpanReader(pool, engine_hz)
+    reader.check(0)
+    reader.read(0, 0, 8 * engine_hz)
+    assert held_kb(copy) == 0
 
 
 @pytest.mark.parametrize("damage", ["none", "absent", "short", "torn", "empty"])
