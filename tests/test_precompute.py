@@ -134,6 +134,23 @@ def test_another_generation_takes_over_what_it_has_in_common(
     assert not isinstance(open_scorer(model, pool)[0], MatrixScorer)
 
 
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"PK\x03\x04", None])
+def test_an_earlier_generation_with_damaged_names_is_left_alone(
+    pool: Pool, model: Path, damage: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = next(filled(pool, model).path.parent.glob("*.names.npy"))
+    if damage is None:
+        np.save(names, np.bytes_(b"one"))
+    else:
+        names.write_bytes(damage)
+    other = make_pool(tmp_path / "other", [noise_song(6, seed) for seed in (2, 1)], chunk_s=0.5)
+    other = opened(replace(other, folder=pool.folder), monkeypatch)
+    report = filled(other, model)
+    assert (report.reused_scores, report.scored) == (0, len(other) ** 2)
+    np.testing.assert_allclose(np.load(report.path), truth(other), atol=1e-5)
+    assert not names.exists()
+
+
 def test_another_model_does_not_use_it(pool: Pool, model: Path, tmp_path: Path) -> None:
     path = filled(pool, model).path
     copied = write_tiny_model(tmp_path / "copy", EDGE)

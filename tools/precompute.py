@@ -116,9 +116,9 @@ class _Earlier:
         """Return the newest complete matrix of the same model, None when there is none."""
         found = sorted(path.parent.glob(f"*{NAMES_SUFFIX}"), key=lambda other: other.stat().st_mtime)
         for names_path in reversed(found):
-            names = np.load(names_path, allow_pickle=False).tolist()
-            matrix = open_matrix(_matrix_of(names_path), len(names))
-            if matrix is not None:
+            names = _names(names_path)
+            matrix = None if names is None else open_matrix(_matrix_of(names_path), len(names))
+            if names is not None and matrix is not None:
                 return cls(matrix, {name: row for row, name in enumerate(names)}, chunk_names(pool))
         return None
 
@@ -181,6 +181,16 @@ def _rows_file(path: Path, count: int) -> Iterator[_RowsFile]:
 
 def _matrix_of(names_path: Path) -> Path:
     return names_path.with_name(names_path.name.removesuffix(NAMES_SUFFIX) + ".npy")
+
+
+def _names(path: Path) -> list[bytes] | None:
+    """Return the names of a matrix's chunks; None when the file is damaged: there is nothing to take over."""
+    try:
+        with path.open("rb") as file:
+            names = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return names.tolist() if names.ndim == 1 else None
 
 
 def _publish(path: Path, names: npt.NDArray[np.bytes_]) -> None:
