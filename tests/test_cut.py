@@ -305,7 +305,16 @@ def test_a_silent_song_gives_no_chunk(cut: Literal["silence", "equal"], audio: F
 def test_a_song_too_short_gives_no_chunk_and_says_so(cut: Literal["silence", "equal"], frames: int) -> None:
     result = cut_song(np.full((frames, 2), 0.5, np.float32), RATE_HZ, CutSettings(cut=cut))
     assert len(result.bounds) == 0
-    assert result.note == f"{frames / RATE_HZ:.2f} s audible, shorter than the shortest chunk of 2 s"
+    assert result.note == (
+        f"{frames / RATE_HZ:.2f} s audible, shorter than the shortest chunk of 2 s; "
+        "to have it, build the pool with a lower --min-chunk-s"
+    )
+
+
+def test_equal_chunks_below_the_floor_name_their_own_option() -> None:
+    settings = CutSettings(cut="equal", chunk_s=1)
+    note = cut_song(np.full((RATE_HZ // 2, 2), 0.5, np.float32), RATE_HZ, settings).note
+    assert note.endswith("shortest chunk of 1 s; to have it, build the pool with a lower --chunk-s")
 
 
 def test_samples_that_are_no_number_count_as_silence_and_stay_as_they_are() -> None:

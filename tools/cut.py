@@ -97,9 +97,11 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     floor = max(1, round(floor_s * sample_rate_hz))
     part = max(1, round(settings.chunk_s * sample_rate_hz))
     if stop - start < floor:
+        option = "--min-chunk-s" if floor_s == settings.min_chunk_s else "--chunk-s"
         return _no_chunk(
             f"{(stop - start) / sample_rate_hz:.2f} s audible, "
-            f"shorter than the shortest chunk of {floor_s:g} s"
+            f"shorter than the shortest chunk of {floor_s:g} s; "
+            f"to have it, build the pool with a lower {option}"
         )
     if settings.cut == "equal":
         bounds = np.append(np.arange(start, stop, part), stop)
