@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
@@ -39,10 +40,27 @@ def icecast_program() -> str | None:
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on now."""
+    """Return a TCP port that nobody listens on now, and that the system gives to no connection by itself.
+
+    One that it may give away would be lost to somebody's outgoing connection while the server is down.
+    """
+    first, last = _ephemeral_ports()
+    others = [port for port in range(10_000, 65_536) if not first <= port <= last]
+    for port in random.SystemRandom().sample(others, min(len(others), 100)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _ephemeral_ports() -> tuple[int, int]:
+    try:
+        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
+    except OSError:
+        return 32_768, 65_535
+    return int(first), int(last)
 
 
 class IcecastServer:
@@ -78,17 +96,20 @@ class IcecastServer:
 
     def start(self) -> None:
         """Start, and come back when the port answers."""
-        self._process = subprocess.Popen(
-            [self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
         deadline = time.monotonic() + 10
         while True:
+            if self._process is None or self._process.poll() is not None:
+                # One that could not bind its port ends at once; whoever has it may leave it again.
+                self._process = subprocess.Popen(
+                    [self._program, "-c", str(self._config)],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
             try:
                 socket.create_connection((self.host, self.port), timeout=1).close()
                 return
             except OSError:
-                assert self._process.poll() is None, f"icecast2 ended at once: {self.error_log()}"
-                assert time.monotonic() < deadline, "icecast2 did not answer within 10 s"
+                assert time.monotonic() < deadline, f"no answer within 10 s: {self.error_log()}"
                 time.sleep(0.02)
 
     def kill(self) -> None:
