@@ -74,6 +74,13 @@ def measure_hour(settings: BenchSettings) -> list[Figure]:
             at_most=budgets.underruns,
             note=f"blocks of {_BLOCK_FRAMES} frames into a ring of {_RING_S} s",
         ),
+        Figure(
+            question=HOUR,
+            name="block, slowest",
+            unit="ms",
+            value=told["slowest_block_ms"],
+            note="a block that opens songs for a join",
+        ),
         Figure(question=HOUR, name="decision margin, smallest", unit="ms", value=told["margin_min_ms"]),
         Figure(question=HOUR, name="decision margin, p1", unit="ms", value=told["margin_p1_ms"]),
         Figure(question=HOUR, name="decision margin, p50", unit="ms", value=told["margin_p50_ms"]),
@@ -217,6 +224,7 @@ def simulate(
     total_s = hours * 3600.0
     looks_s = [_AFTER_START_S, *np.linspace(0.0, total_s, samples + 1)[1:].tolist()]
     resident: list[float | None] = []
+    slowest_s = 0.0
     while renderer.time_frames < total_s * _RATE_HZ:
         card.wait_for_room(block_frames)
         began, planned_s = time.perf_counter(), steps.planner.spent_s
@@ -224,6 +232,7 @@ def simulate(
         # Planning runs in this thread here and in another one live.
         took_s = time.perf_counter() - began - (steps.planner.spent_s - planned_s)
         card.write(block_frames, took_s)
+        slowest_s = max(slowest_s, took_s)
         if renderer.time_frames >= looks_s[len(resident)] * _RATE_HZ:
             resident.append(resident_mb())
     generation.close()
@@ -231,6 +240,7 @@ def simulate(
         **record.told(),
         "chunks": len(generation.pool),
         "underrun_frames": card.underrun_frames,
+        "slowest_block_ms": slowest_s * 1e3,
         "resident_mb": resident,
         "took_s": time.perf_counter() - began_s,
     }
