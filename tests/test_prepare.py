@@ -44,7 +44,9 @@ def test_music_is_built_and_new_songs_join_the_next_time(tmp_path: Path) -> None
     music = tmp_path / "music"
     write_music(music, ["a.wav", "b.wav"], seconds=20.0)
     noticed = []
-    prepared = prepare(music)
+    told: list[str] = []
+    prepared = prepare(music, tell=told.append)
+    assert told == [f"analysing {music} (first sound in some seconds) ..."]
     engine = prepared.open_engine(SETTINGS, lambda: noticed.append(1))
     assert noticed
     assert engine.render(1000).shape == (1000, 2)
@@ -56,7 +58,8 @@ def test_music_is_built_and_new_songs_join_the_next_time(tmp_path: Path) -> None
     assert len(open_pool(prepared.pool).songs) == 2
 
     write_music(music, ["c.wav"], seconds=20.0)
-    again = prepare(music)
+    again = prepare(music, tell=told.append)
+    assert len(told) == 1, "what is known plays at once"
     engine = again.open_engine(SETTINGS, nothing)
     assert engine.now().songs >= 2, "what is there plays at once"
     wait_until(lambda: again.build is not None and not again.build.running, "the build")
@@ -113,10 +116,12 @@ def test_a_wait_can_be_given_up_and_the_build_is_ended(tmp_path: Path) -> None:
 
 def test_demo_songs_are_made_once(home: Path, tiny_music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
+    told: list[str] = []
 
     class Making(Command):
         def __init__(self, words: list[str], log: Path) -> None:
             if words[0] == "demo-songs":
+                assert told == ["making demo songs ..."], "before, not after"
                 made.append(words)
                 shutil.copytree(tiny_music, words[1])
                 words = ["--version"]
@@ -124,10 +129,11 @@ def test_demo_songs_are_made_once(home: Path, tiny_music: Path, monkeypatch: pyt
 
     monkeypatch.setattr("tools.prepare.Command", Making)
     for _ in range(2):
-        prepared = prepare(None)
+        prepared = prepare(None, tell=told.append)
         prepared.open_engine(SETTINGS, nothing).close()
         prepared.close()
     assert len(made) == 1
+    assert [line.split()[0] for line in told] == ["making", "analysing"]
     assert len(list(demo_folder().iterdir())) == 3
     assert not list(home.glob("*.part"))
 

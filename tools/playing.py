@@ -97,7 +97,7 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
             ending.check()
             line.show(f"preparing the first songs, {clock(time.monotonic() - began_s)}")
 
-        prepared = prepare(source, notice)
+        prepared = prepare(source, notice, line.note)
         opened.callback(prepared.close)
         log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
         session = Session(prepared.open_engine(chosen, notice, log), outputs, log)

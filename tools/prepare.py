@@ -132,15 +132,20 @@ def require_model(settings: EngineSettings) -> None:
         load_contract(settings.model or carried_model())
 
 
-def prepare(source: Path | None, notice: Callable[[], None] = lambda: None) -> Prepared:
+def prepare(
+    source: Path | None,
+    notice: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda words: None,
+) -> Prepared:
     """Return the pool that plays `source`, being built from now on unless it is one already.
 
     source: a pool, music (a folder or one file), or None for the demo songs, which are made if missing
-    (`notice` is called meanwhile).
+    (`notice` is called meanwhile). tell: called with what is about to take a while, before it begins.
     """
     if source is None:
         source = demo_folder()
         if not source.is_dir():
+            tell("making demo songs ...")
             _make_demo_songs(source, notice)
     source = source.expanduser()
     if not source.exists():
@@ -149,6 +154,8 @@ def prepare(source: Path | None, notice: Callable[[], None] = lambda: None) -> P
         return Prepared(source, None)
     pool = cached_pool(source)
     words = ["pool", "build", str(source.resolve()), "--out", str(pool), "--quiet"]
+    if not (pool / DATABASE_FILE).is_file():
+        tell(f"analysing {source} (first sound in some seconds) ...")
     return Prepared(pool, Command(words, pool.parent / f"{pool.name}.log"))
 
 

@@ -73,7 +73,7 @@ def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None
         outputs = replace(outputs, timing=timing)
     with ExitStack() as opened:
         log.info("opening %s", "the demo songs" if source is None else source)
-        prepared = prepare(source, ending.check)
+        prepared = prepare(source, ending.check, log.info)
         opened.callback(prepared.close)
         decisions = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
         engine = prepared.open_engine(settings.engine, ending.check, decisions)
