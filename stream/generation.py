@@ -8,14 +8,11 @@ from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
-from stream.pool import Pool, Song, open_pool
+from stream.pool import ChunkKey, Pool, Song, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
 from stream.simulate import SlowScorer
 from stream.spans import SpanReader
-
-ChunkKey = tuple[str, int, int]
-"""Audio hash, start and end sample: the same chunk in every generation, unlike its row."""
 
 FALLBACK_EDGE_S = 0.35
 
@@ -33,16 +30,7 @@ class Generation:
     @cached_property
     def keys(self) -> list[ChunkKey]:
         """The key of every row."""
-        hashes = [song.audio_hash for song in self.pool.songs]
-        return [
-            (hashes[song], start, end)
-            for song, start, end in zip(
-                self.pool.chunk_song.tolist(),
-                self.pool.start_sample.tolist(),
-                self.pool.end_sample.tolist(),
-                strict=True,
-            )
-        ]
+        return self.pool.chunk_keys()
 
     @cached_property
     def rows(self) -> dict[ChunkKey, int]:

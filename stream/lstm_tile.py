@@ -31,6 +31,7 @@ def _tile_shape() -> tuple[int, int]:
     return 4, 6 if platform.machine() in ("arm64", "aarch64") else 2
 
 
+# numba caches a kernel by its own file and the CPU: after a change here, touch `stream/recurrence.py`.
 LANES, TILE_ROWS = _tile_shape()
 TILE_COLUMNS = GATES * LANES
 

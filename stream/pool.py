@@ -83,6 +83,10 @@ CREATE TABLE IF NOT EXISTS failures (
 """
 
 
+ChunkKey = tuple[str, int, int]
+"""Audio hash, start and end sample: the same chunk in every generation, unlike its row."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Song:
     """One song of a pool, as the runtime needs it."""
@@ -159,6 +163,16 @@ class Pool:
         last[:-1] = self.chunk_song[1:] != self.chunk_song[:-1]
         following[last] = -1
         return following
+
+    def chunk_keys(self) -> list[ChunkKey]:
+        """Return the key of every row."""
+        hashes = [song.audio_hash for song in self.songs]
+        return [
+            (hashes[song], start, end)
+            for song, start, end in zip(
+                self.chunk_song.tolist(), self.start_sample.tolist(), self.end_sample.tolist(), strict=True
+            )
+        ]
 
     def start_s(self) -> DoubleArray:
         """Return `(N,)` float64: where each chunk starts in its song, in seconds."""

@@ -42,9 +42,7 @@ class MatrixScorer:
 
 def chunk_names(pool: Pool) -> npt.NDArray[np.bytes_]:
     """Return `(N,)` names that a chunk has in every generation: audio hash, start and end sample."""
-    hashes = [song.audio_hash for song in pool.songs]
-    spans = zip(pool.chunk_song.tolist(), pool.start_sample.tolist(), pool.end_sample.tolist(), strict=True)
-    return np.array([f"{hashes[song]}:{start}:{end}".encode() for song, start, end in spans])
+    return np.array([f"{audio_hash}:{start}:{end}".encode() for audio_hash, start, end in pool.chunk_keys()])
 
 
 def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:

@@ -1,9 +1,10 @@
 """Scores with the report's network taken apart (`model.split`): exact, and far less work per candidate.
 
 What is done once for a reference is its own steps; what is done per candidate is the rest of the LSTM, over
-blocks of candidates whose state stays in the cache, in threads without the GIL. Measured against it: a `Scan`
-in onnxruntime passes over memory for every gate, and a product by onnxruntime or BLAS for each step, with
-numba's gates between, takes the same time and needs Python's lock 219 times for every block.
+blocks of candidates whose state stays in the cache, in threads without the GIL. The other ways that were
+tried: a `Scan` in onnxruntime takes 1.6 times as long for the recurrence alone, as it passes over memory for
+every gate (`benchmarks/bench_split_scorer.py`); products by onnxruntime or BLAS, step by step with numba's
+gates between, are no faster and need Python's lock twice for every step and block.
 Nothing is stored per chunk but its edge, so that neither a memory budget nor half precision is needed:
 the projections of 1,800 chunks, 1.6 GB, are a table of 8 MB that holds for every chunk there will ever be.
 """
