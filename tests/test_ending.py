@@ -24,6 +24,8 @@ def test_a_signal_is_noted(number: signal.Signals, interrupt: bool) -> None:
 
 
 def test_the_second_ctrl_c_interrupts_at_once() -> None:
+    # A job in the background of a shell is started with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with Ending() as ending:
         os.kill(os.getpid(), signal.SIGINT)
         ending.wait(5.0)
