@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import tools.build
 from model.errors import PoolError
 from stream.pool import DATABASE_FILE, open_pool
 from tests.music import quick_settings, write_music
@@ -235,11 +237,28 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
     assert check_pool(out) == []
 
 
-def test_a_full_disk_while_a_copy_is_written_ends_the_build(tmp_path: Path, small_disk: Path) -> None:
+@pytest.mark.parametrize("foreseen", [True, False])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_full_disk_costs_the_copy_and_not_the_song(
+    jobs: int,
+    foreseen: bool,
+    tmp_path: Path,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not foreseen:
+        # As when others fill the disk meanwhile: it runs full while the copy is written.
+        empty = SimpleNamespace(disk_usage=lambda folder: SimpleNamespace(free=2**40))
+        monkeypatch.setattr(tools.build, "shutil", empty)
     songs = write_music(tmp_path / "music", ["a.wav", "b.ogg"], seconds=20, rate_hz=44_100)
-    with pytest.raises(PoolError, match=r"cannot be written .*free some space"):
-        build_pool(songs, small_disk / "pool", quick_settings())
+    settings = quick_settings(jobs=jobs, edge_s=0.1)
+    report = build_pool(songs, small_disk / "pool", settings)
+    assert (report.songs, report.without_copy, report.failed) == (2, 1, ())
     assert not list(small_disk.rglob("*.part"))
+    assert check_pool(small_disk / "pool") == []
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    monkeypatch.setattr(tools.build, "KEPT_FREE_BYTES", 0)
+    assert build_pool(songs, small_disk / "pool", settings).without_copy == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file size limits on Windows")

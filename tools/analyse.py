@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from model.errors import DecodeError
+from model.errors import DecodeError, PoolError
 from model.features import EDGE_RATE_HZ, chunk_edges
 from model.kernels import FloatArray, IntArray
 from stream.decode import decode, probe, seeks_check_out
@@ -73,9 +74,8 @@ class SongAnalysis:
 def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
     """Decode, measure, cut and fingerprint one song.
 
-    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size.
-    `DecodeError` when the file cannot be read or changes meanwhile; `PoolError` when the copy cannot be
-    written.
+    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size and
+    the disk takes it. `DecodeError` when the file cannot be read or changes meanwhile.
     """
     try:
         before = path.stat()
@@ -145,7 +145,9 @@ def copy_bytes(frames: int) -> int:
 def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room) -> None:
     target = decoded_copy(pool_folder, audio_hash)
     if not target.is_file() and room(audio_hash, copy_bytes(len(audio))):
-        write_decoded_copy(audio, target)
+        # Songs play without their copies, only slower to start; the build counts those that lack theirs.
+        with suppress(PoolError):
+            write_decoded_copy(audio, target)
 
 
 def _stacked(arrays: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -26,6 +27,8 @@ MIN_CHUNK_S = 0.05
 """The floor under the floor: what is shorter is no chunk, and too short for its fingerprint."""
 PUBLISH_PERIOD_S = 2.0
 """While nothing complete can be played, what is there is published this often at most."""
+KEPT_FREE_BYTES = 2**30
+"""Decoded copies leave so much of the disk to the rest of the pool, and to everybody else."""
 
 
 def _cores() -> int:
@@ -138,10 +141,9 @@ class _Task:
 
 @dataclass(frozen=True, kw_only=True)
 class _Refused:
-    """A file without an analysis; `fatal` where it is the pool's disk that failed."""
+    """A file without an analysis."""
 
     reason: str
-    fatal: bool = False
 
 
 def build_pool(
@@ -238,7 +240,7 @@ class _Build:
         self._songs[found] = song
         self._reused += 1
         missing = not song.seekable and not decoded_copy(self._store.folder, song.audio_hash).is_file()
-        if missing and self._copied_bytes + copy_bytes(song.frames) <= self._limit_bytes:
+        if missing and self._fits(copy_bytes(song.frames)):
             return _Task(
                 found=found,
                 analysis=task.analysis,
@@ -258,8 +260,6 @@ class _Build:
 
     def _take(self, task: _Task, result: "SongAnalysis | _Refused | Crashed | None") -> None:
         found = task.found
-        if isinstance(result, _Refused) and result.fatal:
-            raise PoolError(result.reason)
         if isinstance(result, _Refused | Crashed):
             self._songs.pop(found, None)
             self._refuse(found, "failed", result.reason)
@@ -274,13 +274,14 @@ class _Build:
     def _refuse(self, found: FoundFile, kind: str, reason: str) -> None:
         self._failures.append((found, Failure(path=found.path, kind=kind, reason=reason)))
 
-    @property
-    def _limit_bytes(self) -> float:
-        return self._settings.decoded_cache_gib * 2**30
+    def _fits(self, size_bytes: int) -> bool:
+        if self._copied_bytes + size_bytes > self._settings.decoded_cache_gib * 2**30:
+            return False
+        return shutil.disk_usage(self._store.folder).free >= size_bytes + KEPT_FREE_BYTES
 
     def _room(self, audio_hash: str, size_bytes: int) -> bool:
         # Two files with the same content may be analysed at once; one of them writes the copy of both.
-        if audio_hash in self._copied or self._copied_bytes + size_bytes > self._limit_bytes:
+        if audio_hash in self._copied or not self._fits(size_bytes):
             return False
         self._copied.add(audio_hash)
         self._copied_bytes += size_bytes
@@ -370,5 +371,3 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
     except DecodeError as error:
         # The file is named beside the reason already.
         return _Refused(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))
-    except PoolError as error:
-        return _Refused(reason=str(error), fatal=True)

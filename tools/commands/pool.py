@@ -179,7 +179,8 @@ def _print_report(report: "BuildReport") -> None:
     if report.without_copy:
         print(
             f"{plural(report.without_copy, 'song')} found no room for a decoded copy "
-            "and will be decoded whole while playing; give more with --decoded-cache-gib"
+            "and will be decoded whole while playing; give more with --decoded-cache-gib, "
+            "or free some space on the disk"
         )
 
 
