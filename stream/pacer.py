@@ -283,7 +283,7 @@ class Pacer:
             self._guarded(output, output.offer, block)
 
     def _guarded(self, output: Output, call: Callable[..., None], *args: FloatArray) -> None:
-        """Call an output; one that raises is left out from then on, so that no other suffers."""
+        """Call an output; one that raises is closed and left out from then on, so that no other suffers."""
         if output not in self._outputs:
             return
         try:
@@ -292,6 +292,9 @@ class Pacer:
             self._failed_outputs += 1
             self._outputs.remove(output)
             log.exception("the output %r has failed; the others go on without it", output.name)
+            if call != output.close:
+                # Closing may wait for a device or a server; here the others wait for their next block.
+                threading.Thread(target=_close_failed, args=(output,), daemon=True).start()
 
     def _count_lateness(self, lateness_s: float, cause: str) -> None:
         self._max_lateness_s = max(self._max_lateness_s, lateness_s)
@@ -316,3 +319,10 @@ class Pacer:
             self._closed = True
             for output in list(self._outputs):
                 self._guarded(output, output.close)
+
+
+def _close_failed(output: Output) -> None:
+    try:
+        output.close()
+    except Exception:
+        log.exception("the output %r cannot be closed either", output.name)

@@ -9,6 +9,7 @@ from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State
 from stream.pacer import GIVE_UP_LATENESS_S, LEADER_START_S, MAX_WAIT_S, Pacer
+from tests.heard import wait_until
 
 RATE_HZ = 44_100
 BLOCK = 1024
@@ -326,6 +327,51 @@ def test_an_output_that_raises_is_left_out_and_the_others_go_on() -> None:
     assert bench.card.underruns == 0
     assert bench.collector.frames() == taken
     assert bench.pacer.status().failed_outputs == 1
+
+
+class Stuck(Collector):
+    """Its close comes back only when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__("stuck")
+        self.closing, self.let_go = threading.Event(), threading.Event()
+
+    def close(self) -> None:
+        self.closing.set()
+        assert self.let_go.wait(30)
+        raise OutputError("it cannot even be closed")
+
+
+def test_an_output_that_raises_is_closed_and_nobody_waits_for_that(caplog: pytest.LogCaptureFixture) -> None:
+    clock = SimulatedClock()
+    broken, other = Stuck(), Collector()
+    broken.error = RuntimeError("broken")
+    pacer = Pacer(Engine(clock).render, [broken, other], RATE_HZ, clock=clock, wait=clock.pass_by)
+    while len(other.blocks) < 100:
+        pacer.step()
+    assert broken.closing.wait(30)
+    broken.let_go.set()
+    wait_until(lambda: "cannot be closed either" in caplog.text, "the log of it")
+    pacer.stop()
+    assert other.events == ["close"]
+
+
+class StuckTheSecondTime(Stuck):
+    def close(self) -> None:
+        if self.closing.is_set():
+            self.let_go.wait(30)
+        self.closing.set()
+        raise OutputError("it cannot be closed")
+
+
+def test_an_output_that_cannot_be_closed_is_not_closed_again() -> None:
+    broken = StuckTheSecondTime()
+    pacer = Pacer(Engine(SimulatedClock()).render, [broken], RATE_HZ)
+    running = threading.active_count()
+    pacer.stop()
+    assert pacer.status().failed_outputs == 1
+    assert threading.active_count() == running
+    broken.let_go.set()
 
 
 class Refusing(Collector):
