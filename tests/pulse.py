@@ -72,7 +72,7 @@ class PulseSink:
                 env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         poll_until(self._answers, 10, lambda: f"PulseAudio did not start: {self._log.read_text()}")
-        self._record(_SINK)
+        self.record()
 
     def unload(self) -> None:
         """Take the sink away, as if it were unplugged; the server lives on, and what is recorded stays."""
@@ -80,22 +80,12 @@ class PulseSink:
         self._end_recorder()
 
     def load(self, name: str = _SINK) -> None:
-        """Plug in a sink, which takes the place of the one that is recorded."""
-        self._end_recorder()
+        """Plug in a sink; until `record` the recorder stays with the one before."""
         self._control("load-module", "module-null-sink", *self._sink(name).split())
-        self._record(name)
 
-    def make_default(self, name: str) -> None:
-        """Let what is played to no sink in particular go to this one."""
-        self._control("set-default-sink", name)
-
-    def _sink(self, name: str) -> str:
-        return f"sink_name={name} format=float32le rate={self.rate_hz} channels=2"
-
-    def _control(self, *words: str) -> None:
-        subprocess.run(["pactl", *words], env=self.environment, check=True, stdout=subprocess.DEVNULL)
-
-    def _record(self, name: str) -> None:
+    def record(self, name: str = _SINK) -> None:
+        """Record this sink from now on; come back when the recording runs."""
+        self._end_recorder()
         # The recorder's latency is the sink's, too: without it the sink takes two seconds at once.
         self._recorder = subprocess.Popen(
             [
@@ -108,6 +98,16 @@ class PulseSink:
         self._reader.start()
         before = len(self._recorded)
         poll_until(lambda: len(self._recorded) > before, 10, lambda: "the monitor is not recorded")
+
+    def make_default(self, name: str) -> None:
+        """Let what is played to no sink in particular go to this one."""
+        self._control("set-default-sink", name)
+
+    def _sink(self, name: str) -> str:
+        return f"sink_name={name} format=float32le rate={self.rate_hz} channels=2"
+
+    def _control(self, *words: str) -> None:
+        subprocess.run(["pactl", *words], env=self.environment, check=True, stdout=subprocess.DEVNULL)
 
     def kill(self) -> None:
         """End the server at once, as a crash would; what is recorded stays."""
