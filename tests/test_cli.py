@@ -437,7 +437,12 @@ def test_a_song_that_has_gone_is_named_and_the_rest_is_rendered(
     assert build(music, tmp_path / "pool", "--quiet") == 0
     (music / "two.wav").unlink()
     assert run_here("render", tmp_path / "pool", out, "--seconds", "40", "--strategy", "random") == 0
-    assert "left out: " in capsys.readouterr().err
+    printed = capsys.readouterr()
+    told = [line for line in printed.err.splitlines() if "two.wav" in line]
+    assert told == [f"endlos: {music / 'two.wav'} is gone; put it back, or run `endlos pool build` again"], (
+        "one sentence, once"
+    )
+    assert printed.out.endswith("; 1 song left out\n")
     assert soundfile.info(out).frames == 40 * 44_100
 
 

@@ -1,6 +1,7 @@
 """What the commands print: JSON, aligned tables, progress bars, times."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -50,6 +51,22 @@ def plural(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Return `text` without control characters: a tag must not steer the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+class _Warnings(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"endlos: {printable(record.getMessage())}", file=sys.stderr)
+
+
+@contextmanager
+def warnings_on_stderr() -> Iterator[None]:
+    """Print what is logged as a warning or worse, one sentence each, above a progress bar if one is there."""
+    handler = _Warnings(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`endlos render`: the stream into a file, as fast as the machine can."""
 
 import math
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from model.errors import EndlosError
-from tools.terminal import AsJson, Quiet, clock, print_json, printable, progress_bar
+from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
 
@@ -82,6 +81,8 @@ def render(
         raise EndlosError(f"--seconds is {seconds}, expected a number; `endlos play` is the endless one")
     began_s = time.monotonic()
     with ExitStack() as opened:
+        # A song that is lost on the way is named there, with its reason, when that happens.
+        opened.enter_context(warnings_on_stderr())
         # The log first: an output that has begun is renamed into place only when all went well.
         decisions = opened.enter_context(DecisionLog(log.expanduser())) if log else None
         stream: Engine | Replay
@@ -111,8 +112,6 @@ def render(
             progress.update(task, completed=writer.frames / rate)
         lost = stream.lost if isinstance(stream, Engine) else {}
     took_s = time.monotonic() - began_s
-    for path, reason in lost.items():
-        print(f"left out: {printable(str(path))}: {printable(reason)}", file=sys.stderr)
     figures = {
         "out": str(out),
         "seconds": frames / rate,
@@ -124,6 +123,8 @@ def render(
     if as_json:
         print_json(figures)
     elif not quiet:
+        left_out = f"; {plural(len(lost), 'song')} left out" if lost else ""
         print(
             f"{out}: {clock(frames / rate)} in {took_s:.1f} s, {figures['times_real_time']} times real time"
+            f"{left_out}"
         )
