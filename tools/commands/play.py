@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tools.commands.options import BlockFrames, Latency, LiveLog, LiveSeed, Model, SimulateSlowMs
 from tools.terminal import Quiet
 
 
@@ -17,47 +18,23 @@ def play(
             show_default="demo songs that endlos makes",
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
+    model: Model = None,
     device: Annotated[
         str | None,
         typer.Option(
             metavar="D", help="Sound card: number or part of the name, as `endlos devices` lists it."
         ),
     ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
-    ] = None,
+    seed: LiveSeed = None,
     volume_db: Annotated[float, typer.Option(min=-60.0, max=0.0, help="Volume to begin with, in dB.")] = 0.0,
-    latency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="low|high|auto|measure|SECONDS",
-            help="What the sound card holds in advance. `auto` is measured once for each card, "
-            "`measure` measures anew.",
-            show_default="0.1",
-        ),
-    ] = None,
-    block: Annotated[
-        int | None,
-        typer.Option(metavar="FRAMES", help="What the sound card takes at once.", show_default="256"),
-    ] = None,
+    latency: Latency = None,
+    block: BlockFrames = None,
     http: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Serve this address instead of playing on the sound card."),
     ] = None,
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
-        ),
-    ] = None,
-    simulate_slow_ms: Annotated[
-        float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
-    ] = 0.0,
+    log: LiveLog = None,
+    simulate_slow_ms: SimulateSlowMs = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Play without end.

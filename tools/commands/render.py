@@ -4,11 +4,12 @@ import math
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from model.errors import EndlosError
+from tools.commands.options import ChosenStrategy, FadeS, LoudnessLufs, Model, Rate
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
@@ -25,27 +26,20 @@ def render(
             show_default="with --replay, as long as the log",
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
-    strategy: Annotated[
-        Literal["model", "random", "natural"],
-        typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
-    ] = "model",
+    model: Model = None,
+    strategy: ChosenStrategy = "model",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 0,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
-    rate: Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")] = 44_100,
+    rate: Rate = 44_100,
     bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
     bitrate: Annotated[
         int | None,
         typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
     ] = None,
-    fade_s: Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")] = 0.2,
-    loudness_lufs: Annotated[
-        float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
-    ] = -16.0,
+    fade_s: FadeS = 0.2,
+    loudness_lufs: LoudnessLufs = -16.0,
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")
     ] = False,

@@ -1,10 +1,22 @@
 """`endlos serve`: one stream to listeners over HTTP, to Icecast servers and to a sound card."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from tools.commands.options import (
+    BlockFrames,
+    ChosenStrategy,
+    FadeS,
+    Latency,
+    LiveLog,
+    LiveSeed,
+    LoudnessLufs,
+    Model,
+    Rate,
+    SimulateSlowMs,
+)
 from tools.terminal import Quiet
 
 
@@ -52,45 +64,16 @@ def serve(
             metavar="D", help="Play on this sound card too: number, part of the name, or `default`."
         ),
     ] = None,
-    latency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="low|high|auto|measure|SECONDS",
-            help="What the sound card holds in advance. `auto` is measured once for each card, "
-            "`measure` measures anew.",
-            show_default="0.1",
-        ),
-    ] = None,
-    block: Annotated[
-        int | None,
-        typer.Option(metavar="FRAMES", help="What the sound card takes at once.", show_default="256"),
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
-    strategy: Annotated[
-        Literal["model", "random", "natural"],
-        typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
-    ] = "model",
-    seed: Annotated[
-        int | None,
-        typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
-    ] = None,
-    rate: Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")] = 44_100,
-    fade_s: Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")] = 0.2,
-    loudness_lufs: Annotated[
-        float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
-    ] = -16.0,
-    log: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
-        ),
-    ] = None,
-    simulate_slow_ms: Annotated[
-        float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
-    ] = 0.0,
+    latency: Latency = None,
+    block: BlockFrames = None,
+    model: Model = None,
+    strategy: ChosenStrategy = "model",
+    seed: LiveSeed = None,
+    rate: Rate = 44_100,
+    fade_s: FadeS = 0.2,
+    loudness_lufs: LoudnessLufs = -16.0,
+    log: LiveLog = None,
+    simulate_slow_ms: SimulateSlowMs = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Serve without end.

@@ -1,0 +1,46 @@
+"""The options that several commands share: the same name, limits and words everywhere."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Model = Annotated[
+    Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+]
+ChosenStrategy = Annotated[
+    Literal["model", "random", "natural"],
+    typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
+]
+LiveSeed = Annotated[
+    int | None,
+    typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
+]
+Rate = Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")]
+FadeS = Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")]
+LoudnessLufs = Annotated[
+    float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
+]
+Latency = Annotated[
+    str | None,
+    typer.Option(
+        metavar="low|high|auto|measure|SECONDS",
+        help="What the sound card holds in advance. `auto` is measured once for each card, "
+        "`measure` measures anew.",
+        show_default="0.1",
+    ),
+]
+BlockFrames = Annotated[
+    int | None,
+    typer.Option(metavar="FRAMES", help="What the sound card takes at once.", show_default="256"),
+]
+LiveLog = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
+    ),
+]
+SimulateSlowMs = Annotated[
+    float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
+]
