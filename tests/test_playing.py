@@ -103,7 +103,9 @@ def test_quiet_is_quiet(tiny_pool: Path, tiny_model: Path) -> None:
         wait_until(answers, "the server")
         running.send(signal.SIGTERM)
         assert running.end() == 0
-        assert running.printed() == ""
+        # Only what a user must know is said: here that the machine is too busy, if it is.
+        told = [line for line in running.printed().splitlines() if " behind: " not in line]
+        assert told == []
 
 
 def test_a_model_that_is_none_is_refused_before_anything_is_built(
