@@ -33,15 +33,18 @@ def run_isolated(function: str, *, env: Mapping[str, str] | None = None, **argum
 
     Arguments and result are plain values, or paths on the way in.
     """
-    done = subprocess.run(
-        command(function, **arguments),
-        env=environment(env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command(function, **arguments),
+            env=environment(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EndlosError(f"the measurement {function} has not ended in {TIMEOUT_S:.0f} s") from error
     if done.returncode:
         told = " / ".join(done.stderr.strip().splitlines()[-_ERROR_LINES:])
         raise EndlosError(f"the measurement {function} failed: {told}")

@@ -23,7 +23,7 @@ from tools.bench import icecast_local, rendering
 from tools.bench.figures import Figure, missing
 from tools.bench.icecast_local import LocalIcecast
 from tools.bench.isolated import environment
-from tools.bench.process import cpu_s_of, resident_mb_of
+from tools.bench.process import cpu_s_of, others_are_told, resident_mb_of
 from tools.bench.settings import BenchSettings
 
 QUESTION = "peers"
@@ -45,6 +45,8 @@ def measure(settings: BenchSettings) -> list[Figure]:
     """Run all streams that can be had for a while and compare processor time, scaled to an hour."""
     if icecast_local.program() is None:
         return [missing(QUESTION, "MP3 to Icecast", "no Icecast: install icecast2")]
+    if not others_are_told():
+        return [missing(QUESTION, "MP3 to Icecast", "this system does not tell what a process takes")]
     seconds = settings.repeats(180, 15)
     names = [name for name, (program, _) in PEERS.items() if shutil.which(program) is not None]
     settings.notice(f"peers: {', '.join(['endlos', *names])}, {seconds} s side by side")

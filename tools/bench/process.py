@@ -15,6 +15,11 @@ def resident_mb() -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def others_are_told() -> bool:
+    """Return whether this system tells about other processes."""
+    return (_PROC / "self" / "stat").exists()
+
+
 def resident_mb_of(process_id: int) -> float:
     """Return another process's resident memory in MB; `OSError` where it is gone, or there is no /proc."""
     pages = int((_PROC / str(process_id) / "statm").read_text(encoding="ascii").split()[1])
