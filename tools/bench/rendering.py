@@ -19,6 +19,8 @@ QUESTION = "render"
 _RATE_HZ = 44_100
 _BLOCK_FRAMES = 4096
 _KBPS = 128
+_WARM_UP_S = 15.0
+"""Long enough for a join."""
 _HOUR_S = 3600.0
 
 
@@ -56,8 +58,8 @@ def times_real(settings: BenchSettings, strategy: Strategy, seconds: float, seed
     planner = PlannerSettings(strategy=strategy, seed=seed)
     engine = Engine.open(settings.pool, EngineSettings(planner=planner, model=settings.model))
     try:
-        # Compiles what has to be compiled.
-        engine.render(_BLOCK_FRAMES)
+        # Compiles, or loads, what a join needs.
+        engine.render(round(_WARM_UP_S * _RATE_HZ))
         frames = round(seconds * _RATE_HZ)
         began_s = time.perf_counter()
         for _ in range(0, frames, _BLOCK_FRAMES):
@@ -79,7 +81,7 @@ def _processor_time(settings: BenchSettings) -> list[Figure]:
     scoring = ScoringSettings(model=settings.model or carried_model())
     generation = open_generation(settings.pool, scoring, engine_rate_hz=_RATE_HZ)
     try:
-        _render(generation, 2)
+        _render(generation, _WARM_UP_S)
         scored = _render(generation, seconds)
         # The same stream again: now every row is at hand, as if precomputed.
         known = _render(generation, seconds)
