@@ -1,5 +1,6 @@
 """Where the renderer takes its steps from: planned when asked (offline), or ahead by a thread (live)."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,12 +11,14 @@ from typing import Protocol
 
 import numpy as np
 
-from model.errors import EndlosError
+from model.errors import DecodeError, EndlosError
 from stream.generation import Chunk, Generation
 from stream.planner import Planner, Step
 
 log = logging.getLogger(__name__)
 
+READ_AHEAD_FRAMES = 65_536
+"""About a second and a half on either side of where a planned chunk begins."""
 REFRESH_S = 1.0
 RETRY_S = 1.0
 MAX_DEPTH = 16
@@ -205,6 +208,7 @@ class Ahead:
             with self._changed:
                 if plan == self._plan_number:
                     self._ready.append(step)
+            _read_ahead(step)
 
     def _has_work(self) -> bool:
         return self._closed or not self._is_enough() or bool(self._delivered or self._new_bans)
@@ -230,3 +234,15 @@ class Ahead:
         self._ready.clear()
         self._plan_number += 1
         self._anchor = at
+
+
+def _read_ahead(step: Step) -> None:
+    """Read where the renderer will come in, so that a slow disk is waited for here and not there."""
+    if step.natural:
+        return
+    reader = step.chunk.generation.reader
+    start, _ = reader.chunk_span(step.chunk.row)
+    # A file that cannot be read is found, named and left by the renderer.
+    with contextlib.suppress(DecodeError):
+        reader.check(step.chunk.row)
+        reader.read(step.chunk.song_index, start - READ_AHEAD_FRAMES, start + READ_AHEAD_FRAMES)
