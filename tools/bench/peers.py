@@ -1,8 +1,8 @@
 """What do Liquidsoap and MPD take for the same: MP3 at 128 kbit/s to Icecast, from the same music?
 
 All streams run at the same time on the same machine, and the encoder is measured alone after them. LAME's
-quality is 5 where it can be set (Liquidsoap's own default is 2); endlos has libavcodec's default, which takes the
-time of LAME's 3, and MPD has LAME's.
+quality is 5 where it can be set (Liquidsoap's own default is 2); endlos has libavcodec's default, which takes
+the time of LAME's 3, and MPD has LAME's.
 """
 
 import os
