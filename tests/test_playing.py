@@ -103,9 +103,7 @@ def test_quiet_is_quiet(tiny_pool: Path, tiny_model: Path) -> None:
         wait_until(answers, "the server")
         running.send(signal.SIGTERM)
         assert running.end() == 0
-        # Only what a user must know is said: here that the machine is too busy, if it is.
-        told = [line for line in running.printed().splitlines() if " behind: " not in line]
-        assert told == []
+        assert running.printed() == ""
 
 
 def test_a_model_that_is_none_is_refused_before_anything_is_built(
@@ -170,7 +168,8 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
             wait_until(lambda: sink.recorded_frames() > enough, "a minute of sound", 2 * SOUND_S)
             running.press("q")
             assert running.end() == 0
-            underruns_ms = re.findall(r"underruns (\d+) ms", running.printed())[-1]
+            # Ours are never forgiven, only what the sound server lost.
+            assert re.findall(r"underruns (\d+) ms", running.printed())[-1] == "0"
         recording = sink.recorded(before)
     settings = EngineSettings(planner=PlannerSettings(seed=7), model=model)
     expected = stream_of(pool, log, settings, SOUND_S)
@@ -182,9 +181,7 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
     assert start is not None
     whole = recording[start : start + (SOUND_S - 1) * RATE_HZ]
     wrong = np.flatnonzero(np.abs(whole - expected[RATE_HZ:]).max(axis=1) >= 1e-6)
-    if len(wrong) or underruns_ms != "0":
-        return f"{len(wrong)} frames differ, underruns {underruns_ms} ms"
-    return ""
+    return f"{len(wrong)} frames differ" if len(wrong) else ""
 
 
 def test_first_use_without_music_and_without_tensorflow(tmp_path: Path) -> None:
