@@ -25,6 +25,7 @@ from stream.pool import FINGERPRINT_FRAMES, Pool, Song
 from stream.recurrence import Recurrence, _look, _open_gates, _project
 from stream.scorers import _session, open_scorer
 from stream.split_scorer import SplitScorer, _blocks
+from stream.traits import ChunkTraits
 
 MOST_OF_BOTH = 1.25
 LEAST_OVER_UNSPLIT = 25.0
@@ -308,6 +309,7 @@ def _pool(count: int, edge: int) -> Pool:
         fingerprints=np.zeros((count, 2, FINGERPRINT_FRAMES, 2), dtype=np.float32),
         heads=np.repeat(edges[0], 2, axis=1),
         tails=np.repeat(edges[1], 2, axis=1),
+        traits=ChunkTraits.unknown(count),
     )
 
 

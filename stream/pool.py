@@ -14,6 +14,7 @@ import numpy as np
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import DoubleArray, FloatArray, IntArray
+from stream.traits import ChunkTraits
 
 DATABASE_FILE = "pool.db"
 SCHEMA_VERSION = 1
@@ -129,6 +130,7 @@ class Pool:
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
     heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
+    traits: what is known of the music at both ends of each chunk.
     """
 
     folder: Path
@@ -142,6 +144,7 @@ class Pool:
     fingerprints: FloatArray
     heads: FloatArray
     tails: FloatArray
+    traits: ChunkTraits
 
     def __len__(self) -> int:
         return len(self.chunk_song)
@@ -320,6 +323,7 @@ def _open_current(folder: Path) -> Pool:
         .astype(np.float32),
         heads=heads,
         tails=tails,
+        traits=ChunkTraits.unknown(len(chunk_rows)),
     )
 
 

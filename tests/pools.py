@@ -13,6 +13,7 @@ from stream.generation import Generation
 from stream.index import EdgeIndex
 from stream.pool import Pool, Song, fingerprint
 from stream.spans import SpanReader
+from stream.traits import ChunkTraits
 
 EDGE_SAMPLES = 630
 
@@ -34,8 +35,12 @@ def make_pool(
     sample_rate_hz: int = 44_100,
     loudness_lufs: float = -20.0,
     true_peak_db: float = -1.0,
+    traits: ChunkTraits | None = None,
 ) -> Pool:
-    """Write each song as float WAV and tile it with chunks of `chunk_s`; the rest joins the last."""
+    """Write each song as float WAV and tile it with chunks of `chunk_s`; the rest joins the last.
+
+    traits: of all chunks; None: unknown.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     entries, chunk_song, starts, ends, heads, tails, prints = [], [], [], [], [], [], []
     for number, audio in enumerate(songs):
@@ -83,6 +88,7 @@ def make_pool(
         fingerprints=np.stack(prints),
         heads=np.stack(heads),
         tails=np.stack(tails),
+        traits=ChunkTraits.unknown(rows) if traits is None else traits,
     )
 
 

@@ -15,6 +15,7 @@ from stream import spans
 from stream.decode import decode, seeks_check_out
 from stream.pool import Pool, Song, decoded_copy, fingerprint
 from stream.spans import SpanReader, write_decoded_copy
+from stream.traits import ChunkTraits
 from tests.held import HELD_IS_TOLD, held_kb
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "music"
@@ -73,6 +74,7 @@ def pool_of(
         fingerprints=np.stack(prints),
         heads=np.zeros((rows, 2, 8), dtype=np.float32),
         tails=np.zeros((rows, 2, 8), dtype=np.float32),
+        traits=ChunkTraits.unknown(rows),
     )
 
 
