@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import random
 import shutil
 import signal
 import socket
@@ -10,10 +9,12 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
+
+from tools.bench.free_port import free_port
 
 SOURCE_PASSWORD = "pass&word/with?odd=characters"
 ADMIN_PASSWORD = "the-admins-own"
@@ -37,30 +38,6 @@ _CONFIG = """<icecast>
 def icecast_program() -> str | None:
     """Return where icecast2 is, or None when it is not installed."""
     return shutil.which("icecast2") or shutil.which("icecast2", path="/usr/bin:/usr/local/bin:/usr/sbin")
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody listens on now, and that the system gives to no connection by itself.
-
-    One that it may give away would be lost to somebody's outgoing connection while the server is down.
-    """
-    first, last = _ephemeral_ports()
-    others = [port for port in range(10_000, 65_536) if not first <= port <= last]
-    for port in random.SystemRandom().sample(others, min(len(others), 100)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _ephemeral_ports() -> tuple[int, int]:
-    try:
-        first, last = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()
-    except OSError:
-        return 32_768, 65_535
-    return int(first), int(last)
 
 
 class IcecastServer:

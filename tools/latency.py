@@ -13,11 +13,10 @@ from typing import Literal
 import numpy as np
 
 from model.errors import EndlosError, OutputError
-from model.kernels import DoubleArray
 from stream.devices import find_device
-from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S, SoundCard
+from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S
 from stream.pacer import Pacer
-from tools.bench.timed_callback import CallbackTimes
+from tools.bench.timed_card import TimedCard
 from tools.home import cache_folder
 
 log = logging.getLogger("endlos")
@@ -31,7 +30,6 @@ _SETTLE_S = 0.3
 _START_TIMEOUT_S = 10.0
 _MIN_S, _MAX_S = 0.002, 2.0
 _BLOCKS_FRAMES = (512, 256, 128, 64)
-_MOST_CALLS = 1 << 16
 _WORDS: tuple[Literal["low", "high", "auto", "measure"], ...] = ("low", "high", "auto", "measure")
 
 
@@ -130,7 +128,7 @@ def play_silence(
     device: str | int | None, rate_hz: int, latency_s: float, block_frames: int, seconds: float
 ) -> Trial:
     """Play silence through the real callback and say how it went; `OutputError` when that cannot be."""
-    card = _TimedCard(device, rate_hz, block_frames=block_frames, latency=latency_s)
+    card = TimedCard(device, rate_hz, block_frames=block_frames, latency=latency_s)
     silence = np.zeros((1024, 2), dtype=np.float32)
     pacer = Pacer(lambda frames: silence[:frames], [], rate_hz, leader=card, block_frames=len(silence))
     pacer.start()
@@ -179,24 +177,6 @@ def remember(device_name: str, timing: CardTiming) -> None:
         log.warning("the latency cannot be remembered in %s (%s)", place, error.strerror)
         with suppress(OSError):
             beside.unlink()
-
-
-class _TimedCard(SoundCard):
-    """The sound card, whose callbacks are timed."""
-
-    _times: CallbackTimes | None = None
-
-    def calls(self) -> int:
-        """Return how many there have been."""
-        return self._times.count() if self._times is not None else 0
-
-    def called_s(self, first: int) -> DoubleArray:
-        """Return when, from call `first` on."""
-        return self._times.since(first) if self._times is not None else np.empty(0)
-
-    def _callback_address(self) -> int:
-        self._times = CallbackTimes(super()._callback_address(), capacity=_MOST_CALLS)
-        return self._times.address
 
 
 def _block_frames(latency_s: float) -> int:

@@ -22,7 +22,7 @@ from tools.bench.figures import Figure, missing, quantile_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.null_sink import NullSink
 from tools.bench.settings import BenchSettings
-from tools.bench.timed_callback import CallbackTimes
+from tools.bench.timed_card import TimedCard
 
 QUESTION = "card"
 BLOCKS_FRAMES = (64, 128, 256, 512)
@@ -135,16 +135,6 @@ def _play(
     )
 
 
-class _TimedCard(SoundCard):
-    """The sound card, whose callbacks are timed."""
-
-    times: CallbackTimes | None = None
-
-    def _callback_address(self) -> int:
-        self.times = CallbackTimes(super()._callback_address(), capacity=1 << 20)
-        return self.times.address
-
-
 class _Marked:
     """The engine at work, but heard as a steady level on one channel, which changes sides with `skip`."""
 
@@ -180,17 +170,16 @@ def play(
         live=True,
     )
     marked = _Marked(engine)
-    card = _TimedCard(_device(device), _RATE_HZ, block_frames=block_frames)
+    card = TimedCard(_device(device), _RATE_HZ, block_frames=block_frames)
     pacer = Pacer(marked.render, [card], _RATE_HZ, leader=card)
     pacer.start()
     try:
         _wait_until_playing(card)
-        assert card.times is not None
         with _load() if loaded else ExitStack():
             time.sleep(_SETTLE_S)
-            before, first = card.status(), card.times.count()
+            before, first = card.status(), card.calls()
             time.sleep(seconds)
-            after, called_s = card.status(), card.times.since(first)
+            after, called_s = card.status(), card.called_s(first)
         skipped_s = []
         for _ in range(skips):
             skipped_s.append(time.monotonic())

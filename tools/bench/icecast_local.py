@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from model.errors import EndlosError
+from tools.bench.free_port import free_port
 
 _CONFIG = """<icecast>
   <limits><clients>20</clients><sources>8</sources></limits>
@@ -47,7 +48,7 @@ def program() -> str | None:
 @contextmanager
 def local_icecast() -> Iterator[LocalIcecast]:
     """Run a server for the length of a `with` block; `EndlosError` when it does not start."""
-    server = LocalIcecast(port=_free_port(), password=secrets.token_hex(16))
+    server = LocalIcecast(port=free_port(), password=secrets.token_hex(16))
     with tempfile.TemporaryDirectory(prefix="endlos-icecast-") as name:
         folder = Path(name)
         # icecast2 refuses to run as root unless it may change to somebody else, who then writes the logs.
@@ -72,12 +73,6 @@ def local_icecast() -> Iterator[LocalIcecast]:
         finally:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
