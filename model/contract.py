@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ModelError
+from model.spectral import SPECTRAL_VERSION
 
 FORMAT_VERSION = 1
 CONTRACT_FILE = "model.json"
+TOWER_ROLES = ("ends", "starts")
+"""Graphs of approach `tower`: `spectrum` of a tail or of a head -> `embedding`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,10 @@ class ModelContract:
     """Data, seed, optimiser, epochs: how it was made (provenance, never read at run time)."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures by the split they were measured on."""
+    calibration: dict[str, float] | None = None
+    """`scale` and `offset` of approach `tower`: probability = sigmoid(scale * end . start + offset)."""
+    spectral_version: int | None = None
+    """`model.spectral.SPECTRAL_VERSION` of the spectra that approach `tower` was trained on."""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -59,6 +66,22 @@ class ModelContract:
             )
         if not self.graphs:
             raise ModelError("the model names no graph; train it again")
+        if self.approach == "tower":
+            self._check_tower()
+
+    def _check_tower(self) -> None:
+        missing = [role for role in TOWER_ROLES if role not in self.graphs]
+        if missing:
+            raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
+        if self.calibration is None or set(self.calibration) != {"scale", "offset"}:
+            raise ModelError(
+                f"the model's calibration is {self.calibration}, expected scale and offset; train it again"
+            )
+        if self.spectral_version != SPECTRAL_VERSION:
+            raise ModelError(
+                f"the model reads spectra of version {self.spectral_version}, this endlos makes version "
+                f"{SPECTRAL_VERSION}; train the model again or install the matching endlos"
+            )
 
     @property
     def edge_s(self) -> float:

@@ -7,6 +7,7 @@ import pytest
 
 from model.contract import (
     CONTRACT_FILE,
+    TOWER_ROLES,
     GraphSpec,
     ModelContract,
     TensorSpec,
@@ -14,6 +15,7 @@ from model.contract import (
     save_contract,
 )
 from model.errors import ModelError
+from model.spectral import SPECTRAL_VERSION
 
 
 def contract(**changes: object) -> ModelContract:
@@ -95,3 +97,43 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (written(tmp_path) / CONTRACT_FILE).write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(ModelError):
         load_contract(tmp_path)
+
+
+def tower(**changes: object) -> ModelContract:
+    def role(name: str) -> GraphSpec:
+        return GraphSpec(
+            file=f"{name}.onnx",
+            inputs=(TensorSpec(name="spectrum", shape=(None, 2, 3)),),
+            outputs=(TensorSpec(name="embedding", shape=(None, 4)),),
+        )
+
+    fields: dict[str, object] = {
+        "approach": "tower",
+        "graphs": {name: role(name) for name in TOWER_ROLES},
+        "calibration": {"scale": 2.0, "offset": -9.5},
+        "spectral_version": SPECTRAL_VERSION,
+        **changes,
+    }
+    return contract(**fields)
+
+
+def test_a_tower_is_loaded_with_its_calibration(tmp_path: Path) -> None:
+    save_contract(tower(), tmp_path)
+    for name in TOWER_ROLES:
+        (tmp_path / f"{name}.onnx").write_bytes(b"graph")
+    assert load_contract(tmp_path) == tower()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("graphs", {"ends": tower().graphs["ends"]}, "no graph for its starts"),
+        ("calibration", None, "calibration is None"),
+        ("calibration", {"scale": 1.0}, "expected scale and offset"),
+        ("spectral_version", SPECTRAL_VERSION + 1, f"version {SPECTRAL_VERSION + 1}"),
+        ("spectral_version", None, "version None"),
+    ],
+)
+def test_a_tower_that_cannot_be_used_is_refused(field: str, value: object, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        tower(**{field: value})
