@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from model.errors import DecodeError, EndlosError
+from stream.bans import Bans, NothingReadableError
 from stream.generation import Chunk, Generation
 from stream.planner import Planner, Step
 
@@ -23,6 +24,8 @@ REFRESH_S = 1.0
 RETRY_S = 1.0
 MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""
+PATIENCE_S = 600.0
+"""A stream none of whose songs can be read is silent for this long before it ends."""
 
 
 class StepSource(Protocol):
@@ -31,7 +34,8 @@ class StepSource(Protocol):
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the step after `after` and count it as played; `EndlosError` when nothing can be played.
 
-        With `jump` it leads into another song, if there is one.
+        With `jump` it leads into another song, if there is one. After a `NothingReadableError` it may be
+        asked again, a little later.
         """
 
     def peek(self) -> Step | None:
@@ -54,7 +58,11 @@ class Immediate:
         """Plan the step after `after`, however long that takes."""
         if after is not None:
             self._planner.anchor(after)
-        step = self._planner.next(leave=jump)
+        try:
+            step = self._planner.next(leave=jump)
+        except NothingReadableError as error:
+            # Nobody listens yet: a file is better begun anew than filled with silence.
+            raise EndlosError(str(error)) from error
         self._planner.deliver(step)
         return step
 
@@ -74,6 +82,8 @@ class Ahead:
     """Keeps `depth` steps planned by a thread of its own, so that `take` never waits for a score.
 
     When no step is ready in time, `take` goes on naturally, or anywhere, and the plan starts anew there.
+    A song that could not be read is tried again after a while. When none can be, the stream may be silent
+    for `PATIENCE_S` before it ends.
     `prepare` is called by that thread before it plans: the stream sounds already while models warm up.
     `refresh` is asked now and then for a newer generation to go on in; None when there is none.
     """
@@ -93,8 +103,10 @@ class Ahead:
         self._changed = threading.Condition()
         self._ready: deque[Step] = deque([planner.next()])
         self._delivered: list[Step] = []
-        self._banned_hashes: set[str] = set()
-        self._new_bans: list[str] = []
+        self._bans = Bans()
+        self._taken_hash: str | None = None
+        """Song of the step that was taken last, unless it turned out that it cannot be read."""
+        self._silent_since_s: float | None = None
         self._anchor: Chunk | None = None
         self._plan_number = 0
         self._closed = False
@@ -107,6 +119,8 @@ class Ahead:
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the planned step after `after`, else at once a fallback."""
         with self._changed:
+            if self._taken_hash is not None:
+                self._silent_since_s = None
             in_plan = bool(self._ready) and self._ready[0].after is after
             while in_plan and jump and self._ready and not self._ready[0].leaves_song:
                 self._ready.popleft()
@@ -118,6 +132,7 @@ class Ahead:
             else:
                 raise EndlosError("the stream has begun already")
             self._delivered.append(step)
+            self._taken_hash = step.chunk.song.audio_hash
             self._heard_until_s = time.monotonic() + step.length_s
             self._changed.notify()
             return replace(step, margin_s=time.monotonic() - step.ready_at_s)
@@ -131,8 +146,9 @@ class Ahead:
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Throw the plan away and plan no more steps into this song."""
         with self._changed:
-            self._banned_hashes.add(audio_hash)
-            self._new_bans.append(audio_hash)
+            self._bans.add(audio_hash)
+            if audio_hash == self._taken_hash:
+                self._taken_hash = None
             self._start_anew(at)
             self._changed.notify()
 
@@ -149,9 +165,10 @@ class Ahead:
         songs = generation.pool.songs
         # From the song itself, else the next one that can be read, from its beginning.
         order = [(after.song_index + further) % len(songs) for further in range(len(songs) + 1)]
-        readable = [song for song in order if songs[song].audio_hash not in self._banned_hashes]
+        banned = self._bans.current()
+        readable = [song for song in order if songs[song].audio_hash not in banned]
         if not readable:
-            raise EndlosError("none of the songs can be read any more; build the pool again")
+            raise self._nothing_readable()
         if natural >= 0 and readable[0] == after.song_index and not jump:
             row, rung = natural, "natural"
         else:
@@ -168,6 +185,21 @@ class Ahead:
             ready_at_s=time.monotonic(),
         )
 
+    def _nothing_readable(self) -> EndlosError:
+        """Return what to raise: at first that the stream is silent, in the end that it is over."""
+        now_s = time.monotonic()
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+            log.warning(
+                "none of the songs can be read; the stream is silent and tries them again for %g minutes",
+                PATIENCE_S / 60,
+            )
+        if now_s - self._silent_since_s < PATIENCE_S:
+            return NothingReadableError(
+                "none of the songs can be read at this moment; put them back, or build the pool again"
+            )
+        return EndlosError("none of the songs can be read any more; build the pool again")
+
     def _run(self) -> None:
         prepare, failing = self._prepare, False
         while not self._closed:
@@ -177,6 +209,8 @@ class Ahead:
                     first()
                 self._plan()
                 failing = False
+            except NothingReadableError:
+                self._pause()
             except EndlosError as error:
                 log.error("planning has ended: %s", error)
                 return
@@ -185,8 +219,11 @@ class Ahead:
                 if not failing:
                     log.exception("planning failed; it is tried again every %g s", RETRY_S)
                 failing = True
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed, timeout=RETRY_S)
+                self._pause()
+
+    def _pause(self) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed, timeout=RETRY_S)
 
     def _plan(self) -> None:
         """Wait until there is something to do, and do it."""
@@ -203,6 +240,9 @@ class Ahead:
             if generation is not None:
                 self._planner.generation.retire()
                 self._planner.adopt(generation)
+                with self._changed:
+                    # Whoever built it has just read the songs.
+                    self._bans.clear()
         if not enough:
             step = self._planner.next(deadline_s=deadline_s)
             with self._changed:
@@ -211,7 +251,7 @@ class Ahead:
             _read_ahead(step)
 
     def _has_work(self) -> bool:
-        return self._closed or not self._is_enough() or bool(self._delivered or self._new_bans)
+        return self._closed or not self._is_enough() or bool(self._delivered) or self._anchor is not None
 
     def _is_enough(self) -> bool:
         leaves = any(step.leaves_song for step in self._ready)
@@ -222,9 +262,7 @@ class Ahead:
         for step in self._delivered:
             self._planner.deliver(step)
         self._delivered.clear()
-        for audio_hash in self._new_bans:
-            self._planner.ban(audio_hash)
-        self._new_bans.clear()
+        self._planner.leave_out(self._bans.current())
         if self._anchor is not None:
             self._planner.anchor(self._anchor)
             self._anchor = None

@@ -10,6 +10,7 @@ import numpy as np
 
 from model.errors import EndlosError
 from model.kernels import BoolArray, FloatArray, IntArray
+from stream.bans import NothingReadableError
 from stream.generation import Chunk, Generation
 from stream.index import NEVER, NO_SUCCESSOR
 from stream.ladder import Ladder
@@ -95,14 +96,17 @@ class Planner:
         self._planned: list[Step] = []
         self._steps = 0
         self._last_played = np.full(len(generation.index), NEVER, dtype=np.int64)
-        self._banned_hashes: set[str] = set()
+        self._banned_hashes: frozenset[str] = frozenset()
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
 
     def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
         """Plan the step after the last planned one; with `leave`, into another song if there is one.
 
         deadline_s: when it must be ready, by the monotonic clock; None takes the time that it takes.
+        Raises `NothingReadableError` when every song is left out.
         """
+        if self._banned.all():
+            raise NothingReadableError("none of the songs can be read any more; build the pool again")
         began_s = time.perf_counter()
         step = self._first() if self._reference is None else self._after(self._reference, leave, deadline_s)
         decision_ms = (time.perf_counter() - began_s) * 1e3
@@ -128,9 +132,14 @@ class Planner:
         self._reference = chunk
 
     def ban(self, audio_hash: str) -> None:
-        """Never choose chunks of this song again (its file cannot be read)."""
-        self._banned_hashes.add(audio_hash)
-        self._mark_banned()
+        """Choose no more chunks of this song (its file cannot be read)."""
+        self.leave_out(self._banned_hashes | {audio_hash})
+
+    def leave_out(self, audio_hashes: frozenset[str]) -> None:
+        """Choose no chunks of these songs, and again of all others."""
+        if audio_hashes != self._banned_hashes:
+            self._banned_hashes = audio_hashes
+            self._mark_banned()
 
     def adopt(self, generation: Generation) -> None:
         """Go on in another generation of the pool; what was played stays known."""
@@ -150,8 +159,6 @@ class Planner:
     def _mark_banned(self) -> None:
         hashes = [song.audio_hash in self._banned_hashes for song in self.generation.pool.songs]
         self._banned[:] = np.array(hashes, dtype=np.bool_)[self.generation.index.song]
-        if self._banned.all():
-            raise EndlosError("none of the songs can be read any more; build the pool again")
 
     def _first(self) -> Step:
         if self._start is not None:

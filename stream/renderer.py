@@ -9,6 +9,7 @@ import numpy as np
 from model.errors import DecodeError
 from model.kernels import FloatArray
 from stream.ahead import StepSource
+from stream.bans import NothingReadableError
 from stream.crossfade import CEILING, LOOKAHEAD_S, mix
 from stream.decisions import Decision
 from stream.generation import Chunk
@@ -18,6 +19,8 @@ from stream.pool import Song
 log = logging.getLogger(__name__)
 
 PAGE_FRAMES = 16384
+SILENCE_FRAMES = 4096
+"""While no song can be read, one is asked for each time that this much silence has been rendered."""
 CEILING_DB = 20.0 * float(np.log10(CEILING))
 
 
@@ -48,6 +51,7 @@ class Renderer:
         self._decisions = 0
         self._pending: Step | None = None
         self._jump = False
+        self._silent = False
         self._join: FloatArray = np.empty((0, 2), dtype=np.float32)
         self._page: FloatArray = np.empty((0, 2), dtype=np.float32)
         self._page_start = 0
@@ -74,7 +78,10 @@ class Renderer:
         self._jump = True
 
     def render(self, frames: int) -> FloatArray:
-        """Return the next `(frames, 2)` float32; `EndlosError` when nothing can be played any more."""
+        """Return the next `(frames, 2)` float32; `EndlosError` when nothing can be played any more.
+
+        There is silence while the source says that no song can be read at this moment.
+        """
         block = np.empty((frames, 2), dtype=np.float32)
         filled = 0
         while filled < frames:
@@ -82,8 +89,12 @@ class Renderer:
                 piece = self._join[: frames - filled]
                 self._join = self._join[len(piece) :]
             elif self._jump or self._position >= self._stop:
-                self._advance()
-                continue
+                try:
+                    self._advance()
+                    continue
+                except NothingReadableError:
+                    self._silent = True
+                    piece = _silence(min(frames - filled, SILENCE_FRAMES))
             else:
                 piece = self._body(min(frames - filled, self._stop - self._position))
                 self._position += len(piece)
@@ -98,8 +109,9 @@ class Renderer:
         if not 0 <= offset < len(self._page):
             self._page_start, offset = self._position, 0
             stop = self._position + PAGE_FRAMES
-            self._page = self._read(self._chunk, self._position, stop)
-            self._jump = self._jump or self._chunk.song.path in self.lost
+            audio = self._try_read(self._chunk, self._position, stop)
+            self._jump = self._jump or audio is None
+            self._page = _silence(stop - self._position) if audio is None else audio
         return self._page[offset : offset + frames]
 
     def _advance(self) -> None:
@@ -126,7 +138,8 @@ class Renderer:
         """Fade from where the stream stands into `step.chunk`, over twice `reach` frames, guards included."""
         before, cut = self._chunk, self._position + reach
         start = self._span(step.chunk)[0]
-        outgoing = self._read(before, cut - reach, cut + reach)
+        # Out of silence comes the next song alone, not the one that could not be read.
+        outgoing = _silence(2 * reach) if self._silent else self._read(before, cut - reach, cut + reach)
         incoming = self._read(step.chunk, start - reach, start + reach)
         fade_frames = 2 * max(0, reach - self._guard_frames)
         self._join, r = mix(outgoing, incoming, fade_frames)
@@ -156,11 +169,15 @@ class Renderer:
 
     def _read(self, chunk: Chunk, start: int, stop: int) -> FloatArray:
         """Read a span of the chunk's song at its gain; silence when it cannot be read."""
+        audio = self._try_read(chunk, start, stop)
+        return _silence(stop - start) if audio is None else audio
+
+    def _try_read(self, chunk: Chunk, start: int, stop: int) -> FloatArray | None:
         try:
             audio = chunk.generation.reader.read(chunk.song_index, start, stop)
         except DecodeError as error:
             self._lose(chunk, error, at=self._chunk)
-            return np.zeros((stop - start, 2), dtype=np.float32)
+            return None
         gain = np.float32(10.0 ** (song_gain_db(chunk.song, self._target_lufs) / 20.0))
         return np.multiply(audio, gain, dtype=np.float32)
 
@@ -176,7 +193,7 @@ class Renderer:
         self._go_on(chunk)
 
     def _go_on(self, chunk: Chunk) -> None:
-        self._chunk = chunk
+        self._chunk, self._silent = chunk, False
         self._stop = self._span(chunk)[1] - min(self.reach_frames, self._length(chunk) // 2)
 
     def _span(self, chunk: Chunk) -> tuple[int, int]:
@@ -216,6 +233,10 @@ class Renderer:
             )
         )
         self._decisions += 1
+
+
+def _silence(frames: int) -> FloatArray:
+    return np.zeros((frames, 2), dtype=np.float32)
 
 
 def song_gain_db(song: Song, target_lufs: float | None) -> float:

@@ -180,8 +180,18 @@ class SpanReader:
                 give_back(whole)
             else:
                 with self._lock:
-                    audio[first - start : end - start] = self._file(song).read(first, end)
+                    audio[first - start : end - start] = self._read_file(song, first, end)
         return audio
+
+    def _read_file(self, song: int, start: int, stop: int) -> FloatArray:
+        """Read from the open file, and close one that fails: a later read opens it anew; the lock is held."""
+        try:
+            return self._file(song).read(start, stop)
+        except DecodeError:
+            failed = self._files.pop(song, None)
+            if failed is not None:
+                failed.close()
+            raise
 
     def _file(self, song: int) -> SongFile:
         """Return the open file of a seekable song; the lock is held."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import stream.bans
 import stream.engine
 from model.errors import EndlosError, ModelError, PoolError
 from stream import ahead
@@ -24,9 +25,9 @@ RATE_HZ = 44_100
 RANDOM = EngineSettings(planner=PlannerSettings(strategy="random", seed=1))
 
 
-def write_songs(folder: Path, seconds: Sequence[float]) -> Path:
+def write_songs(folder: Path, seconds: Sequence[float], *, first: int = 0) -> Path:
     folder.mkdir(exist_ok=True)
-    for number, length_s in enumerate(seconds):
+    for number, length_s in enumerate(seconds, first):
         soundfile.write(folder / f"song{number}.flac", noise_song(length_s, number), RATE_HZ)
     return folder
 
@@ -95,7 +96,7 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
     engine = Engine.open(pool, RANDOM, live=True)
     try:
         engine.render(RATE_HZ)
-        build(write_songs(music, [6, 6]), pool)
+        build(write_songs(music, [6], first=1), pool)
         heard = set()
         deadline = time.monotonic() + 30
         while "song1.flac" not in heard:
@@ -106,6 +107,48 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
         assert engine.now().songs == 2
     finally:
         engine.close()
+
+
+def test_songs_that_are_gone_for_a_moment_are_heard_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stream.bans, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(stream.bans, "LONGEST_WAIT_S", 0.05)
+    music = write_songs(tmp_path / "music", [6, 6])
+    engine = Engine.open(build(music, tmp_path / "pool"), RANDOM, live=True)
+
+    def render_until(silent: bool) -> None:
+        deadline = time.monotonic() + 30
+        while engine.render(RATE_HZ // 10).any() == silent:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    try:
+        engine.render(RATE_HZ)
+        for _ in range(2):
+            music.rename(tmp_path / "elsewhere")
+            render_until(silent=True)
+            assert engine.now().lost > 0
+            (tmp_path / "elsewhere").rename(music)
+            render_until(silent=False)
+        assert sum("the stream is silent" in record.getMessage() for record in caplog.records) == 2
+        music.rename(tmp_path / "elsewhere")
+        monkeypatch.setattr(ahead, "PATIENCE_S", 0.0)
+        with pytest.raises(EndlosError, match="none of the songs can be read any more"):
+            render_until(silent=False)
+            render_until(silent=True)
+            render_until(silent=False)
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_stream_does_not_begin_with_songs_that_are_gone(tmp_path: Path, live: bool) -> None:
+    music = write_songs(tmp_path / "music", [6])
+    pool = build(music, tmp_path / "pool")
+    music.rename(tmp_path / "elsewhere")
+    with pytest.raises(EndlosError, match="none of the songs can be read"):
+        Engine.open(pool, RANDOM, live=live)
 
 
 def test_a_newer_pool_that_cannot_be_used_is_told_once(
