@@ -1,0 +1,135 @@
+"""Keeps the true peak of what is watched below a ceiling, by looking ahead; all else passes untouched."""
+
+import numpy as np
+
+from model.kernels import BoolArray, DoubleArray, FloatArray, kernel
+
+LOOKAHEAD_S = 0.005
+OVERSAMPLING = 4
+"""BS.1770: the waveform between the samples is looked at in four places."""
+HALF_TAPS = 12
+"""Samples on either side that make a value between two; as near to the true wave as 0.05 dB."""
+MARGIN = 10.0 ** (-0.05 / 20.0)
+"""What is limited stays this far below the ceiling, for meters interpolate in ways of their own."""
+NO_PEAK = 1.0 - 1e-4
+"""A song whose true peak was brought to the ceiling rounds to a hair above it: that is not a peak."""
+
+
+class Limiter:
+    """A delay of `ahead_frames` through which audio is pushed and pulled; belongs to one thread.
+
+    The gain reaches its lowest value before a peak and leaves it after, smoothly: the smallest gain needed
+    within half the lookahead on either side, averaged over as many frames with a Hann window, which never
+    exceeds what the peak needs. It has no memory beyond `ahead_frames`, so blocks make no difference.
+    """
+
+    def __init__(self, ceiling: float, rate_hz: int) -> None:
+        """ceiling: largest magnitude, linear, of the four times oversampled wave."""
+        self._ceiling = ceiling
+        self._half = max(1, round(LOOKAHEAD_S * rate_hz / 2))
+        self._window = np.hanning(2 * self._half + 3)[1:-1]
+        self._window /= self._window.sum()
+        self._taps = _taps()
+        # What cannot exceed the ceiling between the samples, whatever the wave.
+        self._harmless = ceiling / float(np.abs(self._taps).sum(axis=1).max())
+        self.ahead_frames = 2 * self._half + HALF_TAPS
+        """How many frames must have been pushed beyond those that are pulled."""
+        past = np.zeros((self.ahead_frames, 2), dtype=np.float32)
+        self._audio: FloatArray = past
+        self._watched: BoolArray = np.zeros(len(past), dtype=np.bool_)
+
+    @property
+    def held_frames(self) -> int:
+        """Pushed and not yet pulled."""
+        return len(self._audio) - self.ahead_frames
+
+    def push(self, audio: FloatArray, *, watched: bool) -> None:
+        """Take `(frames, 2)` float32; what is not watched has no peaks, by definition."""
+        self._audio = np.concatenate([self._audio, audio])
+        self._watched = np.concatenate([self._watched, np.full(len(audio), watched)])
+
+    def pull(self, frames: int) -> FloatArray:
+        """Return the next `(frames, 2)` float32; `frames + ahead_frames` must be held."""
+        ahead, count = self.ahead_frames, len(self._audio)
+        if frames + ahead > self.held_frames:
+            raise ValueError(f"{frames} frames of {self.held_frames}, {ahead} of which must stay")
+        span = slice(0, frames + 2 * ahead)
+        audio = self._audio[ahead : ahead + frames]
+        if self._watched[span].any():
+            needed = _needed(
+                self._audio[span], self._watched[span], self._taps, self._harmless, self._ceiling * MARGIN
+            )
+            if needed.min() < 1.0:
+                audio = _limited(audio, needed, self._window, self._half)
+        self._audio, self._watched = self._audio[frames:count], self._watched[frames:count]
+        return audio
+
+
+def true_peaks(audio: FloatArray) -> FloatArray:
+    """Return the largest magnitude at and right after each frame of `(frames, 2)`, four times oversampled."""
+    watched = np.ones(len(audio), dtype=np.bool_)
+    needed = _needed(audio, watched, _taps(), 0.0, 1e-9)
+    return (1e-9 / needed).astype(np.float32)
+
+
+def _taps() -> DoubleArray:
+    """Return the values of a windowed sinc, `(3, 2 * HALF_TAPS)`, for the places between two samples."""
+    places = np.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
+    distance = np.arange(1 - HALF_TAPS, HALF_TAPS + 1)[None, :] - places
+    window = np.i0(6.0 * np.sqrt(np.maximum(0.0, 1.0 - (distance / HALF_TAPS) ** 2))) / np.i0(6.0)
+    taps = np.sinc(distance) * window
+    result: DoubleArray = taps / taps.sum(axis=1, keepdims=True)
+    return result
+
+
+@kernel
+def _needed(
+    audio: FloatArray, watched: BoolArray, taps: DoubleArray, harmless: float, ceiling: float
+) -> DoubleArray:
+    """Return the gain `(frames,)` that each watched frame, and the wave up to the next, needs."""
+    frames = len(audio)
+    needed = np.ones(frames)
+    reach = taps.shape[1] // 2
+    for frame in range(frames):
+        if not watched[frame]:
+            continue
+        first, stop = max(0, frame - reach + 1), min(frames, frame + reach + 1)
+        for side in range(2):
+            highest = 0.0
+            for near in range(first, stop):
+                highest = max(highest, abs(audio[near, side]))
+            if highest <= harmless:
+                continue
+            peak = float(abs(audio[frame, side]))
+            for place in range(len(taps)):
+                value = 0.0
+                for near in range(first, stop):
+                    value += taps[place, near - frame + reach - 1] * audio[near, side]
+                peak = max(peak, abs(value))
+            if peak * NO_PEAK > ceiling:
+                needed[frame] = min(needed[frame], ceiling / peak)
+    return needed
+
+
+@kernel
+def _limited(audio: FloatArray, needed: DoubleArray, window: DoubleArray, half: int) -> FloatArray:
+    """Return `(frames, 2)` audio times its gain; `needed` reaches further by as much on either side."""
+    beyond = (len(needed) - len(audio)) // 2
+    held = np.empty(len(audio) + 2 * half)
+    for place in range(len(held)):
+        lowest = 1.0
+        centre = beyond - half + place
+        for near in range(centre - half, centre + half + 1):
+            lowest = min(lowest, needed[near])
+        held[place] = lowest
+    result = audio.copy()
+    for frame in range(len(audio)):
+        gain, idle = 0.0, True
+        for place in range(2 * half + 1):
+            value = held[frame + place]
+            idle = idle and value == 1.0
+            gain += window[place] * value
+        if not idle:
+            result[frame, 0] = audio[frame, 0] * gain
+            result[frame, 1] = audio[frame, 1] * gain
+    return result
