@@ -18,12 +18,13 @@ from model.export import export_binary
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray, IntArray, kernel
 from model.networks import seed_network
+from stream.graphs import open_session
 from stream.index import EdgeIndex
 from stream.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
 from stream.pair_scorer import BATCH_ROWS, PairScorer
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song
 from stream.recurrence import Recurrence, _look, _open_gates, _project
-from stream.scorers import _session, open_scorer
+from stream.scorers import open_scorer
 from stream.split_scorer import SplitScorer, _blocks
 from stream.traits import ChunkTraits
 
@@ -62,7 +63,7 @@ def main() -> None:
         )
         split, index = open_scorer(folder, pool, threads=threads)
         assert isinstance(split, SplitScorer)
-        unsplit = PairScorer(_session(folder / "pair.onnx", threads), index)
+        unsplit = PairScorer(open_session(folder / "pair.onnx", threads=threads), index)
     works = _works(network, pool, index, split, unsplit, threads)
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in works}
     for round_ in range(arguments.repeats + 1):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
 
+HalfArray = npt.NDArray[np.float16]
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -58,15 +58,10 @@ class EdgeIndex:
         tails = np.asarray(pool.tails)[:, 0, pool.edge_samples - edge_samples :]
         if heads.nbytes + tails.nbytes <= preload_bytes:
             heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
-            for mapped in (pool.heads, pool.tails):
-                give_back(mapped)
-        return cls(
-            heads=heads,
-            tails=tails,
-            bands=_bands(pool, heads, tails),
-            song=pool.chunk_song,
-            successor=pool.successors(),
-        )
+        bands = _bands(pool, heads, tails)
+        for mapped in (pool.heads, pool.tails):
+            give_back(mapped)
+        return cls(heads=heads, tails=tails, bands=bands, song=pool.chunk_song, successor=pool.successors())
 
     def __len__(self) -> int:
         return len(self.song)

@@ -1,11 +1,12 @@
 """Memory-mapped files that do not stay in memory once they have been read."""
 
 import mmap
+from typing import Any
 
-from model.kernels import FloatArray
+import numpy.typing as npt
 
 
-def give_back(mapped: FloatArray) -> None:
+def give_back(mapped: npt.NDArray[Any]) -> None:
     """Let go of what was read of a memory-mapped array; it can be read again. Nothing for any other array.
 
     The system would keep it, and count it as this process's, until memory is short.

@@ -13,7 +13,7 @@ import numpy as np
 
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import DoubleArray, FloatArray, IntArray
+from model.kernels import DoubleArray, FloatArray, HalfArray, IntArray
 from stream.traits import ChunkTraits
 
 DATABASE_FILE = "pool.db"
@@ -130,6 +130,8 @@ class Pool:
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
     heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
+    spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of each chunk's head and tail
+    (`model.spectral`), memory-mapped; None in a pool that was built without.
     traits: what is known of the music at both ends of each chunk.
     """
 
@@ -145,6 +147,7 @@ class Pool:
     heads: FloatArray
     tails: FloatArray
     traits: ChunkTraits
+    spectra: HalfArray | None = None
 
     def __len__(self) -> int:
         return len(self.chunk_song)

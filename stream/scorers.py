@@ -1,18 +1,30 @@
 """Opens the scorer that a model and a pool ask for; what does not fit is refused with a sentence."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-
-from model.contract import GraphSpec, ModelContract, load_contract
+from model.contract import ModelContract, load_contract
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
+from stream.embeddings import pool_embeddings
 from stream.index import EdgeIndex
-from stream.pair_scorer import PairScorer
 from stream.pool import Pool
 from stream.precomputed import MatrixScorer, matrix_path, open_matrix
 from stream.scorer import Scorer
 from stream.split_scorer import SplitScorer
+from stream.tower_scorer import TowerScorer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Asked:
+    """What a scorer is opened for."""
+
+    folder: Path
+    contract: ModelContract
+    pool: Pool
+    threads: int
+    precomputed: bool
 
 
 def open_scorer(
@@ -23,68 +35,61 @@ def open_scorer(
     Scores that `endlos precompute` left in the pool are used, unless not `precomputed`.
     """
     contract = load_contract(folder)
-    _check_approach(folder, contract)
-    index = EdgeIndex.from_pool(pool, contract.edge_samples)
-    if precomputed:
-        matrix = open_matrix(matrix_path(pool, folder, contract), len(pool))
-        if matrix is not None:
-            return MatrixScorer(matrix), index
-    if "split" in contract.graphs:
-        graph = contract.graphs["split"]
-        constants = _checked_session(folder, graph, 1).run(None, {})
-        tensors = {spec.name: value for spec, value in zip(graph.outputs, constants, strict=True)}
-        return SplitScorer(tensors, index, threads=threads), index
-    return PairScorer(_checked_session(folder, contract.graphs["pair"], threads), index), index
-
-
-def _check_approach(folder: Path, contract: ModelContract) -> None:
-    if contract.approach != "binary" or "pair" not in contract.graphs:
+    if contract.approach not in _APPROACHES:
         raise ModelError(
-            f"{folder} is a model of approach {contract.approach!r}, this endlos plays approach 'binary'; "
-            "train one with `endlos train --approach binary`"
+            f"{folder} is a model of approach {contract.approach!r}, this endlos plays "
+            f"{' and '.join(repr(name) for name in _APPROACHES)}; train one of these with `endlos train`"
         )
     if contract.edge_rate_hz != EDGE_RATE_HZ:
         raise ModelError(
             f"{folder} wants edges at {contract.edge_rate_hz} Hz, pools keep them at {EDGE_RATE_HZ} Hz; "
             "train the model again"
         )
+    asked = _Asked(folder=folder, contract=contract, pool=pool, threads=threads, precomputed=precomputed)
+    return _APPROACHES[contract.approach](asked)
+
+
+def _open_binary(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
+    folder, contract = asked.folder, asked.contract
+    _check_pair(folder, contract)
+    index = EdgeIndex.from_pool(asked.pool, contract.edge_samples)
+    if asked.precomputed:
+        matrix = open_matrix(matrix_path(asked.pool, folder, contract), len(asked.pool))
+        if matrix is not None:
+            return MatrixScorer(matrix), index
+    # Here, because nothing else of a running stream needs onnxruntime, which takes tens of MB.
+    from stream.graphs import open_graph
+    from stream.pair_scorer import PairScorer
+
+    if "split" in contract.graphs:
+        graph = contract.graphs["split"]
+        constants = open_graph(folder, graph, threads=1).run(None, {})
+        tensors = {spec.name: value for spec, value in zip(graph.outputs, constants, strict=True)}
+        return SplitScorer(tensors, index, threads=asked.threads), index
+    return PairScorer(open_graph(folder, contract.graphs["pair"], threads=asked.threads), index), index
+
+
+def _open_tower(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
+    contract = asked.contract
+    assert contract.calibration is not None  # the contract of a tower has one
+    embeddings = pool_embeddings(asked.pool, asked.folder, contract, threads=asked.threads)
+    # Its edges decide nothing but what is nearest when the model fails.
+    index = EdgeIndex.from_pool(asked.pool, contract.edge_samples, preload_bytes=0)
+    return TowerScorer(embeddings, contract.calibration), index
+
+
+_APPROACHES: dict[str, Callable[[_Asked], tuple[Scorer, EdgeIndex]]] = {
+    "binary": _open_binary,
+    "tower": _open_tower,
+}
+
+
+def _check_pair(folder: Path, contract: ModelContract) -> None:
+    if "pair" not in contract.graphs:
+        raise ModelError(f"{folder} has no graph for pairs of chunks; train or copy the model again")
     seen, edge = contract.graphs["pair"].inputs, contract.edge_samples
     if len(seen) != 1 or seen[0].shape != (None, 2 * edge, 1):
         raise ModelError(
             f"{folder} says that its edges have {edge} samples, and its graph sees "
             f"{[tensor.shape for tensor in seen]}; train or copy the model again"
         )
-
-
-def _checked_session(folder: Path, graph: GraphSpec, threads: int) -> onnxruntime.InferenceSession:
-    """Load a graph whose tensors are as promised."""
-    session = _session(folder / graph.file, threads)
-    _check_tensors(folder / graph.file, session, graph)
-    return session
-
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    # Idle workers must sleep: spinning would take a core from the audio threads.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises many types of its own, none with a public root
-        raise ModelError(f"{path} is not a graph that can be run; train or copy the model again") from error
-
-
-def _check_tensors(path: Path, session: onnxruntime.InferenceSession, graph: GraphSpec) -> None:
-    for role, found, promised in (
-        ("input", session.get_inputs(), graph.inputs),
-        ("output", session.get_outputs(), graph.outputs),
-    ):
-        shapes = [(t.name, tuple(d if isinstance(d, int) else None for d in t.shape)) for t in found]
-        expected = [(t.name, t.shape) for t in promised]
-        if shapes != expected:
-            raise ModelError(
-                f"{path} has the {role} {shapes}, its model.json promises {expected}; "
-                "train or copy the model again"
-            )

@@ -8,6 +8,7 @@ little (`benchmarks/bench_index.py` shows both), and the other core has audio to
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,10 +129,11 @@ class EmbeddingIndex:
             raise PoolError(f"{folder} holds embeddings of {len(index)} chunks, expected {chunks}; {todo}")
         return index
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Path, more: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         """Write a folder for `open`, beside and renamed, in place of an older one.
 
-        Whoever has the older one open keeps it. `PoolError` when the disk is full or may not be written.
+        more: other arrays that belong beside them, by name. Whoever has the older one open keeps it.
+        `PoolError` when the disk is full or may not be written.
         """
         beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
         older = beside.with_suffix(".old")
@@ -144,7 +146,7 @@ class EmbeddingIndex:
         }
         try:
             beside.mkdir(parents=True)
-            for name, array in self._arrays().items():
+            for name, array in {**self._arrays(), **(more or {})}.items():
                 np.save(beside / f"{name}.npy", array, allow_pickle=False)
             (beside / INDEX_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
             with suppress(FileNotFoundError):
@@ -157,6 +159,23 @@ class EmbeddingIndex:
         finally:
             for left in (beside, older):
                 shutil.rmtree(left, ignore_errors=True)
+
+    def take(self, rows: IntArray) -> "EmbeddingIndex":
+        """Return the embeddings of some chunks, in the order of `rows` `(n,)` int64, in memory."""
+        return self._with({name: array[rows] for name, array in self._arrays().items()})
+
+    def with_rows(self, rows: IntArray, other: "EmbeddingIndex") -> "EmbeddingIndex":
+        """Return these embeddings with those of `other` in their place at `rows`; metric `dot` only.
+
+        rows: `(len(other),)` int64. The others stay what they are, to the bit.
+        """
+        if self.metric != "dot" or (other.metric, other.width) != (self.metric, self.width):
+            raise ValueError(f"{other.metric} embeddings of {other.width} do not go among {self.metric} ones")
+        theirs = other._arrays()
+        arrays = {name: array.copy() for name, array in self._arrays().items()}
+        for name, array in arrays.items():
+            array[rows] = theirs[name]
+        return self._with(arrays)
 
     def __len__(self) -> int:
         return len(self.predecessors)
@@ -177,8 +196,7 @@ class EmbeddingIndex:
         scores = np.empty(len(candidates), dtype=np.float32)
         for first in range(0, len(candidates), SLICE_ROWS):
             part = candidates[first : first + SLICE_ROWS]
-            rows, scales = self.successors[part], self.successor_scales[part]
-            rows.flags.writeable = scales.flags.writeable = False
+            rows, scales = _frozen(self.successors[part]), _frozen(self.successor_scales[part])
             scores[first : first + SLICE_ROWS] = self._scores(reference, rows, scales)
         return scores
 
@@ -201,6 +219,14 @@ class EmbeddingIndex:
         else:
             _negative_differences(row, np.float32(self.successor_scales[0] / self.width), rows, scores)
         return scores
+
+    def _with(self, arrays: dict[str, npt.NDArray[Any]]) -> "EmbeddingIndex":
+        return EmbeddingIndex(
+            metric=self.metric,
+            width=self.width,
+            key=self.key,
+            **{name: _frozen(array) for name, array in arrays.items()},
+        )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {name: getattr(self, name) for name in _ARRAYS}
@@ -232,9 +258,13 @@ def _quantised(embeddings: FloatArray, offset: float, scale: float | None) -> tu
         scales[part] = np.abs(values).max(axis=1) / LEVELS if scale is None else scale
         divisors = np.where(scales[part] > 0, scales[part], np.float32(1.0))
         rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -LEVELS, LEVELS)
-    # Like those that are memory-mapped, so that kernels are compiled once, for arrays nobody writes to.
-    rows.flags.writeable = scales.flags.writeable = False
-    return rows, scales
+    return _frozen(rows), _frozen(scales)
+
+
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make an array read-only, as a memory-mapped one is: kernels are compiled once, for such arrays."""
+    array.flags.writeable = False
+    return array
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:

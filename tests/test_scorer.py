@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import stream.scorers
 from model.contract import CONTRACT_FILE
 from model.errors import ModelError
+from stream.graphs import open_session
 from stream.pair_scorer import BATCH_ROWS, PairScorer
 from stream.pool import Pool
 from stream.scorers import open_scorer
@@ -41,7 +41,7 @@ def test_scores_are_the_models_for_every_candidate(pool: Pool, model: Path) -> N
 
 def test_rows_are_kept_within_their_bound(pool: Pool, model: Path) -> None:
     _, index = open_scorer(model, pool)
-    session = stream.scorers._session(model / "pair.onnx", 1)
+    session = open_session(model / "pair.onnx", threads=1)
     runs = 0
 
     class Counting:
@@ -91,7 +91,7 @@ def test_tensors_other_than_promised(pool: Pool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("approach", "tower", "approach 'binary'"),
+        ("approach", "forecast", "plays 'binary' and 'tower'"),
         ("edge_rate_hz", 1000, "1000 Hz"),
         ("format_version", 99, "format 99"),
         ("edge_samples", 1, "at least 2 samples"),

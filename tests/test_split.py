@@ -19,11 +19,12 @@ from model.kernels import FloatArray
 from model.networks import fast_network, seed_network
 from model.split import SplitWeights, score_split, split_weights
 from stream.decode import decode
+from stream.graphs import open_session
 from stream.pair_scorer import PairScorer
 from stream.pool import Pool
 from stream.recurrence import Recurrence, _tanh
 from stream.scorer import ScoringLateError
-from stream.scorers import _session, open_scorer
+from stream.scorers import open_scorer
 from stream.split_scorer import BLOCK_ROWS, SplitScorer, _blocks
 from tests.pools import make_pool, noise_song
 
@@ -125,7 +126,7 @@ def test_it_equals_the_unsplit_graph(edge: int, tmp_path: Path) -> None:
     index = noise_index(edge, 300, edge)
     path = tmp_path / "pair.onnx"
     path.write_bytes(convert(network, edge))
-    unsplit, split = PairScorer(_session(path, 1), index), split_scorer(network, index)
+    unsplit, split = PairScorer(open_session(path, threads=1), index), split_scorer(network, index)
     for reference in (0, 1, 299):
         scores = split.score(reference)
         np.testing.assert_allclose(scores, unsplit.score(reference), rtol=0, atol=TOLERANCE)
@@ -221,7 +222,7 @@ def test_an_exported_model_is_scored_split_and_only_where_it_can_be(pool: Pool, 
     folder = export(network, tmp_path / "model", "seed", edge)
     scorer, index = open_scorer(folder, pool)
     assert isinstance(scorer, SplitScorer)
-    unsplit = PairScorer(_session(folder / "pair.onnx", 1), index)
+    unsplit = PairScorer(open_session(folder / "pair.onnx", threads=1), index)
     np.testing.assert_allclose(scorer.score(7), unsplit.score(7), rtol=0, atol=TOLERANCE)
     export(shaken(fast_network(edge), 0, 0.01), folder, "fast", edge)
     assert not (folder / "split.onnx").exists()
