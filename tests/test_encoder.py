@@ -80,6 +80,17 @@ def test_memory_is_bounded(codec: Codec) -> None:
     assert after - before < 60_000
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_what_is_no_number_is_encoded_as_something(codec: Codec) -> None:
+    sound = music(1.5)
+    for n, wrong in enumerate([np.nan, np.inf, -np.inf, 1e30]):
+        sound[20_000 + n * 10 : 20_005 + n * 10] = wrong
+    encoder, pieces = encode(codec, sound, 1024)
+    heard, rate_hz = decode(encoder.header + b"".join(pieces))
+    assert len(heard) / rate_hz > 1.4
+    assert np.isfinite(heard).all()
+
+
 def test_silence_and_full_scale_are_encoded() -> None:
     for codec in CODECS:
         for level in (0.0, 1.0):

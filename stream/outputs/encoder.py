@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar, Literal, Protocol, cast, get_args
+from typing import ClassVar, Literal, cast, get_args
 
 import av
 import numpy as np
@@ -13,6 +13,8 @@ from av.audio.stream import AudioStream
 
 from model.errors import OutputError
 from model.kernels import FloatArray
+from stream.outputs.coder import BinaryFile, Coder, tame
+from stream.outputs.lame import LameCoder, system_lame
 
 Codec = Literal["mp3", "opus", "vorbis", "aac", "flac"]
 CODECS: tuple[Codec, ...] = get_args(Codec)
@@ -74,11 +76,7 @@ class StreamEncoder:
         self._sink = _Sink()
         self._pages = _OggPages() if _KINDS[codec].ogg else None
         try:
-            self._coder: Coder = (
-                VorbisCoder(self._sink, self.sample_rate_hz, bitrate_kbps)
-                if codec == "vorbis"
-                else LibavCoder(self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True)
-            )
+            self._coder = open_coder(self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True)
         except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
             raise OutputError(
                 f"{codec} at {self.sample_rate_hz} Hz and {bitrate_kbps} kbit/s cannot be encoded ({error}); "
@@ -174,27 +172,17 @@ def _page_size(data: bytes, start: int) -> int | None:
     return 27 + segments + sum(data[start + 27 : start + 27 + segments])
 
 
-class BinaryFile(Protocol):
-    """What an encoder writes to; one that cannot seek has no use for `seek` but to be asked."""
+def open_coder(file: BinaryFile, codec: Codec, rate_hz: int, bitrate_kbps: int, *, live: bool) -> Coder:
+    """Return what encodes into `file`; live: an endless stream, which cannot seek.
 
-    def write(self, data: bytes, /) -> int:
-        """Take all of `data`."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a position, and return it."""
-
-    def tell(self) -> int:
-        """Return the position."""
-
-
-class Coder(Protocol):
-    """One encoder with its container."""
-
-    def encode(self, block: FloatArray) -> None:
-        """Take `(frames, 2)` float32."""
-
-    def close(self) -> None:
-        """Write what is left; nothing the second time."""
+    Raises `ValueError`, or an exception of FFmpeg's or libsndfile's, when there is no such encoding.
+    """
+    if codec == "vorbis":
+        return VorbisCoder(file, rate_hz, bitrate_kbps)
+    lame = system_lame() if codec == "mp3" else None
+    if lame is not None:
+        return LameCoder(lame, file, rate_hz, bitrate_kbps, live=live)
+    return LibavCoder(file, codec, rate_hz, bitrate_kbps, live=live)
 
 
 class Cutter:
@@ -255,7 +243,7 @@ class LibavCoder:
 
     def encode(self, block: FloatArray) -> None:
         """Take `(frames, 2)` float32, any number of frames."""
-        for packet in self._cutter.push(block):
+        for packet in self._cutter.push(tame(block)):
             self._encode_frame(packet)
 
     def close(self) -> None:
@@ -303,7 +291,7 @@ class VorbisCoder:
 
     def encode(self, block: FloatArray) -> None:
         """Take `(frames, 2)` float32, any number of frames."""
-        for part in self._cutter.push(block):
+        for part in self._cutter.push(tame(block)):
             self._file.write(part)
 
     def close(self) -> None:

@@ -13,12 +13,14 @@ import soxr
 
 from model.errors import OutputError
 from model.kernels import FloatArray
-from stream.outputs.encoder import OPUS_RATE_HZ, BinaryFile, Codec, Coder, LibavCoder, VorbisCoder
+from stream.outputs.coder import BinaryFile, Coder
+from stream.outputs.encoder import OPUS_RATE_HZ, Codec, open_coder
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - 4096
 """A WAV file counts its bytes in 32 bits."""
 
+_CODECS: dict[str, Codec] = {".mp3": "mp3", ".ogg": "vorbis", ".opus": "opus"}
 _DEFAULT_KBPS = {".mp3": 192, ".ogg": 192, ".opus": 128}
 
 
@@ -42,14 +44,12 @@ class AudioFileWriter:
             else None
         )
         try:
-            self._coder: Coder
-            if kind in (".mp3", ".opus"):
-                codec: Codec = "mp3" if kind == ".mp3" else "opus"
-                self._coder = LibavCoder(self._disk, codec, rate_hz, bitrate_kbps, live=False)
-            elif kind == ".ogg":
-                self._coder = VorbisCoder(self._disk, rate_hz, bitrate_kbps)
-            else:
-                self._coder = _PcmCoder(self._disk, rate_hz, kind, bits)
+            codec = _CODECS.get(kind)
+            self._coder: Coder = (
+                _PcmCoder(self._disk, rate_hz, kind, bits)
+                if codec is None
+                else open_coder(self._disk, codec, rate_hz, bitrate_kbps, live=False)
+            )
         except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
             self._disk.forget()
             self._disk.close()
