@@ -11,6 +11,8 @@ from model.spectral import SPECTRAL_VERSION
 
 FORMAT_VERSION = 1
 CONTRACT_FILE = "model.json"
+PRETRAINED = Path(__file__).parent / "pretrained"
+DEFAULT_MODEL = "binary-fast"
 TOWER_ROLES = ("ends", "starts")
 """Graphs of approach `tower`: `spectrum` of a tail or of a head -> `embedding`."""
 
@@ -104,8 +106,8 @@ def load_contract(folder: Path) -> ModelContract:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ModelError(
-            f"{folder} is not a model: it has no {CONTRACT_FILE}; "
-            "give the folder that `endlos train --out` wrote"
+            f"{folder} is not a model: it has no {CONTRACT_FILE}; give the folder that "
+            f"`endlos train --out` wrote, or one that endlos carries: {', '.join(carried_models())}"
         ) from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
@@ -155,6 +157,24 @@ def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
     )
 
 
-def carried_model() -> Path:
-    """Return the folder of the model that the package carries and plays with by default."""
-    return Path(__file__).parent / "pretrained" / "binary-fast"
+def carried_model(name: str = DEFAULT_MODEL) -> Path:
+    """Return the folder of a model that the package carries, by default of the one it plays with."""
+    return PRETRAINED / name
+
+
+def carried_models() -> list[str]:
+    """Return the names of the models that the package carries."""
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONTRACT_FILE}"))
+
+
+def chosen_model(choice: Path | None) -> Path:
+    """Return the folder that a person means: a folder, the name of a carried model, or None, the default.
+
+    A folder of that name goes before a carried model. Whether it holds a model is for `load_contract` to say.
+    """
+    if choice is None:
+        return carried_model()
+    folder = choice.expanduser()
+    if not folder.exists() and choice.name == str(choice) and choice.name in carried_models():
+        return carried_model(choice.name)
+    return folder

@@ -99,6 +99,10 @@ class Towers:
         """Names the very graphs: a model trained anew has another name."""
         return content_hash(self.folder, self.contract)
 
+    def place(self, home: Path) -> Path:
+        """Return where the embeddings of the generation in the folder `home` stand."""
+        return home / FOLDER / self.name
+
     @property
     def key(self) -> str:
         """What the embeddings were computed from."""
@@ -151,7 +155,7 @@ def pool_embeddings(
             "the embeddings of %d chunks are computed first; `endlos precompute` does that beforehand",
             len(pool),
         )
-    embedded = embeddings(chunks, towers, earlier_homes(pool.folder, home), threads=threads)
+    embedded = embeddings(chunks, towers, earlier_homes(home), threads=threads)
     if write:
         try:
             keep(home, towers, chunks, embedded.index)
@@ -162,7 +166,7 @@ def pool_embeddings(
 
 def opened(home: Path, towers: Towers, chunks: Chunks) -> EmbeddingIndex | None:
     """Map the embeddings in the generation folder `home`; None when there are none of these very chunks."""
-    folder = home / FOLDER / towers.name
+    folder = towers.place(home)
     if not folder.is_dir():
         return None
     try:
@@ -205,11 +209,11 @@ def embeddings(
 
 def keep(home: Path, towers: Towers, chunks: Chunks, index: EmbeddingIndex) -> None:
     """Write embeddings into the generation folder `home`, for `opened`; `PoolError` when that cannot be."""
-    index.write(home / FOLDER / towers.name, {CHUNKS: chunks.identities})
+    index.write(towers.place(home), {CHUNKS: chunks.identities})
 
 
-def earlier_homes(pool_folder: Path, home: Path) -> list[Path]:
-    """Return the folders of the other generations of a pool, newest first."""
+def earlier_homes(home: Path) -> list[Path]:
+    """Return the folders of the other generations of the same pool, newest first."""
     return sorted(
         (path for path in home.parent.glob("*") if path.name.isdigit() and path != home), reverse=True
     )
@@ -243,7 +247,7 @@ class _Known:
     @classmethod
     def among(cls, chunks: Chunks, towers: Towers, homes: Sequence[Path]) -> "_Known | None":
         """Return those of the first of `homes` that has any; None when none has."""
-        for folder in (home / FOLDER / towers.name for home in homes):
+        for folder in (towers.place(home) for home in homes):
             # Tidied away meanwhile, or damaged: the next one, then.
             with suppress(PoolError):
                 theirs = _identities_in(folder)

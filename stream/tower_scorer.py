@@ -19,7 +19,7 @@ class TowerScorer:
 
     def __init__(self, embeddings: EmbeddingIndex, calibration: Mapping[str, float]) -> None:
         """embeddings: metric `dot`, in pool order. calibration: `scale` and `offset` of the logit."""
-        self._embeddings = embeddings
+        self.embeddings = embeddings
         self._scale = np.float32(calibration["scale"])
         self._offset = np.float32(calibration["offset"])
         self._last: tuple[int, FloatArray] | None = None
@@ -30,7 +30,7 @@ class TowerScorer:
         """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
         if candidates is None:
             return self.kept(reference)
-        return self._probabilities(self._embeddings.scores(reference, candidates))
+        return self._probabilities(self.embeddings.scores(reference, candidates))
 
     def kept(self, reference: int) -> FloatArray:
         """Return the scores of all `N` chunks, as good as known: they take less than the draw that follows.
@@ -39,7 +39,7 @@ class TowerScorer:
         """
         last = self._last
         if last is None or last[0] != reference:
-            row = self._probabilities(self._embeddings.scores(reference))
+            row = self._probabilities(self.embeddings.scores(reference))
             row.flags.writeable = False
             last = self._last = (reference, row)
         return last[1]

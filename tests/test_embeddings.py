@@ -12,7 +12,6 @@ import pytest
 import stream.embeddings
 from model.contract import load_contract
 from model.errors import ModelError, PoolError
-from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream.embeddings import SLICE_ROWS, Chunks, Towers, embeddings, opened, pool_embeddings
 from stream.index import EdgeIndex
 from stream.pool import Pool, generation_folder
@@ -21,18 +20,10 @@ from stream.shortlist import EmbeddingIndex
 from stream.tower_scorer import TowerScorer
 from tests.models import TINY_CALIBRATION, tiny_embeddings, write_tiny_model, write_tiny_towers
 from tests.pools import make_pool, noise_song
+from tests.spectra import with_spectra
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WIDTH = 24
-
-
-def with_spectra(pool: Pool) -> Pool:
-    """Give every chunk spectra that follow from what it is, the same in every generation."""
-    spectra = np.empty((len(pool), 2, SPECTRUM_FRAMES, SPECTRUM_BINS), dtype=np.float16)
-    for row, (name, start, _) in enumerate(pool.chunk_keys()):
-        rng = np.random.default_rng([*name.encode(), start])
-        spectra[row] = rng.uniform(-90.0, -10.0, spectra.shape[1:])
-    return replace(pool, spectra=spectra)
 
 
 @pytest.fixture

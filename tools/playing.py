@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model.contract import chosen_model
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
@@ -75,7 +76,7 @@ def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", endin
     require_places(outputs)
     chosen = EngineSettings(
         planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
-        model=settings.model.expanduser() if settings.model else None,
+        model=chosen_model(settings.model),
         engine_rate_hz=_card_rate_hz(outputs),
         simulate_slow_ms=settings.simulate_slow_ms,
     )

@@ -16,7 +16,7 @@ class Budgets:
     first_sound_s: float = 1.0
     """From the start of the process to the first block that is not silent, the slowest of several."""
     carried_p99_ms: float = 150.0
-    """A decision of the carried model over 1,800 candidates."""
+    """A decision of the carried model of approach `binary` over 1,800 candidates."""
     embedded_p99_ms: float = 10.0
     """A decision over 1,800 candidates where something was computed before: embeddings, or whole rows."""
     exact_p99_ms: float = 1500.0

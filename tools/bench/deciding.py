@@ -7,7 +7,7 @@ around the scorer. Every reference is one whose scores are not known yet, but wh
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from model.contract import carried_model, load_contract
 from model.kernels import IntArray
+from stream.embeddings import pool_embeddings
 from stream.generation import Generation
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
@@ -24,6 +25,7 @@ from stream.scorer import Scorer
 from stream.scorers import open_scorer
 from stream.spans import SpanReader
 from stream.split_scorer import SplitScorer
+from stream.tower_scorer import TowerScorer
 from tools.bench.figures import Figure, quantile_figure
 from tools.bench.pools import resized
 from tools.bench.settings import BenchSettings
@@ -31,6 +33,8 @@ from tools.bench.settings import BenchSettings
 QUESTION = "decisions"
 SIZES = (100, 1_800, 10_000)
 BUDGETED_SIZE = 1_800
+BINARY_MODEL = "binary-fast"
+"""The carried model that every other one is measured beside."""
 _THREADS = 2
 _PLENTY_S = 3600.0
 _WARM_UPS = 2
@@ -50,14 +54,17 @@ class Approach:
     open: Callable[[Pool], tuple[Scorer, EdgeIndex]]
     p99_at_most_ms: float | None
     repeats: int
-    first: bool = False
-    """Whether what does not depend on the model is measured beside it."""
+    rungs: bool = False
+    """Whether the rungs below a full score are measured beside it: known rows, and spectral distance."""
     note: str = ""
 
 
 def measure(settings: BenchSettings) -> list[Figure]:
     """Measure every approach that there is a model for, over each number of candidates."""
-    return decisions(settings, [carried(settings), exact(settings)])
+    approaches = [carried(settings), exact(settings)]
+    if (settings.model or carried_model()) != carried_model(BINARY_MODEL):
+        approaches.insert(1, carried_binary(settings))
+    return decisions(settings, approaches)
 
 
 def decisions(settings: BenchSettings, approaches: Sequence[Approach]) -> list[Figure]:
@@ -76,15 +83,49 @@ def decisions(settings: BenchSettings, approaches: Sequence[Approach]) -> list[F
 
 
 def carried(settings: BenchSettings) -> Approach:
-    """Return the carried model, or the one that was asked for, which has no budget."""
+    """Return the carried model, or the one that was asked for."""
     model = settings.model or carried_model()
+    name = "carried model" if settings.model is None else f"model {model.name}"
+    if load_contract(model).approach == "tower":
+        return replace(_towers(model, settings), name=name)
+    at_most_ms = settings.budgets.carried_p99_ms if settings.model is None else None
+    return replace(_binary(model, settings), name=name, p99_at_most_ms=at_most_ms)
+
+
+def carried_binary(settings: BenchSettings) -> Approach:
+    """Return the carried model that scores every pair."""
+    return _binary(carried_model(BINARY_MODEL), settings)
+
+
+def _towers(model: Path, settings: BenchSettings) -> Approach:
     return Approach(
-        name="carried model" if settings.model is None else f"model {model.name}",
+        name=f"model {model.name}",
+        edge_samples=load_contract(model).edge_samples,
+        open=partial(_open_towers, model, open_pool(settings.pool)),
+        p99_at_most_ms=settings.budgets.embedded_p99_ms,
+        repeats=settings.repeats(1000, 8),
+        note="embeddings at hand",
+    )
+
+
+def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, EdgeIndex]:
+    """Return towers for a pool that was made of `pool`, whose embeddings are repeated as its chunks are."""
+    contract = load_contract(model)
+    assert contract.calibration is not None
+    embeddings = pool_embeddings(pool, model, contract, threads=_THREADS)
+    repeated = embeddings.take(np.arange(len(resized_pool)) % len(pool))
+    index = EdgeIndex.from_pool(resized_pool, contract.edge_samples)
+    return TowerScorer(repeated, contract.calibration), index
+
+
+def _binary(model: Path, settings: BenchSettings) -> Approach:
+    return Approach(
+        name=f"model {model.name}",
         edge_samples=load_contract(model).edge_samples,
         open=partial(open_scorer, model, threads=_THREADS, precomputed=False),
-        p99_at_most_ms=settings.budgets.carried_p99_ms if settings.model is None else None,
+        p99_at_most_ms=settings.budgets.carried_p99_ms,
         repeats=settings.repeats(200, 8),
-        first=True,
+        rungs=True,
     )
 
 
@@ -110,7 +151,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None
     try:
-        nearest_ms = decide_ms(generation, references, left_s=0.0, rung="nearest")
+        nearest_ms = decide_ms(generation, references, left_s=0.0, rung="nearest") if approach.rungs else []
         full_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
         # What has been scored now: its rows are kept.
         references = references[: _WARM_UPS + len(full_ms)]
@@ -122,7 +163,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     named = partial(quantile_figure, QUESTION, unit="ms")
     full_at_most = approach.p99_at_most_ms if budgeted else None
     figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
-    if approach.first:
+    if approach.rungs:
         figures += [
             named(f"rows precomputed, {size}", values=known_ms, p99_at_most=embedded_ms),
             named(f"band levels alone, {size}", values=nearest_ms, p99_at_most=embedded_ms),

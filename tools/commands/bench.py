@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, plural, print_json
 
 
@@ -18,9 +19,7 @@ def bench(
             show_default="demo songs that endlos makes",
         ),
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
+    model: Model = None,
     only: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +62,7 @@ def bench(
     Starting, decisions, an hour and a day on a virtual clock, the sound card, rendering: about 15 minutes.
     Exit 1 when a figure is past its budget.
     """
+    from model.contract import chosen_model
     from tools.bench.budgets import Budgets, with_changes
     from tools.bench.figures import past_budget
     from tools.bench.plot import plot_figures, require_matplotlib
@@ -84,7 +84,7 @@ def bench(
 
     settings = BenchSettings(
         pool=bench_pool(pool, notice),
-        model=model.expanduser() if model else None,
+        model=chosen_model(model) if model else None,
         device=device,
         quick=quick,
         budgets=budgets,

@@ -6,7 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 Model = Annotated[
-    Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+    Path | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Folder of a model, or the name of one that endlos carries.",
+        show_default="the best that endlos carries",
+    ),
 ]
 ChosenStrategy = Annotated[
     Literal["model", "random", "natural"],

@@ -1,4 +1,4 @@
-"""`endlos precompute`: all scores of a pool, offline."""
+"""`endlos precompute`: what a model computes of a pool, offline."""
 
 import os
 from dataclasses import asdict
@@ -7,28 +7,56 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from tools.precompute import PrecomputeProgress
+    from tools.embed import EmbedReport
+    from tools.precompute import PrecomputeProgress, PrecomputeReport
 
 
 def precompute(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
+    model: Model = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads that score.", show_default="number of cores")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score every chunk after every other, so that playing with MODEL only looks its choices up.
+    """Compute beforehand what playing POOL with MODEL would compute: embeddings, or all scores.
 
-    Interrupted, the same command goes on where it was. After a rebuild only what is new is scored.
+    Interrupted, the same command goes on where it was. After a rebuild only what is new is computed.
     """
-    from model.contract import carried_model
+    from model.contract import chosen_model, load_contract
+
+    folder = chosen_model(model)
+    fill = _embeddings if load_contract(folder).approach == "tower" else _scores
+    report, told = fill(pool.expanduser(), folder, threads or os.cpu_count() or 1, quiet)
+    if as_json:
+        print_json(asdict(report))
+    elif not quiet:
+        print(told)
+
+
+def _embeddings(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[EmbedReport, str]":
+    from tools.embed import embed_pool
+
+    with progress_bar(quiet) as bar:
+        task = bar.add_task("chunks", total=None)
+        report = embed_pool(
+            pool,
+            model,
+            threads=threads,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    return report, (
+        f"{report.path}: embeddings of {plural(report.chunks, 'chunk')}; {report.embedded} embedded in "
+        f"{clock(report.elapsed_s)}, {report.reused} were there"
+    )
+
+
+def _scores(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[PrecomputeReport, str]":
     from tools.precompute import precompute as fill
 
     with progress_bar(quiet) as bar:
@@ -37,17 +65,9 @@ def precompute(
         def show(state: "PrecomputeProgress") -> None:
             bar.update(task, completed=state.done, total=state.total, description="rows")
 
-        report = fill(
-            pool.expanduser(),
-            model.expanduser() if model else carried_model(),
-            threads=threads or os.cpu_count() or 1,
-            progress=show,
-        )
-    if as_json:
-        print_json(asdict(report))
-    elif not quiet:
-        print(
-            f"{report.path}: scores of {plural(report.chunks, 'chunk')}; {report.scored} scored in "
-            f"{clock(report.elapsed_s)}, {report.resumed_rows} rows were there, "
-            f"{report.reused_scores} scores were taken over"
-        )
+        report = fill(pool, model, threads=threads, progress=show)
+    return report, (
+        f"{report.path}: scores of {plural(report.chunks, 'chunk')}; {report.scored} scored in "
+        f"{clock(report.elapsed_s)}, {report.resumed_rows} rows were there, "
+        f"{report.reused_scores} scores were taken over"
+    )

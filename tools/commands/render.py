@@ -61,6 +61,7 @@ def render(
     The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
     wrote with --log comes out again, with every skip.
     """
+    from model.contract import chosen_model
     from stream.decisions import DecisionLog
     from stream.engine import Engine, EngineSettings
     from stream.outputs.file import open_audio_file
@@ -85,7 +86,7 @@ def render(
         else:
             settings = EngineSettings(
                 planner=PlannerSettings(strategy=strategy, seed=seed),
-                model=model.expanduser() if model else None,
+                model=chosen_model(model),
                 engine_rate_hz=rate,
                 fade_s=fade_s,
                 target_lufs=None if keep_loudness else loudness_lufs,

@@ -80,6 +80,7 @@ def serve(
 
     Over HTTP, to Icecast servers, on a sound card; until SIGTERM or Ctrl-C.
     """
+    from model.contract import chosen_model
     from stream.engine import EngineSettings
     from stream.outputs.icecast import icecast_password, parse_icecast_url
     from stream.planner import PlannerSettings
@@ -100,7 +101,7 @@ def serve(
     )
     engine = EngineSettings(
         planner=PlannerSettings(strategy=strategy, seed=new_seed() if seed is None else seed),
-        model=model.expanduser() if model else None,
+        model=chosen_model(model),
         engine_rate_hz=rate,
         fade_s=fade_s,
         target_lufs=loudness_lufs,

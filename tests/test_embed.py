@@ -1,0 +1,47 @@
+"""Embeddings made beforehand: once, for what is new, and told in one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+import tools.embed
+from model.contract import load_contract
+from stream.embeddings import Chunks, Towers, opened
+from stream.pool import Pool, generation_folder
+from tests.commands import run_here
+from tests.models import write_tiny_towers
+from tests.pools import make_pool, noise_song
+from tests.spectra import with_spectra
+from tools.embed import embed_pool
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    pool = with_spectra(make_pool(tmp_path / "pool", [noise_song(6, seed) for seed in range(2)], chunk_s=0.5))
+    monkeypatch.setattr(tools.embed, "open_pool", lambda folder: pool)
+    return pool
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_towers(tmp_path / "towers")
+
+
+def test_they_are_made_once_and_found(pool: Pool, model: Path) -> None:
+    told: list[tuple[int, int]] = []
+    report = embed_pool(
+        pool.folder, model, threads=1, progress=lambda done, total: told.append((done, total))
+    )
+    assert (report.chunks, report.embedded, report.reused) == (len(pool), len(pool), 0)
+    assert told[0] == (0, len(pool)) and told[-1] == (len(pool), len(pool)) and told == sorted(told)
+    towers = Towers(folder=model, contract=load_contract(model))
+    assert report.path.is_dir()
+    assert opened(generation_folder(pool.folder, pool.generation), towers, Chunks.of(pool)) is not None
+    again = embed_pool(pool.folder, model, threads=1)
+    assert (again.embedded, again.reused, again.path) == (0, len(pool), report.path)
+
+
+def test_the_command(pool: Pool, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for expected in (f"{len(pool)} embedded", f"{len(pool)} were there"):
+        assert run_here("precompute", pool.folder, "--model", model) == 0
+        assert expected in capsys.readouterr().out

@@ -1,0 +1,62 @@
+"""Embeddings of a pool for models of approach `tower`, made beforehand, so that playing only maps them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.contract import load_contract
+from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, keep, opened
+from stream.pool import generation_folder, open_pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedReport:
+    """What was done."""
+
+    path: Path
+    chunks: int
+    reused: int
+    """Chunks whose embeddings were there, or were taken over from another generation of the pool."""
+    embedded: int
+    """Chunks that were embedded now."""
+    elapsed_s: float
+
+
+def embed_pool(
+    pool_folder: Path,
+    model: Path,
+    *,
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> EmbedReport:
+    """Leave the embeddings of `model` in the current generation of a pool; what is known is not done again.
+
+    progress: told how many chunks are there, of how many. Raises `PoolError` or `ModelError` for what cannot
+    be read or written, does not fit, or gives no numbers.
+    """
+    began_s = time.monotonic()
+    pool = open_pool(pool_folder)
+    towers = Towers(folder=model, contract=load_contract(model))
+    chunks = Chunks.of(pool)
+    home = generation_folder(pool.folder, pool.generation)
+    tell = progress or (lambda done, total: None)
+    computed = 0
+    if opened(home, towers, chunks) is None:
+        embedded = embeddings(
+            chunks,
+            towers,
+            earlier_homes(home),
+            threads=threads,
+            progress=lambda done: tell(done, len(chunks)),
+        )
+        keep(home, towers, chunks, embedded.index)
+        computed = embedded.computed
+    tell(len(chunks), len(chunks))
+    return EmbedReport(
+        path=towers.place(home),
+        chunks=len(chunks),
+        reused=len(chunks) - computed,
+        embedded=computed,
+        elapsed_s=time.monotonic() - began_s,
+    )
