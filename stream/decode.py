@@ -1,12 +1,11 @@
 """Decodes a file of any format: whole, as the truth, or in spans of a file whose seeks check out."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
-import av
 import numpy as np
 import soundfile
 
@@ -108,15 +107,10 @@ def probe(path: Path) -> AudioInfo:
     except (soundfile.LibsndfileError, TypeError):
         # soundfile's TypeError: a name that ends in .raw, which it takes for samples without a header.
         pass
-    with _pyav_audio(path) as (_, stream):
-        context = stream.codec_context
-        return AudioInfo(
-            sample_rate_hz=context.sample_rate,
-            channels=context.channels,
-            frames=None,
-            codec=context.name,
-            decoder="pyav",
-        )
+    sample_rate_hz, channels, codec = _pyav().describe(path)
+    return AudioInfo(
+        sample_rate_hz=sample_rate_hz, channels=channels, frames=None, codec=codec, decoder="pyav"
+    )
 
 
 def decode(path: Path) -> tuple[FloatArray, int]:
@@ -129,7 +123,7 @@ def decode(path: Path) -> tuple[FloatArray, int]:
     _require_bytes(path)
     decoded = _decode_soundfile(path)
     if decoded is None:
-        decoded = _decode_pyav(path)
+        decoded = _pyav().decode(path)
     audio, sample_rate_hz = decoded
     if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
         raise DecodeError(
@@ -197,7 +191,7 @@ def _decode_soundfile(path: Path) -> tuple[FloatArray, int] | None:
         return None
     if container == "MP3" and _holds_more(path, len(audio)):
         try:
-            more = _decode_pyav(path)
+            more: tuple[FloatArray, int] = _pyav().decode(path)
         except DecodeError:
             return audio, sample_rate_hz
         if len(more[0]) / more[1] > len(audio) / sample_rate_hz:
@@ -208,87 +202,17 @@ def _decode_soundfile(path: Path) -> tuple[FloatArray, int] | None:
 def _holds_more(path: Path, frames: int) -> bool:
     """Return whether the packets of an mp3 last clearly longer than `frames`; nothing is decoded."""
     try:
-        with _pyav_audio(path) as (container, stream):
-            duration = 0
-            try:
-                for packet in container.demux(stream):
-                    duration += packet.duration or 0
-            except av.FFmpegError:
-                pass
-            seconds = float(duration * (stream.time_base or 0))
-            total_frames = seconds * stream.codec_context.sample_rate
+        packet_frames: float = _pyav().packet_frames(path)
     except DecodeError:
         return False
-    return total_frames > frames + _MP3_MARGIN_SAMPLES
+    return packet_frames > frames + _MP3_MARGIN_SAMPLES
 
 
-def _decode_pyav(path: Path) -> tuple[FloatArray, int]:
-    parts: list[FloatArray] = []
-    sample_rate_hz = 0
-    with _pyav_audio(path) as (container, stream):
-        for frame in _pyav_frames(container, stream):
-            if sample_rate_hz == 0:
-                sample_rate_hz = frame.sample_rate
-            elif frame.sample_rate != sample_rate_hz:
-                raise DecodeError(
-                    f"{path} changes its sample rate from {sample_rate_hz} to {frame.sample_rate} Hz, "
-                    "expected one rate; convert the file"
-                )
-            parts.append(
-                to_stereo(_float_samples(frame), [channel.name for channel in frame.layout.channels])
-            )
-    if not parts:
-        raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
-    return np.concatenate(parts), sample_rate_hz
+def _pyav() -> ModuleType:
+    """Return `stream.decode_pyav`: a stream that plays from libsndfile does without FFmpeg's libraries."""
+    from stream import decode_pyav
 
-
-def _pyav_frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield every frame that can be decoded; a damaged packet is left out, a damaged container ends it."""
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        try:
-            frames = packet.decode()
-        except av.FFmpegError:
-            continue
-        for frame in frames:
-            if isinstance(frame, av.AudioFrame) and frame.samples > 0:
-                yield frame
-
-
-def _float_samples(frame: av.AudioFrame) -> FloatArray:
-    """Return the samples of a frame of any format as `(frames, channels)` float32, full scale 1."""
-    raw = frame.to_ndarray()
-    samples = raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
-    if raw.dtype == np.uint8:
-        return (samples.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
-    if np.issubdtype(raw.dtype, np.integer):
-        # In double precision, so that 24 bits in the upper part of 32 arrive exactly.
-        return (samples / 2.0 ** (8 * raw.dtype.itemsize - 1)).astype(np.float32)
-    return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-@contextmanager
-def _pyav_audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
-    try:
-        # Only this file: a playlist in disguise must not make FFmpeg open other addresses.
-        container = av.open(
-            str(path.absolute()), metadata_errors="replace", options={"protocol_whitelist": "file"}
-        )
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(
-            f"{path} is not audio that can be decoded ({_reason(error)}); convert it, or remove it"
-        ) from error
-    with container:
-        if not container.streams.audio:
-            raise DecodeError(f"{path} holds no audio; remove it from the music folder")
-        stream = container.streams.audio[0]
-        if not stream.codec_context or not stream.codec_context.sample_rate:
-            raise DecodeError(f"{path} has audio of an unknown kind; convert it, or remove it")
-        yield container, stream
+    return decode_pyav
 
 
 def _require_bytes(path: Path) -> None:
