@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 
 MIN_WAIT_S = 0.002
 MAX_WAIT_S = 0.02
+"""A leader is looked at this often."""
+MAX_WAIT_ALONE_S = 0.5
+"""Without a leader there is nothing to see but the clock; skips, pauses and the end wake the pacer."""
+LEADER_BLOCK_FRAMES = 1024
+ALONE_BLOCK_FRAMES = 8192
+"""Encoders take what there is in pieces of about this length; each block less is a thread less to wake."""
 LATE_S = 0.05
 WARN_LATENESS_S = 0.2
 WARN_INTERVAL_S = 10.0
@@ -66,15 +72,18 @@ class Pacer:
         engine_rate_hz: int,
         *,
         leader: Leader | None = None,
-        block_frames: int = 1024,
+        block_frames: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
         """Make one that stands still.
 
         render: returns the next frames, `(frames, 2)` float32. outputs: all of them, `leader` among them or
-        not. block_frames: what is pulled at once. clock, wait: seconds, for a simulated wall clock.
+        not. block_frames: what is pulled at once; None: `LEADER_BLOCK_FRAMES` where there is a leader, else
+        `ALONE_BLOCK_FRAMES`. clock, wait: seconds, for a simulated wall clock.
         """
+        if block_frames is None:
+            block_frames = LEADER_BLOCK_FRAMES if leader is not None else ALONE_BLOCK_FRAMES
         if block_frames < 1:
             raise ValueError(f"a block of {block_frames} frames, expected at least 1")
         self._render = render
@@ -83,6 +92,7 @@ class Pacer:
         self._outputs += [output for output in outputs if output is not leader]
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
+        self._max_wait_s = MAX_WAIT_S if leader is not None else MAX_WAIT_ALONE_S
         self._clock_s = clock
         self._wait_s = wait or self._wait_for_wake
 
@@ -269,7 +279,7 @@ class Pacer:
     def _rest(self) -> None:
         """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
         self._clock = "paused"
-        self._wait(MAX_WAIT_S)
+        self._wait(self._max_wait_s)
         self._anchor_s = self._leader_moved_s = self._clock_s()
         self._anchor_frames = self._blocks * self._block_frames
 
@@ -305,7 +315,7 @@ class Pacer:
             log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
 
     def _wait(self, wanted_s: float) -> None:
-        self._wait_s(min(max(wanted_s, MIN_WAIT_S), MAX_WAIT_S))
+        self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
 
     def _wait_for_wake(self, timeout_s: float) -> None:
         self._wake.wait(timeout_s)

@@ -8,7 +8,14 @@ import pytest
 from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State
-from stream.pacer import GIVE_UP_LATENESS_S, LEADER_START_S, MAX_WAIT_S, Pacer
+from stream.pacer import (
+    ALONE_BLOCK_FRAMES,
+    GIVE_UP_LATENESS_S,
+    LEADER_BLOCK_FRAMES,
+    LEADER_START_S,
+    MAX_WAIT_S,
+    Pacer,
+)
 from tests.heard import wait_until
 
 RATE_HZ = 44_100
@@ -170,6 +177,43 @@ def test_the_wall_clock_paces_where_there_is_no_leader() -> None:
     assert np.array_equal(joined[:, 0], np.arange(len(joined), dtype=np.float32))
     status = bench.pacer.status()
     assert (status.clock, status.late_blocks, status.clock_resets) == ("wall", 0, 0)
+
+
+@pytest.mark.parametrize("led", [True, False])
+def test_without_a_leader_it_wakes_only_when_a_block_is_due(led: bool) -> None:
+    clock = SimulatedClock()
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        clock.pass_by(seconds)
+
+    outputs = [Collector()]
+    leader = Card(clock) if led else None
+    pacer = Pacer(Engine(clock).render, outputs, RATE_HZ, leader=leader, clock=clock, wait=wait)
+    end_s = clock() + 10
+    while clock() < end_s:
+        pacer.step()
+    assert {len(block) for block in outputs[0].blocks} == {LEADER_BLOCK_FRAMES if led else ALONE_BLOCK_FRAMES}
+    # A wait for each block, and not one more; a leader is looked at more often.
+    assert len(waits) >= 300 if led else len(waits) == len(outputs[0].blocks) == 54
+
+
+def test_a_wait_ends_when_something_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # One frame a second: the next block is due an hour from now.
+    monkeypatch.setattr("stream.pacer.MAX_WAIT_ALONE_S", 3600.0)
+    collector, engine = Collector(), Engine(SimulatedClock())
+    pacer = Pacer(engine.render, [collector], 1, block_frames=3600)
+    pacer.start()
+    wait_until(lambda: len(collector.blocks) == 1, "the first block is there")
+    pacer.skip(engine.skip)
+    wait_until(lambda: engine.skips == 1, "it skips")
+    pacer.pause(True)
+    wait_until(lambda: pacer.status().clock == "paused", "it stands still")
+    pacer.pause(False)
+    wait_until(lambda: pacer.status().clock == "wall", "it goes on")
+    pacer.stop()
+    assert pacer.status().clock == "stopped"
 
 
 @pytest.mark.parametrize("ppm", [-20_000.0, 200.0, 20_000.0])
@@ -393,7 +437,7 @@ def test_what_the_engine_raises_closes_the_outputs_and_reaches_whoever_waits() -
         raise RuntimeError(f"no {frames} frames")
 
     collector = Collector()
-    pacer = Pacer(render, [collector], RATE_HZ)
+    pacer = Pacer(render, [collector], RATE_HZ, block_frames=1024)
     pacer.start()
     with pytest.raises(RuntimeError, match="no 1024 frames"):
         pacer.wait(10)

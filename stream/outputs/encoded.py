@@ -12,7 +12,10 @@ from stream.outputs.base import OutputStatus, State
 from stream.outputs.encoder import Codec, StreamEncoder
 from stream.outputs.feed import EncoderFeed, audible
 
-POLL_S = 0.03
+POLL_S = 0.25
+"""How often the worker looks for sound: to encode much at once costs less than to wake often."""
+FIRST_POLL_S = 0.03
+"""The same until something has been delivered."""
 FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 STEADY_S = 10.0
@@ -160,7 +163,7 @@ class EncodedOutput:
     def _wait(self, wait_s: float) -> None:
         """Wait, throwing away what is offered meanwhile."""
         until_s = time.monotonic() + wait_s
-        while time.monotonic() < until_s and not self._stop.wait(POLL_S):
+        while time.monotonic() < until_s and not self._stop.wait(FIRST_POLL_S):
             self._feed.discard()
 
     def _session(self) -> None:
@@ -180,7 +183,7 @@ class EncodedOutput:
                 block = tail if block is None else np.concatenate([block, tail])
             if block is None:
                 self._attend()
-                self._stop.wait(POLL_S)
+                self._stop.wait(FIRST_POLL_S if header_is_due else POLL_S)
                 continue
             data = encoder.encode(block)
             if last:
