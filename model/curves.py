@@ -1,5 +1,6 @@
-"""The picture of a training: loss, accuracy and AUC of the three validations over the epochs."""
+"""The picture of a training: its figures over the epochs, on each set that is measured on."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,18 @@ PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("au
 """Figure, label, and what guessing gives."""
 
 
-def draw_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> None:
-    """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed."""
+def draw_curves(
+    history: list[dict[str, Any]],
+    path: Path,
+    *,
+    title: str,
+    panels: Sequence[tuple[str, str, float]] = PANELS,
+    styles: Mapping[str, Mapping[str, str]] = STYLES,
+) -> None:
+    """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed.
+
+    panels: figure, label, and what guessing gives. styles: how each set that is measured on is drawn.
+    """
     # The classes themselves, not pyplot: no window system, no state outside this function.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -23,10 +34,10 @@ def draw_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> Non
     measured = [row for row in history if row["validations"]]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(1, len(PANELS))
-    for axes, (key, label, chance) in zip(panels, PANELS, strict=True):
+    drawn = figure.subplots(1, len(panels))
+    for axes, (key, label, chance) in zip(drawn, panels, strict=True):
         axes.axhline(chance, color="#999999", linewidth=0.8, linestyle=":", label="guessing")
-        for name, style in STYLES.items():
+        for name, style in styles.items():
             points = [(r["epoch"], r["validations"][name][key]) for r in measured if name in r["validations"]]
             if points:
                 marker = "o" if len(points) < 3 else None
@@ -34,7 +45,7 @@ def draw_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> Non
         axes.set_xlabel("epoch")
         axes.set_ylabel(label)
         axes.grid(alpha=0.25)
-    handles, labels = panels[0].get_legend_handles_labels()
+    handles, labels = drawn[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
     beside = path.with_name(path.name + ".part")

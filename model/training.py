@@ -322,7 +322,7 @@ class _Run:
             "elapsed_s": round(self.elapsed_s(), 1),
             "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
-        _write_json(out / HISTORY_FILE, {"training": training, "metrics": metrics, "epochs": self.history})
+        write_json(out / HISTORY_FILE, {"training": training, "metrics": metrics, "epochs": self.history})
         draw_curves(self.history, out / CURVES_FILE, title=f"binary {self.settings.preset}")
         exported = export_binary(
             self.network,
@@ -349,7 +349,8 @@ class _Run:
         )
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON into `path`, beside and renamed."""
     beside = path.with_name(path.name + ".part")
     beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     beside.replace(path)

@@ -1,0 +1,160 @@
+"""Towers as files: two ONNX graphs checked against Keras, the contract, and the weights to learn on from."""
+
+import io
+import logging
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from model.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, save_contract
+from model.errors import ModelError
+from model.export import OPSET, TOLERANCE, Exported
+from model.features import EDGE_RATE_HZ
+from model.kernels import FloatArray
+from model.quiet import without_noise
+from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.tower_networks import Towers
+
+WEIGHTS_FILE = "weights.npz"
+EDGE_SAMPLES = 441
+"""Of the fallback that the index keeps for when no score is there; the towers see spectra."""
+
+
+def export_towers(
+    towers: Towers,
+    folder: Path,
+    *,
+    preset: str,
+    tails: FloatArray,
+    heads: FloatArray,
+    calibration: dict[str, float],
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Exported:
+    """Write `ends.onnx`, `starts.onnx`, `weights.npz` and `model.json` into `folder`.
+
+    tails, heads: `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` float32, real spectra to compare on. The graphs are
+    checked before anything is written; an older model is unreadable while the new one takes its place.
+    Raises `ModelError` when a graph differs by more than `TOLERANCE`, relative to the largest value, or Keras
+    does not run on TensorFlow.
+    """
+    contents, graphs, difference = {}, {}, 0.0
+    for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads)):
+        graph = convert(tower)
+        found = compare(tower, graph, examples)
+        if not found <= TOLERANCE:
+            raise ModelError(
+                f"the exported {role}.onnx differs from Keras by {found:.1e}, expected at most "
+                f"{TOLERANCE:.0e}; the model was not written; report this with the versions of tensorflow "
+                "and tf2onnx"
+            )
+        difference = max(difference, found)
+        contents[f"{role}.onnx"] = graph
+        graphs[role] = GraphSpec(
+            file=f"{role}.onnx",
+            inputs=(TensorSpec(name="spectrum", shape=(None, SPECTRUM_FRAMES, SPECTRUM_BINS)),),
+            outputs=(TensorSpec(name="embedding", shape=(None, int(tower.output_shape[-1]))),),
+        )
+    contents[WEIGHTS_FILE] = packed_weights(towers)
+    for name, content in contents.items():
+        (folder / f"{name}.part").write_bytes(content)
+    (folder / CONTRACT_FILE).unlink(missing_ok=True)
+    for name in contents:
+        (folder / f"{name}.part").replace(folder / name)
+    contract = ModelContract(
+        approach="tower",
+        preset=preset,
+        edge_rate_hz=EDGE_RATE_HZ,
+        edge_samples=EDGE_SAMPLES,
+        opset=OPSET,
+        graphs=graphs,
+        training=training,
+        metrics={**metrics, "export_difference": difference},
+        calibration=calibration,
+        spectral_version=SPECTRAL_VERSION,
+    )
+    save_contract(contract, folder)
+    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
+    return Exported(contract=contract, files=files, difference=difference)
+
+
+def convert(tower: Any) -> bytes:
+    """Return one tower as an ONNX graph: `spectrum` (batch, frames, bins) -> `embedding` (batch, values)."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()}, export needs TensorFlow; "
+            "set KERAS_BACKEND=tensorflow and run the same command with --resume"
+        )
+    with without_noise():
+        import tensorflow
+        import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    side = (None, SPECTRUM_FRAMES, SPECTRUM_BINS)
+    signature = [tensorflow.TensorSpec(side, tensorflow.float32, name="spectrum")]
+
+    def embedded(spectrum: Any) -> dict[str, Any]:
+        return {"embedding": tower(spectrum, training=False)}
+
+    traced = tensorflow.function(embedded, input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    for tensor in (*proto.graph.input, *proto.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    graph: bytes = proto.SerializeToString()
+    return graph
+
+
+def compare(tower: Any, graph: bytes, examples: FloatArray) -> float:
+    """Return the largest difference between Keras and onnxruntime, alone and in one batch.
+
+    In units of the largest value of an embedding: those of ends are as large as the temperature makes them.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    expected = np.asarray(tower.predict_on_batch(examples))
+    together = session.run(["embedding"], {"spectrum": examples})[0]
+    alone = np.concatenate(
+        [session.run(["embedding"], {"spectrum": row[np.newaxis]})[0] for row in examples[:4]]
+    )
+    difference = max(np.abs(together - expected).max(), np.abs(alone - expected[:4]).max())
+    return float(difference / max(1.0, np.abs(expected).max()))
+
+
+def packed_weights(towers: Towers) -> bytes:
+    """Return the towers' weights, half precision, as the content of an .npz file without pickle."""
+    arrays = {
+        f"w{number:03d}": np.asarray(weight, dtype=np.float16)
+        for number, weight in enumerate(towers.both.get_weights())
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def load_weights(towers: Towers, path: Path) -> None:
+    """Put the weights that `path` keeps into the towers; `ModelError` when they do not fit."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            weights = [stored[name].astype(np.float32) for name in sorted(stored.files)]
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path} is missing, so that training cannot go on from it; train without --from"
+        ) from None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ModelError(f"{path} cannot be read ({error}); train without --from") from error
+    if [weight.shape for weight in weights] != [weight.shape for weight in towers.both.get_weights()]:
+        raise ModelError(f"{path} is of towers of another shape; train without --from")
+    towers.both.set_weights(weights)
+
+
+def carried_towers() -> Path:
+    """Return the folder of the towers that the package carries."""
+    return Path(__file__).parent / "pretrained" / "tower"

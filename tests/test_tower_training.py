@@ -1,0 +1,205 @@
+"""Towers: what they look at, how they learn, stop, go on, and become a model that the contract accepts."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from model.checkpoint import CHECKPOINT_FILE
+from model.contract import load_contract
+from model.errors import ModelError
+from model.kernels import BoolArray, DoubleArray, FloatArray
+from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
+from model.tower_data import Seams, SongSet, song_grid
+from model.tower_export import WEIGHTS_FILE, load_weights
+from model.tower_networks import Towers, build_towers
+from model.tower_settings import TOWER_PRESETS, TowerPreset, TowerSettings
+from model.tower_training import (
+    NOT_ASKED,
+    OTHER_SONG,
+    SAME_SONG,
+    TRAINING,
+    TRUE,
+    UNSEEN,
+    TowerProgress,
+    contrast,
+    pair_kinds,
+    train_towers,
+)
+from model.training import TrainingStoppedError
+
+
+def melody(seconds: float, seed: int) -> FloatArray:
+    """Return a song whose pitch and level wander, so that neighbours are alike and distant parts are not."""
+    rng = np.random.default_rng(seed)
+    steps = int(seconds * 4)
+    pitch = 220 * 2 ** (np.cumsum(rng.normal(0, 0.6, steps)) / 12)
+    samples = SPECTRUM_RATE_HZ // 4
+    phase = 2 * np.pi * np.cumsum(np.repeat(pitch, samples)) / SPECTRUM_RATE_HZ
+    mono = 0.3 * np.sin(phase) + 0.1 * np.sin(3 * phase) + rng.normal(0, 0.001, len(phase))
+    return np.stack([mono, mono], axis=1).astype(np.float32)
+
+
+def song_set(seeds: range) -> SongSet:
+    grids = [song_grid(melody(40, seed), SPECTRUM_RATE_HZ) for seed in seeds]
+    return SongSet(grids=grids, source={"songs": [str(seed) for seed in seeds], "digest": str(seeds)})
+
+
+@pytest.fixture(scope="module")
+def train() -> SongSet:
+    return song_set(range(3))
+
+
+@pytest.fixture(scope="module")
+def unseen() -> SongSet:
+    return song_set(range(10, 12))
+
+
+@pytest.fixture(scope="module")
+def towers() -> Towers:
+    return build_towers()
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = TowerPreset(epochs=2, steps_per_epoch=3, songs=2, seams_per_song=6)
+    monkeypatch.setitem(TOWER_PRESETS, "fast", preset)
+
+
+def spectra(count: int, seed: int = 0) -> FloatArray:
+    shape = (count, SPECTRUM_FRAMES, SPECTRUM_BINS)
+    return np.random.default_rng(seed).uniform(-90, -5, shape).astype(np.float32)
+
+
+def stopping(after: int) -> Callable[[TowerProgress], None]:
+    def stop(state: TowerProgress) -> None:
+        if state.step == after:
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_towers_are_small_and_agree_with_their_product(towers: Towers) -> None:
+    tails, heads = spectra(3), spectra(4, 1)
+    ends = np.asarray(towers.ends.predict_on_batch(tails))
+    starts = np.asarray(towers.starts.predict_on_batch(heads))
+    assert ends.shape == (3, 128)
+    assert starts.shape == (4, 128)
+    both = np.asarray(towers.both([tails, heads], training=False))
+    np.testing.assert_allclose(both, ends @ starts.T, atol=1e-3)
+    assert sum(int(np.prod(w.shape)) for w in towers.both.trainable_weights) <= 1_000_000
+
+
+def test_the_loss_is_infonce_among_all_and_in_the_song() -> None:
+    logits = np.array([[2.0, 1.0, 0.5], [0.0, 3.0, -1.0], [0.2, 0.1, 1.0]])
+    kinds = np.array(
+        [[TRUE, SAME_SONG, OTHER_SONG], [NOT_ASKED, TRUE, OTHER_SONG], [OTHER_SONG, OTHER_SONG, TRUE]]
+    )
+    asked = kinds != NOT_ASKED
+    in_song = asked & (kinds != OTHER_SONG)
+
+    def missed(mask: BoolArray) -> DoubleArray:
+        held = np.where(mask, np.exp(logits), 0)
+        right = np.exp(np.diagonal(logits))
+        lost: DoubleArray = -0.5 * (np.log(right / held.sum(axis=1)) + np.log(right / held.sum(axis=0)))
+        return lost
+
+    expected = 0.7 * missed(asked) + 0.3 * missed(in_song)
+    found = contrast(0.3)(kinds.astype(np.float32), logits.astype(np.float32))
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-5)
+
+
+def test_doubles_of_the_true_head_are_not_asked_for() -> None:
+    heads = spectra(3)
+    heads[1] = heads[0]
+    kinds = pair_kinds(Seams(tails=heads, heads=heads, song=np.array([0, 0, 1])))
+    np.testing.assert_array_equal(
+        kinds,
+        [[TRUE, NOT_ASKED, OTHER_SONG], [NOT_ASKED, TRUE, OTHER_SONG], [OTHER_SONG, OTHER_SONG, TRUE]],
+    )
+
+
+def test_a_training_gives_a_model_that_says_what_keras_says(
+    train: SongSet, unseen: SongSet, tmp_path: Path
+) -> None:
+    seen: list[TowerProgress] = []
+    report = train_towers(train, unseen, tmp_path, TowerSettings(evaluate_every=1), progress=seen.append)
+    json.dumps(asdict(report))
+    assert [state.step for state in seen if state.ranks is None] == [1, 2, 3, 4, 5, 6]
+    assert set(report.ranks) == {TRAINING, UNSEEN}
+    assert report.calibrated_on == UNSEEN
+    assert report.export_difference <= 1e-5
+    contract = load_contract(tmp_path)
+    assert contract.approach == "tower"
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "curves.png",
+        "ends.onnx",
+        "history.json",
+        "model.json",
+        "starts.onnx",
+        WEIGHTS_FILE,
+    }
+    kept = build_towers()
+    load_weights(kept, tmp_path / WEIGHTS_FILE)
+    for role, tower in (("ends", kept.ends), ("starts", kept.starts)):
+        session = onnxruntime.InferenceSession(tmp_path / f"{role}.onnx", providers=["CPUExecutionProvider"])
+        tails = spectra(5, 7)
+        expected = np.asarray(tower.predict_on_batch(tails))
+        # The kept weights are rounded to half precision.
+        found = session.run(["embedding"], {"spectrum": tails})[0]
+        np.testing.assert_allclose(found, expected, atol=0.05)
+        assert session.run(["embedding"], {"spectrum": tails[:1]})[0].shape == (1, 128)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_end(train: SongSet, tmp_path: Path) -> None:
+    settings = TowerSettings(validation_share=0, evaluate_every=5)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    train_towers(train, None, whole, settings)
+    with pytest.raises(TrainingStoppedError, match="--resume"):
+        train_towers(train, None, parted, settings, progress=stopping(4))
+    with pytest.raises(ModelError, match="add --resume"):
+        train_towers(train, None, parted, settings)
+    with pytest.raises(ModelError, match="other settings"):
+        train_towers(train, None, parted, TowerSettings(seed=5), resume=True)
+    report = train_towers(train, None, parted, settings, resume=True)
+    assert report.notes == ("resumed after 1 epochs",)
+    ends = [np.load(folder / WEIGHTS_FILE) for folder in (whole, parted)]
+    for name in ends[0].files:
+        np.testing.assert_allclose(ends[0][name], ends[1][name], atol=2e-3, err_msg=name)
+    with pytest.raises(ModelError, match="is finished"):
+        train_towers(train, None, parted, settings, resume=True)
+
+
+def test_training_goes_on_from_learned_weights(train: SongSet, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_towers(train, None, first, TowerSettings(validation_share=0))
+    settings = TowerSettings(validation_share=0, pretrained=True, epochs=1, learning_rate=1e-9)
+    train_towers(train, None, second, settings, weights=first / WEIGHTS_FILE)
+    before, after = (np.load(folder / WEIGHTS_FILE) for folder in (first, second))
+    for name in before.files:
+        np.testing.assert_allclose(before[name], after[name], atol=1e-3)
+    with pytest.raises(ModelError, match="is missing"):
+        train_towers(train, None, tmp_path / "third", settings, weights=tmp_path / "nothing.npz")
+    (tmp_path / "broken.npz").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="cannot be read"):
+        train_towers(train, None, tmp_path / "third", settings, weights=tmp_path / "broken.npz")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"preset": "seed"}, "no preset 'seed' of approach tower"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"learning_rate": 0.0}, "teaches nothing"),
+        ({"validation_share": 1.0}, "validation_share is 1"),
+        ({"seed": -1}, "the seed is -1"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        TowerSettings(**settings)  # type: ignore[arg-type]

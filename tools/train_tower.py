@@ -1,0 +1,174 @@
+"""Training of towers from a pool's songs: grids kept in the pool, songs split, what came of it printed."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.errors import DecodeError, ModelError
+from model.kernels import IntArray
+from model.pairs import split_songs
+from model.quiet import without_noise
+from model.spectral import SPECTRAL_VERSION
+from model.tower_data import GRID_S, GridArray, SongSet, song_grid
+from model.tower_settings import TowerSettings
+from stream.decode import decode
+from stream.pool import Pool, Song, open_pool
+from tools.terminal import print_table
+
+if TYPE_CHECKING:
+    from model.tower_training import TowerProgress, TowerReport
+
+GRID_FOLDER = "grids"
+MOST_SONGS = 500
+"""Songs that are learned from, drawn by the seed: about 3 GB of grids."""
+PRETRAINED = "pretrained"
+
+
+def train_tower(
+    pool_folder: Path,
+    out: Path,
+    settings: TowerSettings,
+    *,
+    start_from: str | None = None,
+    resume: bool = False,
+    prepared: Callable[[int, int], None] | None = None,
+    progress: "Callable[[TowerProgress], None] | None" = None,
+) -> "TowerReport":
+    """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
+
+    start_from: `pretrained` (the model that the package carries) or the folder of a model of approach tower;
+    goes with `settings.pretrained`. prepared: told how many songs of how many have their grid.
+    Raises `PoolError` for a pool that cannot be read, `ModelError` for one that nothing can be learned from,
+    and `model.training.TrainingStoppedError` when it is interrupted.
+    """
+    pool = open_pool(pool_folder)
+    train, unseen = song_sets(pool, settings, prepared)
+    # Importing it takes seconds, so all that can be refused has been refused by now.
+    train_towers = _load_training()
+    report: TowerReport = train_towers(
+        train, unseen, out, settings, weights=_weights(start_from), resume=resume, progress=progress
+    )
+    return report
+
+
+def song_sets(
+    pool: Pool, settings: TowerSettings, prepared: Callable[[int, int], None] | None = None
+) -> tuple[SongSet, SongSet | None]:
+    """Return the songs to learn from and those kept back (None when none are), from dead air to dead air."""
+    songs = np.unique(pool.chunk_song)
+    if settings.validation_share > 0 and len(songs) < 2:
+        raise ModelError(
+            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
+            "add songs, or train with a validation share of 0"
+        )
+    rng = np.random.default_rng([settings.seed, 0])
+    songs = np.sort(rng.permutation(songs)[:MOST_SONGS])
+    kept_back = split_songs(songs, settings.validation_share, rng)
+    grids: dict[int, GridArray] = {}
+    for done, number in enumerate(songs.tolist()):
+        grid = _kept_grid(pool.folder, pool.songs[number])
+        if grid is not None:
+            grids[number] = _sounding(pool, number, grid)
+        if prepared is not None:
+            prepared(done + 1, len(songs))
+    train = _song_set(pool, songs[~kept_back], grids)
+    unseen = _song_set(pool, songs[kept_back], grids)
+    if not train.grids:
+        raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
+    return train, unseen if unseen.grids else None
+
+
+def print_report(report: "TowerReport") -> None:
+    """Print what a training came to: where the successor stands, calibration, notes, files."""
+    for note in report.notes:
+        print(note)
+    print(
+        f"{report.epochs} epochs, {report.steps} batches, {report.learned_parameters} learned parameters, "
+        f"{report.elapsed_s:.0f} s"
+    )
+    print_table(
+        ("measured on", "chunks", "top 1", "top 10", "MRR", "AUC same song", "AUC other songs"),
+        [
+            (
+                name,
+                figures.chunks,
+                f"{figures.top_1:.3f}",
+                f"{figures.top_10:.3f}",
+                f"{figures.mrr:.3f}",
+                f"{figures.auc_same:.3f}",
+                f"{figures.auc_cross:.4f}",
+            )
+            for name, figures in report.ranks.items()
+        ],
+    )
+    print(f"Probabilities are calibrated on {report.calibrated_on}")
+    print(f"Keras and onnxruntime agree to {report.export_difference:.1e}")
+    for path in report.files:
+        print(path)
+
+
+def _song_set(pool: Pool, songs: IntArray, grids: dict[int, GridArray]) -> SongSet:
+    held = [number for number in songs.tolist() if number in grids]
+    digest = hashlib.blake2b(str(SPECTRAL_VERSION).encode(), digest_size=16)
+    for number in held:
+        digest.update(f"{pool.songs[number].audio_hash} {len(grids[number])}".encode())
+    return SongSet(
+        grids=[grids[number] for number in held],
+        source={
+            "songs": [pool.songs[number].name for number in held],
+            "seconds": round(sum(len(grids[number]) for number in held) * GRID_S),
+            "digest": digest.hexdigest(),
+        },
+    )
+
+
+def _kept_grid(folder: Path, song: Song) -> GridArray | None:
+    """Return a song's grid, memory-mapped, made when it is not there; None when the file cannot be read."""
+    kept = folder / GRID_FOLDER / f"{song.audio_hash}.v{SPECTRAL_VERSION}.npy"
+    if not kept.is_file():
+        try:
+            grid = song_grid(*decode(song.path))
+        except DecodeError:
+            return None
+        kept.parent.mkdir(exist_ok=True)
+        beside = kept.with_suffix(".part")
+        with beside.open("wb") as file:
+            np.save(file, grid)
+        beside.replace(kept)
+    mapped: GridArray = np.load(kept, mmap_mode="r")
+    return mapped
+
+
+def _sounding(pool: Pool, number: int, grid: GridArray) -> GridArray:
+    """Return the rows from a song's first chunk to its last: dead air belongs to none."""
+    rows = np.flatnonzero(pool.chunk_song == number)
+    rate_hz = pool.songs[number].sample_rate_hz
+    first = int(pool.start_sample[rows[0]] / rate_hz / GRID_S)
+    last = int(pool.end_sample[rows[-1]] / rate_hz / GRID_S)
+    return grid[first:last]
+
+
+def _weights(start_from: str | None) -> Path | None:
+    if start_from is None:
+        return None
+    from model.tower_export import WEIGHTS_FILE, carried_towers
+
+    folder = carried_towers() if start_from == PRETRAINED else Path(start_from).expanduser()
+    return folder / WEIGHTS_FILE
+
+
+def _load_training() -> "Callable[..., TowerReport]":
+    try:
+        with without_noise():
+            from model.tower_training import train_towers
+    except ModuleNotFoundError as error:
+        if error.name not in {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}:
+            raise
+        raise ModelError(
+            f"training needs the package {error.name}, which is not installed; "
+            "install endlos with its extra: pip install 'endlos[train]'"
+        ) from error
+    return train_towers
