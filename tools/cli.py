@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from model.errors import EndlosError
-from tools.commands import bench, demo, machine, play, pool, precompute, render, serve, train
+from tools.commands import bench, demo, evaluate, machine, play, pool, precompute, render, serve, train
 
 app = typer.Typer(
     name="endlos",
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("demo-songs")(demo.demo_songs)
 app.add_typer(pool.app, name="pool")
 app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
 app.command("play")(play.play)

@@ -1,6 +1,7 @@
 """What a model has to beat: scores from handcrafted distances, each a function of the chunks' spectra."""
 
 import numpy as np
+import numpy.typing as npt
 
 from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray
 from model.seam import SeamSides, seam_terms
@@ -16,7 +17,7 @@ ALIKE_FRAMES = 64
 _SLICE = 256
 
 
-def baseline_scores(name: str, spectra: FloatArray, rng: np.random.Generator) -> FloatArray:
+def baseline_scores(name: str, spectra: npt.NDArray[np.floating], rng: np.random.Generator) -> FloatArray:
     """Return `(N, N)` float32 scores, higher = better.
 
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)`, head and tail.
@@ -71,7 +72,7 @@ def seam_scores(
     return preference_scores(terms, song, successor, rng)
 
 
-def near_identical(spectra: FloatArray) -> BoolArray:
+def near_identical(spectra: npt.NDArray[np.floating]) -> BoolArray:
     """Return `(N, N)` bool: which chunks begin so alike that nobody could tell which one was meant."""
     from scipy.spatial.distance import cdist
 

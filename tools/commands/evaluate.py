@@ -1,0 +1,90 @@
+"""`endlos eval`: does a model know what follows? Ranking figures on songs that it never saw."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from tools.terminal import AsJson, Quiet, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from tools.evaluate.protocol import EvalProgress
+
+
+def evaluate(
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
+    model: Annotated[
+        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
+    ] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(metavar="MODEL", help="Another model in the same table; repeatable.")
+    ] = None,
+    gap_ms: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.0,
+            help="Left out at both ends of every chunk; repeatable.",
+            show_default="0, 5, 20, 50, 100, 250",
+        ),
+    ] = None,
+    cut: Annotated[
+        Literal["equal", "pool"], typer.Option(help="Equal chunks of --chunk-s, or those of the pool.")
+    ] = "equal",
+    chunk_s: Annotated[float, typer.Option(help="Length of equal chunks, in s.")] = 3.0,
+    training_songs: Annotated[
+        bool, typer.Option("--training-songs", help="Ask about songs too that the model was trained on.")
+    ] = False,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.npy",
+            help="Write the N x N scores of the pool's own chunks, row = predecessor, and measure nothing.",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw figures against the gap, and ranks.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how well a model ranks what really follows, with every baseline beside it.
+
+    Songs that the model was trained on are left out. `--scores` writes what the engine goes by.
+    """
+    from model.contract import carried_model
+
+    folder = carried_model() if model is None else model.expanduser()
+    with progress_bar(quiet) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def show(state: "EvalProgress") -> None:
+            bar.update(task, completed=state.done, total=state.total, description=state.what)
+
+        if scores is not None:
+            from tools.evaluate.protocol import write_scores
+
+            write_scores(pool.expanduser(), folder, scores.expanduser(), show)
+            return
+        from tools.evaluate.protocol import GAPS_MS, EvalSettings
+        from tools.evaluate.protocol import evaluate as measure
+
+        settings = EvalSettings(
+            model=folder,
+            beside=tuple(other.expanduser() for other in beside or ()),
+            gaps_ms=tuple(gap_ms) if gap_ms else GAPS_MS,
+            chunk_s=chunk_s if cut == "equal" else None,
+            training_songs=training_songs,
+            seed=seed,
+        )
+        report = measure(pool.expanduser(), settings, show)
+    if plot is not None:
+        from tools.evaluate.plot import plot_report
+
+        plot_report(report, plot.expanduser())
+    if as_json:
+        print_json(report.plain())
+    elif not quiet:
+        from tools.evaluate.table import print_report
+
+        print_report(report)
