@@ -86,6 +86,7 @@ class Ahead:
     for `PATIENCE_S` before it ends.
     `prepare` is called by that thread before it plans: the stream sounds already while models warm up.
     `refresh` is asked now and then for a newer generation to go on in; None when there is none.
+    `rehearse` is given each planned step, to do for the renderer what can be done beforehand.
     """
 
     def __init__(
@@ -95,11 +96,13 @@ class Ahead:
         depth: int,
         prepare: Callable[[], None] | None = None,
         refresh: Callable[[], Generation | None] | None = None,
+        rehearse: Callable[[Step], None] | None = None,
     ) -> None:
         self._planner = planner
         self._depth = depth
         self._prepare = prepare
         self._refresh = refresh
+        self._rehearse = rehearse
         self._changed = threading.Condition()
         self._ready: deque[Step] = deque([planner.next()])
         self._delivered: list[Step] = []
@@ -249,6 +252,8 @@ class Ahead:
                 if plan == self._plan_number:
                     self._ready.append(step)
             _read_ahead(step)
+            if self._rehearse is not None:
+                self._rehearse(step)
 
     def _has_work(self) -> bool:
         return self._closed or not self._is_enough() or bool(self._delivered) or self._anchor is not None

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from model.errors import OutputError
 from stream.generation import Chunk
+from stream.joining import JoinPlan
 from stream.planner import Step
 
 log = logging.getLogger(__name__)
@@ -24,25 +25,38 @@ class Decision:
     before: Chunk | None
     """What was left; None at the start of the stream."""
     left_at_s: float | None
-    """Where in its song it was left: the end of the chunk, or earlier after `next`."""
+    """Where in its song it was left: what of it is heard at the middle of the join."""
+    entered_at_s: float
+    """Where in its song the step's chunk was entered: what of it is heard at the same time."""
     t_out_frames: int
     """Stream time of the middle of the join, in engine frames."""
     engine_rate_hz: int
-    reach_frames: int
-    """The join begins this long before its middle: half the fade and the limiter's lookahead."""
-    fade_frames: int
-    fade_law: str
-    jumped: bool
-    """Whether `next` was pressed: the join came before the chunk's end."""
+    plan: JoinPlan | None
+    """How it was joined; None where the stream begins or goes on naturally."""
+    jump_frames: int | None
+    """Stream time at which `next` took effect; None for a join at the end of a chunk."""
     gain_db: float
     fade_s: float
-    """The setting, of which `fade_frames` may fall short."""
+    """The setting: the longest fade."""
     target_lufs: float | None
+    reach_frames: int
+    """No join begins longer than this before the end of a chunk."""
+
+    @property
+    def fade_frames(self) -> int:
+        """Length of the fade; 0 where nothing is joined."""
+        return self.plan.fade_frames if self.plan else 0
+
+    @property
+    def fade_law(self) -> str:
+        """The law of the fade, in words."""
+        if self.plan:
+            return f"power-complementary, r = {self.plan.correlation:.2f}"
+        return "natural" if self.step.natural else "none"
 
     def as_json(self) -> dict[str, object]:
         """Return the fields of one line, times in seconds."""
-        step = self.step
-        before = self.before
+        step, before, plan = self.step, self.before, self.plan
         return {
             "n": self.n,
             "t_out_s": self.t_out_frames / self.engine_rate_hz,
@@ -56,7 +70,7 @@ class Decision:
             },
             "to": {
                 "song": step.chunk.song.name,
-                "start_s": step.chunk.start_s,
+                "start_s": self.entered_at_s,
                 "chunk": step.chunk.row,
                 **_span(step.chunk),
             },
@@ -71,13 +85,17 @@ class Decision:
             "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
             "fade_s": self.fade_frames / self.engine_rate_hz,
             "fade_law": self.fade_law,
-            "shift_ms": 0.0,
+            "shift_ms": 1e3 * plan.shift_frames / self.engine_rate_hz if plan else 0.0,
             "gain_db": self.gain_db,
-            "jumped": self.jumped,
-            "reach_frames": self.reach_frames,
+            "match_db": plan.match_db if plan else 0.0,
+            "release_s": plan.release_frames / self.engine_rate_hz if plan else 0.0,
+            "jumped": self.jump_frames is not None,
+            "jump_frames": self.jump_frames,
+            "join": plan.as_json() if plan else None,
             "settings": {
                 "engine_rate_hz": self.engine_rate_hz,
                 "fade_s": self.fade_s,
+                "reach_frames": self.reach_frames,
                 "target_lufs": self.target_lufs,
             },
         }

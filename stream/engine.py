@@ -15,6 +15,7 @@ from stream.ahead import Ahead, Immediate, StepSource
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER
+from stream.joining import JoinPlanner, warm_up
 from stream.planner import Planner, PlannerSettings
 from stream.pool import Song, current_generation
 from stream.ranking import top
@@ -31,8 +32,8 @@ class EngineSettings:
     model: Path | None = None
     """Model folder; None takes the one that the package carries."""
     engine_rate_hz: int = 44_100
-    fade_s: float = 0.2
-    """Length of the crossfade at a join; shorter where a chunk is too short for it."""
+    fade_s: float = 0.5
+    """The longest crossfade at a join; how long each is comes from the audio."""
     target_lufs: float | None = -16.0
     """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""
     start_song: str | None = None
@@ -129,12 +130,18 @@ class Engine:
 
         generation = open_current()
         planner = Planner(generation, settings.planner, _start(generation, settings.start_song))
+        joins = JoinPlanner(
+            engine_rate_hz=settings.engine_rate_hz,
+            longest_fade_s=settings.fade_s,
+            target_lufs=settings.target_lufs,
+        )
         source: StepSource = (
             Ahead(
                 planner,
                 depth=settings.plan_ahead,
-                prepare=lambda: _warm_up(generation),
+                prepare=lambda: _warm_up(generation, settings.engine_rate_hz),
                 refresh=newer,
+                rehearse=joins.prepare,
             )
             if live
             else Immediate(planner)
@@ -145,6 +152,7 @@ class Engine:
             fade_s=settings.fade_s,
             target_lufs=settings.target_lufs,
             on_decision=on_decision or _ignore,
+            joins=joins,
         )
         return cls(source, planner, renderer, settings.engine_rate_hz)
 
@@ -190,7 +198,7 @@ class Engine:
         )
 
 
-def _warm_up(generation: Generation) -> None:
+def _warm_up(generation: Generation, engine_rate_hz: int) -> None:
     """Compile, or load, every kernel and run the model once, before the first decision is under time."""
     index = generation.index
     scores = -index.distances_db(0)
@@ -198,6 +206,7 @@ def _warm_up(generation: Generation) -> None:
     top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
     if generation.scorer is not None:
         generation.scorer.score(0, np.zeros(1, dtype=np.int64))
+    warm_up(engine_rate_hz)
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:

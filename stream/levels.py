@@ -6,10 +6,26 @@ from functools import cache
 import numpy as np
 
 from model.kernels import DoubleArray, FloatArray, kernel
+from stream.pool import Song
 
+CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
+"""-1 dBTP: no peak of the stream is above it."""
+CEILING_DB = 20.0 * float(np.log10(CEILING))
 LOUDNESS_OFFSET_DB = -0.691
 """BS.1770: a sine at 997 Hz has a loudness of its level."""
 SILENCE_LUFS = -70.0
+
+
+def song_gain_db(song: Song, target_lufs: float | None) -> float:
+    """Return the gain to `target_lufs` (0 dB when None) that keeps the true peak below the ceiling."""
+    if target_lufs is None:
+        return 0.0
+    return min(target_lufs - song.loudness_lufs, CEILING_DB - song.true_peak_db)
+
+
+def song_gain(song: Song, target_lufs: float | None) -> np.float32:
+    """Return `song_gain_db` as a factor."""
+    return np.float32(10.0 ** (song_gain_db(song, target_lufs) / 20.0))
 
 
 @dataclass(frozen=True, kw_only=True)

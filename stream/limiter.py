@@ -3,6 +3,7 @@
 import numpy as np
 
 from model.kernels import BoolArray, DoubleArray, FloatArray, kernel
+from stream.levels import CEILING
 
 LOOKAHEAD_S = 0.005
 OVERSAMPLING = 4
@@ -23,7 +24,7 @@ class Limiter:
     exceeds what the peak needs. It has no memory beyond `ahead_frames`, so blocks make no difference.
     """
 
-    def __init__(self, ceiling: float, rate_hz: int) -> None:
+    def __init__(self, rate_hz: int, ceiling: float = CEILING) -> None:
         """ceiling: largest magnitude, linear, of the four times oversampled wave."""
         self._ceiling = ceiling
         self._half = max(1, round(LOOKAHEAD_S * rate_hz / 2))
@@ -37,6 +38,8 @@ class Limiter:
         past = np.zeros((self.ahead_frames, 2), dtype=np.float32)
         self._audio: FloatArray = past
         self._watched: BoolArray = np.zeros(len(past), dtype=np.bool_)
+        self._needed: DoubleArray = np.ones(len(past) - HALF_TAPS)
+        """The gain that each frame needs, as far as what follows it is known."""
 
     @property
     def held_frames(self) -> int:
@@ -47,21 +50,28 @@ class Limiter:
         """Take `(frames, 2)` float32; what is not watched has no peaks, by definition."""
         self._audio = np.concatenate([self._audio, audio])
         self._watched = np.concatenate([self._watched, np.full(len(audio), watched)])
+        known, stop = len(self._needed), len(self._audio) - HALF_TAPS
+        needed = np.ones(stop - known)
+        if self._watched[known:stop].any():
+            first = known - HALF_TAPS
+            found = _needed(
+                self._audio[first:], self._watched[first:], self._taps, self._harmless, self._ceiling * MARGIN
+            )
+            needed = found[HALF_TAPS : HALF_TAPS + stop - known]
+        self._needed = np.concatenate([self._needed, needed])
 
     def pull(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `frames + ahead_frames` must be held."""
-        ahead, count = self.ahead_frames, len(self._audio)
+        ahead = self.ahead_frames
         if frames + ahead > self.held_frames:
             raise ValueError(f"{frames} frames of {self.held_frames}, {ahead} of which must stay")
-        span = slice(0, frames + 2 * ahead)
         audio = self._audio[ahead : ahead + frames]
-        if self._watched[span].any():
-            needed = _needed(
-                self._audio[span], self._watched[span], self._taps, self._harmless, self._ceiling * MARGIN
-            )
-            if needed.min() < 1.0:
-                audio = _limited(audio, needed, self._window, self._half)
-        self._audio, self._watched = self._audio[frames:count], self._watched[frames:count]
+        around = 2 * self._half
+        needed = self._needed[ahead - around : ahead + frames + around]
+        if frames and needed.min() < 1.0:
+            audio = _limited(audio, needed, self._window, self._half)
+        self._audio, self._watched = self._audio[frames:], self._watched[frames:]
+        self._needed = self._needed[frames:]
         return audio
 
 

@@ -10,25 +10,30 @@ from model.errors import DecodeError
 from model.kernels import FloatArray
 from stream.ahead import StepSource
 from stream.bans import NothingReadableError
-from stream.crossfade import CEILING, LOOKAHEAD_S, mix
+from stream.crossfade import mix
 from stream.decisions import Decision
 from stream.generation import Chunk
+from stream.joining import JoinPlan, JoinPlanner, JoinSource
+from stream.levels import Release, song_gain, song_gain_db
+from stream.limiter import Limiter
 from stream.planner import Step
-from stream.pool import Song
 
 log = logging.getLogger(__name__)
 
 PAGE_FRAMES = 16384
 SILENCE_FRAMES = 4096
 """While no song can be read, one is asked for each time that this much silence has been rendered."""
-CEILING_DB = 20.0 * float(np.log10(CEILING))
+PULL_FRAMES = 32768
+"""Longer blocks are made of such pieces."""
 
 
 class Renderer:
     """Pulls steps and turns them into audio; every method belongs to one thread.
 
-    A join is centred on the cut: its fade uses what really follows A and really precedes B in their songs,
-    as far as there is something. Natural continuations are the song, bit for bit, times its gain.
+    A join fades as its plan says (`stream.joining`); it uses what really follows A and really precedes B in
+    their songs, as far as there is something. Natural continuations are the song, bit for bit, times its
+    gain, once the gain of the join before has been released. What is made runs a little ahead of what
+    `render` gives, by the limiter's lookahead.
     """
 
     def __init__(
@@ -39,19 +44,28 @@ class Renderer:
         fade_s: float,
         target_lufs: float | None,
         on_decision: Callable[[Decision], None],
+        joins: JoinSource | None = None,
     ) -> None:
+        """Make one that stands at the beginning of the stream.
+
+        fade_s: the longest fade. joins: plans them; None makes a planner for these settings.
+        """
         self._source = source
         self._rate_hz = engine_rate_hz
-        self._guard_frames = round(LOOKAHEAD_S * engine_rate_hz)
-        self.reach_frames = round(fade_s * engine_rate_hz / 2) + self._guard_frames
-        """A join begins this long before the end of a chunk, or less where a chunk is short."""
+        self._joins = joins or JoinPlanner(
+            engine_rate_hz=engine_rate_hz, longest_fade_s=fade_s, target_lufs=target_lufs
+        )
+        self._limiter = Limiter(engine_rate_hz)
         self._fade_s = fade_s
         self._target_lufs = target_lufs
         self._on_decision = on_decision
         self._decisions = 0
         self._pending: Step | None = None
+        self._plan: JoinPlan | None = None
         self._jump = False
+        self._jump_frames: int | None = None
         self._silent = False
+        self._release = Release()
         self._join: FloatArray = np.empty((0, 2), dtype=np.float32)
         self._page: FloatArray = np.empty((0, 2), dtype=np.float32)
         self._page_start = 0
@@ -59,9 +73,20 @@ class Renderer:
         """Files that could not be read while playing, with the reason."""
         self.time_frames = 0
         """Stream time: frames rendered so far."""
+        self._made_frames = 0
         step = self._take_readable(None, jump=False)
-        self._enter(step.chunk, at_frame=self._span(step.chunk)[0])
-        self._report(step, None, None, t_out_frames=0, law="none")
+        self._enter(step.chunk, self._span(step.chunk)[0], Release())
+        self._report(step, None, self._position, t_out_frames=0)
+
+    @property
+    def reach_frames(self) -> int:
+        """A join begins at most this long before the end of a chunk, or less where a chunk is short."""
+        return self._joins.reach_frames
+
+    @property
+    def ahead_frames(self) -> int:
+        """What is made runs this far ahead of what has been rendered."""
+        return self._limiter.ahead_frames
 
     @property
     def chunk(self) -> Chunk:
@@ -71,10 +96,10 @@ class Renderer:
     @property
     def position_s(self) -> float:
         """Where in its song the next rendered frame is, but for the rest of a join."""
-        return (self._position - len(self._join)) / self._rate_hz
+        return (self._position - len(self._join) - self._limiter.held_frames) / self._rate_hz
 
     def jump(self) -> None:
-        """Leave for another piece at the next rendered frame, or as soon as a join under way is over."""
+        """Leave for another piece at the next frame that is made, or as soon as a join under way is over."""
         self._jump = True
 
     def render(self, frames: int) -> FloatArray:
@@ -83,25 +108,38 @@ class Renderer:
         There is silence while the source says that no song can be read at this moment.
         """
         block = np.empty((frames, 2), dtype=np.float32)
-        filled = 0
-        while filled < frames:
-            if len(self._join):
-                piece = self._join[: frames - filled]
-                self._join = self._join[len(piece) :]
-            elif self._jump or self._position >= self._stop:
-                try:
-                    self._advance()
-                    continue
-                except NothingReadableError:
-                    self._silent = True
-                    piece = _silence(min(frames - filled, SILENCE_FRAMES))
-            else:
-                piece = self._body(min(frames - filled, self._stop - self._position))
-                self._position += len(piece)
-            block[filled : filled + len(piece)] = piece
-            filled += len(piece)
-            self.time_frames += len(piece)
+        limiter = self._limiter
+        for start in range(0, frames, PULL_FRAMES):
+            count = min(PULL_FRAMES, frames - start)
+            while (missing := count + limiter.ahead_frames - limiter.held_frames) > 0:
+                self._make(missing)
+            block[start : start + count] = limiter.pull(count)
+            self.time_frames += count
         return block
+
+    def _make(self, frames: int) -> None:
+        """Make at most `frames` more of the stream, at least one, or take a step."""
+        watched = False
+        if len(self._join):
+            piece, watched = self._join[:frames], True
+            self._join = self._join[len(piece) :]
+        elif self._jump or self._position >= self._stop:
+            try:
+                self._advance()
+                return
+            except NothingReadableError:
+                self._silent = True
+                piece = _silence(min(frames, SILENCE_FRAMES))
+        else:
+            frames = min(frames, self._stop - self._position)
+            if self._position < self._release.stop_frame:
+                # A song at its own gain has no peaks; one that is made louder may have some.
+                watched = self._release.offset_db > 0.0
+                frames = min(frames, self._release.stop_frame - self._position)
+            piece = self._body(frames)
+            self._position += len(piece)
+        self._limiter.push(piece, watched=watched)
+        self._made_frames += len(piece)
 
     def _body(self, frames: int) -> FloatArray:
         """Return at least one and at most `frames` frames of the song, as it is."""
@@ -109,51 +147,50 @@ class Renderer:
         if not 0 <= offset < len(self._page):
             self._page_start, offset = self._position, 0
             stop = self._position + PAGE_FRAMES
-            audio = self._try_read(self._chunk, self._position, stop)
+            audio = self._try_read(self._chunk, self._position, stop, self._release)
             self._jump = self._jump or audio is None
             self._page = _silence(stop - self._position) if audio is None else audio
         return self._page[offset : offset + frames]
 
     def _advance(self) -> None:
-        """Take the next step if it is time, and go on naturally or prepare the join into it."""
+        """Take the next step if it is time, and go on naturally, wait for its join, or make that."""
         if self._pending is None or (self._jump and self._pending.natural):
             self._pending = self._take_readable(self._chunk, jump=self._jump)
         step = self._pending
         if step.natural:
-            boundary = self.time_frames + self._span(self._chunk)[1] - self._position
-            self._report(step, self._chunk, self._chunk.end_s, t_out_frames=boundary, law="natural")
+            boundary = self._span(self._chunk)[1]
+            self._report(
+                step, self._chunk, boundary, t_out_frames=self._made_frames + boundary - self._position
+            )
             self._pending = None
             self._go_on(step.chunk)
             return
-        reach = min(self.reach_frames, self._length(self._chunk) // 2, self._length(step.chunk) // 2)
-        last = self._span(self._chunk)[1] - reach
-        if not self._jump and self._position < last:
-            self._stop = last
+        if self._plan is None or self._jump:
+            at_once = self._position if self._jump else None
+            self._plan = self._joins.plan(step, self._chunk, self._release, at_once)
+            self._jump_frames = self._made_frames if self._jump else None
+            self._jump = False
+        if self._position < self._plan.begin_frame and not self._silent:
+            self._stop = self._plan.begin_frame
             return
-        jumped = self._jump
-        self._pending, self._jump = None, False
-        self._start_join(step, reach, jumped)
+        self._make_join(step, self._plan)
+        self._pending = self._plan = None
 
-    def _start_join(self, step: Step, reach: int, jumped: bool) -> None:
-        """Fade from where the stream stands into `step.chunk`, over twice `reach` frames, guards included."""
-        before, cut = self._chunk, self._position + reach
-        start = self._span(step.chunk)[0]
+    def _make_join(self, step: Step, plan: JoinPlan) -> None:
+        """Fade from where the stream stands into the step's chunk."""
+        before, begin, frames = self._chunk, plan.begin_frame, plan.fade_frames
         # Out of silence comes the next song alone, not the one that could not be read.
-        outgoing = _silence(2 * reach) if self._silent else self._read(before, cut - reach, cut + reach)
-        incoming = self._read(step.chunk, start - reach, start + reach)
-        fade_frames = 2 * max(0, reach - self._guard_frames)
-        self._join, r = mix(outgoing, incoming, fade_frames)
-        self._report(
-            step,
-            before,
-            cut / self._rate_hz,
-            t_out_frames=self.time_frames + reach,
-            reach_frames=reach,
-            fade_frames=fade_frames,
-            jumped=jumped,
-            law=f"power-complementary, r = {r:.2f}",
+        outgoing = (
+            _silence(frames) if self._silent else self._read(before, begin, begin + frames, self._release)
         )
-        self._enter(step.chunk, at_frame=start + reach)
+        entry = plan.enter_frame - plan.before_frames
+        release = plan.release
+        incoming = self._read(step.chunk, entry, entry + frames, release)
+        self._join = mix(outgoing, incoming, plan.before_frames, plan.correlation)
+        self._report(
+            step, before, plan.leave_frame, t_out_frames=self._made_frames + plan.before_frames, plan=plan
+        )
+        self._enter(step.chunk, entry + frames, release)
 
     def _take_readable(self, after: Chunk | None, *, jump: bool) -> Step:
         """Take steps until one leads into a file that can be read and still holds what the pool knows."""
@@ -167,19 +204,19 @@ class Renderer:
             else:
                 return step
 
-    def _read(self, chunk: Chunk, start: int, stop: int) -> FloatArray:
+    def _read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray:
         """Read a span of the chunk's song at its gain; silence when it cannot be read."""
-        audio = self._try_read(chunk, start, stop)
+        audio = self._try_read(chunk, start, stop, release)
         return _silence(stop - start) if audio is None else audio
 
-    def _try_read(self, chunk: Chunk, start: int, stop: int) -> FloatArray | None:
+    def _try_read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray | None:
         try:
             audio = chunk.generation.reader.read(chunk.song_index, start, stop)
         except DecodeError as error:
             self._lose(chunk, error, at=self._chunk)
             return None
-        gain = np.float32(10.0 ** (song_gain_db(chunk.song, self._target_lufs) / 20.0))
-        return np.multiply(audio, gain, dtype=np.float32)
+        gained = np.multiply(audio, song_gain(chunk.song, self._target_lufs), dtype=np.float32)
+        return release.applied(gained, start)
 
     def _lose(self, chunk: Chunk, error: DecodeError, at: Chunk) -> None:
         self._source.ban(chunk.song.audio_hash, at)
@@ -187,49 +224,46 @@ class Renderer:
             self.lost[chunk.song.path] = str(error)
             log.warning("%s", error)
 
-    def _enter(self, chunk: Chunk, at_frame: int) -> None:
+    def _enter(self, chunk: Chunk, at_frame: int, release: Release) -> None:
         self._position = at_frame
+        self._release = release
         self._page = self._page[:0]
         self._go_on(chunk)
 
     def _go_on(self, chunk: Chunk) -> None:
         self._chunk, self._silent = chunk, False
-        self._stop = self._span(chunk)[1] - min(self.reach_frames, self._length(chunk) // 2)
+        start, stop = self._span(chunk)
+        self._stop = stop - min(self.reach_frames, (stop - start) // 2)
 
     def _span(self, chunk: Chunk) -> tuple[int, int]:
         return chunk.generation.reader.chunk_span(chunk.row)
-
-    def _length(self, chunk: Chunk) -> int:
-        start, stop = self._span(chunk)
-        return stop - start
 
     def _report(
         self,
         step: Step,
         before: Chunk | None,
-        left_at_s: float | None,
+        left_frame: int,
         *,
         t_out_frames: int,
-        reach_frames: int = 0,
-        fade_frames: int = 0,
-        jumped: bool = False,
-        law: str,
+        plan: JoinPlan | None = None,
     ) -> None:
+        """Tell of a step; left_frame: where `before` is left, or where the stream begins."""
+        rate_hz = self._rate_hz
         self._on_decision(
             Decision(
                 n=self._decisions,
                 step=step,
                 before=before,
-                left_at_s=left_at_s,
+                left_at_s=None if before is None else left_frame / rate_hz,
+                entered_at_s=(left_frame if plan is None else plan.enter_frame) / rate_hz,
                 t_out_frames=t_out_frames,
-                engine_rate_hz=self._rate_hz,
-                reach_frames=reach_frames,
-                fade_frames=fade_frames,
-                fade_law=law,
-                jumped=jumped,
+                engine_rate_hz=rate_hz,
+                plan=plan,
+                jump_frames=None if plan is None else self._jump_frames,
                 gain_db=song_gain_db(step.chunk.song, self._target_lufs),
                 fade_s=self._fade_s,
                 target_lufs=self._target_lufs,
+                reach_frames=self.reach_frames,
             )
         )
         self._decisions += 1
@@ -237,10 +271,3 @@ class Renderer:
 
 def _silence(frames: int) -> FloatArray:
     return np.zeros((frames, 2), dtype=np.float32)
-
-
-def song_gain_db(song: Song, target_lufs: float | None) -> float:
-    """Return the gain to `target_lufs` (0 dB when None) that keeps the true peak below the ceiling."""
-    if target_lufs is None:
-        return 0.0
-    return min(target_lufs - song.loudness_lufs, CEILING_DB - song.true_peak_db)

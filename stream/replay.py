@@ -13,6 +13,8 @@ from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.joining import JoinPlan
+from stream.levels import Release
 from stream.planner import Step
 from stream.renderer import Renderer
 
@@ -23,6 +25,7 @@ class _Line:
 
     key: tuple[str, int, int]
     natural: bool
+    plan: JoinPlan | None
     jump_frames: int | None
     """Stream time at which `next` took effect; None for a join at the end of a chunk."""
 
@@ -46,18 +49,19 @@ class Replay:
         lines = [_line(decision) for decision in decisions]
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
+        steps = _LoggedSteps(self._generation, lines, settings["reach_frames"])
         self._renderer = Renderer(
-            _LoggedSteps(self._generation, lines),
+            steps,
+            joins=steps,
             engine_rate_hz=self.engine_rate_hz,
             fade_s=settings["fade_s"],
             target_lufs=settings["target_lufs"],
             on_decision=on_decision or (lambda decision: None),
         )
-        # Without a stop: as far as the last chunk can be played without knowing what follows it.
-        start, stop = self._generation.reader.chunk_span(self._generation.rows[lines[-1].key])
-        reach = min(self._renderer.reach_frames, (stop - start) // 2)
-        last_frames = int(decisions[-1]["t_out_frames"]) + stop - start - reach
-        self._stop_frames = last_frames if stop_frames is None else min(stop_frames, last_frames)
+        if stop_frames is None:
+            # A run that was killed did not leave its last chunk, or the join would be in the log.
+            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
+        self._stop_frames = stop_frames
 
     @property
     def frames_left(self) -> int:
@@ -71,7 +75,9 @@ class Replay:
         while frames > 0:
             count = frames
             if self._jumps:
-                count = min(frames, self._jumps[0] - self._renderer.time_frames)
+                # The renderer makes frames ahead, and there the jump took effect.
+                jump_frames = max(0, self._jumps[0] - self._renderer.ahead_frames)
+                count = min(frames, jump_frames - self._renderer.time_frames)
             if count == 0:
                 self._jumps.popleft()
                 self._renderer.jump()
@@ -80,22 +86,40 @@ class Replay:
             frames -= count
         return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)
 
+    def _known_frames(self, last: _Line, t_out_frames: int) -> int:
+        """Return how long the stream is if its last chunk is played to its end."""
+        start, stop = self._generation.reader.chunk_span(self._generation.rows[last.key])
+        return t_out_frames + stop - (last.plan.enter_frame if last.plan else start)
+
     def close(self) -> None:
         """Close the songs."""
         self._generation.close()
 
 
 class _LoggedSteps:
-    """The steps of a log, as the renderer takes them."""
+    """The steps and the joins of a log, as the renderer takes them."""
 
-    def __init__(self, generation: Generation, lines: list[_Line]) -> None:
+    def __init__(self, generation: Generation, lines: list[_Line], reach_frames: int) -> None:
         self._generation = generation
         self._lines = deque(lines)
+        self._taken: JoinPlan | None = None
+        self.reach_frames = reach_frames
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        if not self._lines:
+            # The run ended between the choice of a step and its join: the song goes on.
+            assert after is not None
+            self._taken = _NEVER
+            return Step(after=after, chunk=after, natural=False, rung="replay")
         line = self._lines.popleft()
         chunk = self._generation.chunk(self._generation.rows[line.key])
+        self._taken = line.plan
         return Step(after=after, chunk=chunk, natural=line.natural, rung="replay")
+
+    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+        if self._taken is None:
+            raise EndlosError("a decision of the log lacks its join; replay it with the endlos that wrote it")
+        return self._taken
 
     def peek(self) -> Step | None:
         return None
@@ -106,6 +130,19 @@ class _LoggedSteps:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+_NEVER = JoinPlan(
+    leave_frame=2**62,
+    enter_frame=0,
+    before_frames=0,
+    after_frames=0,
+    correlation=0.0,
+    match_db=0.0,
+    release_frames=0,
+    shift_frames=0,
+    terms={},
+)
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
@@ -126,11 +163,11 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
 def _line(decision: dict[str, Any]) -> _Line:
     try:
         to = decision["to"]
-        jump = decision["t_out_frames"] - decision["reach_frames"] if decision["jumped"] else None
         return _Line(
             key=(to["audio_hash"], to["start_sample"], to["end_sample"]),
             natural=decision["natural"],
-            jump_frames=jump,
+            plan=JoinPlan.from_json(decision["join"]) if decision["join"] else None,
+            jump_frames=decision["jump_frames"],
         )
     except (KeyError, TypeError) as error:
         raise EndlosError(f"a decision of the log lacks {error}; name one that --log wrote") from error

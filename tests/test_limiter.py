@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.kernels import FloatArray
+from stream.levels import CEILING
 from stream.limiter import Limiter, true_peaks
 
 RATE_HZ = 44_100
-CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
 
 
 def limited(audio: FloatArray, *, watched: bool = True, block: int = 10_000) -> FloatArray:
     """Push all of `audio` and pull it again, pulled and pushed in blocks."""
-    limiter = Limiter(CEILING, RATE_HZ)
+    limiter = Limiter(RATE_HZ)
     tail = np.zeros((limiter.ahead_frames, 2), dtype=np.float32)
     limiter.push(tail, watched=False)
     limiter.pull(0)
@@ -63,7 +63,7 @@ def test_only_the_surroundings_of_a_peak_change() -> None:
     audio = np.full((4000, 2), 0.5, dtype=np.float32)
     audio[2000] = 1.5
     out = limited(audio)
-    reach = Limiter(CEILING, RATE_HZ).ahead_frames
+    reach = Limiter(RATE_HZ).ahead_frames
     np.testing.assert_array_equal(out[: 2000 - reach], audio[: 2000 - reach])
     np.testing.assert_array_equal(out[2001 + reach :], audio[2001 + reach :])
     assert np.all(out <= audio) and out[2000, 0] < 0.9
@@ -76,6 +76,6 @@ def test_blocks_of_any_size_give_the_same(block: int) -> None:
 
 
 def test_what_is_not_held_cannot_be_pulled() -> None:
-    limiter = Limiter(CEILING, RATE_HZ)
+    limiter = Limiter(RATE_HZ)
     with pytest.raises(ValueError, match="must stay"):
         limiter.pull(1)

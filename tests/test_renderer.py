@@ -10,11 +10,11 @@ import soxr
 from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate
-from stream.crossfade import CEILING
 from stream.decisions import Decision
 from stream.generation import Generation
+from stream.levels import CEILING, song_gain_db
 from stream.planner import Planner, PlannerSettings
-from stream.renderer import Renderer, song_gain_db
+from stream.renderer import Renderer
 from tests.pools import make_generation, make_pool, noise_song
 
 RATE_HZ = 44_100
@@ -48,13 +48,16 @@ def test_natural_is_the_song_bit_for_bit_times_its_gain(tmp_path: Path) -> None:
     generation = make_generation(make_pool(tmp_path, [song], true_peak_db=-20.0))
     log: list[Decision] = []
     renderer = make_renderer(generation, strategy="natural", log=log)
-    reach = round(0.105 * RATE_HZ)
-    rendered = renderer.render(len(song) - reach)
+    rendered = renderer.render(len(song) + RATE_HZ)
     gain = np.float32(10 ** (4.0 / 20))
-    np.testing.assert_array_equal(rendered, song[: len(song) - reach] * gain)
-    assert all(d.step.natural and d.fade_frames == 0 for d in log[1:])
+    # At its end the song is joined to its beginning.
+    place = next(place for place, decision in enumerate(log) if decision.plan)
+    until = log[place].t_out_frames - log[place].fade_frames
+    assert until >= len(song) - renderer.reach_frames
+    np.testing.assert_array_equal(rendered[:until], song[:until] * gain)
+    assert all(d.step.natural and d.fade_frames == 0 for d in log[1:place])
     cuts = [0, *generation.pool.start_sample[1:].tolist()]
-    assert [d.t_out_frames for d in log] == cuts[: len(log)]
+    assert [d.t_out_frames for d in log[:place]] == cuts
 
 
 @pytest.mark.parametrize("strategy", ["model", "random"])
@@ -76,18 +79,34 @@ def test_joins_are_where_the_log_says(generation: Generation, songs: list[FloatA
     frames = 60 * RATE_HZ
     stream = make_renderer(generation, strategy="model", seed=4, log=log, min_phrase_s=0.0).render(frames)
     gain = np.float32(10 ** (song_gain_db(generation.pool.songs[0], -16.0) / 20))
-    reach = 2 * round(0.105 * RATE_HZ)
-    joins = [d for d in log if d.fade_frames or d.before is None]
+    joins = [d for d in log if d.plan or d.before is None]
     assert len(joins) > 10
+    released = 0
     for join, following in itertools.pairwise(joins):
-        start = join.t_out_frames + reach
-        stop = min(following.t_out_frames - reach, frames)
-        if stop <= start:
-            continue
-        place = round(join.step.chunk.start_s * RATE_HZ) + start - join.t_out_frames
-        song = songs[join.step.chunk.song_index]
-        np.testing.assert_array_equal(stream[start:stop], song[place : place + stop - start] * gain)
+        assert following.plan is not None
+        after = join.plan.after_frames if join.plan else 0
+        start = join.t_out_frames + after
+        stop = min(following.t_out_frames - following.plan.before_frames, frames)
+        place = round(join.entered_at_s * RATE_HZ) + after
+        expected = songs[join.step.chunk.song_index][place : place + stop - start] * gain
+        kept = join.plan.release_frames if join.plan else 0
+        np.testing.assert_array_equal(stream[start + kept : stop], expected[kept:])
+        if join.plan and kept:
+            left = np.clip(1.0 - np.arange(len(expected)) / kept, 0.0, 1.0)
+            expected = expected * 10 ** (join.plan.match_db * left / 20)[:, None]
+            np.testing.assert_allclose(stream[start:stop], expected, rtol=1e-5, atol=1e-7)
+            released += 1
+    assert released > 3
     assert np.isfinite(stream).all() and np.abs(stream).max() <= CEILING * (1 + 1e-3)
+
+
+def test_joins_do_not_reach_into_each_other(generation: Generation) -> None:
+    log: list[Decision] = []
+    make_renderer(generation, strategy="random", seed=6, log=log, fade_s=1.0).render(60 * RATE_HZ)
+    plans = [(d, d.plan) for d in log if d.plan]
+    for (join, plan), (following, next_plan) in itertools.pairwise(plans):
+        assert following.t_out_frames - next_plan.before_frames >= join.t_out_frames + plan.after_frames
+    assert len({plan.fade_frames for _, plan in plans}) > 1
 
 
 def test_the_log_names_both_sides_of_a_join(generation: Generation) -> None:
@@ -96,7 +115,14 @@ def test_the_log_names_both_sides_of_a_join(generation: Generation) -> None:
     for decision in log[1:]:
         line = decision.as_json()
         assert decision.before is not None and decision.step.after is decision.before
-        assert line["from"]["end_s"] == pytest.approx(decision.before.end_s, abs=1e-4)  # type: ignore[index]
+        left_s, entered_s = line["from"]["end_s"], line["to"]["start_s"]  # type: ignore[index]
+        if decision.plan:
+            # What is heard of both at the middle of the join: B's start would be that much later.
+            off_s = (left_s - decision.before.end_s) - (entered_s - decision.step.chunk.start_s)
+            assert 1e3 * off_s == pytest.approx(line["shift_ms"], abs=0.05)
+            assert abs(left_s - decision.before.end_s) < 0.5
+        else:
+            assert left_s == entered_s == pytest.approx(decision.before.end_s, abs=1e-4)
         assert line["t_out_s"] == pytest.approx(decision.t_out_frames / RATE_HZ)
         assert line["natural"] == (decision.fade_frames == 0)
 
@@ -118,8 +144,15 @@ def test_a_fade_longer_than_the_chunks_is_shortened(generation: Generation) -> N
     renderer = make_renderer(generation, strategy="random", seed=1, log=log, fade_s=8.0)
     assert np.isfinite(renderer.render(frames)).all()
     fades = {d.fade_frames for d in log if d.fade_frames}
-    shortest = round(1.5 * RATE_HZ)
-    assert fades and max(fades) <= 2 * shortest
+    assert fades and max(fades) <= 0.81 * RATE_HZ
+
+
+def test_no_fade_at_all_can_be_asked_for(generation: Generation) -> None:
+    log: list[Decision] = []
+    renderer = make_renderer(generation, strategy="random", seed=1, log=log, fade_s=0.0)
+    assert len(renderer.render(20 * RATE_HZ)) == 20 * RATE_HZ
+    plans = [d.plan for d in log if d.plan]
+    assert len(plans) > 5 and not any(plan.fade_frames for plan in plans)
 
 
 def test_jumping_leaves_at_once_and_is_logged(generation: Generation) -> None:
@@ -127,11 +160,14 @@ def test_jumping_leaves_at_once_and_is_logged(generation: Generation) -> None:
     renderer = make_renderer(generation, strategy="natural", log=log)
     renderer.render(RATE_HZ)
     renderer.jump()
-    renderer.render(10)
+    renderer.render(round(0.25 * RATE_HZ))
     assert log[-1].step.chunk.song_index == 1 and not log[-1].step.natural
-    reach = round(0.105 * RATE_HZ)
-    assert log[-1].t_out_frames == RATE_HZ + reach
-    assert log[-1].left_at_s == pytest.approx((RATE_HZ + reach) / RATE_HZ)
+    plan = log[-1].plan
+    assert plan is not None and log[-1].as_json()["jumped"]
+    assert log[-1].jump_frames == RATE_HZ + renderer.ahead_frames
+    assert log[-1].t_out_frames - plan.before_frames > RATE_HZ
+    assert log[-1].t_out_frames <= 1.17 * RATE_HZ
+    assert log[-1].left_at_s == pytest.approx(log[-1].t_out_frames / RATE_HZ)
 
 
 def test_a_vanished_file_is_left_and_the_stream_goes_on(tmp_path: Path, songs: list[FloatArray]) -> None:

@@ -1,6 +1,5 @@
 """From real music to a rendered stream, by the commands: the same again, and what its log says."""
 
-import itertools
 import json
 import shutil
 import subprocess
@@ -11,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream.crossfade import CEILING
 from stream.decode import decode
+from stream.levels import CEILING
 from tests.models import write_tiny_model
 from tools.demo_songs import write_demo_songs
 
@@ -78,20 +77,29 @@ def test_the_stream_is_what_its_log_says(pool: Path, model: Path, music: Path, t
     loudest = np.abs(audio[: len(audio) // 4410 * 4410]).max(axis=1).reshape(-1, 4410).max(axis=1)
     assert loudest.min() > 0.0
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    joins = [line for line in lines if not line["natural"]] + [{"t_out_frames": len(audio), "fade_s": 0}]
+    joins = [line for line in lines if not line["natural"]]
+    begins = [line["t_out_frames"] - line["join"]["before_frames"] for line in joins[1:]] + [len(audio)]
     songs = {path.name: decode(path) for path in music.iterdir()}
     compared = 0
-    for join, following in itertools.pairwise(joins):
-        decoded, song_rate_hz = songs[join["to"]["song"]]
+    for line, stop in zip(joins, begins, strict=True):
+        decoded, song_rate_hz = songs[line["to"]["song"]]
         if song_rate_hz != RATE_HZ:
             continue
-        reach = round((join["fade_s"] / 2 + 0.01) * RATE_HZ)
-        start = join["t_out_frames"] + reach
-        stop = following["t_out_frames"] - round((following["fade_s"] / 2 + 0.01) * RATE_HZ)
-        place = round(join["to"]["start_s"] * RATE_HZ) + start - join["t_out_frames"]
-        expected = decoded[place : place + stop - start] * 10 ** (join["gain_db"] / 20)
-        np.testing.assert_allclose(audio[start:stop], expected, atol=2e-5)
-        compared += 1
+        after = line["join"]["after_frames"] if line["join"] else 0
+        start = line["t_out_frames"] + after
+        place = round(line["to"]["start_s"] * RATE_HZ) + after
+        expected = decoded[place : place + stop - start] * 10 ** (line["gain_db"] / 20)
+        # What the join added to the song's gain is let go evenly, in dB.
+        released = round(line["release_s"] * RATE_HZ)
+        left = np.clip(1.0 - np.arange(stop - start) / max(1, released), 0.0, 1.0)
+        expected *= 10 ** (line["match_db"] * left / 20)[:, None]
+        found = audio[start:stop]
+        # The limiter may hold down the surroundings of joins, and what is louder than its song.
+        guard = round(0.01 * RATE_HZ)
+        held = released + guard if line["match_db"] > 0 else guard
+        assert np.all(np.abs(found) <= np.abs(expected) + 2e-5)
+        np.testing.assert_allclose(found[held:-guard], expected[held:-guard], atol=2e-5)
+        compared += len(found) > held + guard
     assert compared >= 5
 
 

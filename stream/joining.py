@@ -1,0 +1,244 @@
+"""A join is planned: where A is left, where B is entered, how both fade. `stream.renderer` makes it heard."""
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from model.errors import DecodeError, EndlosError
+from model.kernels import FloatArray
+from stream.align import find_shift
+from stream.beats import beat_fit
+from stream.crossfade import correlation
+from stream.fades import PLACES_S, Limits, choose_fade
+from stream.generation import Chunk
+from stream.levels import Release, loudness_lufs, song_gain
+from stream.limiter import Limiter
+from stream.planner import Step
+from stream.pool import ChunkKey
+from stream.seam import HOP_FRAMES, Seam, analyse
+
+REACH_FRAMES = 288 * HOP_FRAMES
+"""So much of both songs is looked at, on either side of the seam."""
+LONGEST_SHIFT_S = 0.3
+FREE_SHIFT_S = 0.075
+"""Without beats B is moved by no more."""
+LONGEST_HALF_S = 0.4
+LEVEL_S = 0.7
+"""Levels are matched over this much before A's cut and after B's start."""
+LARGEST_MATCH_DB = 6.0
+LEAST_MATCH_DB = 0.1
+RELEASE_DB_PER_S = 0.5
+JUMP_LEAD_S = 0.030
+"""A join that begins at once has its seam this much later."""
+JUMP_WAIT_S = 0.06
+"""It waits for a beat no longer than this."""
+JUMP_FADE_S = 0.1
+KEPT_PLANS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinPlan:
+    """One join, whole: with it and the songs every sample of it is known. Frames are the engine's."""
+
+    leave_frame: int
+    """A's frame at the middle of the join, where both are equally loud."""
+    enter_frame: int
+    """B's frame at the same time."""
+    before_frames: int
+    """The fade begins this long before its middle, ..."""
+    after_frames: int
+    """... and ends this long after it."""
+    correlation: float
+    """Of both inside the fade: it chooses the law."""
+    match_db: float
+    """B's gain at the join, on top of its song's own."""
+    release_frames: int
+    """From the end of the fade on that gain goes back to 0 dB within this."""
+    shift_frames: int
+    """How much later B is than with its start on A's cut."""
+    terms: dict[str, float | None]
+    """What led to it, by name; units are in the names."""
+
+    @property
+    def begin_frame(self) -> int:
+        """A's frame at which the fade begins."""
+        return self.leave_frame - self.before_frames
+
+    @property
+    def fade_frames(self) -> int:
+        """Length of the fade."""
+        return self.before_frames + self.after_frames
+
+    @property
+    def release(self) -> Release:
+        """B's gain from here on."""
+        stop = self.enter_frame + self.after_frames
+        return Release(offset_db=self.match_db, start_frame=stop, frames=self.release_frames)
+
+    def as_json(self) -> dict[str, object]:
+        """Return its fields for the decision log; `from_json` gives the same plan again, exactly."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: dict[str, Any]) -> "JoinPlan":
+        """Read what `as_json` gave; `EndlosError` when it is something else."""
+        try:
+            return cls(**fields)
+        except TypeError as error:
+            raise EndlosError(
+                f"a join of the log cannot be read ({error}); replay it with the endlos that wrote it"
+            ) from error
+
+
+class JoinSource(Protocol):
+    """Where the renderer has its joins from: planned from the audio, or read from a log."""
+
+    reach_frames: int
+    """No join begins longer than this before A's cut, whatever comes after."""
+
+    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+        """Return how `before`, with its `release`, goes over into the step's chunk.
+
+        jump_frame: leave at once, from this frame of A's song on; None: at A's cut.
+        """
+
+
+class JoinPlanner:
+    """Plans joins from the audio and the traits of both chunks; the same for the same two chunks.
+
+    `prepare` may be called by another thread beforehand, so that `plan` finds its work done.
+    """
+
+    def __init__(self, *, engine_rate_hz: int, longest_fade_s: float, target_lufs: float | None) -> None:
+        self._rate_hz = engine_rate_hz
+        self._longest_frames = round(longest_fade_s * engine_rate_hz)
+        self._target_lufs = target_lufs
+        half_s = min(longest_fade_s, LONGEST_HALF_S)
+        self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * engine_rate_hz)
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[ChunkKey, ChunkKey], JoinPlan] = OrderedDict()
+
+    def prepare(self, step: Step) -> None:
+        """Plan the join of a step that will be heard soon; nothing for one that goes on naturally."""
+        if step.after is not None and not step.natural:
+            self._at_the_cut(step.after, step.chunk)
+
+    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+        """Return the join from `before` into the step's chunk (`JoinSource`)."""
+        if jump_frame is None:
+            plan = self._at_the_cut(before, step.chunk)
+        else:
+            plan = self._plan(before, step.chunk, jump_frame)
+        residual_db = release.db_at(plan.leave_frame)
+        difference_db = plan.terms["level_difference_db"] or 0.0
+        return _matched(plan, difference_db + residual_db, self._rate_hz)
+
+    def _at_the_cut(self, before: Chunk, chunk: Chunk) -> JoinPlan:
+        key = (before.key, chunk.key)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None:
+            kept = self._plan(before, chunk, None)
+            with self._lock:
+                self._kept[key] = kept
+                while len(self._kept) > KEPT_PLANS:
+                    self._kept.popitem(last=False)
+        return kept
+
+    def _plan(self, before: Chunk, chunk: Chunk, jump_frame: int | None) -> JoinPlan:
+        rate_hz = self._rate_hz
+        a_start, a_stop = before.generation.reader.chunk_span(before.row)
+        b_start, b_stop = chunk.generation.reader.chunk_span(chunk.row)
+        cut = a_stop if jump_frame is None else jump_frame + round(JUMP_LEAD_S * rate_hz)
+        a, b = self._around(before, cut), self._around(chunk, b_start)
+        fit = beat_fit(before, chunk, cut_after_end_s=(cut - a_stop) / rate_hz)
+        grid_s = None if fit is None else fit.shift_s
+        if fit is not None and grid_s is not None and jump_frame is not None:
+            # Not back, and not far ahead: the listener waits.
+            grid_s = grid_s % fit.period_s
+            grid_s = grid_s if grid_s <= JUMP_WAIT_S else None
+        longest_s = FREE_SHIFT_S if grid_s is None else LONGEST_SHIFT_S
+        longest_frames = self._longest_frames
+        if jump_frame is not None:
+            longest_s = JUMP_WAIT_S
+            longest_frames = min(longest_frames, round(JUMP_FADE_S * rate_hz))
+        shift = find_shift(a, b, rate_hz, grid_s=grid_s, longest_s=longest_s)
+        level = round(LEVEL_S * rate_hz / HOP_FRAMES)
+        middle = len(a.power) // 2
+        difference_db = loudness_lufs(a.power[middle - level : middle]) - loudness_lufs(
+            b.power[middle : middle + level]
+        )
+        match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
+        limits = Limits(
+            longest_frames=longest_frames,
+            before_cut_frames=min(self.reach_frames, (a_stop - a_start) // 2),
+            after_start_frames=(b_stop - b_start) // 2,
+            earliest_frames=None if jump_frame is None else jump_frame - cut,
+        )
+        fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz)
+        plan = JoinPlan(
+            leave_frame=cut + fade.middle_frames,
+            enter_frame=b_start + fade.middle_frames - shift.frames,
+            before_frames=fade.before_frames,
+            after_frames=fade.after_frames,
+            correlation=_correlation(
+                a, b, fade.middle_frames, shift.frames, fade.before_frames, fade.after_frames
+            ),
+            match_db=0.0,
+            release_frames=0,
+            shift_frames=shift.frames,
+            terms={
+                "level_difference_db": difference_db,
+                "grid_ms": shift.grid_ms,
+                "onset_ms": shift.onset_ms,
+                "onset_correlation": shift.onset_correlation,
+                "sample_ms": shift.sample_ms,
+                "sample_correlation": shift.sample_correlation,
+                "tempo_ratio": None if fit is None else fit.tempo_ratio,
+                "beat_error_ms": None if fit is None else 1e3 * fit.error_s(shift.frames / rate_hz),
+                "bar_offset_beats": None if fit is None else fit.bar_offset_beats(shift.frames / rate_hz),
+                **{f"{name}_cost_db": cost for name, cost in fade.costs_db.items()},
+            },
+        )
+        return _matched(plan, difference_db, rate_hz)
+
+    def _around(self, chunk: Chunk, frame: int) -> Seam:
+        """Analyse a chunk's song at its gain around a frame; silence where it cannot be read."""
+        start, stop = frame - REACH_FRAMES, frame + REACH_FRAMES
+        try:
+            audio = chunk.generation.reader.read(chunk.song_index, start, stop)
+        except DecodeError:
+            # The renderer reads it again, and tells.
+            audio = np.zeros((stop - start, 2), dtype=np.float32)
+        return analyse(audio * song_gain(chunk.song, self._target_lufs), self._rate_hz)
+
+
+def _matched(plan: JoinPlan, difference_db: float, rate_hz: int) -> JoinPlan:
+    """Return the plan with B brought towards A's level."""
+    match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
+    if abs(match_db) < LEAST_MATCH_DB:
+        match_db = 0.0
+    return replace(plan, match_db=match_db, release_frames=round(abs(match_db) / RELEASE_DB_PER_S * rate_hz))
+
+
+def _correlation(a: Seam, b: Seam, middle: int, shift: int, before: int, after: int) -> float:
+    first, stop = middle - before + REACH_FRAMES, middle + after + REACH_FRAMES
+    if first < 0 or first - shift < 0 or max(stop, stop - shift) > 2 * REACH_FRAMES:
+        return 0.0
+    return correlation(a.audio[first:stop], b.audio[first - shift : stop - shift])
+
+
+def warm_up(rate_hz: int) -> None:
+    """Compile, or load, every kernel that a join needs, before one is under time."""
+    noise = np.random.default_rng(0).normal(0.0, 0.5, (2 * REACH_FRAMES, 2)).astype(np.float32)
+    seam = analyse(noise, rate_hz)
+    limits = Limits(longest_frames=rate_hz, before_cut_frames=rate_hz, after_start_frames=rate_hz)
+    choose_fade(seam, seam, 0, 0.0, limits, rate_hz)
+    loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
+    limiter = Limiter(rate_hz)
+    limiter.push(loud, watched=True)
+    limiter.pull(HOP_FRAMES)
