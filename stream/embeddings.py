@@ -106,7 +106,7 @@ class Towers:
     @property
     def key(self) -> str:
         """What the embeddings were computed from."""
-        return f"towers {self.name}, spectra of version {SPECTRAL_VERSION}"
+        return _key(self.name)
 
     def embed(
         self, spectra: HalfArray, rows: IntArray, *, threads: int, progress: Callable[[int], None]
@@ -170,12 +170,17 @@ def opened(home: Path, towers: Towers, chunks: Chunks) -> EmbeddingIndex | None:
     if not folder.is_dir():
         return None
     try:
-        index = EmbeddingIndex.open(folder, chunks=len(chunks), key=towers.key)
-        if not np.array_equal(_identities_in(folder), chunks.identities):
-            raise PoolError(f"{folder} holds embeddings of other chunks")
+        return kept(folder, chunks)
     except PoolError as error:
         log.warning("embeddings are computed anew: %s", error)
         return None
+
+
+def kept(folder: Path, chunks: Chunks) -> EmbeddingIndex:
+    """Map the embeddings in `folder`; `PoolError` when they are damaged, or not of these very chunks."""
+    index = EmbeddingIndex.open(folder, chunks=len(chunks), key=_key(folder.name))
+    if not np.array_equal(_identities_in(folder), chunks.identities):
+        raise PoolError(f"{folder} holds embeddings of other chunks; delete it, it will be made again")
     return index
 
 
@@ -224,6 +229,10 @@ def identities(songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end
     hashes = [hashlib.blake2b(song.audio_hash.encode(), digest_size=8).digest() for song in songs]
     numbers = np.frombuffer(b"".join(hashes), dtype="<i8").astype(np.int64)
     return np.stack([numbers[chunk_song], start, end], axis=1)
+
+
+def _key(name: str) -> str:
+    return f"towers {name}, spectra of version {SPECTRAL_VERSION}"
 
 
 def _identities_in(folder: Path) -> IntArray:
