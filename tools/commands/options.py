@@ -22,7 +22,9 @@ LiveSeed = Annotated[
     typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time"),
 ]
 Rate = Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")]
-FadeS = Annotated[float, typer.Option(min=0.0, help="Length of a crossfade, in seconds.")]
+FadeS = Annotated[
+    float, typer.Option(min=0.0, help="Longest crossfade, in seconds; how long each is comes from the audio.")
+]
 LoudnessLufs = Annotated[
     float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
 ]

@@ -38,7 +38,7 @@ def render(
         int | None,
         typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
     ] = None,
-    fade_s: FadeS = 0.2,
+    fade_s: FadeS = 0.5,
     loudness_lufs: LoudnessLufs = -16.0,
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")

@@ -70,7 +70,7 @@ def serve(
     strategy: ChosenStrategy = "model",
     seed: LiveSeed = None,
     rate: Rate = 44_100,
-    fade_s: FadeS = 0.2,
+    fade_s: FadeS = 0.5,
     loudness_lufs: LoudnessLufs = -16.0,
     log: LiveLog = None,
     simulate_slow_ms: SimulateSlowMs = 0.0,
