@@ -18,7 +18,7 @@ from model.errors import ModelError, PoolError
 from model.kernels import BoolArray, FloatArray, HalfArray, IntArray
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream.maps import give_back
-from stream.pool import Pool, Song, generation_folder
+from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,9 @@ class Chunks:
                 "run `endlos pool build` again, or use another model"
             )
         return cls(
-            identities=identities(pool.songs, pool.chunk_song, pool.start_sample, pool.end_sample),
+            identities=identities(
+                [song.audio_hash for song in pool.songs], pool.chunk_song, pool.start_sample, pool.end_sample
+            ),
             spectra=pool.spectra,
         )
 
@@ -224,10 +226,10 @@ def earlier_homes(home: Path) -> list[Path]:
     )
 
 
-def identities(songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray) -> IntArray:
+def identities(audio_hashes: Sequence[str], chunk_song: IntArray, start: IntArray, end: IntArray) -> IntArray:
     """Return `(N, 3)` int64 that name each chunk in every generation: song, start and end sample."""
-    hashes = [hashlib.blake2b(song.audio_hash.encode(), digest_size=8).digest() for song in songs]
-    numbers = np.frombuffer(b"".join(hashes), dtype="<i8").astype(np.int64)
+    songs = [hashlib.blake2b(audio_hash.encode(), digest_size=8).digest() for audio_hash in audio_hashes]
+    numbers = np.frombuffer(b"".join(songs), dtype="<i8").astype(np.int64)
     return np.stack([numbers[chunk_song], start, end], axis=1)
 
 

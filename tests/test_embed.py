@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tools.embed
@@ -9,10 +10,10 @@ from model.contract import load_contract
 from stream.embeddings import Chunks, Towers, opened
 from stream.pool import Pool, generation_folder
 from tests.commands import run_here
-from tests.models import write_tiny_towers
+from tests.models import write_tiny_model, write_tiny_towers
 from tests.pools import make_pool, noise_song
 from tests.spectra import with_spectra
-from tools.embed import embed_pool
+from tools.embed import embed_generation, embed_pool
 
 
 @pytest.fixture
@@ -39,6 +40,33 @@ def test_they_are_made_once_and_found(pool: Pool, model: Path) -> None:
     assert opened(generation_folder(pool.folder, pool.generation), towers, Chunks.of(pool)) is not None
     again = embed_pool(pool.folder, model, threads=1)
     assert (again.embedded, again.reused, again.path) == (0, len(pool), report.path)
+
+
+def test_a_generation_that_is_not_published_yet(pool: Pool, model: Path, tmp_path: Path) -> None:
+    assert pool.spectra is not None
+    target = generation_folder(pool.folder, pool.generation)
+    beside = target.with_name(target.name + ".part")
+    beside.mkdir(parents=True)
+    columns = {"start_sample": pool.start_sample, "end_sample": pool.end_sample, "spectra": pool.spectra}
+    for name, array in columns.items():
+        np.save(beside / f"{name}.npy", array)
+    hashes = [song.audio_hash for song in pool.songs]
+    counts = np.bincount(pool.chunk_song).tolist()
+    embed_generation(beside, hashes, counts, write_tiny_model(tmp_path / "pair", 200))
+    assert not (beside / "embeddings").exists()
+    embed_generation(beside, hashes, counts, model, threads=1)
+    beside.rename(target)
+    report = embed_pool(pool.folder, model, threads=1)
+    assert (report.embedded, report.reused) == (0, len(pool))
+    # The next generation takes them over.
+    again = target.with_name("000002.part")
+    again.mkdir()
+    for name, array in columns.items():
+        np.save(again / f"{name}.npy", array)
+    embed_generation(again, hashes, counts, model, threads=1)
+    for name in ("predecessors", "successors"):
+        (mine,) = again.glob(f"embeddings/*/{name}.npy")
+        np.testing.assert_array_equal(np.load(mine), np.load(report.path / f"{name}.npy"))
 
 
 def test_the_command(pool: Pool, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,14 @@
 """Embeddings of a pool for models of approach `tower`, made beforehand, so that playing only maps them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from model.contract import load_contract
-from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, keep, opened
+from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
 from stream.pool import generation_folder, open_pool
 
 
@@ -21,6 +23,27 @@ class EmbedReport:
     embedded: int
     """Chunks that were embedded now."""
     elapsed_s: float
+
+
+def embed_generation(
+    home: Path, audio_hashes: Sequence[str], counts: Sequence[int], model: Path, *, threads: int = 2
+) -> None:
+    """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet.
+
+    audio_hashes, counts: the songs in their order, and how many chunks each has. What other generations
+    know is taken over. A model of another approach has none. Raises as `embed_pool` does.
+    """
+    contract = load_contract(model)
+    if contract.approach != "tower":
+        return
+    towers = Towers(folder=model, contract=contract)
+    start, end, spectra = (
+        np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("start_sample", "end_sample", "spectra")
+    )
+    songs = np.repeat(np.arange(len(counts)), counts)
+    chunks = Chunks(identities=identities(audio_hashes, songs, start, end), spectra=spectra)
+    keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
 
 
 def embed_pool(
