@@ -37,9 +37,9 @@ class Variation:
 
     gap_s: float = 0.07
     """Longest piece that is missing on each side of a cut, the same at all cuts of a song."""
-    gain_db: float = 1.5
+    gain_db: float = 0.7
     """Standard deviation of the level of each side, apart."""
-    tone_db: float = 1.0
+    tone_db: float = 0.5
     """Standard deviation of a smooth curve over frequency, of each side, apart."""
     semitones: int = 4
     """A song is moved in pitch by at most this."""

@@ -20,13 +20,13 @@ class TowerShape:
     lstm_units: int = 96
     hidden_units: int = 192
     dropout: float = 0.2
-    general: int = 32
+    general: int = 16
     """Values of the embedding that the CNN-LSTM gives."""
-    onward: int = 32
+    onward: int = 24
     """Values that compare the continuation foretold of an end with what a start shows."""
     back: int = 24
     """Values that compare what a start lets expect before it with what an end shows."""
-    nearby: int = 40
+    nearby: int = 64
     """Values that compare the frames next to the cut, mirrored."""
     near_frames: int = 8
     foretold_frames: int = 24

@@ -23,7 +23,7 @@ class TowerPreset:
     """Of the loss: how well a successor is found among its own song's chunks, besides among all."""
 
 
-TOWER_PRESETS = {"fast": TowerPreset(epochs=10), "best": TowerPreset(epochs=36)}
+TOWER_PRESETS = {"fast": TowerPreset(epochs=10), "best": TowerPreset(epochs=28)}
 
 
 @dataclass(frozen=True, kw_only=True)

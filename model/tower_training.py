@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -118,6 +119,8 @@ def train_towers(
             f"training stopped in epoch {min(run.epoch + 1, run.epochs)} of {run.epochs}; "
             f"its checkpoint is in {out}; the same command with --resume goes on from there"
         ) from None
+    finally:
+        run.maker.shutdown(cancel_futures=True)
 
 
 def contrast(same_song_share: float) -> Callable[[Any, Any], Any]:
@@ -173,6 +176,8 @@ class _Run:
         optimizer.build(self.network.trainable_variables)
         self.history: list[dict[str, Any]] = []
         self.notes: list[str] = []
+        self.maker = ThreadPoolExecutor(max_workers=1)
+        self.ahead: tuple[int, Future[tuple[Seams, FloatArray]]] | None = None
         self.loss_sum = 0.0
         self.before_s = 0.0
         self.started_s = self.saved_s = time.monotonic()
@@ -266,6 +271,24 @@ class _Run:
         self.network.optimizer.learning_rate = (
             self.settings.chosen_learning_rate * rising * (LAST_RATE + (1 - LAST_RATE) * along)
         )
+        seams, kinds = self.batch(step)
+        loss = float(np.asarray(self.network.train_on_batch([seams.tails, seams.heads], kinds)))
+        if not math.isfinite(loss):
+            raise ModelError(
+                f"the loss became {loss} in epoch {epoch + 1}; train again with a lower --learning-rate"
+            )
+        self.loss_sum += loss
+
+    def batch(self, step: int) -> tuple[Seams, FloatArray]:
+        """Return the batch of a step, and have the next one made meanwhile."""
+        if self.ahead is not None and self.ahead[0] == step:
+            made = self.ahead[1].result()
+        else:
+            made = self.make_batch(step)
+        self.ahead = (step + 1, self.maker.submit(self.make_batch, step + 1))
+        return made
+
+    def make_batch(self, step: int) -> tuple[Seams, FloatArray]:
         preset = self.settings.defaults
         seams = draw_seams(
             self.train.grids,
@@ -274,12 +297,7 @@ class _Run:
             songs=preset.songs,
             seams_per_song=preset.seams_per_song,
         )
-        loss = float(np.asarray(self.network.train_on_batch([seams.tails, seams.heads], pair_kinds(seams))))
-        if not math.isfinite(loss):
-            raise ModelError(
-                f"the loss became {loss} in epoch {epoch + 1}; train again with a lower --learning-rate"
-            )
-        self.loss_sum += loss
+        return seams, pair_kinds(seams)
 
     def tell(
         self,

@@ -1,8 +1,8 @@
 """Towers: what they look at, how they learn, stop, go on, and become a model that the contract accepts."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from model.tower_training import (
     TRUE,
     UNSEEN,
     TowerProgress,
+    TowerReport,
     contrast,
     pair_kinds,
     train_towers,
@@ -64,10 +65,30 @@ def towers() -> Towers:
     return build_towers()
 
 
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def tiny() -> Iterator[None]:
     preset = TowerPreset(epochs=2, steps_per_epoch=3, songs=2, seams_per_song=6)
-    monkeypatch.setitem(TOWER_PRESETS, "fast", preset)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TOWER_PRESETS, "fast", preset)
+        yield
+
+
+@dataclass(frozen=True)
+class Trained:
+    folder: Path
+    report: TowerReport
+    steps: list[int]
+
+
+SETTINGS = TowerSettings(evaluate_every=2)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: None, train: SongSet, unseen: SongSet, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("trained")
+    seen: list[TowerProgress] = []
+    report = train_towers(train, unseen, folder, SETTINGS, progress=seen.append)
+    return Trained(folder, report, [state.step for state in seen if state.ranks is None])
 
 
 def spectra(count: int, seed: int = 0) -> FloatArray:
@@ -123,20 +144,16 @@ def test_doubles_of_the_true_head_are_not_asked_for() -> None:
     )
 
 
-def test_a_training_gives_a_model_that_says_what_keras_says(
-    train: SongSet, unseen: SongSet, tmp_path: Path
-) -> None:
-    seen: list[TowerProgress] = []
-    report = train_towers(train, unseen, tmp_path, TowerSettings(evaluate_every=1), progress=seen.append)
+def test_a_training_gives_a_model_that_says_what_keras_says(trained: Trained) -> None:
+    folder, report = trained.folder, trained.report
     json.dumps(asdict(report))
-    assert [state.step for state in seen if state.ranks is None] == [1, 2, 3, 4, 5, 6]
+    # The first epoch is not measured: its last batch and its end are told apart.
+    assert trained.steps == [1, 2, 3, 3, 4, 5, 6]
     assert set(report.ranks) == {TRAINING, UNSEEN}
     assert report.calibrated_on == UNSEEN
     assert report.export_difference <= 1e-5
-    contract = load_contract(tmp_path)
-    assert contract.approach == "tower"
-    assert not (tmp_path / CHECKPOINT_FILE).exists()
-    assert {path.name for path in tmp_path.iterdir()} == {
+    assert load_contract(folder).approach == "tower"
+    assert {path.name for path in folder.iterdir()} == {
         "curves.png",
         "ends.onnx",
         "history.json",
@@ -145,49 +162,53 @@ def test_a_training_gives_a_model_that_says_what_keras_says(
         WEIGHTS_FILE,
     }
     kept = build_towers()
-    load_weights(kept, tmp_path / WEIGHTS_FILE)
+    load_weights(kept, folder / WEIGHTS_FILE)
+    tails = spectra(5, 7)
     for role, tower in (("ends", kept.ends), ("starts", kept.starts)):
-        session = onnxruntime.InferenceSession(tmp_path / f"{role}.onnx", providers=["CPUExecutionProvider"])
-        tails = spectra(5, 7)
-        expected = np.asarray(tower.predict_on_batch(tails))
-        # The kept weights are rounded to half precision.
+        session = onnxruntime.InferenceSession(folder / f"{role}.onnx", providers=["CPUExecutionProvider"])
         found = session.run(["embedding"], {"spectrum": tails})[0]
-        np.testing.assert_allclose(found, expected, atol=0.05)
+        # The kept weights are rounded to half precision.
+        np.testing.assert_allclose(found, np.asarray(tower.predict_on_batch(tails)), atol=0.05)
         assert session.run(["embedding"], {"spectrum": tails[:1]})[0].shape == (1, 128)
 
 
-def test_an_interrupted_training_goes_on_to_the_same_end(train: SongSet, tmp_path: Path) -> None:
-    settings = TowerSettings(validation_share=0, evaluate_every=5)
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
-    train_towers(train, None, whole, settings)
+def test_an_interrupted_training_goes_on_to_the_same_end(
+    trained: Trained, train: SongSet, unseen: SongSet, tmp_path: Path
+) -> None:
     with pytest.raises(TrainingStoppedError, match="--resume"):
-        train_towers(train, None, parted, settings, progress=stopping(4))
+        train_towers(train, unseen, tmp_path, SETTINGS, progress=stopping(4))
+    assert (tmp_path / CHECKPOINT_FILE).is_file()
     with pytest.raises(ModelError, match="add --resume"):
-        train_towers(train, None, parted, settings)
+        train_towers(train, unseen, tmp_path, SETTINGS)
     with pytest.raises(ModelError, match="other settings"):
-        train_towers(train, None, parted, TowerSettings(seed=5), resume=True)
-    report = train_towers(train, None, parted, settings, resume=True)
+        train_towers(train, unseen, tmp_path, TowerSettings(seed=5), resume=True)
+    report = train_towers(train, unseen, tmp_path, SETTINGS, resume=True)
     assert report.notes == ("resumed after 1 epochs",)
-    ends = [np.load(folder / WEIGHTS_FILE) for folder in (whole, parted)]
-    for name in ends[0].files:
-        np.testing.assert_allclose(ends[0][name], ends[1][name], atol=2e-3, err_msg=name)
+    whole, parted = (np.load(folder / WEIGHTS_FILE) for folder in (trained.folder, tmp_path))
+    for name in whole.files:
+        np.testing.assert_allclose(whole[name], parted[name], atol=2e-3, err_msg=name)
     with pytest.raises(ModelError, match="is finished"):
-        train_towers(train, None, parted, settings, resume=True)
+        train_towers(train, unseen, tmp_path, SETTINGS, resume=True)
 
 
-def test_training_goes_on_from_learned_weights(train: SongSet, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    train_towers(train, None, first, TowerSettings(validation_share=0))
+def test_training_goes_on_from_learned_weights(trained: Trained, train: SongSet, tmp_path: Path) -> None:
     settings = TowerSettings(validation_share=0, pretrained=True, epochs=1, learning_rate=1e-9)
-    train_towers(train, None, second, settings, weights=first / WEIGHTS_FILE)
-    before, after = (np.load(folder / WEIGHTS_FILE) for folder in (first, second))
+    train_towers(train, None, tmp_path, settings, weights=trained.folder / WEIGHTS_FILE)
+    before, after = (np.load(folder / WEIGHTS_FILE) for folder in (trained.folder, tmp_path))
     for name in before.files:
         np.testing.assert_allclose(before[name], after[name], atol=1e-3)
+
+
+def test_weights_that_do_not_fit_are_refused(towers: Towers, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is missing"):
-        train_towers(train, None, tmp_path / "third", settings, weights=tmp_path / "nothing.npz")
-    (tmp_path / "broken.npz").write_bytes(b"nothing")
+        load_weights(towers, tmp_path / "nothing.npz")
+    broken, other = tmp_path / "broken.npz", tmp_path / "other.npz"
+    broken.write_bytes(b"nothing")
+    np.savez(other, w000=np.zeros(3))
     with pytest.raises(ModelError, match="cannot be read"):
-        train_towers(train, None, tmp_path / "third", settings, weights=tmp_path / "broken.npz")
+        load_weights(towers, broken)
+    with pytest.raises(ModelError, match="another shape"):
+        load_weights(towers, other)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def train(
         typer.Option(
             min=1,
             help="Passes over the pairs; of tower, 50 batches each.",
-            show_default="tower: fast 10, best 36; binary: seed 600, fast 30",
+            show_default="tower: fast 10, best 28; binary: seed 600, fast 30",
         ),
     ] = None,
     batch_size: Annotated[
