@@ -29,7 +29,7 @@ def limited(audio: FloatArray, *, watched: bool = True, block: int = 10_000) -> 
     return np.concatenate(pieces)[len(tail) :]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**16), gain=st.floats(0.1, 4.0))
 def test_the_true_peak_stays_below_the_ceiling(seed: int, gain: float) -> None:
     rng = np.random.default_rng(seed)
