@@ -15,6 +15,16 @@ def resident_mb() -> float | None:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def anonymous_mb() -> float | None:
+    """Return what of this process's resident memory is its own, not pages of files; None as above."""
+    try:
+        lines = (_PROC / "self" / "smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("Anonymous:")), None)
+    return None if kilobytes is None else int(kilobytes) * 1024 / 1e6
+
+
 def others_are_told() -> bool:
     """Return whether this system tells about other processes."""
     return (_PROC / "self" / "stat").exists()

@@ -21,7 +21,7 @@ from stream.renderer import Renderer
 from stream.spans import SpanReader
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
-from tools.bench.process import resident_mb
+from tools.bench.process import anonymous_mb, resident_mb
 from tools.bench.settings import BenchSettings
 from tools.bench.virtual import Taken, VirtualCard, VirtualSteps
 
@@ -100,7 +100,10 @@ def measure_day(settings: BenchSettings) -> list[Figure]:
     if samples[-1] is None:
         return [missing(DAY, "resident memory", "this system does not tell it")]
     half = samples[len(samples) // 2]
-    note = f"{told['decisions']} decisions in {hours:g} simulated hours, simulated in {told['took_s']:.0f} s"
+    note = (
+        f"{told['decisions']} decisions in {hours:g} simulated hours, simulated in {told['took_s']:.0f} s"
+        f"{_own(told)}"
+    )
     return [
         Figure(
             question=DAY,
@@ -133,13 +136,18 @@ def _resident(question: str, settings: BenchSettings, told: dict[str, Any]) -> l
             unit="MB",
             value=value,
             at_most=settings.budgets.resident_mb,
-            note=f"{told['chunks']} chunks, without an output",
+            note=f"{told['chunks']} chunks, without an output{own}",
         )
-        for name, value in (
-            ("resident memory after the start", samples[0]),
-            ("resident memory at the end", samples[-1]),
+        for name, value, own in (
+            ("resident memory after the start", samples[0], ""),
+            ("resident memory at the end", samples[-1], _own(told)),
         )
     ]
+
+
+def _own(told: dict[str, Any]) -> str:
+    own_mb = told["anonymous_mb"]
+    return "" if own_mb is None else f"; {own_mb:.0f} MB its own, the rest pages of files"
 
 
 class _SilentReader(SpanReader):
@@ -168,7 +176,7 @@ class Record:
         if step.after is not None:
             # The first step is there before the stream begins.
             self._margins_ms.append(taken.margin_s * 1e3)
-        if step.score is not None:
+        if step.considered > 1:
             self._scored_ms.append(taken.took_s * 1e3)
 
     def told(self) -> dict[str, object]:
@@ -235,6 +243,7 @@ def simulate(
         slowest_s = max(slowest_s, took_s)
         if renderer.time_frames >= looks_s[len(resident)] * _RATE_HZ:
             resident.append(resident_mb())
+    anonymous = anonymous_mb()
     generation.close()
     return {
         **record.told(),
@@ -242,5 +251,6 @@ def simulate(
         "underrun_frames": card.underrun_frames,
         "slowest_block_ms": slowest_s * 1e3,
         "resident_mb": resident,
+        "anonymous_mb": anonymous,
         "took_s": time.perf_counter() - began_s,
     }
