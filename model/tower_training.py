@@ -34,6 +34,7 @@ from model.tower_data import (
     Seams,
     SongSet,
     Variation,
+    add_judged,
     draw_seams,
     same_music,
 )
@@ -47,6 +48,8 @@ TRAINING = "training songs"
 UNSEEN = "unseen songs (song-disjoint)"
 MEASURED_SONGS = 16
 """Of the training songs, those that are measured beside the unseen ones."""
+JUDGED_IN_A_BATCH = 16
+"""Judged joins that are learned from beside the seams of songs, at most."""
 WEIGHT_DECAY = 1e-4
 RISING_STEPS = 50
 LAST_RATE = 0.02
@@ -297,6 +300,8 @@ class _Run:
             songs=preset.songs,
             seams_per_song=preset.seams_per_song,
         )
+        rng = np.random.default_rng([self.settings.seed, 4, step])
+        seams = add_judged(seams, self.train, rng, JUDGED_IN_A_BATCH)
         return seams, pair_kinds(seams)
 
     def tell(
