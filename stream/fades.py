@@ -12,11 +12,12 @@ HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
 """Half a fade is one of these: what comes before its middle and what comes after it need not be alike."""
 WORST_RATIO = 4.5
 """Of both halves of a fade."""
-PLACES_S = 0.060
+PLACES_S = 0.090
 """The middle of a fade is this near to B's start, on either side."""
 PLACE_STEP_HOPS = 2
 
 LEVEL_WINDOW_S = 0.4
+LEVEL_WEIGHT = 2.0
 LEAST_LEVEL_S = 0.05
 """The level of a shorter fade is judged over this much around it."""
 TERMS = ("level", "attack", "cut", "clash", "away")
@@ -213,6 +214,6 @@ def _judge(
             costs[row, 3] += 4.0 * incoming * outgoing * clash[here]
             incoming_before = incoming
         found_db = 10.0 * np.log10(energy / hops_heard + 1e-12) + LOUDNESS_OFFSET_DB
-        costs[row, 0] = abs(found_db - level_db)
+        costs[row, 0] = LEVEL_WEIGHT * abs(found_db - level_db)
         costs[row, 1] *= ATTACK_WEIGHT
     return costs

@@ -34,7 +34,7 @@ LEAST_MATCH_DB = 0.1
 RELEASE_DB_PER_S = 0.5
 JUMP_LEAD_S = 0.030
 """A join that begins at once has its seam this much later."""
-JUMP_WAIT_S = 0.06
+JUMP_WAIT_S = 0.03
 """It waits for a beat no longer than this."""
 JUMP_FADE_S = 0.1
 KEPT_PLANS = 64

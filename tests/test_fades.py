@@ -54,7 +54,7 @@ def test_an_attack_of_a_just_behind_its_cut_is_left_out() -> None:
 
 
 def test_other_harmony_without_attacks_fades_longer_than_beats_do() -> None:
-    beats = chosen(struck(noise(0.02), 0.02), struck(noise(0.02, 2), 0.02))
+    beats = chosen(struck(noise(0.1), 0.02), struck(noise(0.1, 2), 0.02))
     pads = chosen(tones(220, 277, 330), tones(233, 311, 370))
     assert pads.before_frames + pads.after_frames > beats.before_frames + beats.after_frames
 
