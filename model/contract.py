@@ -11,6 +11,8 @@ from model.spectral import SPECTRAL_VERSION
 
 FORMAT_VERSION = 1
 CONTRACT_FILE = "model.json"
+SECOND_STAGE_FILE = "second_stage.json"
+"""Beside the contract of a tower that has one: `model.second_stage`."""
 PRETRAINED = Path(__file__).parent / "pretrained"
 DEFAULT_MODEL = "binary-fast"
 TOWER_ROLES = ("ends", "starts")
@@ -148,6 +150,9 @@ def content_hash(folder: Path, contract: ModelContract) -> str:
         content = (folder / graph.file).read_bytes()
         digest.update(f"\n{role} {len(content)}\n".encode())
         digest.update(content)
+    second_stage = folder / SECOND_STAGE_FILE
+    if second_stage.is_file():
+        digest.update(second_stage.read_bytes())
     return digest.hexdigest()
 
 

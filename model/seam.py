@@ -16,6 +16,8 @@ import numpy.typing as npt
 from model.kernels import FloatArray, IntArray, kernel
 from model.spectral import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 
+SEAM_VERSION = 1
+"""Changes with the values that `seam_sides` returns."""
 FLOOR_DB = -80.0
 """What is softer than this is nobody's: dither, codec noise."""
 ECHO_FRAMES = 32

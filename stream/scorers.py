@@ -7,11 +7,13 @@ from pathlib import Path
 from model.contract import ModelContract, load_contract
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
+from model.second_stage import load_second_stage
 from stream.embeddings import pool_embeddings
 from stream.index import EdgeIndex
 from stream.pool import Pool
 from stream.precomputed import MatrixScorer, matrix_path, open_matrix
 from stream.scorer import Scorer
+from stream.seam_scorer import SeamScorer, pool_sides
 from stream.split_scorer import SplitScorer
 from stream.tower_scorer import TowerScorer
 
@@ -25,14 +27,16 @@ class _Asked:
     pool: Pool
     threads: int
     precomputed: bool
+    apart_s: float
 
 
 def open_scorer(
-    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True
+    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True, apart_s: float = 0.0
 ) -> tuple[Scorer, EdgeIndex]:
     """Load the model in `folder` for `pool`; `ModelError` when it is broken or does not fit.
 
-    Scores that `endlos precompute` left in the pool are used, unless not `precomputed`.
+    Scores that `endlos precompute` left in the pool are used, unless not `precomputed`. apart_s: time that is
+    missing between a chunk and its successor, for an evaluation; a pool's chunks lie side by side.
     """
     contract = load_contract(folder)
     if contract.approach not in _APPROACHES:
@@ -45,7 +49,14 @@ def open_scorer(
             f"{folder} wants edges at {contract.edge_rate_hz} Hz, pools keep them at {EDGE_RATE_HZ} Hz; "
             "train the model again"
         )
-    asked = _Asked(folder=folder, contract=contract, pool=pool, threads=threads, precomputed=precomputed)
+    asked = _Asked(
+        folder=folder,
+        contract=contract,
+        pool=pool,
+        threads=threads,
+        precomputed=precomputed,
+        apart_s=apart_s,
+    )
     return _APPROACHES[contract.approach](asked)
 
 
@@ -75,6 +86,9 @@ def _open_tower(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
     embeddings = pool_embeddings(asked.pool, asked.folder, contract, threads=asked.threads)
     # Its edges decide nothing but what is nearest when the model fails.
     index = EdgeIndex.from_pool(asked.pool, contract.edge_samples, preload_bytes=0)
+    stage = load_second_stage(asked.folder)
+    if stage is not None:
+        return SeamScorer(embeddings, pool_sides(asked.pool, apart_s=asked.apart_s), stage), index
     return TowerScorer(embeddings, contract.calibration), index
 
 

@@ -213,7 +213,7 @@ def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> G
 
     sides = seam_sides(pool.spectra, apart_s=2 * gap_ms / 1000)
     for number, (name, folder) in enumerate(models.items()):
-        scores = model_scores(folder, pool)
+        scores = model_scores(folder, pool, apart_s=2 * gap_ms / 1000)
         keep(name, scores)
         if number == 0:
             # The logit, so that the regression can weigh it against distances.
@@ -231,9 +231,9 @@ def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> G
     return GapFigures(gap_ms=gap_ms, scorers=scorers, ranks=ranks)
 
 
-def model_scores(folder: Path, pool: Pool) -> FloatArray:
+def model_scores(folder: Path, pool: Pool, *, apart_s: float) -> FloatArray:
     """Return `(N, N)` float32: what the engine's own scorer says of a pool; row = predecessor."""
-    scorer, _ = open_scorer(folder, pool, precomputed=False)
+    scorer, _ = open_scorer(folder, pool, precomputed=False, apart_s=apart_s)
     scores = np.empty((len(pool), len(pool)), dtype=np.float32)
     for row in range(len(pool)):
         scores[row] = scorer.score(row)

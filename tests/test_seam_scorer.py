@@ -1,0 +1,137 @@
+"""The second stage: its formula, its file, its short list, and what is kept beside a generation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.contract import content_hash, load_contract
+from model.errors import ModelError, PoolError
+from model.kernels import FloatArray
+from model.seam import GROUPS, SeamSides, seam_sides
+from model.second_stage import (
+    TERMS,
+    SecondStage,
+    add_second_stage,
+    load_second_stage,
+    save_second_stage,
+)
+from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
+from stream import seam_scorer
+from stream.pool import Pool, generation_folder
+from stream.scorers import open_scorer
+from stream.seam_scorer import SeamScorer, pool_sides
+from stream.shortlist import EmbeddingIndex
+from tests.models import write_tiny_towers
+from tests.pools import make_pool, noise_song
+
+CHUNKS = 9
+
+
+def _spectra(count: int = CHUNKS) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
+    rng = np.random.default_rng(4)
+    return rng.uniform(-70.0, -5.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16)
+
+
+def _stage() -> SecondStage:
+    terms = np.linspace(0.01, 0.2, TERMS).astype(np.float32)
+    return SecondStage(dot=0.4, terms=terms, offset=11.0)
+
+
+def _index() -> EmbeddingIndex:
+    rng = np.random.default_rng(5)
+    sides = rng.normal(size=(2, CHUNKS, 16)).astype(np.float32)
+    return EmbeddingIndex.quantised(sides[0], sides[1], metric="dot", key="test")
+
+
+def _expected(index: EmbeddingIndex, sides: SeamSides, reference: int) -> FloatArray:
+    """The formula, written out in float64."""
+    stage, found = _stage(), []
+    for row, dot in enumerate(index.scores(reference)):
+        distances = sides.distances_db(reference, np.array([row]))[0].astype(np.float64)
+        terms = [*-distances, *-np.sqrt(distances + 1e-3), *-np.log(distances + 0.05)]
+        logit = stage.dot * dot + sum(w * t for w, t in zip(stage.terms, terms, strict=True)) + stage.offset
+        found.append(1 / (1 + np.exp(-logit)))
+    return np.array(found, dtype=np.float32)
+
+
+def test_scores_are_the_sigmoid_of_product_and_distances() -> None:
+    index, sides = _index(), seam_sides(_spectra())
+    scorer = SeamScorer(index, sides, _stage())
+    for reference in (0, 7):
+        assert scorer.kept(reference) is None
+        some = scorer.score(reference, np.array([5, 2]))
+        row = scorer.score(reference)
+        np.testing.assert_allclose(row, _expected(index, sides, reference), rtol=1e-4)
+        np.testing.assert_allclose(some, row[[5, 2]], rtol=1e-6)
+        assert scorer.kept(reference) is row
+        assert row.min() > 0 and row.max() < 1 and row.std() > 0
+    assert scorer.kept(0) is None
+
+
+def test_of_many_candidates_those_that_the_towers_like_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seam_scorer, "SHORT_LIST", 4)
+    index, sides = _index(), seam_sides(_spectra())
+    row = SeamScorer(index, sides, _stage()).score(3)
+    liked = np.argsort(-index.scores(3))[:4]
+    np.testing.assert_allclose(row[liked], _expected(index, sides, 3)[liked], rtol=1e-4)
+    assert (np.delete(row, liked) == 0).all()
+
+
+def test_a_stage_is_what_was_saved(tmp_path: Path) -> None:
+    assert load_second_stage(tmp_path) is None
+    save_second_stage(_stage(), tmp_path / "second_stage.json")
+    found = load_second_stage(tmp_path)
+    assert found is not None
+    assert (found.dot, found.offset) == (0.4, 11.0)
+    np.testing.assert_allclose(found.terms, _stage().terms, rtol=1e-5)
+    (tmp_path / "second_stage.json").write_text('{"dot": 1.0}', encoding="utf-8")
+    with pytest.raises(ModelError, match="no second stage"):
+        load_second_stage(tmp_path)
+    other = '{"dot": 1, "offset": 0, "groups": ["noise"], "terms": [1]}'
+    (tmp_path / "second_stage.json").write_text(other, encoding="utf-8")
+    with pytest.raises(ModelError, match="other distances"):
+        load_second_stage(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    from dataclasses import replace
+
+    folder = tmp_path_factory.mktemp("pool")
+    made = make_pool(folder, [noise_song(4.5, 1), noise_song(4.5, 2)])
+    generation_folder(folder, made.generation).mkdir(parents=True)
+    return replace(made, spectra=_spectra(len(made)))
+
+
+def test_what_is_compared_is_kept_beside_the_generation(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
+    made = pool_sides(pool)
+    kept = pool_sides(pool)
+    assert isinstance(kept.ends, np.memmap)
+    np.testing.assert_array_equal(kept.ends, made.ends)
+    np.testing.assert_array_equal(kept.starts, made.starts)
+    assert pool_sides(pool, apart_s=0.1).ends.base is not kept.ends.base
+    (path,) = generation_folder(pool.folder, pool.generation).glob("seam-*-0.npy")
+    path.write_bytes(b"nothing")
+    np.testing.assert_array_equal(pool_sides(pool).ends, made.ends)
+    assert "made again" in caplog.text
+    without = {**vars(pool), "spectra": None}
+    with pytest.raises(PoolError, match="keeps no spectra"):
+        pool_sides(Pool(**without))
+
+
+def test_a_tower_with_a_second_stage_is_another_model(pool: Pool, tmp_path: Path) -> None:
+    model = write_tiny_towers(tmp_path / "towers")
+    before = content_hash(model, load_contract(model))
+    add_second_stage(model)
+    assert content_hash(model, load_contract(model)) != before
+    stage = load_second_stage(model)
+    assert stage is not None
+    # Every carried weight is for one of the distances; nearer is better on the whole.
+    assert len(stage.terms) == 3 * len(GROUPS)
+    assert stage.dot > 0
+    scorer, _ = open_scorer(model, pool)
+    assert isinstance(scorer, SeamScorer)
+    row = scorer.score(0)
+    assert row.shape == (len(pool),)
+    assert ((row >= 0) & (row <= 1)).all()
