@@ -75,7 +75,9 @@ def test_the_stream_is_what_was_offered(site: Site) -> None:
         wait_until(lambda: feeder.done, "all is offered")
     for data in (heard, late):
         audio, rate_hz = decode(data)
-        assert len(audio) > 2.5 * rate_hz
+        # A stream that waits for its first sound for a second says nothing meanwhile.
+        audio = audio[int(np.argmax(np.abs(audio).max(axis=1) > 1e-4)) :]
+        assert len(audio) > 1.5 * rate_hz
         assert residual_db(sound, audio, rate_hz) < -60
 
 
