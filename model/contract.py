@@ -143,17 +143,27 @@ def load_contract(folder: Path) -> ModelContract:
 
 
 def content_hash(folder: Path, contract: ModelContract) -> str:
-    """Return a hash of what decides the scores of the model in `folder`: its graphs, its edges."""
+    """Return a hash of what decides the scores of the model in `folder`: graphs, edges, second stage."""
+    digest = _graphs_digest(folder, contract)
+    second_stage = folder / SECOND_STAGE_FILE
+    if second_stage.is_file():
+        digest.update(second_stage.read_bytes())
+    return digest.hexdigest()
+
+
+def graphs_hash(folder: Path, contract: ModelContract) -> str:
+    """Return a hash of what decides the embeddings that the model in `folder` gives."""
+    return _graphs_digest(folder, contract).hexdigest()
+
+
+def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{contract.approach} {contract.edge_rate_hz} {contract.edge_samples}".encode())
     for role, graph in sorted(contract.graphs.items()):
         content = (folder / graph.file).read_bytes()
         digest.update(f"\n{role} {len(content)}\n".encode())
         digest.update(content)
-    second_stage = folder / SECOND_STAGE_FILE
-    if second_stage.is_file():
-        digest.update(second_stage.read_bytes())
-    return digest.hexdigest()
+    return digest
 
 
 def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:

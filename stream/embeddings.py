@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.contract import TOWER_ROLES, ModelContract, content_hash
+from model.contract import TOWER_ROLES, ModelContract, graphs_hash
 from model.errors import ModelError, PoolError
 from model.kernels import BoolArray, FloatArray, HalfArray, IntArray
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
@@ -99,7 +99,7 @@ class Towers:
     @property
     def name(self) -> str:
         """Names the very graphs: a model trained anew has another name."""
-        return content_hash(self.folder, self.contract)
+        return graphs_hash(self.folder, self.contract)
 
     def place(self, home: Path) -> Path:
         """Return where the embeddings of the generation in the folder `home` stand."""

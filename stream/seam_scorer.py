@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import PoolError
-from model.kernels import FloatArray, IntArray
+from model.kernels import FloatArray, HalfArray, IntArray
 from model.seam import SEAM_VALUES, SEAM_VERSION, SeamSides, seam_sides
 from model.second_stage import SecondStage
 from stream.pool import Pool, generation_folder
@@ -27,7 +27,7 @@ class SeamScorer:
 
     def __init__(self, embeddings: EmbeddingIndex, sides: SeamSides, stage: SecondStage) -> None:
         """embeddings: metric `dot`; both in pool order."""
-        self._embeddings = embeddings
+        self.embeddings = embeddings
         self._sides = sides
         self._stage = stage
         self._last: tuple[int, FloatArray] | None = None
@@ -39,7 +39,7 @@ class SeamScorer:
         last = self._last
         if last is not None and last[0] == reference:
             return last[1] if candidates is None else last[1][candidates]
-        dots = self._embeddings.scores(reference, candidates)
+        dots = self.embeddings.scores(reference, candidates)
         scores = np.zeros(len(dots), dtype=np.float32)
         rows = np.arange(len(dots))
         if len(dots) > SHORT_LIST:
@@ -70,10 +70,13 @@ def pool_sides(pool: Pool, *, apart_s: float = 0.0) -> SeamSides:
         raise PoolError(
             f"{pool.folder} keeps no spectra; run `endlos pool build` again, or use another model"
         )
-    stem = f"seam-{SEAM_VERSION}-{round(apart_s * 1000)}"
-    home = generation_folder(pool.folder, pool.generation)
-    path = home / f"{stem}.npy"
-    expected = (2, len(pool), SEAM_VALUES)
+    return sides_of(generation_folder(pool.folder, pool.generation), pool.spectra, apart_s=apart_s)
+
+
+def sides_of(home: Path, spectra: HalfArray, *, apart_s: float = 0.0) -> SeamSides:
+    """Return what is compared of the chunks of a generation in the folder `home`, as `pool_sides` does."""
+    path = home / f"seam-{SEAM_VERSION}-{round(apart_s * 1000)}.npy"
+    expected = (2, len(spectra), SEAM_VALUES)
     try:
         sides = np.load(path, mmap_mode="r", allow_pickle=False)
         if sides.shape == expected and sides.dtype == np.int16:
@@ -83,7 +86,7 @@ def pool_sides(pool: Pool, *, apart_s: float = 0.0) -> SeamSides:
         pass
     except (OSError, ValueError, EOFError) as error:
         log.warning("%s cannot be read (%s) and is made again", path, error)
-    made = seam_sides(pool.spectra, apart_s=apart_s)
+    made = seam_sides(spectra, apart_s=apart_s)
     _keep(np.stack([made.ends, made.starts]), path)
     return made
 

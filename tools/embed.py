@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from model.contract import load_contract
+from model.second_stage import load_second_stage
 from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
 from stream.pool import generation_folder, open_pool
+from stream.seam_scorer import pool_sides, sides_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ def embed_generation(
     songs = np.repeat(np.arange(len(counts)), counts)
     chunks = Chunks(identities=identities(audio_hashes, songs, start, end), spectra=spectra)
     keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
+    if load_second_stage(model) is not None:
+        sides_of(home, spectra)
 
 
 def embed_pool(
@@ -53,7 +57,7 @@ def embed_pool(
     threads: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> EmbedReport:
-    """Leave the embeddings of `model` in the current generation of a pool; what is known is not done again.
+    """Leave what `model` needs of the current generation of a pool; what is known is not done again.
 
     progress: told how many chunks are there, of how many. Raises `PoolError` or `ModelError` for what cannot
     be read or written, does not fit, or gives no numbers.
@@ -75,6 +79,8 @@ def embed_pool(
         )
         keep(home, towers, chunks, embedded.index)
         computed = embedded.computed
+    if load_second_stage(model) is not None:
+        pool_sides(pool)
     tell(len(chunks), len(chunks))
     return EmbedReport(
         path=towers.place(home),

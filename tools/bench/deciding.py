@@ -15,6 +15,8 @@ import numpy as np
 
 from model.contract import carried_model, load_contract
 from model.kernels import IntArray
+from model.seam import SeamSides
+from model.second_stage import load_second_stage
 from stream.embeddings import pool_embeddings
 from stream.generation import Generation
 from stream.guard import GuardedScorer
@@ -23,6 +25,7 @@ from stream.planner import Planner, PlannerSettings
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
+from stream.seam_scorer import SeamScorer, pool_sides
 from stream.spans import SpanReader
 from stream.split_scorer import SplitScorer
 from stream.tower_scorer import TowerScorer
@@ -113,9 +116,15 @@ def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, E
     contract = load_contract(model)
     assert contract.calibration is not None
     embeddings = pool_embeddings(pool, model, contract, threads=_THREADS)
-    repeated = embeddings.take(np.arange(len(resized_pool)) % len(pool))
+    rows = np.arange(len(resized_pool)) % len(pool)
+    repeated = embeddings.take(rows)
     index = EdgeIndex.from_pool(resized_pool, contract.edge_samples)
-    return TowerScorer(repeated, contract.calibration), index
+    stage = load_second_stage(model)
+    if stage is None:
+        return TowerScorer(repeated, contract.calibration), index
+    sides = pool_sides(pool)
+    repeated_sides = SeamSides(ends=sides.ends[rows], starts=sides.starts[rows])
+    return SeamScorer(repeated, repeated_sides, stage), index
 
 
 def _binary(model: Path, settings: BenchSettings) -> Approach:
