@@ -134,7 +134,7 @@ def test_what_is_recorded_of_steps() -> None:
     record.take(Taken(step=replace(first, rung="start"), ready_s=0.0, needed_s=0.0, took_s=0.0))
     later = replace(first, after=first.chunk)
     for margin_s in (2.0, 1.0, -0.5):
-        scored = replace(later, score=0.5, rung="full" if margin_s > 0 else "nearest")
+        scored = replace(later, score=0.5, considered=9, rung="full" if margin_s > 0 else "nearest")
         record.take(Taken(step=scored, ready_s=10.0, needed_s=10.0 + margin_s, took_s=0.01))
     told = record.told()
     assert told["decisions"] == 4
