@@ -8,12 +8,20 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from model.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, save_contract
+from model.contract import (
+    CONTRACT_FILE,
+    SECOND_STAGE_FILE,
+    GraphSpec,
+    ModelContract,
+    TensorSpec,
+    save_contract,
+)
 from model.errors import ModelError
 from model.export import OPSET, TOLERANCE, Exported
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
 from model.quiet import without_noise
+from model.second_stage import add_second_stage
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.tower_networks import Towers
 
@@ -75,8 +83,9 @@ def export_towers(
         calibration=calibration,
         spectral_version=SPECTRAL_VERSION,
     )
+    add_second_stage(folder)
     save_contract(contract, folder)
-    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
+    files = tuple(folder / name for name in (CONTRACT_FILE, SECOND_STAGE_FILE, *contents))
     return Exported(contract=contract, files=files, difference=difference)
 
 
@@ -153,8 +162,3 @@ def load_weights(towers: Towers, path: Path) -> None:
     if [weight.shape for weight in weights] != [weight.shape for weight in towers.both.get_weights()]:
         raise ModelError(f"{path} is of towers of another shape; train without --from")
     towers.both.set_weights(weights)
-
-
-def carried_towers() -> Path:
-    """Return the folder of the towers that the package carries."""
-    return Path(__file__).parent / "pretrained" / "tower"

@@ -105,37 +105,61 @@ class Foretell(layers.Layer):  # type: ignore[misc]
         self.key = layers.Dense(shape.key_units, use_bias=False)
 
     def build(self, shapes: Sequence[Sequence[int | None]]) -> None:
-        """Make the key's weights and the constants that pick lags and put them to their places."""
+        """Make the key's weights and the small constants that say which lags can be heard."""
         sizes = self.sizes
         self.key.build(shapes[0])
         self.sharpness = self.add_weight(
             name="sharpness", shape=(), initializer=keras.initializers.Constant(10.0)
         )
         lags = np.arange(sizes.shortest_lag, sizes.longest_lag + 1)
-        back = np.arange(sizes.heard_frames)
-        weights = np.exp(-back / 24)
-        pick = np.zeros((sizes.heard_frames, SPECTRUM_FRAMES, len(lags)), dtype=np.float32)
-        put = np.zeros((len(lags), sizes.foretold_frames, SPECTRUM_FRAMES), dtype=np.float32)
-        for number, lag in enumerate(lags):
-            held = back[SPECTRUM_FRAMES - 1 - back - lag >= 0]
-            there = SPECTRUM_FRAMES - 1 - held - lag
-            pick[sizes.heard_frames - 1 - held, there, number] = weights[held] / weights[held].sum()
-            ahead = np.arange(sizes.foretold_frames)
-            put[number, ahead, SPECTRUM_FRAMES - lag + ahead % lag] = 1
-        self.pick = pick.reshape(-1, len(lags))
-        self.put = put.reshape(len(lags), -1)
+        # The last frame counts most; a frame whose lag lies before the spectrum does not count.
+        row = np.arange(sizes.heard_frames)[:, np.newaxis]
+        heard = SPECTRUM_FRAMES - sizes.heard_frames + row - lags >= 0
+        weight = np.where(heard, np.exp((row + 1 - sizes.heard_frames) / 24), 0)
+        self.heard = (weight / weight.sum(axis=0)).astype(np.float32)
+        again = lags[lags < sizes.foretold_frames]
+        ahead = np.arange(sizes.foretold_frames)
+        repeat = np.zeros((len(lags), sizes.foretold_frames, SPECTRUM_FRAMES), dtype=np.float32)
+        for number, lag in enumerate(again):
+            late = ahead[ahead >= lag]
+            repeat[number, late, SPECTRUM_FRAMES - lag + late % lag] = 1
+        self.repeat = repeat[: len(again)].reshape(len(again), -1)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """Return the continuation of `[frames, their values]`."""
         frames, values = inputs
-        sizes = self.sizes
         key = self.key(frames)
         key = unit_length(key - ops.mean(key, axis=1, keepdims=True))
-        alike = ops.matmul(key[:, -sizes.heard_frames :], ops.transpose(key, (0, 2, 1)))
-        by_lag = ops.matmul(ops.reshape(alike, (-1, sizes.heard_frames * SPECTRUM_FRAMES)), self.pick)
-        weight = ops.softmax(by_lag * self.sharpness, axis=-1)
-        copied = ops.reshape(ops.matmul(weight, self.put), (-1, sizes.foretold_frames, SPECTRUM_FRAMES))
-        return ops.matmul(copied, values)
+        alike = ops.matmul(key[:, -self.sizes.heard_frames :], ops.transpose(key, (0, 2, 1)))
+        weight = ops.softmax(self.by_lag(alike) * self.sharpness, axis=-1)
+        return ops.matmul(self.copies(weight), values)
+
+    def by_lag(self, alike: Any) -> Any:
+        """Return `(n, lags)` how alike the last frames are to those a lag before: means over diagonals.
+
+        alike: `(n, heard_frames, SPECTRUM_FRAMES)`. Written row after row, and read again in rows that are
+        longer by one, a matrix has its diagonals as columns.
+        """
+        heard, frames = self.sizes.heard_frames, SPECTRUM_FRAMES
+        before = max(0, self.sizes.longest_lag - (frames - heard))
+        flat = ops.pad(ops.reshape(alike, (-1, heard * frames)), ((0, 0), (before, heard)))
+        skewed = ops.reshape(flat[:, : heard * (frames + 1)], (-1, heard, frames + 1))
+        last = before + frames - heard - self.sizes.shortest_lag
+        first = before + frames - heard - self.sizes.longest_lag
+        columns = ops.flip(skewed[:, :, first : last + 1], axis=2)
+        return ops.sum(columns * self.heard, axis=1)
+
+    def copies(self, weight: Any) -> Any:
+        """Return `(n, foretold_frames, SPECTRUM_FRAMES)`: how much of each frame each foretold one has."""
+        sizes, frames, ahead = self.sizes, SPECTRUM_FRAMES, self.sizes.foretold_frames
+        at_once = ops.flip(weight, axis=1)
+        row = ops.pad(at_once, ((0, 0), (frames - sizes.longest_lag, sizes.shortest_lag - 1 + ahead)))
+        # One row after another, each begins one place further on.
+        width = row.shape[1]
+        flat = ops.reshape(ops.tile(row[:, None], (1, ahead, 1)), (-1, ahead * width))
+        shifted = ops.reshape(flat[:, : ahead * (width - 1)], (-1, ahead, width - 1))[:, :, :frames]
+        over = ops.matmul(weight[:, : self.repeat.shape[0]], self.repeat)
+        return shifted + ops.reshape(over, (-1, ahead, frames))
 
 
 def build_towers(shape: TowerShape | None = None) -> Towers:
