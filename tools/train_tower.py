@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.contract import carried_model
 from model.errors import DecodeError, ModelError
 from model.kernels import IntArray
 from model.pairs import split_songs
@@ -154,9 +155,9 @@ def _sounding(pool: Pool, number: int, grid: GridArray) -> GridArray:
 def _weights(start_from: str | None) -> Path | None:
     if start_from is None:
         return None
-    from model.tower_export import WEIGHTS_FILE, carried_towers
+    from model.tower_export import WEIGHTS_FILE
 
-    folder = carried_towers() if start_from == PRETRAINED else Path(start_from).expanduser()
+    folder = carried_model("tower") if start_from == PRETRAINED else Path(start_from).expanduser()
     return folder / WEIGHTS_FILE
 
 
