@@ -13,7 +13,7 @@ from tests.commands import run_here
 from tests.models import write_tiny_model, write_tiny_towers
 from tests.pools import make_pool, noise_song
 from tests.spectra import with_spectra
-from tools.embed import embed_generation, embed_pool
+from tools.embed import embed_generation, embed_pool, embeds
 
 
 @pytest.fixture
@@ -52,8 +52,7 @@ def test_a_generation_that_is_not_published_yet(pool: Pool, model: Path, tmp_pat
         np.save(beside / f"{name}.npy", array)
     hashes = [song.audio_hash for song in pool.songs]
     counts = np.bincount(pool.chunk_song).tolist()
-    embed_generation(beside, hashes, counts, write_tiny_model(tmp_path / "pair", 200))
-    assert not (beside / "embeddings").exists()
+    assert embeds(model) and not embeds(write_tiny_model(tmp_path / "pair", 200))
     embed_generation(beside, hashes, counts, model, threads=1)
     beside.rename(target)
     report = embed_pool(pool.folder, model, threads=1)

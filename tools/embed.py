@@ -27,18 +27,20 @@ class EmbedReport:
     elapsed_s: float
 
 
+def embeds(model: Path) -> bool:
+    """Return whether a model works on embeddings."""
+    return load_contract(model).approach == "tower"
+
+
 def embed_generation(
     home: Path, audio_hashes: Sequence[str], counts: Sequence[int], model: Path, *, threads: int = 2
 ) -> None:
     """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet.
 
     audio_hashes, counts: the songs in their order, and how many chunks each has. What other generations
-    know is taken over. A model of another approach has none. Raises as `embed_pool` does.
+    know is taken over. Raises as `embed_pool` does.
     """
-    contract = load_contract(model)
-    if contract.approach != "tower":
-        return
-    towers = Towers(folder=model, contract=contract)
+    towers = Towers(folder=model, contract=load_contract(model))
     start, end, spectra = (
         np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("start_sample", "end_sample", "spectra")
