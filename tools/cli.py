@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from model.errors import EndlosError
-from tools.commands import bench, demo, evaluate, machine, play, pool, precompute, render, serve, train
+from tools.commands import bench, demo, evaluate, joins, machine, play, pool, precompute, render, serve, train
 
 app = typer.Typer(
     name="endlos",
@@ -23,6 +23,7 @@ app.command("demo-songs")(demo.demo_songs)
 app.add_typer(pool.app, name="pool")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command("joins")(joins.joins)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
 app.command("play")(play.play)

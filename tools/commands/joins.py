@@ -1,0 +1,86 @@
+"""`endlos joins`: whether anyone hears the joins that the engine makes."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tools.commands.options import Model
+from tools.terminal import AsJson, Quiet, print_json, progress_bar, warnings_on_stderr
+
+
+def joins(
+    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
+    model: Model = None,
+    seconds: Annotated[
+        float, typer.Option(min=30.0, help="Length of each stream that is rendered, in seconds.")
+    ] = 2400.0,
+    folds: Annotated[
+        int,
+        typer.Option(min=2, max=10, help="The songs are parted so often; each part is judged by the rest."),
+    ] = 3,
+    fold_models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder with fold0, fold1, ...: models that have not learned from the songs of their fold.",
+        ),
+    ] = None,
+    detector: Annotated[
+        Literal["boosted", "network", "both"],
+        typer.Option(help="What listens: boosted trees, a small CNN (needs the extra `train`), or both."),
+    ] = "boosted",
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw the best and the worst joins there.")
+    ] = None,
+    listen: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a blind listening test there: short files, sheet, answers."),
+    ] = None,
+    pieces: Annotated[
+        int, typer.Option(min=2, max=200, help="Joins in the listening test, and as many other places.")
+    ] = 20,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure how easily the engine's joins are heard.
+
+    The songs are parted into folds. In each, the engine, a random choice under the engine's own crossfade,
+    the songs as they are, and equal chunks under a plain crossfade are rendered; a detector that heard only
+    songs of the other folds tells joins from places where nothing was joined (AUC 0.5: it cannot, 1: always).
+    Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats.
+    """
+    from tools.joins.detector import load_keras
+    from tools.joins.listening import write_sheet
+    from tools.joins.pictures import draw
+    from tools.joins.report import plain, print_study
+    from tools.joins.study import JoinSettings, study
+
+    if detector != "boosted":
+        load_keras()
+    settings = JoinSettings(
+        seconds=seconds,
+        folds=folds,
+        seed=seed,
+        model=model.expanduser() if model else None,
+        fold_models=fold_models.expanduser() if fold_models else None,
+        detectors=("boosted", "network") if detector == "both" else (detector,),
+        kept=pieces if listen else 0,
+    )
+    with warnings_on_stderr(), progress_bar(quiet) as bar:
+        task = bar.add_task("opening", total=1000)
+
+        def told(what: str, done: float) -> None:
+            bar.update(task, completed=round(1000 * done), description=what)
+
+        found = study(pool.expanduser(), settings, told)
+    written = draw(found, plot.expanduser()) if plot else []
+    if listen:
+        written += write_sheet(found, listen.expanduser(), seed)
+    if as_json:
+        print_json({**plain(found), "files": written})
+    elif not quiet:
+        print_study(found)
+        for path in written:
+            print(path)

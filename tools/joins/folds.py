@@ -1,0 +1,65 @@
+"""Song-disjoint folds of a pool: who is in which, and a pool of one fold's songs alone."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import EndlosError
+from model.kernels import IntArray
+from stream.pool import DATABASE_FILE, Pool, generation_folder, open_pool
+
+FEWEST_SONGS = 4
+"""Of a fold: joins to another song need some to go to."""
+
+
+def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
+    """Return `(songs,)`: the fold of each song, seeded; folders and artists spread evenly by their names.
+
+    `EndlosError` when a fold would be too small.
+    """
+    songs = len(pool.songs)
+    if songs < folds * FEWEST_SONGS:
+        raise EndlosError(
+            f"{pool.folder} has {songs} songs, and {folds} folds of at least {FEWEST_SONGS} are needed "
+            f"so that a detector is tried on songs that it has not heard; add music"
+            + (", or give fewer --folds" if songs >= 2 * FEWEST_SONGS else "")
+        )
+    rng = np.random.default_rng([seed, 1])
+    order = np.array(sorted(range(songs), key=lambda song: pool.songs[song].name))
+    fold = np.empty(songs, dtype=np.int64)
+    for start in range(0, songs, folds):
+        group = order[start : start + folds]
+        fold[group] = rng.permutation(folds)[: len(group)]
+    return fold
+
+
+def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
+    """Write a pool of some songs of the current generation into `out`; its files are the same.
+
+    songs: indices into the pool's songs. Scores and embeddings that were computed for the whole are left out.
+    """
+    pool = open_pool(folder)
+    kept = np.isin(pool.chunk_song, songs)
+    source, target = generation_folder(folder, pool.generation), generation_folder(out, pool.generation)
+    target.mkdir(parents=True)
+    for path in source.glob("*.npy"):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        np.save(target / path.name, array[kept])
+    decoded = folder / "decoded"
+    if decoded.is_dir():
+        (out / "decoded").symlink_to(decoded.resolve(), target_is_directory=True)
+    with (
+        closing(sqlite3.connect(f"{(folder / DATABASE_FILE).absolute().as_uri()}?mode=ro", uri=True)) as old,
+        closing(sqlite3.connect(out / DATABASE_FILE)) as new,
+    ):
+        old.backup(new)
+        ids = [
+            (pool.generation, pool.songs[song].song_id)
+            for song in range(len(pool.songs))
+            if song not in songs
+        ]
+        new.executemany("DELETE FROM generation_songs WHERE generation = ? AND song_id = ?", ids)
+        new.commit()
+    return out

@@ -1,0 +1,193 @@
+"""The whole study: streams of every condition in song-disjoint folds, detectors, measures of the joins."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from model.contract import chosen_model, load_contract
+from model.errors import EndlosError
+from model.kernels import DoubleArray, FloatArray
+from stream.planner import Strategy
+from stream.pool import Pool, open_pool
+from tools.joins.detector import Kind
+from tools.joins.folds import fold_of_songs, sub_pool
+from tools.joins.keeper import Heard, Keeper
+from tools.joins.middles import WithMiddles
+from tools.joins.samples import Collector, Samples
+from tools.joins.scorecard import Scorecard, measured
+from tools.joins.sides import Sides
+from tools.joins.streams import EngineStream, PlainStream
+from tools.joins.verdicts import MIDDLE, PLAIN, Verdict, judged
+from tools.joins.windows import Source, cut_windows
+
+LEAST_WINDOW_S = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinSettings:
+    """How joins are studied."""
+
+    seconds: float = 2400.0
+    """Length of each stream of each fold, and of the streams of the whole pool that are measured."""
+    folds: int = 3
+    seed: int = 0
+    model: Path | None = None
+    """None: the carried one."""
+    fold_models: Path | None = None
+    """Folder with `fold0`, `fold1`, ...: models that have not heard the songs of their fold."""
+    detectors: tuple[Kind, ...] = ("boosted",)
+    kept: int = 0
+    """Joins, and as many other places, whose audio is kept to be listened to."""
+
+    def __post_init__(self) -> None:
+        if not 30.0 <= self.seconds <= 86_400:
+            raise EndlosError(f"streams of {self.seconds:g} s; give 30 to 86400 seconds")
+        if not 2 <= self.folds <= 10:
+            raise EndlosError(f"{self.folds} folds; give 2 to 10")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What a study came to."""
+
+    songs: int
+    chunks: int
+    window_s: float
+    other_song_share: float
+    """Of the engine's joins in the folds."""
+    model_knows_songs: bool
+    """Whether the engine's model may have learned from the songs that its joins are judged on."""
+    verdicts: dict[Kind, Verdict]
+    scores: DoubleArray
+    """`(n,)` of the first detector, retrained."""
+    samples: Samples
+    cards: dict[str, Scorecard]
+    """Streams of the whole pool, by strategy."""
+    heard: list[Heard] = field(default_factory=list)
+
+    def cards_columns(self) -> dict[str, DoubleArray]:
+        """Return the measured boundaries by kind: natural borders (of the natural stream), random, engine."""
+        return {name: card.natural if name == "natural" else card.joined for name, card in self.cards.items()}
+
+
+Told = Callable[[str, float], None]
+"""Is given what is done now, and how much of the whole work is done (0 to 1)."""
+
+
+def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
+    """Study the joins of the pool in `folder`; `EndlosError` when it is too small to tell anything."""
+    pool = open_pool(folder)
+    fold = fold_of_songs(pool, settings.folds, settings.seed)
+    half_s = LEAST_WINDOW_S / 2
+    parts: list[Samples] = []
+    keeper = Keeper(settings.kept, settings.seed)
+    streams = 4 * settings.folds + 3
+    done = 0
+
+    def progress(name: str) -> Callable[[float], None]:
+        nonlocal done
+        before = done
+        done += 1
+        return lambda seconds: told(name, (before + min(1.0, seconds / settings.seconds)) / (streams + 2))
+
+    # Threads that wait for each other on a busy machine cost many times what they bring.
+    with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="endlos-joins-") as scratch:
+        for number in range(settings.folds):
+            songs = np.flatnonzero(fold == number)
+            small = sub_pool(folder, songs, Path(scratch) / f"fold{number}")
+            model = settings.model
+            if settings.fold_models is not None:
+                model = settings.fold_models / f"fold{number}"
+            seed = settings.seed * 100 + number
+            kinds: tuple[Strategy | str, ...] = (PLAIN, "natural", "random", "model")
+            for kind in kinds:
+                source: EngineStream | PlainStream
+                source = PlainStream(small, seed) if kind == PLAIN else _engine(small, kind, seed, model)
+                name = "engine" if kind == "model" else kind
+                with closing(source):
+                    tell = progress(f"fold {number + 1} of {settings.folds}: {name}")
+                    parts += _collected(source, settings.seconds, half_s, name, number, keeper, tell)
+        cards = {}
+        for strategy in ("natural", "random", "model"):
+            with (
+                closing(Sides(folder, 44_100)) as sides,
+                closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
+            ):
+                cards["engine" if strategy == "model" else strategy] = measured(
+                    stream, settings.seconds, len(pool), sides, progress(f"whole pool: {strategy}")
+                )
+    samples = Samples.joined_of(parts)
+    engine = samples.where((samples.condition == "engine") & samples.joined)
+    if not len(engine):
+        raise EndlosError(
+            f"the engine made no join in {settings.seconds:g} s that stands alone for "
+            f"{LEAST_WINDOW_S:g} s; give more --seconds"
+        )
+    verdicts: dict[Kind, Verdict] = {}
+    scores = np.zeros(len(samples))
+    for place, kind_of in enumerate(settings.detectors):
+        told(f"detector: {kind_of}", (streams + place) / (streams + 2))
+        verdicts[kind_of], found = judged(samples, kind_of, settings.seed)
+        scores = scores if place else found
+    return Study(
+        songs=len(pool.songs),
+        chunks=len(pool),
+        window_s=2 * half_s,
+        other_song_share=float(engine.other_song.mean()),
+        model_knows_songs=settings.fold_models is None and _may_know(pool, settings.model),
+        verdicts=verdicts,
+        scores=scores,
+        samples=samples,
+        cards=cards,
+        heard=keeper.heard(samples),
+    )
+
+
+def _engine(folder: Path, strategy: str, seed: int, model: Path | None) -> EngineStream:
+    return EngineStream.of(folder, strategy, seed, model)  # type: ignore[arg-type]
+
+
+def _collected(
+    source: EngineStream | PlainStream,
+    seconds: float,
+    half_s: float,
+    name: str,
+    fold: int,
+    keeper: Keeper,
+    told: Callable[[float], None],
+) -> list[Samples]:
+    """Cut a stream and return its samples: its own, and for the natural one those of its chunks' middles."""
+    own, middles = Collector(half_s), Collector(half_s)
+    done = 0
+
+    def heard(block: FloatArray) -> None:
+        nonlocal done
+        done += len(block)
+        told(done / source.rate_hz)
+
+    stream: Source = WithMiddles(source) if name == "natural" else source
+    for window in cut_windows(stream, seconds, heard=heard, context_s=2 * half_s):
+        half = round(max(half_s, window.boundary.fade_frames / source.rate_hz) * source.rate_hz)
+        if not window.free_for(half):
+            continue
+        if isinstance(stream, WithMiddles) and window.boundary.centre_frames in stream.middles:
+            middles.add(window)
+            continue
+        own.add(window)
+        if name == "engine":
+            keeper.offer(window, fold, own.count - 1)
+    return [own.samples(name, fold), middles.samples(MIDDLE, fold)]
+
+
+def _may_know(pool: Pool, model: Path | None) -> bool:
+    """Return whether a model learned from some of the pool's songs, by name; None is the carried one."""
+    contract = load_contract(chosen_model(model))
+    learned = contract.training.get("train", {})
+    songs = learned.get("songs", []) if isinstance(learned, dict) else []
+    names = {Path(name).name for name in songs}
+    return any(Path(song.name).name in names for song in pool.songs)
