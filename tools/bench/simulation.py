@@ -16,6 +16,7 @@ import numpy as np
 from model.contract import carried_model
 from model.kernels import FloatArray
 from stream.generation import ScoringSettings, open_generation
+from stream.joining import warm_up
 from stream.planner import Planner, PlannerSettings
 from stream.renderer import Renderer
 from stream.spans import SpanReader
@@ -29,6 +30,7 @@ HOUR, DAY = "hour", "day"
 FIRST_RUNG = ("start", "phrase", "full", "kept")
 """By rule, or with the scores of all candidates; everything else is a step down."""
 _RATE_HZ = 44_100
+_REHEARSED_STEPS = 3
 _BLOCK_FRAMES = 1024
 _DAY_BLOCK_FRAMES = 8192
 # As the sound card has them.
@@ -207,8 +209,12 @@ def simulate(
         generation.reader.close()
         generation = replace(generation, reader=_SilentReader(generation.pool, _RATE_HZ))
     assert generation.scorer is not None
-    # As the engine does before it plays.
+    # As the engine does before it plays; a kernel that is compiled for once says nothing of margins.
     generation.scorer.score(0, np.zeros(1, dtype=np.int64))
+    warm_up(_RATE_HZ)
+    rehearsed = Planner(generation, PlannerSettings(seed=seed))
+    for _ in range(_REHEARSED_STEPS):
+        rehearsed.deliver(rehearsed.next(leave=True))
     card = VirtualCard(
         rate_hz=_RATE_HZ,
         ring_frames=round(_RING_S * _RATE_HZ),
