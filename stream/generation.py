@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from stream.guard import GuardedScorer
@@ -11,8 +13,11 @@ from stream.index import EdgeIndex
 from stream.pool import ChunkKey, Pool, Song, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
+from stream.seam_scorer import SeamScorer
+from stream.shortlist import EmbeddingIndex
 from stream.simulate import SlowScorer
 from stream.spans import SpanReader
+from stream.tower_scorer import TowerScorer
 
 FALLBACK_EDGE_S = 0.35
 
@@ -27,15 +32,38 @@ class Generation:
     """None when nothing is scored (strategies `random` and `natural`)."""
     reader: SpanReader
 
-    @cached_property
-    def keys(self) -> list[ChunkKey]:
-        """The key of every row."""
-        return self.pool.chunk_keys()
+    embeddings: EmbeddingIndex | None = None
+    """Of the model, where it works on embeddings."""
 
     @cached_property
-    def rows(self) -> dict[ChunkKey, int]:
-        """The row of every key; two copies of a file share the first one's."""
-        return {key: row for row, key in reversed(list(enumerate(self.keys)))}
+    def _songs(self) -> dict[str, int]:
+        """The song of every audio hash; of two copies of a file, the first."""
+        return {song.audio_hash: number for number, song in reversed(list(enumerate(self.pool.songs)))}
+
+    def song_of(self, audio_hash: str) -> int | None:
+        """Return the index of the song with this hash, or None when it is not in the pool."""
+        return self._songs.get(audio_hash)
+
+    def song_rows(self, song: int) -> slice:
+        """Return the rows of a song's chunks."""
+        first, end = np.searchsorted(self.pool.chunk_song, (song, song + 1))
+        return slice(int(first), int(end))
+
+    def key(self, row: int) -> ChunkKey:
+        """Return the key of a row."""
+        pool = self.pool
+        audio_hash = pool.songs[int(pool.chunk_song[row])].audio_hash
+        return audio_hash, int(pool.start_sample[row]), int(pool.end_sample[row])
+
+    def row(self, key: ChunkKey) -> int | None:
+        """Return the row of a key, or None when the pool has no such chunk."""
+        audio_hash, start_sample, end_sample = key
+        song = self.song_of(audio_hash)
+        if song is None:
+            return None
+        rows = self.song_rows(song)
+        row = rows.start + int(np.searchsorted(self.pool.start_sample[rows], start_sample))
+        return row if row < rows.stop and self.key(row) == (audio_hash, start_sample, end_sample) else None
 
     def retire(self) -> None:
         """End the thread that scores; chunks of this generation can still be played."""
@@ -62,7 +90,7 @@ class Chunk:
     @property
     def key(self) -> ChunkKey:
         """What names this chunk in every generation."""
-        return self.generation.keys[self.row]
+        return self.generation.key(self.row)
 
     @property
     def song(self) -> Song:
@@ -107,14 +135,18 @@ def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: i
     if len(pool) < 2:
         raise PoolError(f"{folder} holds a single chunk and a stream needs two; add music, or cut it shorter")
     scorer: Scorer | None = None
+    embeddings: EmbeddingIndex | None = None
     if scoring.model is None:
         index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
     else:
-        scorer, index = _open_scorer(scoring.model, pool, scoring)
-    return Generation(pool=pool, index=index, scorer=scorer, reader=SpanReader(pool, engine_rate_hz))
+        scorer, index, embeddings = _open_scorer(scoring.model, pool, scoring)
+    reader = SpanReader(pool, engine_rate_hz)
+    return Generation(pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings)
 
 
-def _open_scorer(model: Path, pool: Pool, scoring: ScoringSettings) -> tuple[Scorer, EdgeIndex]:
+def _open_scorer(
+    model: Path, pool: Pool, scoring: ScoringSettings
+) -> tuple[Scorer, EdgeIndex, EmbeddingIndex | None]:
     def make() -> Scorer:
         return dressed(open_scorer(model, pool, threads=scoring.threads)[0])
 
@@ -123,5 +155,6 @@ def _open_scorer(model: Path, pool: Pool, scoring: ScoringSettings) -> tuple[Sco
         return SlowScorer(scorer, slow_ms, len(pool)) if slow_ms > 0 else scorer
 
     scorer, index = open_scorer(model, pool, threads=scoring.threads)
+    embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
     scorer = dressed(scorer)
-    return GuardedScorer(scorer, make) if scoring.guarded else scorer, index
+    return GuardedScorer(scorer, make) if scoring.guarded else scorer, index, embeddings

@@ -18,6 +18,8 @@ SHARE_OF_TIME = 0.5
 TIMEOUT_SHARE = 0.7
 LEAST_TIMEOUT_S = 0.02
 SMOOTHING = 0.3
+EVEN_DB, SPREAD_DB = 8.0, 4.0
+"""Band levels that differ by the first count as an even chance; each `SPREAD_DB` more is a log-odd less."""
 FORGETTING = 0.7
 """What is left of an expected cost after a decision that did not dare to score."""
 
@@ -51,9 +53,9 @@ class Ladder:
         scorer, count = generation.scorer, len(generation.index)
         assert scorer is not None
         affordable = self._affordable(time_left_s)
-        if count > MOST_SCORED:
-            affordable = min(affordable, MOST_SCORED)
         known = scorer.kept(row) is not None
+        if count > MOST_SCORED and not known:
+            affordable = min(affordable, MOST_SCORED)
         if affordable < FEWEST_SHORTLISTED and not known:
             self._candidate_s *= FORGETTING
             return _nearest(generation, row, mask, "there was no time to score")
@@ -83,6 +85,10 @@ class Ladder:
         reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
         return Scored(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
 
+    def affords(self, candidates: int, time_left_s: float | None) -> bool:
+        """Whether so many candidates can be scored in time."""
+        return self._affordable(time_left_s) >= candidates
+
     def _affordable(self, time_left_s: float | None) -> float:
         """Return how many candidates can be scored in time."""
         if time_left_s is None:
@@ -97,6 +103,7 @@ class Ladder:
 
 
 def _nearest(generation: Generation, row: int, mask: BoolArray, reason: str) -> Scored:
-    # Scaled so that the draw from the best spreads over about as much as among scores.
-    scores = (-generation.index.distances_db(row) / 100.0).astype(np.float32)
+    # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
+    distances_db = generation.index.distances_db(row)
+    scores = (1.0 / (1.0 + np.exp((distances_db - EVEN_DB) / SPREAD_DB))).astype(np.float32)
     return Scored(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

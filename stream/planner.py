@@ -1,23 +1,29 @@
-"""Chooses what follows: repeat rules, the natural successor, scores, and a seeded draw from the best."""
+"""Chooses what follows: phrases that last, and of all joins that they offer a seeded draw of the best."""
 
 import time
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from model.errors import EndlosError
-from model.kernels import BoolArray, FloatArray, IntArray
+from model.kernels import BoolArray, IntArray
 from stream.bans import NothingReadableError
+from stream.costs import CostWeights
+from stream.course import Course
+from stream.coverage import Entries, coverage, entries
+from stream.feedback import LabelledJoin
 from stream.generation import Chunk, Generation
-from stream.index import NEVER, NO_SUCCESSOR
-from stream.ladder import Ladder
-from stream.ranking import rank_of, top
+from stream.index import NO_SUCCESSOR
+from stream.phrases import NOWHERE, Phrases
+from stream.search import MOST_EXITS, MOST_SCORES, Exit, Search, View
 
 Strategy = Literal["model", "random", "natural"]
-HISTORY_STEPS = 256
+OTHER_SONG_LOGIT = 2.0
+"""What a join to another song is worth more, for each that is owed."""
+MOST_OWED = 2.0
+"""With more owed than this, only other songs are considered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +33,38 @@ class PlannerSettings:
     strategy: Strategy = "model"
     seed: int = 0
     top_k: int = 8
-    """The draw is among this many best candidates; 1 always takes the best, as the report does."""
-    temperature: float = 0.05
-    """Spread of the draw, in units of the score."""
+    """The draw is among this many best joins; 1 always takes the best, as the report does."""
+    temperature: float = 0.3
+    """Spread of the draw, in log-odds."""
     no_repeat_share: float = 0.25
     """A chunk does not come back before this share of the pool has been played."""
-    max_natural: int = 6
-    """At most this many natural continuations in a row; 0 forbids them."""
+    min_phrase_bars: int = 4
+    """A song goes on for at least so many bars before the stream may leave, where its beat is known."""
     min_phrase_s: float = 6.0
-    """A song goes on naturally for at least this long (within `max_natural`) before the stream may leave."""
+    """The same where it is not, in seconds."""
+    max_phrase_s: float = 30.0
+    """A song goes on naturally for at most this long, in seconds."""
+    other_songs: float = 0.4
+    """Share of the joins that lead to another song, over a while."""
+    joins_ahead: int = 3
+    """So many joins beyond the next one are looked ahead; 0 looks at the next one alone."""
+    discount: float = 0.5
+    """How much each join ahead counts of the one before it."""
+    weights: CostWeights = field(default_factory=CostWeights)
 
     def __post_init__(self) -> None:
         if self.strategy not in ("model", "random", "natural"):
             raise EndlosError(f"strategy {self.strategy!r} is unknown; use model, random or natural")
-        if self.top_k < 1 or self.max_natural < 0 or self.min_phrase_s < 0:
-            raise EndlosError("top_k must be at least 1, max_natural and min_phrase_s at least 0")
+        if self.top_k < 1 or self.min_phrase_s < 0 or self.min_phrase_bars < 0 or self.joins_ahead < 0:
+            raise EndlosError(
+                "top_k must be at least 1; min_phrase_s, min_phrase_bars and joins_ahead at least 0"
+            )
         if not self.temperature > 0 or not 0 <= self.no_repeat_share < 1:
             raise EndlosError("temperature must be above 0 and no_repeat_share from 0 to below 1")
+        if not self.max_phrase_s >= self.min_phrase_s:
+            raise EndlosError("max_phrase_s must be at least min_phrase_s")
+        if not 0 <= self.other_songs <= 1 or not 0 <= self.discount <= 1:
+            raise EndlosError("other_songs and discount must be from 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +82,8 @@ class Step:
     candidates: int = 0
     considered: int = 0
     reasons: tuple[str, ...] = ()
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
     decision_ms: float = 0.0
     ready_at_s: float = 0.0
     """Monotonic clock at which it was ready."""
@@ -78,26 +101,45 @@ class Step:
         return self.after is not None and self.after.key[0] != self.chunk.key[0]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Plan:
+    """How the phrase that is played ends: leave after a chunk, for another."""
+
+    exit_row: int
+    step: Step
+    """The join, but for the chunk that it leaves."""
+
+
 class Planner:
     """Plans step after step from a reference chunk; belongs to one thread.
 
     A planned step counts as played only when it is delivered, so that plans can be thrown away.
     """
 
-    def __init__(self, generation: Generation, settings: PlannerSettings, start: Chunk | None = None) -> None:
-        self.generation = generation
+    def __init__(
+        self,
+        generation: Generation,
+        settings: PlannerSettings,
+        start: Chunk | None = None,
+        joins: list[LabelledJoin] | None = None,
+    ) -> None:
+        """start: the chunk to begin with; None draws one. joins: what listeners thought of joins so far."""
         self._settings = settings
         self._start = start
-        self._ladder = Ladder()
+        self._joins = joins or []
         self._rng = np.random.default_rng(settings.seed)
         self._reference: Chunk | None = None
-        # What is heard, natural or not, and for how long; no steps, which would keep old generations open.
-        self._heard: deque[tuple[bool, float]] = deque(maxlen=HISTORY_STEPS)
         self._planned: list[Step] = []
-        self._steps = 0
-        self._last_played = np.full(len(generation.index), NEVER, dtype=np.int64)
+        self._heard = Course.new(len(generation.index))
+        # As if what is planned had been heard: planning ahead changes no choice.
+        self._ahead = Course.new(len(generation.index))
         self._banned_hashes: frozenset[str] = frozenset()
-        self._banned = np.zeros(len(generation.index), dtype=np.bool_)
+        self._take_up(generation)
+
+    def prepare(self) -> None:
+        """Do beforehand what the first decision would wait for."""
+        if self._settings.strategy == "model":
+            self._search.prepare()
 
     def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
         """Plan the step after the last planned one; with `leave`, into another song if there is one.
@@ -107,29 +149,38 @@ class Planner:
         """
         if self._banned.all():
             raise NothingReadableError("none of the songs can be read any more; build the pool again")
+        if self._reference is not None:
+            # The first step needs no scores, and a stream should sound at once.
+            self.prepare()
         began_s = time.perf_counter()
         step = self._first() if self._reference is None else self._after(self._reference, leave, deadline_s)
         decision_ms = (time.perf_counter() - began_s) * 1e3
         step = replace(step, decision_ms=decision_ms, ready_at_s=time.monotonic())
         self._planned.append(step)
+        self._follow(self._ahead, step)
         self._reference = step.chunk
         return step
 
     def deliver(self, step: Step) -> None:
         """Count a step as played, planned here or not (a fallback of the renderer)."""
-        if step in self._planned:
+        in_order = bool(self._planned) and self._planned[0] is step
+        if in_order:
+            del self._planned[0]
+        elif step in self._planned:
             # Steps before it were jumped over.
             del self._planned[: self._planned.index(step) + 1]
-        self._heard.append((step.natural, step.length_s))
-        row = self.generation.rows.get(step.chunk.key)
-        if row is not None:
-            self._last_played[row] = self._steps
-        self._steps += 1
+        self._follow(self._heard, step)
+        if not in_order:
+            self._look_again()
 
     def anchor(self, chunk: Chunk) -> None:
         """Throw planned steps away and go on from `chunk`."""
+        if not self._planned and self._reference is not None and self._reference.key == chunk.key:
+            return
         self._planned.clear()
         self._reference = chunk
+        self._look_again()
+        self._forget_plan()
 
     def ban(self, audio_hash: str) -> None:
         """Choose no more chunks of this song (its file cannot be read)."""
@@ -140,21 +191,52 @@ class Planner:
         if audio_hashes != self._banned_hashes:
             self._banned_hashes = audio_hashes
             self._mark_banned()
+            self._forget_plan()
+
+    def judge(self, joins: list[LabelledJoin]) -> None:
+        """Take up what listeners thought of joins: what they disliked does not come back."""
+        self._joins = joins
+        self._search.judge(joins)
+        self._forget_plan()
 
     def adopt(self, generation: Generation) -> None:
         """Go on in another generation of the pool; what was played stays known."""
-        played = {
-            self.generation.keys[row]: self._last_played[row]
-            for row in np.flatnonzero(self._last_played != NEVER)
-        }
+        self._heard = self._heard.moved(self.generation, generation)
+        self._take_up(generation)
+        self._look_again()
+
+    def _take_up(self, generation: Generation) -> None:
+        settings = self._settings
         self.generation = generation
-        self._last_played = np.full(len(generation.index), NEVER, dtype=np.int64)
-        for key, step in played.items():
-            row = generation.rows.get(key)
-            if row is not None:
-                self._last_played[row] = step
+        self._phrases = Phrases.of_pool(
+            generation.pool,
+            least_s=settings.min_phrase_s,
+            # Without a least length in seconds there is none in bars either.
+            least_bars=settings.min_phrase_bars if settings.min_phrase_s > 0 else 0,
+            most_s=settings.max_phrase_s,
+        )
+        self._search = Search(generation, self._phrases, settings.weights, self._joins)
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
         self._mark_banned()
+        self._forget_plan()
+
+    def _forget_plan(self) -> None:
+        self._plan: _Plan | None = None
+        self._exits: dict[int, Exit] = {}
+
+    def _look_again(self) -> None:
+        self._ahead = self._heard.copy()
+        for step in self._planned:
+            self._follow(self._ahead, step)
+
+    def _follow(self, course: Course, step: Step) -> None:
+        joined = step.after is not None and not step.natural
+        course.follow(
+            self.generation.row(step.chunk.key),
+            natural=step.natural,
+            other_song=step.leaves_song if joined else None,
+            share=self._settings.other_songs,
+        )
 
     def _mark_banned(self) -> None:
         hashes = [song.audio_hash in self._banned_hashes for song in self.generation.pool.songs]
@@ -169,7 +251,7 @@ class Planner:
         return Step(after=None, chunk=first, natural=False, rung="start")
 
     def _after(self, reference: Chunk, leave: bool, deadline_s: float | None) -> Step:
-        row = self.generation.rows.get(reference.key)
+        row = self.generation.row(reference.key)
         if row is None:
             return self._any(reference)
         natural = int(self.generation.index.successor[row])
@@ -177,66 +259,172 @@ class Planner:
             natural = NO_SUCCESSOR
         if self._settings.strategy == "natural":
             return self._in_order(reference, row, natural)
-        mask, reasons = self._allowed(row)
+        if self._settings.strategy == "random":
+            return self._anywhere(reference, row, natural, leave)
+        if leave:
+            self._forget_plan()
+            step = self._leave(reference, row, [row], row, deadline_s, asked=True)
+            self._forget_plan()
+            return step
+        return self._phrase(reference, row, natural, deadline_s)
+
+    def _phrase(self, reference: Chunk, row: int, natural: int, deadline_s: float | None) -> Step:
+        """Go on in the phrase, or leave it where that is best."""
+        plan = self._plan
+        if plan is not None and row == plan.exit_row:
+            self._forget_plan()
+            return replace(plan.step, after=reference)
+        if plan is not None:
+            return self._step(reference, natural, natural, plan.step.rung, reasons=("the join comes later",))
+        first_row, exits = self._window(row)
+        left_s = None if deadline_s is None else deadline_s - time.monotonic()
+        must = row >= exits[0]
+        if not must and not self._score_ahead(row, exits, left_s):
+            return self._step(reference, natural, natural, "phrase")
+        step = self._leave(reference, row, exits, first_row, deadline_s)
+        if must and (self._plan is None or self._plan.exit_row == row):
+            self._forget_plan()
+            return step
+        rung = step.rung if must else "phrase"
+        reasons = ("the join comes later",)
+        return self._step(reference, natural, natural, rung, considered=step.considered, reasons=reasons)
+
+    def _window(self, row: int) -> tuple[int, list[int]]:
+        """Return the chunk that the phrase began with, and the exits that it may take from `row` on."""
+        index, blocked = self.generation.index, self._entries(row).blocked
+        first_row = row
+        while first_row > max(0, row - self._ahead.run) and index.song[first_row - 1] == index.song[row]:
+            first_row -= 1
+        last = max(row, int(self._phrases.last_exit[first_row]))
+        reached = row
+        while reached < last and not blocked[reached + 1]:
+            reached += 1
+        first = int(self._phrases.first_exit[first_row])
+        first = reached if first == NOWHERE else min(first, reached)
+        return first_row, list(range(max(first, row), reached + 1))
+
+    def _score_ahead(self, row: int, exits: list[int], left_s: float | None) -> bool:
+        """Score exits before they are reached; whether all have been, so that the join can be chosen.
+
+        Where scores take long there is one for each chunk that is played meanwhile.
+        """
+        allowed = self._entries(row).allowed
+        for exit_row in exits[:MOST_EXITS]:
+            if exit_row in self._exits or self._search.costs_nothing(exit_row):
+                continue
+            if self._search.affords(left_s):
+                self._exits[exit_row] = self._search.exit(exit_row, allowed, left_s)
+            return False
+        return True
+
+    def _leave(
+        self,
+        reference: Chunk,
+        row: int,
+        exits: list[int],
+        first_row: int,
+        deadline_s: float | None,
+        *,
+        asked: bool = False,
+    ) -> Step:
+        """Choose the join that ends the phrase, keep it as the plan, and return it.
+
+        asked: for another song, if there is one.
+        """
+        settings, index = self._settings, self.generation.index
+        here = self._entries(row)
+        owed = self._ahead.owed
+        other = index.song != index.song[row]
+        only_others = (asked or owed > MOST_OWED) and bool((here.allowed & other).any())
+        reasons = ("next was asked for", *here.reasons) if asked else here.reasons
+        covered = coverage(
+            self._ahead, self._phrases, settings.weights.coverage, settings.weights.coverage_most
+        )
+        price = OTHER_SONG_LOGIT * owed
+        future = self._search.future.worths(
+            here.allowed, covered, price, joins=settings.joins_ahead, discount=settings.discount
+        )
+        view = View(
+            allowed=here.allowed,
+            coverage=covered,
+            future=np.float32(settings.discount) * future,
+            other_song=price,
+            only_other_songs=only_others,
+        )
+        scored = self._scored_exits(exits, here.allowed, deadline_s)
+        found, considered = self._search.best(scored, view, first_row, settings.top_k)
+        if not found:
+            return self._elsewhere(reference, row, here.allowed, reasons)
+        totals = np.array([join.total for join in found])
+        odds = np.exp((totals - totals[0]) / settings.temperature)
+        place = int(self._rng.choice(len(found), p=odds / odds.sum()))
+        join = found[place]
+        leaving = next(one for one in scored if one.row == join.exit_row)
+        step = Step(
+            after=reference,
+            chunk=self.generation.chunk(join.entry_row),
+            natural=False,
+            rung=leaving.scored.rung,
+            score=float(leaving.scored.scores[join.entry_row]),
+            rank=place + 1,
+            candidates=len(index),
+            considered=considered,
+            reasons=(*reasons, *leaving.scored.reasons),
+            terms=self._search.terms(leaving, join, view),
+        )
+        self._plan = _Plan(exit_row=join.exit_row, step=step)
+        return step
+
+    def _elsewhere(self, reference: Chunk, row: int, allowed: BoolArray, reasons: tuple[str, ...]) -> Step:
+        """Go where it is allowed, else to what was heard longest ago, and on only if nothing else is left."""
+        natural = int(self.generation.index.successor[row])
+        others = ~self._banned
+        others[[row, natural] if natural != NO_SUCCESSOR else [row]] = False
+        if not others.any():
+            others = ~self._banned
+        choices = np.flatnonzero(others & allowed)
+        if not len(choices):
+            choices = np.flatnonzero(others)
+            choices = choices[np.argsort(self._ahead.last_played[choices], kind="stable")[:1]]
+        return self._step(reference, int(self._rng.choice(choices)), natural, "any", reasons=reasons)
+
+    def _scored_exits(self, exits: list[int], allowed: BoolArray, deadline_s: float | None) -> list[Exit]:
+        """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
+        most = max(1, min(MOST_EXITS, MOST_SCORES // len(allowed)))
+        chosen = (
+            exits if len(exits) <= most else [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]
+        )
+        scored: list[Exit] = []
+        for exit_row in chosen:
+            known = self._exits.get(exit_row)
+            if known is None and (not scored or self._search.costs_nothing(exit_row)):
+                left_s = None if deadline_s is None else deadline_s - time.monotonic()
+                known = self._search.exit(exit_row, allowed, left_s)
+            if known is not None:
+                scored.append(known)
+        by_model = [one for one in scored if one.scored.rung != "nearest"]
+        return by_model or scored
+
+    def _entries(self, row: int) -> Entries:
+        window = int(self._settings.no_repeat_share * len(self.generation.index))
+        return entries(self._ahead, self._phrases, self._banned, window=window, after=row)
+
+    def _anywhere(self, reference: Chunk, row: int, natural: int, leave: bool) -> Step:
+        """Draw any chunk that was not heard lately."""
+        index, here = self.generation.index, self._entries(row)
+        mask, reasons = ~here.blocked, list(here.reasons)
+        mask[row] = False
+        if not mask.any():
+            mask = here.allowed
         if leave:
             reasons.append("next was asked for")
-            mask = self._elsewhere(mask, row)
-        if self._settings.strategy == "random":
-            choice = int(self._rng.choice(np.flatnonzero(mask)))
-            return self._step(reference, choice, natural, "random", mask=mask, reasons=reasons)
-        run, phrase_s = self._phrase()
-        if natural != NO_SUCCESSOR and mask[natural]:
-            if run < self._settings.max_natural and phrase_s < self._settings.min_phrase_s:
-                return self._step(reference, natural, natural, "phrase", mask=mask, reasons=reasons)
-            if run >= self._settings.max_natural and np.count_nonzero(mask) > 1:
-                mask[natural] = False
-                reasons.append(f"{run} natural continuations in a row")
-        time_left_s = None if deadline_s is None else deadline_s - time.monotonic()
-        scored = self._ladder.climb(self.generation, row, mask, time_left_s)
-        best = top(scored.scores, scored.mask, self._settings.top_k)
-        spread = (scored.scores[best] - scored.scores[best[0]]).astype(np.float64)
-        odds = np.exp(spread / self._settings.temperature)
-        chosen = int(self._rng.choice(best, p=odds / odds.sum()))
-        return self._step(
-            reference,
-            chosen,
-            natural,
-            scored.rung,
-            mask=scored.mask,
-            scores=scored.scores,
-            reasons=(*reasons, *scored.reasons),
-        )
-
-    def _allowed(self, row: int) -> tuple[BoolArray, list[str]]:
-        index = self.generation.index
-        window = int(self._settings.no_repeat_share * len(index))
-        # A planned step counts here as if it were played: planning ahead changes no choice.
-        last_played = self._last_played.copy()
-        for ahead, step in enumerate(self._planned):
-            planned = self.generation.rows.get(step.chunk.key)
-            if planned is not None:
-                last_played[planned] = self._steps + ahead
-        now = self._steps + len(self._planned) - 1
-        mask = index.playable(last_played, now, window, self._banned)
-        mask[row] = False
-        if mask.any():
-            return mask, []
-        # The repeat rule may not starve the stream: take what was heard longest ago.
-        others = np.flatnonzero(~self._banned)
-        if len(others) > 1:
-            others = others[others != row]
-        oldest = others[np.argsort(last_played[others], kind="stable")]
-        mask[oldest[: max(1, len(others) // 4)]] = True
-        return mask, ["everything was played lately: the least recent come back"]
-
-    def _elsewhere(self, mask: BoolArray, row: int) -> BoolArray:
-        """Return `mask` without the song of `row`, or without what follows there if nothing else is left."""
-        index = self.generation.index
-        for left_out in (index.song == index.song[row], np.arange(len(index)) == index.successor[row]):
-            others: BoolArray = mask & ~left_out
-            if others.any():
-                return others
-        return mask
+            for left_out in (index.song == index.song[row], np.arange(len(index)) == index.successor[row]):
+                if (mask & ~left_out).any():
+                    mask &= ~left_out
+                    break
+        choice = int(self._rng.choice(np.flatnonzero(mask)))
+        considered = int(np.count_nonzero(mask))
+        return self._step(reference, choice, natural, "random", considered=considered, reasons=reasons)
 
     def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
         if natural != NO_SUCCESSOR:
@@ -256,17 +444,6 @@ class Planner:
         reasons = ["the chunk before is no longer in the pool"]
         return self._step(reference, row, NO_SUCCESSOR, "any", reasons=reasons)
 
-    def _phrase(self) -> tuple[int, float]:
-        """Return how many natural continuations led here, and how long the song has gone on."""
-        run, seconds = 0, 0.0
-        planned = [(step.natural, step.length_s) for step in self._planned]
-        for natural, length_s in reversed([*self._heard, *planned]):
-            seconds += length_s
-            if not natural:
-                break
-            run += 1
-        return run, seconds
-
     def _step(
         self,
         reference: Chunk,
@@ -274,8 +451,7 @@ class Planner:
         natural: int,
         rung: str,
         *,
-        mask: BoolArray | None = None,
-        scores: FloatArray | None = None,
+        considered: int = 1,
         reasons: Iterable[str] = (),
     ) -> Step:
         return Step(
@@ -283,9 +459,7 @@ class Planner:
             chunk=self.generation.chunk(row),
             natural=row == natural,
             rung=rung,
-            score=None if scores is None else float(scores[row]),
-            rank=None if scores is None or mask is None else rank_of(scores, mask, row),
             candidates=len(self.generation.index),
-            considered=1 if mask is None else int(np.count_nonzero(mask)),
+            considered=considered,
             reasons=tuple(reasons),
         )

@@ -16,6 +16,7 @@ from stream.generation import Chunk, Generation, ScoringSettings, open_generatio
 from stream.joining import JoinPlan
 from stream.levels import Release
 from stream.planner import Step
+from stream.pool import ChunkKey
 from stream.renderer import Renderer
 
 
@@ -88,7 +89,7 @@ class Replay:
 
     def _known_frames(self, last: _Line, t_out_frames: int) -> int:
         """Return how long the stream is if its last chunk is played to its end."""
-        start, stop = self._generation.reader.chunk_span(self._generation.rows[last.key])
+        start, stop = self._generation.reader.chunk_span(_row(self._generation, last.key))
         return t_out_frames + stop - (last.plan.enter_frame if last.plan else start)
 
     def close(self) -> None:
@@ -112,7 +113,7 @@ class _LoggedSteps:
             self._taken = _NEVER
             return Step(after=after, chunk=after, natural=False, rung="replay")
         line = self._lines.popleft()
-        chunk = self._generation.chunk(self._generation.rows[line.key])
+        chunk = self._generation.chunk(_row(self._generation, line.key))
         self._taken = line.plan
         return Step(after=after, chunk=chunk, natural=line.natural, rung="replay")
 
@@ -173,8 +174,14 @@ def _line(decision: dict[str, Any]) -> _Line:
         raise EndlosError(f"a decision of the log lacks {error}; name one that --log wrote") from error
 
 
+def _row(generation: Generation, key: ChunkKey) -> int:
+    row = generation.row(key)
+    assert row is not None, "every line has been checked"
+    return row
+
+
 def _check(lines: list[_Line], generation: Generation, folder: Path) -> None:
-    missing = sum(line.key not in generation.rows for line in lines)
+    missing = sum(generation.row(line.key) is None for line in lines)
     if missing:
         raise EndlosError(
             f"{folder} lacks {missing} of the {len(lines)} chunks of the log; "

@@ -1,0 +1,128 @@
+"""What listeners thought of joins, kept in the pool's `state.db`.
+
+Keyed by audio and position, so that it outlives rebuilds and cutters. `labelled_joins` is what fine-tuning
+reads; `Liking` is what the planner asks.
+"""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.errors import PoolError
+from model.kernels import IntArray
+from stream.generation import Generation
+
+STATE_FILE = "state.db"
+MOST_JOINS = 100_000
+"""The latest of so many are read."""
+REACH_S = 0.5
+"""A join of other chunks (another cutter) is the same one when both its sides lie this near."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS feedback (
+    from_hash        TEXT NOT NULL,
+    from_end_sample  INTEGER NOT NULL,
+    to_hash          TEXT NOT NULL,
+    to_start_sample  INTEGER NOT NULL,
+    label            INTEGER NOT NULL,  -- 1 liked, 0 disliked
+    created_s        REAL NOT NULL,
+    PRIMARY KEY (from_hash, from_end_sample, to_hash, to_start_sample)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledJoin:
+    """A join that a listener judged; samples are at each song's own rate."""
+
+    from_hash: str
+    from_end_sample: int
+    to_hash: str
+    to_start_sample: int
+    label: int
+    """1 liked, 0 disliked."""
+
+
+def labelled_joins(folder: Path) -> list[LabelledJoin]:
+    """Return the joins that were judged in the pool in `folder`, oldest first; none where nobody did.
+
+    Raises `PoolError` when `state.db` is damaged.
+    """
+    path = folder / STATE_FILE
+    if not path.is_file():
+        return []
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
+            rows = connection.execute(
+                """SELECT from_hash, from_end_sample, to_hash, to_start_sample, label
+                   FROM feedback ORDER BY created_s DESC LIMIT ?""",
+                (MOST_JOINS,),
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise PoolError(
+            f"{path} cannot be read ({error}); restore it, or delete it to forget it all"
+        ) from error
+    return [
+        LabelledJoin(
+            from_hash=row[0], from_end_sample=row[1], to_hash=row[2], to_start_sample=row[3], label=row[4]
+        )
+        for row in reversed(rows)
+    ]
+
+
+def remember(folder: Path, join: LabelledJoin) -> None:
+    """Keep what was thought of a join, in place of an older opinion; `PoolError` when it cannot."""
+    path = folder / STATE_FILE
+    try:
+        with closing(sqlite3.connect(path, timeout=5)) as connection, connection:
+            connection.execute(_SCHEMA)
+            connection.execute(
+                "INSERT OR REPLACE INTO feedback VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    join.from_hash,
+                    join.from_end_sample,
+                    join.to_hash,
+                    join.to_start_sample,
+                    join.label,
+                    time.time(),
+                ),
+            )
+    except sqlite3.Error as error:
+        raise PoolError(
+            f"{path} cannot be written ({error}); check the disk and who may write there"
+        ) from error
+
+
+class Liking:
+    """The judged joins of one generation, found by chunk; belongs to one thread."""
+
+    def __init__(self, generation: Generation, joins: list[LabelledJoin]) -> None:
+        self._entries: dict[int, dict[int, int]] = {}
+        for join in joins:
+            exits = _near(generation, join.from_hash, generation.pool.end_sample, join.from_end_sample)
+            starts = _near(generation, join.to_hash, generation.pool.start_sample, join.to_start_sample)
+            for exit_row in exits.tolist():
+                for entry_row in starts.tolist():
+                    self._entries.setdefault(exit_row, {})[entry_row] = join.label
+
+    def after(self, exit_row: int) -> tuple[IntArray, IntArray]:
+        """Return the chunks that were liked after `exit_row`, and those that were disliked."""
+        known = self._entries.get(exit_row, {})
+        liked = [row for row, label in known.items() if label == 1]
+        disliked = [row for row, label in known.items() if label == 0]
+        return np.array(liked, dtype=np.int64), np.array(disliked, dtype=np.int64)
+
+
+def _near(generation: Generation, audio_hash: str, samples: IntArray, sample: int) -> IntArray:
+    song = generation.song_of(audio_hash)
+    if song is None:
+        return np.empty(0, dtype=np.int64)
+    rows = generation.song_rows(song)
+    reach = REACH_S * generation.pool.songs[song].sample_rate_hz
+    found: IntArray = rows.start + np.flatnonzero(np.abs(samples[rows] - sample) <= reach)
+    return found
