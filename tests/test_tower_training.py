@@ -154,6 +154,7 @@ def test_a_training_gives_a_model_that_says_what_keras_says(trained: Trained) ->
     assert report.export_difference <= 1e-5
     assert load_contract(folder).approach == "tower"
     assert {path.name for path in folder.iterdir()} == {
+        "second_stage.json",
         "curves.png",
         "ends.onnx",
         "history.json",
