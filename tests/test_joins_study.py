@@ -1,6 +1,7 @@
 """Detectors, areas and the whole command on synthetic truth."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tools.joins.areas import matched_area, weighted_area
 from tools.joins.boundaries import Boundary
 from tools.joins.detector import Boosted, balance, out_of_fold
 from tools.joins.evidence import evidence
-from tools.joins.folds import fold_of_songs, sub_pool
+from tools.joins.folds import fold_of_songs, folds_of_models, sub_pool
 from tools.joins.samples import Samples
 from tools.joins.spectra import spectra
 from tools.joins.wander import wander
@@ -157,6 +158,25 @@ def test_folds_share_no_song_and_their_pools_hold_theirs(eight_songs: Path, tmp_
     assert np.array_equal(small.heads, pool.heads[rows])
     with pytest.raises(EndlosError, match="8 songs, and 3 folds of at least 4"):
         fold_of_songs(pool, 3, seed=0)
+
+
+def test_the_folds_of_models_are_the_songs_that_they_did_not_learn_from(
+    eight_songs: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    pool = open_pool(eight_songs)
+    names = [song.name for song in pool.songs]
+    models = []
+    for number, unheard in enumerate((names[:4], names[3:7])):
+        folder = tmp_path / f"model{number}"
+        shutil.copytree(tiny_model, folder)
+        contract = json.loads((folder / "model.json").read_text())
+        learned = [f"elsewhere/{name}" for name in names if name not in unheard]
+        contract["training"] = {"train": {"songs": learned}}
+        (folder / "model.json").write_text(json.dumps(contract))
+        models.append(folder)
+    with pytest.raises(EndlosError, match="fewer than 4 songs"):
+        folds_of_models(pool, models)
+    assert folds_of_models(pool, models[:1]).tolist() == [0, 0, 0, 0, -1, -1, -1, -1]
 
 
 def test_the_command_from_end_to_end(

@@ -8,6 +8,8 @@ import typer
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, print_json, progress_bar, warnings_on_stderr
 
+QUICK_SECONDS = 600.0
+
 
 def joins(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
@@ -23,7 +25,7 @@ def joins(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder with fold0, fold1, ...: models that have not learned from the songs of their fold.",
+            help="Folder of models that did not learn from some of these songs, which make their fold.",
         ),
     ] = None,
     detector: Annotated[
@@ -41,6 +43,9 @@ def joins(
     pieces: Annotated[
         int, typer.Option(min=2, max=200, help="Joins in the listening test, and as many other places.")
     ] = 20,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first impression: two folds, streams of ten minutes at most.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -60,8 +65,8 @@ def joins(
     if detector != "boosted":
         load_keras()
     settings = JoinSettings(
-        seconds=seconds,
-        folds=folds,
+        seconds=min(seconds, QUICK_SECONDS) if quick else seconds,
+        folds=2 if quick else folds,
         seed=seed,
         model=model.expanduser() if model else None,
         fold_models=fold_models.expanduser() if fold_models else None,

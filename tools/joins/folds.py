@@ -1,11 +1,13 @@
 """Song-disjoint folds of a pool: who is in which, and a pool of one fold's songs alone."""
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
 from model.kernels import IntArray
 from stream.pool import DATABASE_FILE, Pool, generation_folder, open_pool
@@ -35,6 +37,31 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
     return fold
 
 
+def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
+    """Return `(songs,)`: the first model that did not learn from each song, -1 where every one did.
+
+    Songs are compared by the names of their files. `EndlosError` when a model has too few songs to judge.
+    """
+    fold = np.full(len(pool.songs), -1, dtype=np.int64)
+    for number, model in enumerate(models):
+        learned = learned_songs(model)
+        unheard = [Path(song.name).name not in learned for song in pool.songs]
+        fold[(fold < 0) & np.array(unheard)] = number
+        if int((fold == number).sum()) < FEWEST_SONGS:
+            raise EndlosError(
+                f"{model} leaves fewer than {FEWEST_SONGS} songs of {pool.folder} to judge it by: it learned "
+                "from the others, or another fold's model has them; train it with more songs held out"
+            )
+    return fold
+
+
+def learned_songs(model: Path | None) -> frozenset[str]:
+    """Return the names of the files that a model learned from; None is the carried model."""
+    learned = load_contract(chosen_model(model)).training.get("train", {})
+    names = learned.get("songs", []) if isinstance(learned, dict) else []
+    return frozenset(Path(name).name for name in names)
+
+
 def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
     """Write a pool of some songs of the current generation into `out`; its files are the same.
 
@@ -46,7 +73,9 @@ def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
     target.mkdir(parents=True)
     for path in source.glob("*.npy"):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        np.save(target / path.name, array[kept])
+        # What is derived from the whole pool and kept beside it is made anew.
+        if array.shape[0] == len(pool):
+            np.save(target / path.name, array[kept])
     decoded = folder / "decoded"
     if decoded.is_dir():
         (out / "decoded").symlink_to(decoded.resolve(), target_is_directory=True)

@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
 from model.kernels import DoubleArray, FloatArray
 from stream.planner import Strategy
-from stream.pool import Pool, open_pool
+from stream.pool import open_pool
 from tools.joins.detector import Kind
-from tools.joins.folds import fold_of_songs, sub_pool
+from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models, learned_songs, sub_pool
 from tools.joins.keeper import Heard, Keeper
 from tools.joins.middles import WithMiddles
 from tools.joins.samples import Collector, Samples
@@ -39,7 +38,7 @@ class JoinSettings:
     model: Path | None = None
     """None: the carried one."""
     fold_models: Path | None = None
-    """Folder with `fold0`, `fold1`, ...: models that have not heard the songs of their fold."""
+    """Folder of models; the songs that each did not learn from are a fold."""
     detectors: tuple[Kind, ...] = ("boosted",)
     kept: int = 0
     """Joins, and as many other places, whose audio is kept to be listened to."""
@@ -82,11 +81,16 @@ Told = Callable[[str, float], None]
 def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
     """Study the joins of the pool in `folder`; `EndlosError` when it is too small to tell anything."""
     pool = open_pool(folder)
-    fold = fold_of_songs(pool, settings.folds, settings.seed)
+    models = _fold_models(settings)
+    fold = folds_of_models(pool, models) if models else fold_of_songs(pool, settings.folds, settings.seed)
+    # Songs that every model learned from teach the detector; they are not judged by.
+    folds = [number for number in np.unique(fold).tolist() if (fold == number).sum() >= FEWEST_SONGS]
+    if len(folds) < 2:
+        raise EndlosError(f"{settings.fold_models} gives a single fold; give models for two or more")
     half_s = LEAST_WINDOW_S / 2
     parts: list[Samples] = []
     keeper = Keeper(settings.kept, settings.seed)
-    streams = 4 * settings.folds + 3
+    streams = 4 * len(folds) + 3
     done = 0
 
     def progress(name: str) -> Callable[[float], None]:
@@ -97,20 +101,18 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
 
     # Threads that wait for each other on a busy machine cost many times what they bring.
     with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="endlos-joins-") as scratch:
-        for number in range(settings.folds):
+        for number in folds:
             songs = np.flatnonzero(fold == number)
             small = sub_pool(folder, songs, Path(scratch) / f"fold{number}")
-            model = settings.model
-            if settings.fold_models is not None:
-                model = settings.fold_models / f"fold{number}"
-            seed = settings.seed * 100 + number
+            model = models[number] if models and number >= 0 else settings.model
+            seed = settings.seed * 100 + number + 1
             kinds: tuple[Strategy | str, ...] = (PLAIN, "natural", "random", "model")
             for kind in kinds:
                 source: EngineStream | PlainStream
                 source = PlainStream(small, seed) if kind == PLAIN else _engine(small, kind, seed, model)
                 name = "engine" if kind == "model" else kind
                 with closing(source):
-                    tell = progress(f"fold {number + 1} of {settings.folds}: {name}")
+                    tell = progress(f"fold {folds.index(number) + 1} of {len(folds)}: {name}")
                     parts += _collected(source, settings.seconds, half_s, name, number, keeper, tell)
         cards = {}
         for strategy in ("natural", "random", "model"):
@@ -122,7 +124,8 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                     stream, settings.seconds, len(pool), sides, progress(f"whole pool: {strategy}")
                 )
     samples = Samples.joined_of(parts)
-    engine = samples.where((samples.condition == "engine") & samples.joined)
+    engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))
+    names = {Path(song.name).name for song in pool.songs}
     if not len(engine):
         raise EndlosError(
             f"the engine made no join in {settings.seconds:g} s that stands alone for "
@@ -139,13 +142,22 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
         chunks=len(pool),
         window_s=2 * half_s,
         other_song_share=float(engine.other_song.mean()),
-        model_knows_songs=settings.fold_models is None and _may_know(pool, settings.model),
+        model_knows_songs=not models and bool(names & learned_songs(settings.model)),
         verdicts=verdicts,
         scores=scores,
         samples=samples,
         cards=cards,
         heard=keeper.heard(samples),
     )
+
+
+def _fold_models(settings: JoinSettings) -> list[Path]:
+    if settings.fold_models is None:
+        return []
+    models = sorted(path.parent for path in settings.fold_models.glob("*/model.json"))
+    if not models:
+        raise EndlosError(f"{settings.fold_models} holds no models; name a folder with model folders in it")
+    return models
 
 
 def _engine(folder: Path, strategy: str, seed: int, model: Path | None) -> EngineStream:
@@ -182,12 +194,3 @@ def _collected(
         if name == "engine":
             keeper.offer(window, fold, own.count - 1)
     return [own.samples(name, fold), middles.samples(MIDDLE, fold)]
-
-
-def _may_know(pool: Pool, model: Path | None) -> bool:
-    """Return whether a model learned from some of the pool's songs, by name; None is the carried one."""
-    contract = load_contract(chosen_model(model))
-    learned = contract.training.get("train", {})
-    songs = learned.get("songs", []) if isinstance(learned, dict) else []
-    names = {Path(name).name for name in songs}
-    return any(Path(song.name).name in names for song in pool.songs)
