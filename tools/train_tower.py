@@ -13,9 +13,10 @@ from model.kernels import IntArray
 from model.pairs import split_songs
 from model.quiet import without_noise
 from model.spectral import SPECTRAL_VERSION
-from model.tower_data import GRID_S, GridArray, SongSet, song_grid
+from model.tower_data import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
 from model.tower_settings import TowerSettings
 from stream.decode import decode
+from stream.feedback import LabelledJoin, labelled_joins
 from stream.pool import Pool, Song, open_pool
 from tools.terminal import print_table
 
@@ -68,6 +69,7 @@ def song_sets(
     rng = np.random.default_rng([settings.seed, 0])
     songs = np.sort(rng.permutation(songs)[:MOST_SONGS])
     kept_back = split_songs(songs, settings.validation_share, rng)
+    judged = labelled_joins(pool.folder)
     grids: dict[int, GridArray] = {}
     for done, number in enumerate(songs.tolist()):
         grid = _kept_grid(pool.folder, pool.songs[number])
@@ -75,8 +77,8 @@ def song_sets(
             grids[number] = _sounding(pool, number, grid)
         if prepared is not None:
             prepared(done + 1, len(songs))
-    train = _song_set(pool, songs[~kept_back], grids)
-    unseen = _song_set(pool, songs[kept_back], grids)
+    train = _song_set(pool, songs[~kept_back], grids, judged)
+    unseen = _song_set(pool, songs[kept_back], grids, [])
     if not train.grids:
         raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
     return train, unseen if unseen.grids else None
@@ -111,8 +113,26 @@ def print_report(report: "TowerReport") -> None:
         print(path)
 
 
-def _song_set(pool: Pool, songs: IntArray, grids: dict[int, GridArray]) -> SongSet:
+def _song_set(
+    pool: Pool, songs: IntArray, grids: dict[int, GridArray], judged: list[LabelledJoin]
+) -> SongSet:
     held = [number for number in songs.tolist() if number in grids]
+    place = {pool.songs[number].audio_hash: (at, number) for at, number in enumerate(held)}
+
+    def row(number: int, sample: int) -> int:
+        return round(sample / pool.songs[number].sample_rate_hz / GRID_S) - _first_row(pool, number)
+
+    joins = [
+        JudgedJoin(
+            from_song=place[join.from_hash][0],
+            from_row=row(place[join.from_hash][1], join.from_end_sample),
+            to_song=place[join.to_hash][0],
+            to_row=row(place[join.to_hash][1], join.to_start_sample),
+            liked=join.label == 1,
+        )
+        for join in judged
+        if join.from_hash in place and join.to_hash in place
+    ]
     digest = hashlib.blake2b(str(SPECTRAL_VERSION).encode(), digest_size=16)
     for number in held:
         digest.update(f"{pool.songs[number].audio_hash} {len(grids[number])}".encode())
@@ -122,7 +142,9 @@ def _song_set(pool: Pool, songs: IntArray, grids: dict[int, GridArray]) -> SongS
             "songs": [pool.songs[number].name for number in held],
             "seconds": round(sum(len(grids[number]) for number in held) * GRID_S),
             "digest": digest.hexdigest(),
+            "judged_joins": len(joins),
         },
+        judged=joins,
     )
 
 
@@ -145,11 +167,14 @@ def _kept_grid(folder: Path, song: Song) -> GridArray | None:
 
 def _sounding(pool: Pool, number: int, grid: GridArray) -> GridArray:
     """Return the rows from a song's first chunk to its last: dead air belongs to none."""
-    rows = np.flatnonzero(pool.chunk_song == number)
-    rate_hz = pool.songs[number].sample_rate_hz
-    first = int(pool.start_sample[rows[0]] / rate_hz / GRID_S)
-    last = int(pool.end_sample[rows[-1]] / rate_hz / GRID_S)
-    return grid[first:last]
+    end_sample = pool.end_sample[pool.chunk_song == number].max()
+    last = int(end_sample / pool.songs[number].sample_rate_hz / GRID_S)
+    return grid[_first_row(pool, number) : last]
+
+
+def _first_row(pool: Pool, number: int) -> int:
+    start_sample = pool.start_sample[pool.chunk_song == number].min()
+    return int(start_sample / pool.songs[number].sample_rate_hz / GRID_S)
 
 
 def _weights(start_from: str | None) -> Path | None:
