@@ -76,7 +76,7 @@ class Step:
     chunk: Chunk
     natural: bool
     rung: str
-    """Which rung of the ladder decided."""
+    """Which rung of the ladder decided; `start`, `phrase`, `random` and `rules`: none had to."""
     score: float | None = None
     rank: int | None = None
     candidates: int = 0
@@ -386,7 +386,8 @@ class Planner:
         if not len(choices):
             choices = np.flatnonzero(others)
             choices = choices[np.argsort(self._ahead.last_played[choices], kind="stable")[:1]]
-        return self._step(reference, int(self._rng.choice(choices)), natural, "any", reasons=reasons)
+        reasons = (*reasons, "nothing that is scored may follow now")
+        return self._step(reference, int(self._rng.choice(choices)), natural, "rules", reasons=reasons)
 
     def _scored_exits(self, exits: list[int], allowed: BoolArray, deadline_s: float | None) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""

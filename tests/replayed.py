@@ -9,7 +9,7 @@ from model.kernels import FloatArray
 from stream.engine import Engine, EngineSettings
 from stream.replay import Replay
 
-IN_TIME = {"start", "phrase", "full", "kept"}
+IN_TIME = {"start", "phrase", "rules", "full", "kept"}
 
 
 def stream_of(pool: Path, log: Path, settings: EngineSettings, seconds: float) -> FloatArray:

@@ -27,7 +27,7 @@ from tools.bench.settings import BenchSettings
 from tools.bench.virtual import Taken, VirtualCard, VirtualSteps
 
 HOUR, DAY = "hour", "day"
-FIRST_RUNG = ("start", "phrase", "full", "kept")
+FIRST_RUNG = ("start", "phrase", "rules", "full", "kept")
 """By rule, or with the scores of all candidates; everything else is a step down."""
 _RATE_HZ = 44_100
 _REHEARSED_STEPS = 3
