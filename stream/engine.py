@@ -3,16 +3,17 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from model.contract import carried_model
-from model.errors import EndlosError
+from model.errors import EndlosError, PoolError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.decisions import Decision
+from stream.feedback import HeardJoin, LabelledJoin, labelled_joins, remember
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER
 from stream.joining import JoinPlanner, warm_up
@@ -70,15 +71,30 @@ class NowPlaying:
     chunks: int
     lost: int
     """Files that could not be read while playing."""
+    join: HeardJoin | None
+    """The last join, for `Engine.judge`; None before the first."""
 
 
 class Engine:
-    """One endless stream; `render` belongs to one thread, `skip` and `now` to any."""
+    """One endless stream; `render` belongs to one thread, `skip`, `judge` and `now` to any."""
 
-    def __init__(self, source: StepSource, planner: Planner, renderer: Renderer, rate_hz: int) -> None:
+    def __init__(
+        self,
+        source: StepSource,
+        planner: Planner,
+        renderer: Renderer,
+        rate_hz: int,
+        *,
+        played: "_LastJoin",
+        judged: threading.Event,
+    ) -> None:
+        """played: is told every decision. judged: makes the planner read again what listeners thought."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
+        self._played = played
+        self._judged = judged
+        self._folder = planner.generation.pool.folder
         self.engine_rate_hz = rate_hz
         self._skip = threading.Event()
         self._now = self._snapshot()
@@ -115,6 +131,9 @@ class Engine:
         def newer() -> Generation | None:
             # Asked every second: what cannot be used is opened once, and told once.
             nonlocal refused, told
+            if judged.is_set():
+                judged.clear()
+                planner.judge(_judged_joins(folder))
             number = None
             try:
                 number = current_generation(folder)
@@ -128,8 +147,10 @@ class Engine:
                     log.warning("the newer pool is left aside: %s", error)
                 return None
 
+        judged, played = threading.Event(), _LastJoin(on_decision)
         generation = open_current()
-        planner = Planner(generation, settings.planner, _start(generation, settings.start_song))
+        start = _start(generation, settings.start_song)
+        planner = Planner(generation, settings.planner, start, _judged_joins(folder))
         joins = JoinPlanner(
             engine_rate_hz=settings.engine_rate_hz,
             longest_fade_s=settings.fade_s,
@@ -151,10 +172,10 @@ class Engine:
             engine_rate_hz=settings.engine_rate_hz,
             fade_s=settings.fade_s,
             target_lufs=settings.target_lufs,
-            on_decision=on_decision or _ignore,
+            on_decision=played,
             joins=joins,
         )
-        return cls(source, planner, renderer, settings.engine_rate_hz)
+        return cls(source, planner, renderer, settings.engine_rate_hz, played=played, judged=judged)
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
@@ -168,6 +189,15 @@ class Engine:
     def skip(self) -> None:
         """Leave for another piece at the next rendered frame."""
         self._skip.set()
+
+    def judge(self, join: HeardJoin, *, liked: bool) -> None:
+        """Remember what a listener thought of a join (`NowPlaying.join`), in the pool.
+
+        What is disliked never comes back, what is liked comes more readily; live within about a second, for
+        what is not planned yet. Raises `PoolError` when it cannot be written.
+        """
+        remember(self._folder, LabelledJoin(**asdict(join), label=int(liked)))
+        self._judged.set()
 
     def now(self) -> NowPlaying:
         """Return what is rendered now."""
@@ -195,7 +225,42 @@ class Engine:
             songs=len(self._planner.generation.pool.songs),
             chunks=len(self._planner.generation.pool),
             lost=len(self._renderer.lost),
+            join=self._played.join,
         )
+
+
+class _LastJoin:
+    """Passes every decision on, and knows the last join."""
+
+    def __init__(self, on_decision: Callable[[Decision], None] | None) -> None:
+        self._on_decision = on_decision
+        self.join: HeardJoin | None = None
+
+    def __call__(self, decision: Decision) -> None:
+        before, after = decision.before, decision.step.chunk
+        if before is not None and not decision.step.natural:
+            # At its cut, whatever B was shifted by; after `next`, where it was left.
+            end_sample = before.key[2]
+            if decision.jumped and decision.left_at_s is not None:
+                end_sample = round(decision.left_at_s * before.song.sample_rate_hz)
+            # Numbers alone: a chunk would keep its generation open.
+            self.join = HeardJoin(
+                from_hash=before.song.audio_hash,
+                from_end_sample=end_sample,
+                to_hash=after.song.audio_hash,
+                to_start_sample=after.key[1],
+            )
+        if self._on_decision is not None:
+            self._on_decision(decision)
+
+
+def _judged_joins(folder: Path) -> list[LabelledJoin]:
+    try:
+        return labelled_joins(folder)
+    except PoolError as error:
+        # What was thought of joins is no reason to be silent.
+        log.warning("%s", error)
+        return []
 
 
 def _warm_up(generation: Generation, engine_rate_hz: int) -> None:
@@ -216,7 +281,3 @@ def _start(generation: Generation, name: str | None) -> Chunk | None:
         if generation.pool.songs[song].name == name:
             return generation.chunk(row)
     raise EndlosError(f"the pool has no song {name!r}; name one as `endlos pool info` lists it")
-
-
-def _ignore(decision: Decision) -> None:
-    """Keep no log."""

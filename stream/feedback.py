@@ -36,13 +36,19 @@ CREATE TABLE IF NOT EXISTS feedback (
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledJoin:
-    """A join that a listener judged; samples are at each song's own rate."""
+class HeardJoin:
+    """A join that can be judged; samples are at each song's own rate."""
 
     from_hash: str
     from_end_sample: int
     to_hash: str
     to_start_sample: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledJoin(HeardJoin):
+    """A join that a listener judged."""
+
     label: int
     """1 liked, 0 disliked."""
 

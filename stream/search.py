@@ -76,6 +76,8 @@ class Search:
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
+        self._known = False
+        """Whether all scores are as good as known."""
 
     def judge(self, joins: list[LabelledJoin]) -> None:
         """Take up what listeners thought of joins."""
@@ -87,7 +89,8 @@ class Search:
         if self._prepared or scorer is None:
             return
         self._prepared = True
-        if not self.costs_nothing(0):
+        self._known = scorer.kept(0) is not None
+        if not self._known:
             return
         try:
             self._hubs = hub_levels(lambda row: logits(scorer.score(row)), count)
@@ -102,7 +105,7 @@ class Search:
     def costs_nothing(self, row: int) -> bool:
         """Whether the scores after `row` are known, or as good as known."""
         scorer = self.generation.scorer
-        return scorer is not None and scorer.kept(row) is not None
+        return scorer is not None and (self._known or scorer.kept(row) is not None)
 
     def affords(self, time_left_s: float | None) -> bool:
         """Whether there is time to score one more exit, whose scores are not known."""

@@ -101,6 +101,8 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         assert given["fade_s"] == engine.fade_s
         assert given["loudness_lufs"] == engine.target_lufs
         assert given["model"] == engine.model
+        for name in ("other_songs", "min_phrase_bars", "min_phrase_s", "max_phrase_s"):
+            assert given[name] == getattr(planner, name), name
     assert defaults(render.render)["seed"] == planner.seed
     assert defaults(play.play)["model"] == engine.model
     given, cut, build = defaults(pool.build), CutSettings(), BuildSettings()

@@ -14,6 +14,7 @@ from model.errors import EndlosError, ModelError, PoolError
 from stream import ahead
 from stream.decisions import Decision, DecisionLog
 from stream.engine import Engine, EngineSettings
+from stream.feedback import labelled_joins
 from stream.planner import PlannerSettings
 from stream.pool import current_generation
 from tests.models import write_tiny_model
@@ -140,6 +141,29 @@ def test_songs_that_are_gone_for_a_moment_are_heard_again(
             render_until(silent=False)
     finally:
         engine.close()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, live: bool) -> None:
+    pool = build(write_songs(tmp_path / "music", [9, 8]), tmp_path / "pool")
+    log: list[Decision] = []
+    engine = Engine.open(pool, RANDOM, on_decision=log.append, live=live)
+    try:
+        assert engine.now().join is None
+        while engine.now().join is None:
+            engine.render(RATE_HZ // 10)
+        join, decision = engine.now().join, next(d for d in log if d.before and not d.step.natural)
+        assert join is not None and decision.before is not None
+        assert (join.from_hash, join.to_hash) == (decision.before.key[0], decision.step.chunk.key[0])
+        assert (join.from_end_sample, join.to_start_sample) == (
+            decision.before.key[2],
+            decision.step.chunk.key[1],
+        )
+        engine.judge(join, liked=False)
+    finally:
+        engine.close()
+    (kept,) = labelled_joins(pool)
+    assert kept.label == 0 and kept.from_end_sample == join.from_end_sample
 
 
 @pytest.mark.parametrize("live", [True, False])

@@ -18,6 +18,7 @@ from tests.heard import decode
 from tests.music import write_music
 from tests.pulse import FAVOURED, MISSING, locate, pulse_available, pulse_null_sink
 from tests.replayed import stream_of
+from tools.playing import KEYS
 
 SOUND_S = 60
 RATE_HZ = 44_100
@@ -163,7 +164,7 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
         favoured = (*FAVOURED, *COMMAND)
         with Running(*words, terminal=True, command=favoured, **sink.environment) as running:
             before = sink.recorded_frames()
-            running.wait_for("space pause, n next, + - volume, q quit")
+            running.wait_for(KEYS)
             enough = sink.recorded_frames() + (SOUND_S + 4) * RATE_HZ
             wait_until(lambda: sink.recorded_frames() > enough, "a minute of sound", 2 * SOUND_S)
             running.press("q")

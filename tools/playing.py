@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.contract import chosen_model
+from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
@@ -31,6 +32,7 @@ from tools.session import (
 from tools.terminal import clock, printable
 
 VOLUME_STEP_DB = 2.0
+KEYS = "space pause, n next, l like and d dislike the last join, + - volume, q quit"
 _REFRESH_S = 0.2
 _RATE_HZ, _OTHER_RATE_HZ = 44_100, 48_000
 
@@ -128,7 +130,7 @@ def _card_rate_hz(outputs: OutputSettings) -> int:
 
 def _greeting(session: Session, *, asked_for_http: bool) -> str:
     if session.card is not None:
-        return f"playing on {session.card.status().detail} - space pause, n next, + - volume, q quit"
+        return f"playing on {session.card.status().detail} - {KEYS}"
     assert session.web is not None
     why = "" if asked_for_http else "there is no sound card; "
     return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"
@@ -147,18 +149,31 @@ def _run(session: Session, prepared: Prepared, keys: Keys, line: "StatusLine", e
         for key in keys.read(_REFRESH_S):
             if key in "qQ":
                 return
-            _press(session, key)
+            _press(session, key, line)
 
 
-def _press(session: Session, key: str) -> None:
+def _press(session: Session, key: str, line: "StatusLine") -> None:
     if key == " ":
         session.pause()
     elif key in "nN":
         session.skip()
+    elif key in "lLdD":
+        _judge(session, line, liked=key in "lL")
     elif key in "+=":
         session.change_volume(VOLUME_STEP_DB)
     elif key in "-_":
         session.change_volume(-VOLUME_STEP_DB)
+
+
+def _judge(session: Session, line: "StatusLine", *, liked: bool) -> None:
+    try:
+        if not session.judge(liked=liked):
+            line.note("there was no join yet")
+            return
+    except EndlosError as error:
+        line.note(str(error))
+        return
+    line.note("noted: that join may come more often" if liked else "noted: that join does not come back")
 
 
 def status_text(session: Session) -> str:

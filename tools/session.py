@@ -129,6 +129,16 @@ class Session:
         """Go on to another piece at once. Any thread."""
         self._pacer.skip(self.engine.skip)
 
+    def judge(self, *, liked: bool) -> bool:
+        """Remember what the listener thinks of the last join that was heard; False before the first.
+
+        Raises `PoolError` when the pool cannot be written. Any thread.
+        """
+        join = self.heard().join
+        if join is not None:
+            self.engine.judge(join, liked=liked)
+        return join is not None
+
     def pause(self) -> None:
         """Stand still, or go on."""
         self._pacer.pause(not self._pacer.paused)

@@ -51,3 +51,13 @@ LiveLog = Annotated[
 SimulateSlowMs = Annotated[
     float, typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens.")
 ]
+OtherSongs = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
+]
+MinPhraseBars = Annotated[
+    int, typer.Option(min=0, help="Bars that a song goes on for at least, where its beat is known.")
+]
+MinPhraseS = Annotated[
+    float, typer.Option(min=0.0, help="The same where it is not known, in seconds; 0 for no least length.")
+]
+MaxPhraseS = Annotated[float, typer.Option(min=0.0, help="Seconds that a song goes on for at most.")]

@@ -39,7 +39,8 @@ def play(
 ) -> None:
     """Play without end.
 
-    Keys: space pause, n next, + - volume, q quit. Sounds as soon as the first songs are analysed; the
+    Keys: space pause, n next, l and d like or dislike the last join (a disliked one never comes back; the
+    music goes on, n leaves it), + - volume, q quit. Sounds as soon as the first songs are analysed; the
     others join while it plays. Without a sound card it serves
     http://127.0.0.1:8000/ and says so.
     """

@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from model.errors import EndlosError
-from tools.commands.options import ChosenStrategy, FadeS, LoudnessLufs, Model, Rate
+from tools.commands.options import (
+    ChosenStrategy,
+    FadeS,
+    LoudnessLufs,
+    MaxPhraseS,
+    MinPhraseBars,
+    MinPhraseS,
+    Model,
+    OtherSongs,
+    Rate,
+)
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
@@ -32,6 +42,10 @@ def render(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
+    other_songs: OtherSongs = 0.4,
+    min_phrase_bars: MinPhraseBars = 4,
+    min_phrase_s: MinPhraseS = 6.0,
+    max_phrase_s: MaxPhraseS = 30.0,
     rate: Rate = 44_100,
     bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
     bitrate: Annotated[
@@ -85,7 +99,14 @@ def render(
             stream = Replay(pool.expanduser(), replay.expanduser(), on_decision=decisions)
         else:
             settings = EngineSettings(
-                planner=PlannerSettings(strategy=strategy, seed=seed),
+                planner=PlannerSettings(
+                    strategy=strategy,
+                    seed=seed,
+                    other_songs=other_songs,
+                    min_phrase_bars=min_phrase_bars,
+                    min_phrase_s=min_phrase_s,
+                    max_phrase_s=max_phrase_s,
+                ),
                 model=chosen_model(model),
                 engine_rate_hz=rate,
                 fade_s=fade_s,

@@ -13,7 +13,11 @@ from tools.commands.options import (
     LiveLog,
     LiveSeed,
     LoudnessLufs,
+    MaxPhraseS,
+    MinPhraseBars,
+    MinPhraseS,
     Model,
+    OtherSongs,
     Rate,
     SimulateSlowMs,
 )
@@ -69,6 +73,10 @@ def serve(
     model: Model = None,
     strategy: ChosenStrategy = "model",
     seed: LiveSeed = None,
+    other_songs: OtherSongs = 0.4,
+    min_phrase_bars: MinPhraseBars = 4,
+    min_phrase_s: MinPhraseS = 6.0,
+    max_phrase_s: MaxPhraseS = 30.0,
     rate: Rate = 44_100,
     fade_s: FadeS = 0.5,
     loudness_lufs: LoudnessLufs = -16.0,
@@ -100,7 +108,14 @@ def serve(
         icecast=tuple(parse_icecast_url(url, password) for url in icecast or ()),
     )
     engine = EngineSettings(
-        planner=PlannerSettings(strategy=strategy, seed=new_seed() if seed is None else seed),
+        planner=PlannerSettings(
+            strategy=strategy,
+            seed=new_seed() if seed is None else seed,
+            other_songs=other_songs,
+            min_phrase_bars=min_phrase_bars,
+            min_phrase_s=min_phrase_s,
+            max_phrase_s=max_phrase_s,
+        ),
         model=chosen_model(model),
         engine_rate_hz=rate,
         fade_s=fade_s,
