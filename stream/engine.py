@@ -13,7 +13,7 @@ from model.errors import EndlosError, PoolError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.decisions import Decision
-from stream.feedback import HeardJoin, LabelledJoin, labelled_joins, remember
+from stream.feedback import REACH_S, HeardJoin, LabelledJoin, labelled_joins, remember
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER
 from stream.joining import JoinPlanner, warm_up
@@ -239,10 +239,10 @@ class _LastJoin:
     def __call__(self, decision: Decision) -> None:
         before, after = decision.before, decision.step.chunk
         if before is not None and not decision.step.natural:
-            # At its cut, whatever B was shifted by; after `next`, where it was left.
-            end_sample = before.key[2]
-            if decision.jumped and decision.left_at_s is not None:
-                end_sample = round(decision.left_at_s * before.song.sample_rate_hz)
+            # At its cut, whatever the join was shifted by; after `next`, where it was left.
+            rate_hz, end_sample = before.song.sample_rate_hz, before.key[2]
+            if decision.left_at_s is not None and abs(decision.left_at_s - before.end_s) > REACH_S:
+                end_sample = round(decision.left_at_s * rate_hz)
             # Numbers alone: a chunk would keep its generation open.
             self.join = HeardJoin(
                 from_hash=before.song.audio_hash,
