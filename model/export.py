@@ -102,6 +102,14 @@ def _check(name: str, difference: float) -> None:
 
 def convert(network: Any, edge_samples: int) -> bytes:
     """Return the network as an ONNX graph: `pair` (batch, 2 * edge_samples, 1) -> `score` (batch, 1)."""
+    return to_onnx(network, "pair", (2 * edge_samples, 1), "score")
+
+
+def to_onnx(network: Any, seen: str, shape: tuple[int, ...], given: str) -> bytes:
+    """Return a network of one tensor as an ONNX graph: `seen` (batch, *shape) -> `given`.
+
+    Raises `ModelError` when Keras does not run on TensorFlow.
+    """
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -115,12 +123,12 @@ def convert(network: Any, edge_samples: int) -> bytes:
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    signature = [tensorflow.TensorSpec((None, 2 * edge_samples, 1), tensorflow.float32, name="pair")]
+    signature = [tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=seen)]
 
-    def scored(pair: Any) -> dict[str, Any]:
-        return {"score": network(pair, training=False)}
+    def called(tensor: Any) -> dict[str, Any]:
+        return {given: network(tensor, training=False)}
 
-    traced = tensorflow.function(scored, input_signature=signature)
+    traced = tensorflow.function(called, input_signature=signature)
     proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
     for tensor in (*proto.graph.input, *proto.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"

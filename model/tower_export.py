@@ -1,7 +1,6 @@
 """Towers as files: two ONNX graphs checked against Keras, the contract, and the weights to learn on from."""
 
 import io
-import logging
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,10 +16,9 @@ from model.contract import (
     save_contract,
 )
 from model.errors import ModelError
-from model.export import OPSET, TOLERANCE, Exported
+from model.export import OPSET, TOLERANCE, Exported, to_onnx
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
-from model.quiet import without_noise
 from model.second_stage import add_second_stage
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.tower_networks import Towers
@@ -50,7 +48,7 @@ def export_towers(
     """
     contents, graphs, difference = {}, {}, 0.0
     for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads)):
-        graph = convert(tower)
+        graph = to_onnx(tower, "spectrum", (SPECTRUM_FRAMES, SPECTRUM_BINS), "embedding")
         found = compare(tower, graph, examples)
         if not found <= TOLERANCE:
             raise ModelError(
@@ -87,35 +85,6 @@ def export_towers(
     save_contract(contract, folder)
     files = tuple(folder / name for name in (CONTRACT_FILE, SECOND_STAGE_FILE, *contents))
     return Exported(contract=contract, files=files, difference=difference)
-
-
-def convert(tower: Any) -> bytes:
-    """Return one tower as an ONNX graph: `spectrum` (batch, frames, bins) -> `embedding` (batch, values)."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        raise ModelError(
-            f"Keras runs on {keras.backend.backend()}, export needs TensorFlow; "
-            "set KERAS_BACKEND=tensorflow and run the same command with --resume"
-        )
-    with without_noise():
-        import tensorflow
-        import tf2onnx
-
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    side = (None, SPECTRUM_FRAMES, SPECTRUM_BINS)
-    signature = [tensorflow.TensorSpec(side, tensorflow.float32, name="spectrum")]
-
-    def embedded(spectrum: Any) -> dict[str, Any]:
-        return {"embedding": tower(spectrum, training=False)}
-
-    traced = tensorflow.function(embedded, input_signature=signature)
-    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
-    for tensor in (*proto.graph.input, *proto.graph.output):
-        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
-    graph: bytes = proto.SerializeToString()
-    return graph
 
 
 def compare(tower: Any, graph: bytes, examples: FloatArray) -> float:

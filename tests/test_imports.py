@@ -11,7 +11,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 HEAVY = ("tensorflow", "keras", "tf2onnx", "librosa", "matplotlib", "pyloudnorm", "typer", "pydub")
 # numba itself imports the package `scipy` to look at its version; what is heavy are its parts.
 HEAVY_PARTS = ("scipy.signal", "scipy.fft", "scipy.linalg", "scipy.sparse", "scipy.stats", "scipy.ndimage")
-SHARED_MODEL_MODULES = {"model.contract", "model.features", "model.spectral", "model.kernels", "model.errors"}
+SHARED_MODEL_MODULES = {
+    "model.contract",
+    "model.features",
+    "model.spectral",
+    "model.seam",
+    "model.second_stage",
+    "model.kernels",
+    "model.errors",
+}
 
 
 def modules(package: str) -> dict[str, Path]:
