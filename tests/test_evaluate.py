@@ -63,6 +63,7 @@ def test_songs_of_the_training_are_left_out_or_named(
         _run(capsys, str(tiny_pool), "--model", str(model), *options, "--training-songs", "--json")
     )
     assert everything["training_set"]
+    assert any("1 of the 3 songs" in note for note in everything["notes"])
     assert len(everything["songs"]) == 3
     text = _run(capsys, str(tiny_pool), "--model", str(model), *options)
     assert "1 songs" in text

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, print_json, progress_bar
 
 if TYPE_CHECKING:
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="Folder of a model; else the one endlos carries.")
-    ] = None,
+    model: Model = None,
     beside: Annotated[
         list[Path] | None, typer.Option(metavar="MODEL", help="Another model in the same table; repeatable.")
     ] = None,
@@ -52,9 +51,9 @@ def evaluate(
 
     Songs that the model was trained on are left out. `--scores` writes what the engine goes by.
     """
-    from model.contract import carried_model
+    from model.contract import chosen_model
 
-    folder = carried_model() if model is None else model.expanduser()
+    folder = chosen_model(model)
     with progress_bar(quiet) as bar:
         task = bar.add_task("loading", total=None)
 
@@ -71,7 +70,7 @@ def evaluate(
 
         settings = EvalSettings(
             model=folder,
-            beside=tuple(other.expanduser() for other in beside or ()),
+            beside=tuple(chosen_model(other) for other in beside or ()),
             gaps_ms=tuple(gap_ms) if gap_ms else GAPS_MS,
             chunk_s=chunk_s if cut == "equal" else None,
             training_songs=training_songs,

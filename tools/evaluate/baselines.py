@@ -46,6 +46,7 @@ BASELINES = (
     "Infinite Jukebox",
 )
 LEARNED_BASELINE = "logistic regression, all distances"
+FEWEST_SONGS = 2 * FOLDS
 
 
 def seam_scores(
@@ -59,7 +60,7 @@ def seam_scores(
 
     model: `(N, N)` scores that join in as one more term. None when there are too few songs for folds.
     """
-    if len(np.unique(song)) < 2 * FOLDS:
+    if len(np.unique(song)) < FEWEST_SONGS:
         return None
 
     def terms(row: int, candidates: IntArray | None) -> FloatArray:

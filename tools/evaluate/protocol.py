@@ -16,6 +16,7 @@ from stream.pool import Pool, open_pool
 from stream.scorers import open_scorer
 from tools.evaluate.baselines import (
     BASELINES,
+    FEWEST_SONGS,
     LEARNED_BASELINE,
     baseline_scores,
     near_identical,
@@ -143,7 +144,7 @@ def evaluate(
     songs, left_out, training_set = _songs(pool, load_contract(settings.model), settings)
     gaps_ms = tuple(sorted(set(settings.gaps_ms)))
     cut = cut_songs(pool, songs, chunk_s=settings.chunk_s, longest_gap_s=gaps_ms[-1] / 1000)
-    notes = _notes(models, training_set)
+    notes = _notes(models, pool, songs)
     gaps = []
     with tempfile.TemporaryDirectory(prefix="endlos-eval-") as scratch:
         pools = gapped_pools(
@@ -175,8 +176,7 @@ def evaluate(
 def _models(settings: EvalSettings) -> dict[str, Path]:
     """Return the models by the name of their row, the one under test first."""
     models: dict[str, Path] = {}
-    carried = carried_model().parent / "binary-fast"
-    for folder in (settings.model, *settings.beside, *([carried] if carried.is_dir() else [])):
+    for folder in (settings.model, *settings.beside, carried_model("binary-fast")):
         if folder.resolve() not in {other.resolve() for other in models.values()}:
             contract = load_contract(folder)
             name = f"{contract.approach} {contract.preset} ({folder.resolve().name})"
@@ -188,9 +188,7 @@ def _songs(
     pool: Pool, contract: ModelContract, settings: EvalSettings
 ) -> tuple[IntArray, tuple[str, ...], bool]:
     """Return the songs to ask about, the names of those left out, and whether the model knows them all."""
-    record = contract.training.get("train", {})
-    names, hashes = set(record.get("songs", ())), set(record.get("audio_hashes", ()))
-    known = np.array([song.name in names or song.audio_hash in hashes for song in pool.songs], dtype=np.bool_)
+    known = _known(pool, contract)
     everything = np.unique(pool.chunk_song)
     if settings.training_songs:
         return everything, (), bool(known.any())
@@ -269,15 +267,32 @@ def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
     return found
 
 
-def _notes(models: dict[str, Path], training_set: bool) -> list[str]:
+def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     notes = []
-    if training_set:
-        notes.append("the model was trained on songs that are asked about: these are training-set figures")
+    for name, folder in models.items():
+        known = int(_known(pool, load_contract(folder))[songs].sum())
+        if known:
+            notes.append(
+                f"{name} was trained on {known} of the {len(songs)} songs that are asked about: "
+                "its row shows training-set figures"
+            )
+    if len(songs) < FEWEST_SONGS:
+        notes.append(
+            f"{LEARNED_BASELINE}: not measured, it learns on other songs than it is asked about "
+            f"and needs {FEWEST_SONGS} or more"
+        )
     if not any(load_contract(folder).preset == "seed" for folder in models.values()):
         notes.append(
             f"the report's network is not at hand; `{TRAIN_SEED_REPORT}` makes it, --beside MODEL measures it"
         )
     return notes
+
+
+def _known(pool: Pool, contract: ModelContract) -> BoolArray:
+    """Return for each song of the pool whether the model was trained on it, by name or by audio hash."""
+    record = contract.training.get("train", {})
+    names, hashes = set(record.get("songs", ())), set(record.get("audio_hashes", ()))
+    return np.array([song.name in names or song.audio_hash in hashes for song in pool.songs], dtype=np.bool_)
 
 
 def _verdict(gaps: Sequence[GapFigures], name: str) -> list[str]:
