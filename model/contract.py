@@ -14,7 +14,7 @@ CONTRACT_FILE = "model.json"
 SECOND_STAGE_FILE = "second_stage.json"
 """Beside the contract of a tower that has one: `model.second_stage`."""
 PRETRAINED = Path(__file__).parent / "pretrained"
-DEFAULT_MODEL = "binary-fast"
+DEFAULT_MODEL = "tower"
 TOWER_ROLES = ("ends", "starts")
 """Graphs of approach `tower`: `spectrum` of a tail or of a head -> `embedding`."""
 

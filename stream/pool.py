@@ -1,7 +1,7 @@
-"""A pool as the runtime reads it: songs, the chunk table and memory-mapped edges of one generation.
+"""A pool as the runtime reads it: songs, and the columns of all chunks of one generation.
 
-`pool.db` names the current generation; its arrays stand in an immutable folder. `tools.build` writes both.
-A reader sees one generation whole, whatever is built meanwhile.
+`pool.db` names the current generation and its songs; its columns stand in an immutable folder.
+`tools.build` writes both. A reader sees one generation whole, whatever is built meanwhile.
 """
 
 import sqlite3
@@ -14,12 +14,12 @@ import numpy as np
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import DoubleArray, FloatArray, HalfArray, IntArray
-from stream.traits import ChunkTraits
+from stream.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
+from stream.columns import read_columns
+from stream.traits import TRAIT_COLUMNS, ChunkTraits
 
 DATABASE_FILE = "pool.db"
-SCHEMA_VERSION = 1
-FINGERPRINT_FRAMES = 16
-FINGERPRINT_BYTES = 2 * FINGERPRINT_FRAMES * 2 * 4  # first and last, both channels, float32
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,18 +44,9 @@ CREATE TABLE IF NOT EXISTS songs (
     true_peak_db   REAL NOT NULL,     -- dBTP, four times oversampled
     seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
     cut            TEXT NOT NULL,     -- what the cutter did, in words
+    chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
     UNIQUE (root, path, audio_hash, analysis_key)
 );
-
-CREATE TABLE IF NOT EXISTS chunks (
-    song_id       INTEGER NOT NULL REFERENCES songs ON DELETE CASCADE,
-    position      INTEGER NOT NULL,   -- 0, 1, ... in the song
-    start_sample  INTEGER NOT NULL,
-    end_sample    INTEGER NOT NULL,
-    loudness_db   REAL NOT NULL,      -- RMS level, dBFS
-    fingerprint   BLOB NOT NULL,      -- first and last frames, see stream.pool.fingerprint
-    PRIMARY KEY (song_id, position)
-) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS generations (
     generation   INTEGER PRIMARY KEY,
@@ -280,53 +271,39 @@ def open_pool(folder: Path) -> Pool:
 def _open_current(folder: Path) -> Pool:
     with closing(connect(folder)) as connection:
         try:
-            # One read transaction: the generation, its songs and its chunks belong together.
+            # One read transaction: the generation and its songs belong together.
             connection.row_factory = sqlite3.Row
             connection.execute("BEGIN")
             generation = _current(connection)
             if generation is None:
                 raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
             published = connection.execute(
-                "SELECT complete FROM generations WHERE generation = ?", (generation,)
+                "SELECT complete, edge_samples FROM generations WHERE generation = ?", (generation,)
             ).fetchone()
             if published is None:
                 raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
             song_rows = connection.execute(
                 """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
-                          artist, album, loudness_lufs, true_peak_db, seekable, cut
+                          artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks
                    FROM generation_songs JOIN songs USING (song_id)
                    WHERE generation = ? ORDER BY position""",
                 (generation,),
             ).fetchall()
-            chunk_rows = connection.execute(
-                """SELECT g.position, c.start_sample, c.end_sample, c.loudness_db, c.fingerprint
-                   FROM generation_songs AS g JOIN chunks AS c USING (song_id)
-                   WHERE generation = ? ORDER BY g.position, c.position""",
-                (generation,),
-            ).fetchall()
         except sqlite3.Error as error:
             raise _broken(folder, error) from error
-    if not chunk_rows:
+    counts = [row["chunks"] for row in song_rows]
+    if not sum(counts):
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
-    heads, tails = (_edges(folder, generation, name, len(chunk_rows)) for name in ("heads", "tails"))
-    prints = b"".join(row[4] for row in chunk_rows)
-    if len(prints) != len(chunk_rows) * FINGERPRINT_BYTES:
-        raise _broken(folder, sqlite3.DatabaseError("fingerprints of a wrong length"))
+    arrays = read_columns(generation_folder(folder, generation), sum(counts), published["edge_samples"])
+    traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
     return Pool(
         folder=folder,
         generation=generation,
-        complete=bool(published[0]),
+        complete=bool(published["complete"]),
         songs=tuple(_song(row) for row in song_rows),
-        chunk_song=np.array([row[0] for row in chunk_rows], dtype=np.int64),
-        start_sample=np.array([row[1] for row in chunk_rows], dtype=np.int64),
-        end_sample=np.array([row[2] for row in chunk_rows], dtype=np.int64),
-        loudness_db=np.array([row[3] for row in chunk_rows], dtype=np.float32),
-        fingerprints=np.frombuffer(prints, dtype="<f4")
-        .reshape(-1, 2, FINGERPRINT_FRAMES, 2)
-        .astype(np.float32),
-        heads=heads,
-        tails=tails,
-        traits=ChunkTraits.unknown(len(chunk_rows)),
+        chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
+        traits=traits,
+        **arrays,
     )
 
 
@@ -358,24 +335,7 @@ def _broken(folder: Path, error: sqlite3.Error) -> PoolError:
 
 def _song(row: sqlite3.Row) -> Song:
     fields = dict(row)
+    del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
     seekable = bool(fields.pop("seekable"))
     return Song(path=Path(root) / name, name=name, seekable=seekable, **fields)
-
-
-def _edges(folder: Path, generation: int, name: str, chunks: int) -> FloatArray:
-    path = generation_folder(folder, generation) / f"{name}.npy"
-    try:
-        edges: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        # What NumPy says of a damaged file is advice on pickles.
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
-        raise PoolError(
-            f"{path} cannot be read ({reason}); run `endlos pool build` again, it keeps what it has"
-        ) from error
-    if edges.ndim != 3 or edges.shape[:2] != (chunks, 2) or edges.dtype != np.float32:
-        raise PoolError(
-            f"{path} has shape {edges.shape} {edges.dtype}, expected ({chunks}, 2, edge) float32; "
-            "run `endlos pool build` again, it keeps what it has"
-        )
-    return edges

@@ -34,7 +34,7 @@ def _execute(folder: Path, statement: str) -> None:
 def _edit(pool: Pool, name: str, value: float) -> None:
     path = generation_folder(pool.folder, pool.generation) / f"{name}.npy"
     array = np.load(path)
-    array[0, 0, 5] = value
+    array[(0,) * (array.ndim - 1) + (min(5, array.shape[-1] - 1),) if array.ndim > 1 else 0] = value
     np.save(path, array)
 
 
@@ -51,7 +51,10 @@ def _other_edge(pool: Pool, music: Path) -> None:
 
 
 def _overlap(pool: Pool, music: Path) -> None:
-    _execute(pool.folder, "UPDATE chunks SET start_sample = start_sample - 5 WHERE position = 1")
+    path = generation_folder(pool.folder, pool.generation) / "start_sample.npy"
+    starts = np.load(path)
+    starts[1] -= 5
+    np.save(path, starts)
 
 
 def _gone(pool: Pool, music: Path) -> None:
@@ -77,11 +80,30 @@ def _short_copy(pool: Pool, music: Path) -> None:
 
 
 def _other_fingerprint(pool: Pool, music: Path) -> None:
-    _execute(pool.folder, "UPDATE chunks SET fingerprint = zeroblob(length(fingerprint)) WHERE position = 1")
+    path = generation_folder(pool.folder, pool.generation) / "fingerprints.npy"
+    prints = np.load(path)
+    prints[1] = 0.0
+    np.save(path, prints)
 
 
 def _orphan(pool: Pool, music: Path) -> None:
-    _execute(pool.folder, "INSERT INTO chunks VALUES (999, 0, 0, 100, 0.0, x'00')")
+    _execute(pool.folder, "INSERT INTO generation_songs SELECT MAX(generation), 99, 999 FROM generations")
+
+
+def _nan_spectrum(pool: Pool, music: Path) -> None:
+    _edit(pool, "spectra", np.nan)
+
+
+def _other_spectrum(pool: Pool, music: Path) -> None:
+    _edit(pool, "spectra", 7.0)
+
+
+def _strange_tempo(pool: Pool, music: Path) -> None:
+    _edit(pool, "tempo_bpm", -3.0)
+
+
+def _unknown_loudness(pool: Pool, music: Path) -> None:
+    _edit(pool, "end_lufs", np.nan)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +120,10 @@ def _orphan(pool: Pool, music: Path) -> None:
         (_short_copy, "has shape (10, 2), expected"),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
         (_orphan, "the database has 1 rows without an owner"),
+        (_nan_spectrum, "spectra.npy holds values that are no levels"),
+        (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
+        (_strange_tempo, "tempo_bpm.npy holds values outside of 0 to 400"),
+        (_unknown_loudness, "end_lufs.npy holds values outside of -70 to 30"),
     ],
 )
 def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:

@@ -330,7 +330,7 @@ def test_samples_that_are_no_number_count_as_silence_and_stay_as_they_are() -> N
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"cut": "beat"}, "no cut 'beat'"),
+        ({"cut": "bars"}, "no cut 'bars'"),
         ({"cutter": "sox"}, "no cutter 'sox'"),
         ({"silence_db": 3.0}, "up to 0 dBFS"),
         ({"silence_db": float("nan")}, "up to 0 dBFS"),

@@ -92,15 +92,16 @@ def _nothing_published(folder: Path) -> None:
 
 
 def _no_chunks(folder: Path) -> None:
-    _execute(folder, "DELETE FROM chunks")
+    _execute(folder, "UPDATE songs SET chunks = 0")
 
 
 def _no_table(folder: Path) -> None:
-    _execute(folder, "DROP TABLE chunks")
+    _execute(folder, "DROP TABLE generations")
 
 
 def _short_fingerprint(folder: Path) -> None:
-    _execute(folder, "UPDATE chunks SET fingerprint = x'00' WHERE position = 0")
+    path = _heads(folder).with_name("fingerprints.npy")
+    np.save(path, np.load(path)[:, :, :5])
 
 
 def _heads(folder: Path) -> Path:
@@ -132,15 +133,15 @@ def _pickled_heads(folder: Path) -> None:
     [
         (_no_database, "is not a pool: it has no pool.db; build one with"),
         (_garbage, r"pool\.db cannot be read as a pool \(file is not a database\); restore it"),
-        (_other_schema, "has schema 99, this endlos reads schema 1; delete the pool folder"),
+        (_other_schema, "has schema 99, this endlos reads schema 2; delete the pool folder"),
         (_unlisted_generation, "is damaged .generation 77 is current and not listed"),
         (_nothing_published, "holds no chunks yet; run `endlos pool build MUSIC"),
         (_no_chunks, "holds no chunks; build it from music"),
-        (_no_table, "is damaged .no such table: chunks"),
-        (_short_fingerprint, "is damaged .fingerprints of a wrong length"),
+        (_no_table, "is damaged .no such table: generations"),
+        (_short_fingerprint, r"fingerprints\.npy has shape \(6, 2, 5, 2\) float32, expected \(6, 2, 16, 2\)"),
         (_no_heads, r"heads\.npy cannot be read .*; run `endlos pool build` again"),
         (_half_heads, r"heads\.npy cannot be read"),
-        (_other_heads, r"heads\.npy has shape \(2, 2, 10\) float32, expected \(6, 2, edge\)"),
+        (_other_heads, r"heads\.npy has shape \(2, 2, 10\) float32, expected \(6, 2, 630\)"),
         (_pickled_heads, r"heads\.npy cannot be read \(it is damaged\)"),
         (_empty_heads, r"heads\.npy cannot be read \(it is damaged\)"),
     ],
@@ -153,7 +154,7 @@ def test_what_is_no_pool_gets_one_sentence(folder: Path, damage: Damage, sentenc
 
 def test_reading_writes_nothing(folder: Path) -> None:
     with closing(connect(folder)) as connection, pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.execute("DELETE FROM chunks")
+        connection.execute("DELETE FROM songs")
 
 
 def test_a_transaction_that_was_cut_off_is_undone_by_the_next_reader(folder: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_transaction_that_was_cut_off_is_undone_by_the_next_reader(folder: Pat
         "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "database.execute('PRAGMA cache_size = 1')\n"
         "database.execute('BEGIN IMMEDIATE')\n"
-        "database.execute('DELETE FROM chunks')\n"
+        "database.execute('DELETE FROM songs')\n"
         "for key in range(500):\n"
         "    database.execute('INSERT INTO meta VALUES (?, ?)', (f'x{key}', 'x' * 500))\n"
         "os._exit(9)\n"
@@ -188,17 +189,16 @@ def test_a_pool_that_is_open_outlives_its_generation(folder: Path) -> None:
 def test_a_generation_that_is_replaced_while_it_is_opened(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = stream.pool._edges
+    load = stream.pool.read_columns
     first = current_generation(folder)
 
-    def late(*arguments: object) -> FloatArray:
-        monkeypatch.setattr(stream.pool, "_edges", load)
+    def late(*arguments: object) -> dict[str, FloatArray]:
+        monkeypatch.setattr(stream.pool, "read_columns", load)
         for edge_s in (0.4, 0.3):
             build_pool([folder.parent / "music"], folder, quick_settings(edge_s=edge_s))
-        edges: FloatArray = load(*arguments)  # type: ignore[arg-type]
-        return edges
+        return load(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stream.pool, "_edges", late)
+    monkeypatch.setattr(stream.pool, "read_columns", late)
     pool: Pool = open_pool(folder)
     assert first is not None
     assert pool.generation > first

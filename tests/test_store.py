@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 
 import tools.build
+import tools.place
 from model.errors import PoolError
+from stream.columns import read_columns, record_type
 from stream.pool import DATABASE_FILE, open_pool
 from tests.music import quick_settings, write_music
 from tools.build import build_pool
 from tools.check import check_pool
-from tools.place import locked, save_array, storing
+from tools.place import locked, save_array, save_columns, storing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -195,21 +197,21 @@ def test_a_database_with_a_damaged_page_gets_one_sentence(music: Path, out: Path
 def test_another_schema_is_refused(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
     with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
-        database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
-    with pytest.raises(PoolError, match="has schema 2, this endlos reads schema 1; delete the pool folder"):
+        database.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
+    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 2; delete the pool folder"):
         build_pool([music], out, quick_settings())
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte, where this user may mount one."""
+    """A disk of five megabytes, where this user may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if mount is None or umount is None:
         pytest.skip("a full disk needs the programs mount and umount (package mount)")
     done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)],
+        [mount, "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)],
         capture_output=True,
         text=True,
         check=False,
@@ -279,21 +281,27 @@ def test_a_file_size_limit_is_told_in_one_sentence(tmp_path: Path, music: Path, 
     assert build_pool([music], out, quick_settings()).songs == 4
 
 
-def test_an_array_is_written_in_parts(tmp_path: Path) -> None:
-    array = np.arange(60, dtype=np.float32).reshape(10, 3, 2)
-    save_array(tmp_path / "a.npy", array.shape, iter([array[:4], array[4:]]))
-    assert np.array_equal(np.load(tmp_path / "a.npy"), array)
+def test_columns_are_written_in_parts(tmp_path: Path) -> None:
+    rows = np.zeros(10, dtype=record_type(7))
+    rows["start_sample"] = np.arange(10)
+    rows["heads"] = np.arange(140).reshape(10, 2, 7)
+    rows["end_chroma"][:, 3] = 0.5
+    save_columns(tmp_path, 7, 10, iter([rows[:4], rows[4:]]))
+    arrays = read_columns(tmp_path, 10, 7)
+    assert set(arrays) == set(rows.dtype.names or ())
+    for name, array in arrays.items():
+        assert np.array_equal(array, rows[name]), name
 
 
-def test_an_array_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+def test_an_array_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a.npy"
     target.write_bytes(b"old")
 
-    def failing() -> Iterator[np.ndarray]:
-        yield np.zeros((1, 2), dtype=np.float32)
+    def full(file: object, dtype: object, shape: object) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr(tools.place, "begin_array", full)
     with pytest.raises(PoolError, match=r"\(No space left on device\); free some space"), storing(tmp_path):
-        save_array(target, (2, 2), failing())
+        save_array(target, np.zeros((2, 2)))
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]

@@ -11,15 +11,21 @@ import numpy as np
 from model.errors import DecodeError, PoolError
 from model.features import EDGE_RATE_HZ, chunk_edges
 from model.kernels import FloatArray, IntArray
+from model.spectral import SPECTRAL_VERSION, chunk_spectra
+from stream.columns import Rows, record_type
 from stream.decode import decode, probe, seeks_check_out
-from stream.pool import FINGERPRINT_FRAMES, decoded_copy, fingerprint
+from stream.pool import decoded_copy, fingerprint
 from stream.spans import write_decoded_copy
+from stream.traits import TRAIT_COLUMNS
 from tools.cut import CutSettings, cut_song
+from tools.cut_beat import cut_on_beats
 from tools.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
+from tools.rhythm import Rhythm, find_rhythm
 from tools.tags import Tags, read_tags
+from tools.traits import measure_traits
 from tools.workers import Room
 
-ANALYSIS_VERSION = 1
+ANALYSIS_VERSION = 2
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -36,7 +42,9 @@ class AnalysisSettings:
     @property
     def key(self) -> str:
         """A short name for the settings and the version of the analysis; equal keys mean equal results."""
-        described = json.dumps([ANALYSIS_VERSION, EDGE_RATE_HZ, asdict(self)], sort_keys=True)
+        described = json.dumps(
+            [ANALYSIS_VERSION, SPECTRAL_VERSION, EDGE_RATE_HZ, asdict(self)], sort_keys=True
+        )
         return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 
@@ -44,10 +52,7 @@ class AnalysisSettings:
 class SongAnalysis:
     """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
 
-    bounds: `(n + 1,)` int64, samples at the song's own rate; chunk i is `bounds[i]:bounds[i + 1]`.
-    chunk_db: `(n,)` float32, RMS level in dBFS.
-    fingerprints: `(n, 2, FINGERPRINT_FRAMES, 2)` float32.
-    edges: `(n, 2, 2, edge_samples)` float32: head and tail, each of both channels.
+    rows: `(n,)` records, of `stream.columns.record_type`.
     """
 
     audio_hash: str
@@ -60,15 +65,12 @@ class SongAnalysis:
     loudness: Loudness
     seekable: bool
     cut: str
-    bounds: IntArray
-    chunk_db: FloatArray
-    fingerprints: FloatArray
-    edges: FloatArray
+    rows: Rows
 
     @property
     def chunks(self) -> int:
         """Number of chunks."""
-        return len(self.chunk_db)
+        return len(self.rows)
 
 
 def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
@@ -92,11 +94,13 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
         raise DecodeError(f"{path} changed while it was read; build again once it is whole")
     if not np.isfinite(audio).all():
         raise DecodeError(f"{path} holds samples that are no finite numbers; export it again")
-    result = cut_song(audio, sample_rate_hz, settings.cut)
-    spans = list(zip(result.bounds[:-1].tolist(), result.bounds[1:].tolist(), strict=True))
-    chunks = [audio[start:stop] for start, stop in spans]
+    rhythm = find_rhythm(audio, sample_rate_hz)
+    if settings.cut.cut == "beat":
+        result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
+    else:
+        result = cut_song(audio, sample_rate_hz, settings.cut)
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
-    if chunks:
+    if len(result.bounds):
         loudness = measure_loudness(audio, sample_rate_hz)
         seekable = seeks_check_out(path, audio, seed=int(audio_hash[:8], 16))
         if not seekable:
@@ -112,13 +116,7 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
         loudness=loudness,
         seekable=seekable,
         cut=result.note,
-        bounds=result.bounds,
-        chunk_db=np.array([rms_db(chunk) for chunk in chunks], dtype=np.float32),
-        fingerprints=_stacked([fingerprint(chunk) for chunk in chunks], (2, FINGERPRINT_FRAMES, 2)),
-        edges=_stacked(
-            [np.stack(chunk_edges(chunk, sample_rate_hz, settings.edge_samples)) for chunk in chunks],
-            (2, 2, settings.edge_samples),
-        ),
+        rows=_rows(audio, sample_rate_hz, result.bounds, rhythm, settings.edge_samples),
     )
 
 
@@ -150,5 +148,20 @@ def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room
             write_decoded_copy(audio, target)
 
 
-def _stacked(arrays: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:
-    return np.stack(arrays) if arrays else np.empty((0, *shape), dtype=np.float32)
+def _rows(
+    audio: FloatArray, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, edge_samples: int
+) -> Rows:
+    rows = np.zeros(max(0, len(bounds) - 1), dtype=record_type(edge_samples))
+    if not len(rows):
+        return rows
+    rows["start_sample"], rows["end_sample"] = bounds[:-1], bounds[1:]
+    for row, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+        chunk = audio[start:stop]
+        rows["loudness_db"][row] = rms_db(chunk)
+        rows["fingerprints"][row] = fingerprint(chunk)
+        rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
+        rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
+    traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
+    for name in TRAIT_COLUMNS:
+        rows[name] = getattr(traits, name)
+    return rows

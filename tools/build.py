@@ -10,11 +10,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits
+
 from model.errors import DecodeError, PoolError
 from model.features import EDGE_RATE_HZ
 from stream.pool import Failure, decoded_copy
 from tools.analyse import AnalysisSettings, SongAnalysis, analyse_song, copy_bytes, copy_song, hash_file
 from tools.cut import CutSettings
+from tools.embed import embed_generation, embed_pool, embeds
 from tools.place import locked
 from tools.scan import FoundFile, scan
 from tools.silence import load_pydub
@@ -49,6 +52,8 @@ class BuildSettings:
     """Processes that analyse; 1: this one."""
     decoded_cache_gib: float = 8.0
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
+    model: Path | None = None
+    """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.edge_s) and 2 / EDGE_RATE_HZ <= self.edge_s <= MAX_EDGE_S):
@@ -190,6 +195,7 @@ class _Build:
     ) -> None:
         self._store = store
         self._settings = settings
+        self._model = settings.model if settings.model is not None and embeds(settings.model) else None
         self._files = files
         self._failures = failures
         self._total = len(files) + len(failures)
@@ -235,7 +241,7 @@ class _Build:
             self._reused += 1
             return None
         song = self._store.unchanged(found) or self._known_bytes(found)
-        if song is None or not self._store.has_edges(song, self._settings.edge_samples):
+        if song is None or not self._store.has_rows(song, self._settings.edge_samples):
             return task
         self._songs[found] = song
         self._reused += 1
@@ -302,9 +308,18 @@ class _Build:
     def _publish(self, *, complete: bool) -> None:
         songs = self._ordered()
         self._generation = self._store.publish(
-            songs, self._settings.edge_samples, self._failures, complete=complete
+            songs,
+            self._settings.edge_samples,
+            self._failures,
+            complete=complete,
+            finish=lambda home: self._embed(home, songs),
         )
         self._published_songs = len(songs)
+
+    def _embed(self, home: Path, songs: Sequence[StoredSong]) -> None:
+        if self._model is not None:
+            hashes, counts = [song.audio_hash for song in songs], [song.chunks for song in songs]
+            embed_generation(home, hashes, counts, self._model, threads=self._settings.jobs)
 
     def _finish(self) -> BuildReport:
         self._failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
@@ -319,6 +334,9 @@ class _Build:
         unchanged = self._complete and self._before == [song.song_id for song in songs]
         if unchanged and self._store.is_sound(self._settings.edge_samples):
             self._store.save_failures(self._failures, replace=True)
+            if self._model is not None:
+                # The pool is what it was; the model may be another one.
+                embed_pool(self._store.folder, self._model, threads=self._settings.jobs)
         else:
             self._publish(complete=True)
         before, now = self._store.names(self._before), self._store.names([song.song_id for song in songs])
@@ -367,7 +385,9 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
         if task.copy_of is not None:
             copy_song(task.found.path, task.pool_folder, task.copy_of, room)
             return None
-        return analyse_song(task.found.path, task.analysis, task.pool_folder, room)
+        # A song is one worker's; threads that wait for each other would only take its processor time.
+        with threadpool_limits(1):
+            return analyse_song(task.found.path, task.analysis, task.pool_folder, room)
     except DecodeError as error:
         # The file is named beside the reason already.
         return _Refused(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))

@@ -10,9 +10,10 @@ import numpy as np
 from model.errors import DecodeError
 from model.features import chunk_edges
 from model.kernels import FloatArray
+from model.spectral import chunk_spectra
+from stream.columns import FINGERPRINT_FRAMES
 from stream.decode import decode
 from stream.pool import (
-    FINGERPRINT_FRAMES,
     Pool,
     Song,
     connect,
@@ -21,6 +22,7 @@ from stream.pool import (
     open_pool,
 )
 from tools.analyse import hash_file
+from tools.check_embeddings import embedding_problems
 
 SAMPLED_SONGS = 8
 """So many songs, evenly spread, are decoded and compared; a deep check takes all."""
@@ -28,7 +30,29 @@ SAMPLED_CHUNKS = 8
 """So many chunks of such a song have their edges computed again."""
 TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits."""
+TOLERANCE_DB = 1.0
+"""The same for spectra, which are kept in half precision; close to silence little makes a large ratio."""
 BLOCK_CHUNKS = 256
+TRAIT_RANGES = {
+    "tempo_bpm": (0, 400),
+    "beat_confidence": (0, 1),
+    "beats_per_bar": (0, 16),
+    "bar_confidence": (0, 1),
+    "start_beat_s": (0, 60),
+    "end_beat_s": (0, 60),
+    "start_bar_beat": (0, 16),
+    "end_bar_beat": (0, 16),
+    "start_lufs": (-70, 30),
+    "end_lufs": (-70, 30),
+    "start_chroma": (0, 1.001),
+    "end_chroma": (0, 1.001),
+    "key": (-1, 23),
+    "key_confidence": (0, 1),
+    "voice_across": (0, 1),
+    "start_onset_s": (0, 60),
+}
+"""What every trait lies between, both ends included."""
+MAY_BE_UNKNOWN = ("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s")
 
 
 def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
@@ -50,6 +74,7 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
             changed.add(index)
         problems += found
     problems += _array_problems(pool)
+    problems += embedding_problems(pool, deep=deep)
     broken = {index for index in range(len(pool.songs)) if not _tiles(pool, index)}
     problems += [
         f"the chunks of {pool.songs[index].name} do not tile it; delete the pool and build it anew"
@@ -104,8 +129,18 @@ def _array_problems(pool: Pool) -> Iterator[str]:
             if not (np.abs(block) <= 1.0).all():
                 yield f"{name}.npy holds values that are no edges (chunk {start} on); build the pool anew"
                 break
+    for start in range(0, len(pool), BLOCK_CHUNKS):
+        if pool.spectra is not None and not np.isfinite(pool.spectra[start : start + BLOCK_CHUNKS]).all():
+            yield f"spectra.npy holds values that are no levels (chunk {start} on); build the pool anew"
+            break
     if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
-        yield "the database holds fingerprints or levels that are no numbers; build the pool anew"
+        yield "the pool holds fingerprints or levels that are no numbers; build it anew"
+    for name, (least, most) in TRAIT_RANGES.items():
+        values = getattr(pool.traits, name)
+        known = values[~np.isnan(values)] if name in MAY_BE_UNKNOWN else values
+        # Written so that no comparison with NaN passes.
+        if not ((known >= least) & (known <= most)).all():
+            yield f"{name}.npy holds values outside of {least:g} to {most:g}; build the pool anew"
 
 
 def _tiles(pool: Pool, index: int) -> bool:
@@ -164,6 +199,14 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
         same = np.allclose(head, pool.heads[row], rtol=0, atol=TOLERANCE)
         if not (same and np.allclose(tail, pool.tails[row], rtol=0, atol=TOLERANCE)):
             yield f"the edges of chunk {row} are not those of {song.name}; delete the pool and build it anew"
+            return
+        if pool.spectra is None:
+            continue
+        spectra = np.stack(chunk_spectra(chunk, sample_rate_hz))
+        if not np.allclose(spectra, pool.spectra[row], rtol=0, atol=TOLERANCE_DB):
+            yield (
+                f"the spectra of chunk {row} are not those of {song.name}; delete the pool and build it anew"
+            )
             return
 
 

@@ -25,7 +25,7 @@ THRESHOLD_STEP_DB = 1.0
 class CutSettings:
     """How songs are cut."""
 
-    cut: Literal["silence", "equal"] = "silence"
+    cut: Literal["silence", "equal", "beat"] = "beat"
     cutter: Literal["numba", "pydub"] = "numba"
     """What looks for silence; both find the same."""
     silence_db: float = -16.0
@@ -33,15 +33,19 @@ class CutSettings:
     silence_ms: int = 300
     """Length of that stretch (report, section 2.1)."""
     chunk_s: float = 5.0
-    """Length of equal chunks, and about that of the parts of a chunk over `max_chunk_s`."""
+    """Length of equal chunks; about that of chunks of bars, and of the parts of one over `max_chunk_s`."""
+    bars: int | None = None
+    """Bars of a chunk cut on the beat; None: the power of two that comes nearest to `chunk_s`."""
     min_chunk_s: float = 2.0
     """Shortest chunk; equal chunks may be asked for shorter."""
     max_chunk_s: float = 15.0
-    """Longest chunk cut at silences, at least twice `min_chunk_s`, so that what is too long can be split."""
+    """Longest chunk cut at silences or on the beat, at least twice `min_chunk_s`: so any can be split."""
 
     def __post_init__(self) -> None:
-        if self.cut not in ("silence", "equal"):
-            raise EndlosError(f"there is no cut {self.cut!r}; take silence or equal")
+        if self.cut not in ("silence", "equal", "beat"):
+            raise EndlosError(f"there is no cut {self.cut!r}; take beat, silence or equal")
+        if self.bars is not None and self.bars < 1:
+            raise EndlosError(f"chunks of {self.bars} bars make no sense; give 1 or more")
         if self.cutter not in ("numba", "pydub"):
             raise EndlosError(f"there is no cutter {self.cutter!r}; take numba or pydub")
         if not (math.isfinite(self.silence_db) and self.silence_db <= 0):
@@ -81,6 +85,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     lowered first, and the note says so. Every chunk lies between floor and ceiling, to the sample.
     `equal`: cut every `chunk_s`; a remainder shorter than the floor (than `chunk_s`, if that is less) joins
     its predecessor, and a song of less than `chunk_s` is one chunk.
+    `beat` is `tools.cut_beat`'s; here it does as `silence`.
     A song that is silent, or audible for less than the floor, gives no chunk.
     """
     audio = _finite(audio)
@@ -89,11 +94,8 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     audible = np.flatnonzero(power > 10 ** (DEAD_AIR_DB / 10))
     if len(audible) == 0:
         return _no_chunk("silent")
-    start = int(audible[0]) * window
-    stop = min((int(audible[-1]) + 1) * window, len(audio))
-    floor_s = (
-        settings.min_chunk_s if settings.cut == "silence" else min(settings.min_chunk_s, settings.chunk_s)
-    )
+    start, stop = _ends(audible, window, len(audio))
+    floor_s = min(settings.min_chunk_s, settings.chunk_s) if settings.cut == "equal" else settings.min_chunk_s
     floor = max(1, round(floor_s * sample_rate_hz))
     part = max(1, round(settings.chunk_s * sample_rate_hz))
     if stop - start < floor:
@@ -121,6 +123,18 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
         bounds=bounds,
         note=f"{note}; {len(kept) - 2} cuts in silences, {forced} where it is quietest",
     )
+
+
+def audible_part(audio: FloatArray, sample_rate_hz: int) -> tuple[int, int] | None:
+    """Return where a song's first audible window begins and its last one ends, None when it is silent."""
+    window = max(1, round(sample_rate_hz * WINDOW_S))
+    power = _window_power(np.ascontiguousarray(audio), window)
+    audible = np.flatnonzero(power > 10 ** (DEAD_AIR_DB / 10))
+    return _ends(audible, window, len(audio)) if len(audible) else None
+
+
+def _ends(audible: IntArray, window: int, frames: int) -> tuple[int, int]:
+    return int(audible[0]) * window, min((int(audible[-1]) + 1) * window, frames)
 
 
 def _no_chunk(note: str) -> CutResult:

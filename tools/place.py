@@ -3,13 +3,15 @@
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from model.errors import PoolError
-from model.kernels import FloatArray
+from stream.columns import Rows, columns
 from stream.pool import DATABASE_FILE
 
 LOCK_FILE = "build.lock"
@@ -65,20 +67,42 @@ def storing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def save_array(path: Path, shape: tuple[int, ...], parts: Iterable[FloatArray]) -> None:
-    """Write float32 arrays, joined along their first axis to `shape`, beside and renamed; or `OSError`."""
-    beside = path.with_name(path.name + PART_SUFFIX)
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Yield a path to write a file at; it takes its place when all went well, else it is removed."""
+    part = path.with_name(path.name + PART_SUFFIX)
     try:
-        # Not through a memory map: on a full disk writing to one ends the process.
-        with beside.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in parts:
-                file.write(np.ascontiguousarray(part, dtype="<f4").data)
-        beside.replace(path)
+        yield part
+        part.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+
+
+def begin_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Write the head of an `.npy` file; its values follow, in order."""
+    # Not through a memory map: on a full disk writing to one ends the process.
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array beside and rename it; or `OSError`."""
+    with beside(path) as part, part.open("wb") as file:
+        begin_array(file, array.dtype, array.shape)
+        file.write(np.ascontiguousarray(array).data)
+
+
+def save_columns(folder: Path, edge_samples: int, chunks: int, parts: Iterable[Rows]) -> None:
+    """Write records, joined to so many chunks, into a file in `folder` for each column; or `OSError`."""
+    described = columns(edge_samples)
+    with ExitStack() as files:
+        opened = {name: files.enter_context((folder / f"{name}.npy").open("wb")) for name in described}
+        for name, column in described.items():
+            begin_array(opened[name], column.dtype, (chunks, *column.shape))
+        for rows in parts:
+            for name, file in opened.items():
+                file.write(np.ascontiguousarray(rows[name]).data)
 
 
 def remove(path: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import PoolError
+from stream.columns import Rows, record_type
 from stream.pool import (
     DATABASE_FILE,
     SCHEMA,
@@ -23,7 +24,7 @@ from stream.pool import (
     open_pool,
 )
 from tools.analyse import SongAnalysis
-from tools.place import FOLDERS, PART_SUFFIX, remove, save_array, storing
+from tools.place import FOLDERS, PART_SUFFIX, remove, save_array, save_columns, storing
 from tools.scan import FoundFile
 from tools.tags import Tags
 
@@ -108,23 +109,18 @@ class PoolStore:
                     (found.size_bytes, found.mtime_ns, song_id),
                 )
             else:
-                moved = database.execute(
+                database.execute(
                     """INSERT INTO songs (root, path, audio_hash, analysis_key, size_bytes, mtime_ns,
                            sample_rate_hz, channels, frames, title, artist, album, cover,
-                           loudness_lufs, true_peak_db, seekable, cut)
+                           loudness_lufs, true_peak_db, seekable, cut, chunks)
                        SELECT ?, ?, audio_hash, analysis_key, ?, ?, sample_rate_hz, channels, frames,
-                           ?, ?, ?, ?, loudness_lufs, true_peak_db, seekable, cut
+                           ?, ?, ?, ?, loudness_lufs, true_peak_db, seekable, cut, chunks
                        FROM songs WHERE song_id = ?""",
                     (
                         *(str(found.root), found.name, found.size_bytes, found.mtime_ns),
                         *(tags.title, tags.artist, tags.album, tags.cover),
                         song_id,
                     ),
-                ).lastrowid
-                database.execute(
-                    """INSERT INTO chunks SELECT ?, position, start_sample, end_sample, loudness_db,
-                           fingerprint FROM chunks WHERE song_id = ?""",
-                    (moved, song_id),
                 )
         return self.unchanged(found)
 
@@ -138,21 +134,20 @@ class PoolStore:
             ).fetchone()
         return None if row is None else str(row[0])
 
-    def has_edges(self, song: StoredSong, edge_samples: int) -> bool:
-        """Whether the edges of a song are there, whole."""
-        shape = (song.chunks, 2, 2, edge_samples)
+    def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
+        """Whether the rows of a song's chunks are there, whole."""
         # Of an empty file (the power went off) NumPy raises EOFError.
         with suppress(OSError, ValueError, EOFError):
-            edges = np.load(self._edges_path(song.audio_hash), mmap_mode="r", allow_pickle=False)
-            return bool(edges.shape == shape and edges.dtype == np.float32)
+            rows = np.load(self._rows_path(song.audio_hash), mmap_mode="r", allow_pickle=False)
+            return bool(rows.shape == (song.chunks,) and rows.dtype == record_type(edge_samples))
         return False
 
     # Writing
 
     def save_song(self, found: FoundFile, analysis: SongAnalysis) -> StoredSong:
-        """Keep an analysed song: its edges first, then its rows in one transaction."""
+        """Keep an analysed song: the rows of its chunks first, then its own row in one transaction."""
         with storing(self.folder):
-            save_array(self._edges_path(analysis.audio_hash), analysis.edges.shape, [analysis.edges])
+            save_array(self._rows_path(analysis.audio_hash), analysis.rows)
         fields = {
             "root": str(found.root),
             "path": found.name,
@@ -171,6 +166,7 @@ class PoolStore:
             "true_peak_db": analysis.loudness.true_peak_db,
             "seekable": analysis.seekable,
             "cut": analysis.cut,
+            "chunks": analysis.chunks,
         }
         names = ", ".join(fields)
         values = ", ".join(f":{name}" for name in fields)
@@ -182,19 +178,6 @@ class PoolStore:
                     RETURNING song_id""",
                 fields,
             ).fetchone()[0]
-            database.execute("DELETE FROM chunks WHERE song_id = ?", (song_id,))
-            database.executemany(
-                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        *(song_id, position),
-                        *(int(analysis.bounds[position]), int(analysis.bounds[position + 1])),
-                        float(analysis.chunk_db[position]),
-                        analysis.fingerprints[position].astype("<f4").tobytes(),
-                    )
-                    for position in range(analysis.chunks)
-                ],
-            )
         return StoredSong(
             song_id=song_id,
             audio_hash=analysis.audio_hash,
@@ -217,20 +200,21 @@ class PoolStore:
         failures: Iterable[tuple[FoundFile, Failure]],
         *,
         complete: bool,
+        finish: Callable[[Path], None] | None = None,
     ) -> int:
-        """Make `songs`, in this order, the current generation, and return its number."""
+        """Make `songs`, in this order, the current generation, and return its number.
+
+        finish: given the folder of its arrays before anybody reads it; what it raises ends it.
+        """
         with storing(self.folder):
             target = generation_folder(self.folder, self._next_generation())
             beside = target.with_name(target.name + PART_SUFFIX)
             beside.mkdir()
             try:
                 chunks = sum(song.chunks for song in songs)
-                for column, name in enumerate(("heads", "tails")):
-                    save_array(
-                        beside / f"{name}.npy",
-                        (chunks, 2, edge_samples),
-                        (np.load(self._edges_path(song.audio_hash))[:, column] for song in songs),
-                    )
+                save_columns(beside, edge_samples, chunks, (self._rows(song) for song in songs))
+                if finish is not None:
+                    finish(beside)
                 beside.rename(target)
             except BaseException:
                 remove(beside)
@@ -288,16 +272,16 @@ class PoolStore:
     # Tidying
 
     def collect_garbage(self) -> None:
-        """Remove songs of no kept generation, and the edges and decoded copies that no song needs."""
+        """Remove songs of no kept generation, and the arrays and decoded copies that no song needs."""
         with self._transaction() as database:
             database.execute("DELETE FROM songs WHERE song_id NOT IN (SELECT song_id FROM generation_songs)")
             rows = database.execute("SELECT audio_hash, analysis_key, seekable FROM songs").fetchall()
-        edges = {f"{audio_hash}-{key}.npy" for audio_hash, key, _ in rows}
+        arrays = {f"{audio_hash}-{key}.npy" for audio_hash, key, _ in rows}
         copies = {
             decoded_copy(self.folder, audio_hash).name for audio_hash, _, seekable in rows if not seekable
         }
         with storing(self.folder):
-            for name, needed in (("analysis", edges), ("decoded", copies)):
+            for name, needed in (("analysis", arrays), ("decoded", copies)):
                 for path in (self.folder / name).iterdir():
                     if path.name not in needed:
                         remove(path)
@@ -318,15 +302,17 @@ class PoolStore:
         there = [int(path.stem) for path in (self.folder / "generations").iterdir() if path.stem.isdigit()]
         return int(max([listed, *there])) + 1
 
-    def _edges_path(self, audio_hash: str) -> Path:
+    def _rows(self, song: StoredSong) -> Rows:
+        rows: Rows = np.load(self._rows_path(song.audio_hash), allow_pickle=False)
+        return rows
+
+    def _rows_path(self, audio_hash: str) -> Path:
         return self.folder / "analysis" / f"{audio_hash}-{self._key}.npy"
 
     def _stored(self, condition: str, values: tuple[str | int, ...]) -> StoredSong | None:
         with storing(self.folder):
             row = self._database.execute(
-                f"""SELECT song_id, audio_hash,
-                           (SELECT COUNT(*) FROM chunks WHERE chunks.song_id = songs.song_id),
-                           sample_rate_hz, frames, seekable, cut
+                f"""SELECT song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut
                     FROM songs WHERE analysis_key = ? AND {condition} ORDER BY song_id DESC LIMIT 1""",
                 (self._key, *values),
             ).fetchone()

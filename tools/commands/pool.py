@@ -27,18 +27,31 @@ def build(
     music: Annotated[list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, or files.")],
     out: Annotated[Path, typer.Option(metavar="POOL", help="Folder of the pool (made if missing).")],
     cut: Annotated[
-        Literal["silence", "equal"], typer.Option(help="Cut in the middle of silences, or every --chunk-s.")
-    ] = "silence",
+        Literal["beat", "silence", "equal"],
+        typer.Option(
+            help="Cut into whole bars (at silences where there is no clear beat), in the middle of silences, "
+            "or every --chunk-s."
+        ),
+    ] = "beat",
     cutter: Annotated[
         Literal["numba", "pydub"], typer.Option(help="What looks for silence; both find the same.")
     ] = "numba",
     silence_db: Annotated[float, typer.Option(max=0.0, help="Silence is below this level, in dBFS.")] = -16.0,
     silence_ms: Annotated[int, typer.Option(min=1, help="Silence lasts this long, in ms.")] = 300,
     chunk_s: Annotated[
-        float, typer.Option(help="Length of equal chunks, and of parts of a chunk that is too long, in s.")
+        float,
+        typer.Option(help="Length of equal chunks, and about that of chunks of bars and of parts, in s."),
     ] = 5.0,
-    min_chunk_s: Annotated[float, typer.Option(help="Shortest chunk cut at silences, in s.")] = 2.0,
-    max_chunk_s: Annotated[float, typer.Option(help="Longest chunk cut at silences, in s.")] = 15.0,
+    bars: Annotated[
+        int | None,
+        typer.Option(min=1, help="Bars of a chunk cut on the beat.", show_default="as --chunk-s asks"),
+    ] = None,
+    min_chunk_s: Annotated[
+        float, typer.Option(help="Shortest chunk on the beat or at silences, in s.")
+    ] = 2.0,
+    max_chunk_s: Annotated[
+        float, typer.Option(help="Longest chunk on the beat or at silences, in s.")
+    ] = 15.0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Songs analysed at once.", show_default="number of cores")
     ] = None,
@@ -55,6 +68,7 @@ def build(
     What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all
     the others is built.
     """
+    from model.contract import carried_model
     from tools.build import BuildSettings, build_pool
     from tools.cut import CutSettings
 
@@ -64,10 +78,13 @@ def build(
         silence_db=silence_db,
         silence_ms=silence_ms,
         chunk_s=chunk_s,
+        bars=bars,
         min_chunk_s=min_chunk_s,
         max_chunk_s=max_chunk_s,
     )
-    settings = BuildSettings(cut=cut_settings, edge_s=edge_s, decoded_cache_gib=decoded_cache_gib)
+    settings = BuildSettings(
+        cut=cut_settings, edge_s=edge_s, decoded_cache_gib=decoded_cache_gib, model=carried_model()
+    )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
     with progress_bar(quiet) as progress:

@@ -1,0 +1,77 @@
+"""The harmony of a song: chroma over time, and the key of a stretch of it."""
+
+import warnings
+
+import librosa
+import numpy as np
+
+from model.kernels import DoubleArray, FloatArray
+from tools.onsets import RATE_HZ
+
+CHROMA_HOP = 1_024
+CHROMA_RATE_HZ = RATE_HZ / CHROMA_HOP
+CHROMA_WINDOW = 4_096
+BLOCK_FRAMES = 1 << 13
+TUNED_S = 60.0
+"""The tuning is taken from so much of the middle of a song."""
+FLAT = 0.12
+"""Chroma whose values differ by less than this part of their mean (standard deviation) holds no tones."""
+KEY_MARGIN = 0.15
+"""A key that fits better than the next one by this much correlation is certain."""
+MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+"""How well each pitch class fits a key on C (Krumhansl and Kessler, 1982)."""
+
+
+def chroma_frames(mono: FloatArray) -> FloatArray:
+    """Return `(12, frames)` float32 energy of the pitch classes from C, frame i centred on `i * CHROMA_HOP`.
+
+    mono: `(samples,)` at `RATE_HZ`.
+    """
+    frames = 1 + len(mono) // CHROMA_HOP
+    chroma = np.zeros((12, frames), dtype=np.float32)
+    if not np.any(mono):
+        return chroma
+    middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
+    with warnings.catch_warnings():
+        # Where nothing is tonal there is nothing to tune, and it warns of that.
+        warnings.simplefilter("ignore", UserWarning)
+        tuning = float(librosa.estimate_tuning(y=mono[max(0, middle - reach) : middle + reach], sr=RATE_HZ))
+    for start in range(0, frames, BLOCK_FRAMES):
+        first = max(0, start - 2)
+        stop = min(frames, start + BLOCK_FRAMES)
+        part = librosa.feature.chroma_stft(
+            y=mono[first * CHROMA_HOP : (stop + 2) * CHROMA_HOP],
+            sr=RATE_HZ,
+            n_fft=CHROMA_WINDOW,
+            hop_length=CHROMA_HOP,
+            tuning=tuning,
+            norm=None,
+        )
+        chroma[:, start:stop] = part[:, start - first : stop - first]
+    return chroma
+
+
+def unit_chroma(chroma: FloatArray) -> FloatArray:
+    """Return `(12,)` float32: the sum of frames `(12, n)`, of length 1; zeros where nothing is tonal."""
+    # Loud frames must not drown out the others: amplitude rather than energy.
+    total = np.sqrt(chroma).sum(axis=1)
+    if not total.any() or total.std() < FLAT * total.mean():
+        return np.zeros(12, dtype=np.float32)
+    unit: FloatArray = (total / np.linalg.norm(total)).astype(np.float32)
+    return unit
+
+
+def find_key(chroma: FloatArray) -> tuple[int, float]:
+    """Return the key of `unit_chroma` `(12,)`, 0 to 11 major and 12 to 23 minor from C, and its confidence.
+
+    The best correlation with the profiles of Krumhansl and Kessler; -1 and 0 where nothing is tonal.
+    """
+    if not chroma.any():
+        return -1, 0.0
+    profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+    fit: DoubleArray = np.corrcoef(np.vstack([chroma.astype(np.float64), profiles]))[0, 1:]
+    first, second = np.argsort(fit)[::-1][:2]
+    if not fit[first] > 0:
+        return -1, 0.0
+    return int(first), float(fit[first] * min(1.0, (fit[first] - fit[second]) / KEY_MARGIN))

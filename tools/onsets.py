@@ -1,0 +1,114 @@
+"""Where sounds begin: an onset envelope to track beats in, and attacks to the millisecond."""
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+import scipy.ndimage
+
+from model.kernels import DoubleArray, FloatArray
+
+RATE_HZ = 22_050
+"""Rate of the mono audio that beats are looked for in."""
+ENVELOPE_HOP = 256
+ENVELOPE_RATE_HZ = RATE_HZ / ENVELOPE_HOP
+ENVELOPE_WINDOW = 1_024
+MEL_BANDS = 96
+LOW_MEL_BANDS = 8
+"""The lowest bands, up to about 200 Hz: kick and bass. They count as much as all others together."""
+LOUD_LINE = 0.05
+"""Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
+BLOCK_FRAMES = 1 << 14
+BLOCK_MARGIN = 8
+LEVELLED_S = 8.0
+"""Loudness of onsets is measured against this stretch, so that a quiet part counts like a loud one."""
+ATTACK_STEP = 22
+ATTACK_RATE_HZ = RATE_HZ / ATTACK_STEP
+"""About 1 ms."""
+AFTER_STEPS = 10
+BEFORE_STEPS = 20
+"""An attack is where 10 ms are much louder than the 20 ms before them."""
+FLOOR = 1e-4
+"""Of a loud moment's energy: what is below it is silence between sounds."""
+
+
+def onset_envelope(mono: FloatArray) -> FloatArray:
+    """Return `(2, frames)` float32 onset strength every `ENVELOPE_HOP` samples, frame i centred on its time.
+
+    mono: `(samples,)` at `RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in the
+    low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
+    """
+    loud = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))) if len(mono) else 0.0
+    reference = max(LOUD_LINE * loud * loud * ENVELOPE_WINDOW, 1e-9)
+    frames = 1 + len(mono) // ENVELOPE_HOP
+    flux = np.zeros((2, frames), dtype=np.float32)
+    # In blocks: the spectrogram of a song of hours would not fit into memory.
+    for start in range(0, frames, BLOCK_FRAMES):
+        first = max(0, start - BLOCK_MARGIN)
+        stop = min(frames, start + BLOCK_FRAMES)
+        part = mono[first * ENVELOPE_HOP : (stop + BLOCK_MARGIN) * ENVELOPE_HOP]
+        mel = librosa.feature.melspectrogram(
+            y=part, sr=RATE_HZ, n_fft=ENVELOPE_WINDOW, hop_length=ENVELOPE_HOP, n_mels=MEL_BANDS
+        )
+        flux[:, start:stop] = librosa.onset.onset_strength_multi(
+            S=librosa.power_to_db(mel, ref=reference, amin=1e-8 * reference, top_db=None),
+            sr=RATE_HZ,
+            hop_length=ENVELOPE_HOP,
+            n_fft=ENVELOPE_WINDOW,
+            lag=2,
+            max_size=3,
+            channels=[0, LOW_MEL_BANDS, MEL_BANDS],
+            center=False,
+        )[:, start - first : stop - first]
+    return np.stack([_levelled(band) for band in flux])
+
+
+def _levelled(band: FloatArray) -> FloatArray:
+    size = round(LEVELLED_S * ENVELOPE_RATE_HZ)
+    power = scipy.ndimage.uniform_filter1d(np.square(band, dtype=np.float64), size, mode="nearest")
+    # A stretch with next to no onsets must not be blown up into many.
+    level = np.sqrt(np.maximum(power, 0.01 * float(np.mean(power)) + 1e-9))
+    levelled: FloatArray = (band / level).astype(np.float32)
+    return levelled
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attacks:
+    """How sharply each millisecond of a song begins something new.
+
+    rise: `(steps,)` float32 at `ATTACK_RATE_HZ`, in decades of energy, three bands in sum; step i is the
+    start of sample `i * ATTACK_STEP`.
+    """
+
+    rise: FloatArray
+
+    def between(self, start_s: float, stop_s: float) -> tuple[float, float]:
+        """Return time and rise of the sharpest attack in a stretch of the song."""
+        first = max(0, round(start_s * ATTACK_RATE_HZ))
+        part = self.rise[first : max(first + 1, round(stop_s * ATTACK_RATE_HZ))]
+        if not len(part):
+            return start_s, 0.0
+        peak = int(part.argmax())
+        return (first + peak) / ATTACK_RATE_HZ, float(part[peak])
+
+
+def find_attacks(mono: FloatArray) -> Attacks:
+    """Return the attacks of `mono` `(samples,)` at `RATE_HZ`.
+
+    The energy after an instant over that before it, in the audio and its first two differences: these lift
+    high notes without the delay of a filter, so that the peak stands where the attack begins.
+    """
+    rise: DoubleArray = np.zeros(len(mono) // ATTACK_STEP)
+    band = mono
+    for _ in range(3):
+        windows = band[: len(rise) * ATTACK_STEP].reshape(-1, ATTACK_STEP)
+        steps = np.einsum("ij,ij->i", windows, windows).astype(np.float64)
+        floor = FLOOR * float(np.percentile(steps, 95)) + 1e-9 if len(steps) else 0.0
+        total = np.concatenate([np.zeros(BEFORE_STEPS + 1), np.cumsum(steps)])
+        total = np.append(total, np.full(AFTER_STEPS, total[-1]))
+        here = np.arange(len(steps)) + BEFORE_STEPS
+        after = (total[here + AFTER_STEPS] - total[here]) / AFTER_STEPS
+        before = (total[here] - total[here - BEFORE_STEPS]) / BEFORE_STEPS
+        rise += np.maximum(0.0, np.log10((after + floor) / (before + floor)))
+        band = np.diff(band, prepend=band[:1])
+    return Attacks(rise=rise.astype(np.float32))

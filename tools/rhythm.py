@@ -1,0 +1,54 @@
+"""The rhythm and harmony of a whole song, found once and used by the cutter and for the traits of chunks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from model.kernels import DoubleArray, FloatArray
+from tools.bars import Bars, find_bars
+from tools.beats import Beats, track_beats
+from tools.harmony import chroma_frames
+from tools.onsets import RATE_HZ, Attacks, find_attacks, onset_envelope
+
+CLEAR_BEAT = 0.5
+"""Confidence from which a song counts as one with a beat."""
+CONFIDENCE_WEIGHT = 3.0
+"""Standard errors of standing out that a certain beat is worth."""
+OFF_MARGIN = 1.2
+"""The places half way between the likelier beats must be better by so much to be the beats."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rhythm:
+    """What is known of a song's time and tones; seconds count from its first sample."""
+
+    beats: Beats
+    bars: Bars
+    attacks: Attacks
+    chroma: FloatArray
+    """`(12, frames)`, of `tools.harmony.chroma_frames`."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether the song has a beat that can be trusted."""
+        return self.beats.song_confidence >= CLEAR_BEAT
+
+    def downbeats_s(self) -> DoubleArray:
+        """Return when bars begin, in seconds."""
+        return self.beats.times_s[self.bars.position == 0] if self.bars.beats_per_bar else np.empty(0)
+
+
+def find_rhythm(audio: FloatArray, sample_rate_hz: int) -> Rhythm:
+    """Return rhythm and harmony of a song, `(frames, 2)` float32."""
+    mono = soxr.resample(audio.mean(axis=1, dtype=np.float32), sample_rate_hz, RATE_HZ, quality="HQ")
+    bands = onset_envelope(mono)
+    attacks = find_attacks(mono)
+    chroma = chroma_frames(mono)
+    on, off = track_beats(bands, attacks)
+    on_bars, off_bars = (find_bars(beats, bands, chroma) for beats in (on, off))
+    gain = off_bars.standing_out - on_bars.standing_out
+    # Harmony changes on beats, not between them: it may overrule off-beat basses and chords.
+    if gain + CONFIDENCE_WEIGHT * (off.song_confidence - on.song_confidence) > OFF_MARGIN:
+        on, on_bars = off, off_bars
+    return Rhythm(beats=on, bars=on_bars, attacks=attacks, chroma=chroma)
