@@ -35,7 +35,7 @@ UNHEARD_LUFS = -69.0
 SEVENTH_SEMITONES = 7
 
 # Columns of the sides of a chunk.
-_TEMPO, _BEAT, _BAR_BEATS, _BAR, _PLACE, _LEVEL, _FIFTH, _KEY, _VOICE, _CHROMA = range(10)
+_TEMPO, _BEAT, _BAR_BEATS, _BAR, _PLACE, _LEVEL, _WHOLE, _FIFTH, _KEY, _VOICE, _CHROMA = range(11)
 _WIDTH = _CHROMA + PITCH_CLASSES
 
 
@@ -43,10 +43,10 @@ _WIDTH = _CHROMA + PITCH_CLASSES
 class CostWeights:
     """How much each thing counts, in log-odds; all at least 0, and 0 leaves it out."""
 
-    tempo: float = 0.4
+    tempo: float = 0.8
     """For each percent of difference beyond `tempo_free_percent`."""
     tempo_free_percent: float = 1.5
-    tempo_most: float = 4.0
+    tempo_most: float = 8.0
     octave: float = 0.5
     """For half or double the tempo."""
     beatless: float = 1.0
@@ -57,9 +57,11 @@ class CostWeights:
     """For each step on the circle of fifths beyond the first."""
     chroma: float = 1.5
     """For pitch classes that have nothing in common."""
-    level: float = 0.12
-    """For each LU of difference beyond the first."""
-    level_most: float = 2.0
+    level: float = 0.25
+    """For each LU between the start and what really follows, beyond the first; half of it for each dB between
+    the two chunks as a whole, and by which A ends quieter than it is, beyond `level_free_db`."""
+    level_free_db: float = 3.0
+    level_most: float = 5.0
     voice: float = 1.5
     """For a voice that is cut, at either side."""
     next: float = 4.0
@@ -106,6 +108,7 @@ _KERNEL_WEIGHTS = (
     "next_bands",
     "before_bands",
     "bands_most",
+    "level_free_db",
 )
 
 
@@ -176,6 +179,8 @@ class Costs:
         tempo = traits.tempo_bpm
         sides[:, _TEMPO] = np.where(tempo > 0, np.log2(np.where(tempo > 0, tempo, 1.0)), np.nan)
         sides[:, _BEAT] = traits.beat_confidence
+        pool = self._generation.pool
+        sides[:, _WHOLE] = pool.loudness_db[rows] - self._song_lufs[pool.chunk_song[rows]]
         sides[:, _BAR_BEATS] = traits.beats_per_bar
         sides[:, _BAR] = traits.bar_confidence
         # A minor key stands on the circle of fifths where its relative major does.
@@ -264,6 +269,7 @@ def _terms(
     w_beatless, w_bar, w_key, w_chroma = weights[4], weights[5], weights[6], weights[7]
     w_level, level_most, w_voice, w_next = weights[8], weights[9], weights[10], weights[11]
     w_before, w_next_bands, w_before_bands, bands_most = weights[12], weights[13], weights[14], weights[15]
+    level_free_db = weights[16]
     for row in range(count):
         start = starts[row]
         beat = min(end[_BEAT], start[_BEAT])
@@ -297,7 +303,13 @@ def _terms(
             result[row, 3] = -w_chroma * (1.0 - common)
         if not np.isnan(expected[_LEVEL]) and not np.isnan(start[_LEVEL]):
             apart = abs(expected[_LEVEL] - start[_LEVEL])
-            result[row, 4] = -min(level_most, w_level * max(0.0, apart - 1.0))
+            level = w_level * max(0.0, apart - 1.0)
+        else:
+            level = 0.0
+        level += 0.5 * w_level * max(0.0, abs(end[_WHOLE] - start[_WHOLE]) - level_free_db)
+        if not np.isnan(end[_LEVEL]):
+            level += 0.5 * w_level * max(0.0, end[_WHOLE] - end[_LEVEL] - level_free_db)
+        result[row, 4] = -min(level_most, level)
         result[row, 5] = -w_voice * max(end[_VOICE], start[_VOICE])
         result[row, 6] = w_next * likeness[row, 0]
         result[row, 7] = w_before * likeness[row, 1]

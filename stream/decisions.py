@@ -81,6 +81,7 @@ class Decision:
             "considered": step.considered,
             "strategy": step.rung,
             "reasons": list(step.reasons),
+            "terms": {name: round(value, 3) for name, value in step.terms.items()},
             "decision_ms": round(step.decision_ms, 3),
             "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
             "fade_s": self.fade_frames / self.engine_rate_hz,

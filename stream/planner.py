@@ -306,15 +306,16 @@ class Planner:
     def _score_ahead(self, row: int, exits: list[int], left_s: float | None) -> bool:
         """Score exits before they are reached; whether all have been, so that the join can be chosen.
 
-        Where scores take long there is one for each chunk that is played meanwhile.
+        Where scores take long there are one or two for each chunk that is played meanwhile.
         """
-        allowed = self._entries(row).allowed
+        allowed, left = self._entries(row).allowed, self._search.exits_at_once
         for exit_row in exits[:MOST_EXITS]:
             if exit_row in self._exits or self._search.costs_nothing(exit_row):
                 continue
-            if self._search.affords(left_s):
-                self._exits[exit_row] = self._search.exit(exit_row, allowed, left_s)
-            return False
+            if left == 0 or not self._search.affords(left_s):
+                return False
+            self._exits[exit_row] = self._search.exit(exit_row, allowed, left_s)
+            left -= 1
         return True
 
     def _leave(

@@ -58,8 +58,8 @@ def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
     count = len(generation.index)
     tempo, place = np.full(count, 100.0), np.zeros(count)
     tempo[10], tempo[11], tempo[12], place[13] = 104.0, 200.0, 0.0, 1.0
-    lufs, key = np.full(count, -16.0), np.zeros(count)
-    lufs[14], key[15] = -10.0, 9 + 12 - 3  # F sharp minor: as A major, three steps from C
+    lufs, key = np.full(count, -20.0), np.zeros(count)
+    lufs[14], key[15] = -14.0, 9 + 12 - 3  # F sharp minor: as A major, three steps from C
     voice = np.zeros(count)
     voice[15] = 0.5
     known = with_traits(
