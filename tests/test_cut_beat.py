@@ -1,0 +1,66 @@
+"""Cutting into whole bars, and what is done with songs that have none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from model.errors import EndlosError
+from model.kernels import FloatArray
+from tests.rhythms import RATE_HZ, song_of_beats
+from tools.cut import CutResult, CutSettings, cut_song
+from tools.cut_beat import BEFORE_ONSET_S, QUIET_REACH_S, cut_on_beats, usual_bars
+from tools.rhythm import find_rhythm
+
+BEATS_S = np.arange(0.3, 45.0, 0.5)
+
+
+def _cut(audio: FloatArray, settings: CutSettings) -> CutResult:
+    return cut_on_beats(audio, RATE_HZ, settings, find_rhythm(audio, RATE_HZ))
+
+
+@pytest.mark.parametrize(("bars", "chunk_s"), [(None, 4.0), (1, 2.0), (4, 8.0)])
+def test_chunks_are_whole_bars_cut_just_before_the_downbeat(bars: int | None, chunk_s: float) -> None:
+    audio = song_of_beats(BEATS_S.tolist(), 45.0, beats_per_bar=4)
+    result = _cut(audio, CutSettings(bars=bars, min_chunk_s=1.0))
+    assert result.note.startswith("on the beat; 120.0 bpm")
+    assert (result.bounds[0], result.bounds[-1]) == (0, len(audio))
+    inner_s = result.bounds[1:-1] / RATE_HZ
+    assert np.median(np.diff(inner_s)) == pytest.approx(chunk_s, abs=0.02)
+    downbeats_s = BEATS_S[::4]
+    before_s = np.array([downbeats_s[np.abs(downbeats_s - cut_s).argmin()] - cut_s for cut_s in inner_s])
+    assert before_s.min() > BEFORE_ONSET_S - QUIET_REACH_S - 0.004
+    assert before_s.max() < BEFORE_ONSET_S + QUIET_REACH_S + 0.004
+
+
+def test_every_chunk_is_between_floor_and_ceiling() -> None:
+    # The beat pauses for 12 s.
+    beats_s = np.concatenate([np.arange(0.3, 20.0, 0.5), np.arange(32.3, 52.0, 0.5)])
+    result = _cut(song_of_beats(beats_s.tolist(), 52.0, beats_per_bar=4), CutSettings(max_chunk_s=8.0))
+    lengths_s = np.diff(result.bounds) / RATE_HZ
+    assert lengths_s.min() >= 2.0
+    assert lengths_s.max() <= 8.0
+
+
+@pytest.mark.parametrize("seconds", [3.0, 30.0])
+def test_without_a_beat_it_is_cut_at_silences(seconds: float) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (round(RATE_HZ * seconds), 2)).astype(np.float32)
+    result = _cut(noise, CutSettings())
+    plain = cut_song(noise, RATE_HZ, replace(CutSettings(), cut="silence"))
+    assert np.array_equal(result.bounds, plain.bounds)
+    assert result.note == f"{plain.note}; no clear beat (confidence 0.00)"
+
+
+def test_silence_gives_no_chunk() -> None:
+    result = _cut(np.zeros((RATE_HZ * 20, 2), dtype=np.float32), CutSettings())
+    assert (len(result.bounds), result.note) == (0, "silent")
+
+
+@pytest.mark.parametrize(("bar_s", "bars"), [(2.0, 2), (1.4, 4), (3.0, 2), (8.0, 1), (40.0, 1)])
+def test_the_usual_chunk_is_near_the_length_asked_for(bar_s: float, bars: int) -> None:
+    assert usual_bars(bar_s, CutSettings()) == bars
+
+
+def test_no_bars_are_refused() -> None:
+    with pytest.raises(EndlosError, match="chunks of 0 bars make no sense"):
+        CutSettings(bars=0)
