@@ -9,9 +9,9 @@ from stream.course import Course
 from stream.index import NEVER
 from stream.phrases import NOWHERE, Phrases
 
-MOST_SHARES = 2.4
+MOST_SHARES = 2.3
 """A chunk is left out as soon as it was played this many times as often as the mean, and `GRACE_PLAYS`."""
-GRACE_PLAYS = 2.0
+GRACE_PLAYS = 1.5
 LEAST_SHARE = 4
 """When everything was played lately, the least recent one in this many comes back."""
 

@@ -38,11 +38,11 @@ class PlannerSettings:
     """Spread of the draw, in log-odds."""
     no_repeat_share: float = 0.25
     """A chunk does not come back before this share of the pool has been played."""
-    min_phrase_bars: int = 4
+    min_phrase_bars: int = 8
     """A song goes on for at least so many bars before the stream may leave, where its beat is known."""
     min_phrase_s: float = 6.0
     """The same where it is not, in seconds."""
-    max_phrase_s: float = 30.0
+    max_phrase_s: float = 40.0
     """A song goes on naturally for at most this long, in seconds."""
     other_songs: float = 0.4
     """Share of the joins that lead to another song, over a while."""

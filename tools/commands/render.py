@@ -43,9 +43,9 @@ def render(
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
     other_songs: OtherSongs = 0.4,
-    min_phrase_bars: MinPhraseBars = 4,
+    min_phrase_bars: MinPhraseBars = 8,
     min_phrase_s: MinPhraseS = 6.0,
-    max_phrase_s: MaxPhraseS = 30.0,
+    max_phrase_s: MaxPhraseS = 40.0,
     rate: Rate = 44_100,
     bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
     bitrate: Annotated[
