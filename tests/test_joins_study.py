@@ -15,7 +15,7 @@ from tests.music import quick_settings, write_music
 from tools.build import build_pool
 from tools.joins.areas import matched_area, weighted_area
 from tools.joins.boundaries import Boundary
-from tools.joins.detector import Boosted, balance, out_of_fold
+from tools.joins.detector import Boosted, Network, balance, out_of_fold
 from tools.joins.evidence import evidence
 from tools.joins.folds import fold_of_songs, folds_of_models, sub_pool
 from tools.joins.samples import Samples
@@ -52,6 +52,19 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
     assert area is not None
     assert low <= area.value <= high
     assert area.low <= area.high <= 1.0
+
+
+def test_the_network_hears_a_step_in_the_spectrum() -> None:
+    samples = made_up(0.0)
+    mel = np.random.default_rng(0).normal(0, 6, (400, 129, 64)).astype(np.float16)
+    mel[samples.joined, 65:] += 6
+    samples = replace(samples, mel=mel)
+    network = Network(0, epochs=4)
+    network.fit(samples.where(samples.fold == 0))
+    held = samples.where(samples.fold == 1)
+    scores, joined = network.score(held), held.joined
+    right, wrong = scores[joined], scores[~joined]
+    assert weighted_area(right, np.ones(len(right)), wrong, np.ones(len(wrong))) > 0.95
 
 
 def test_a_score_is_by_a_detector_that_heard_none_of_the_songs() -> None:

@@ -15,6 +15,8 @@ Kind = Literal["boosted", "network"]
 NETWORK_FRAMES = 128
 """The CNN sees so many frames of the window's middle, two of the spectrogram's in each."""
 NETWORK_SCALE_DB = 12.0
+PREDICTED = 256
+"""Windows that the CNN scores at a time."""
 
 
 class Detector(Protocol):
@@ -92,8 +94,14 @@ class Network:
 
     def score(self, samples: Samples) -> DoubleArray:
         """Return log-odds (`Detector`)."""
-        found = self._model.predict(image(samples.mel), batch_size=256, verbose=0)
-        return np.asarray(found, dtype=np.float64)[:, 0]
+        images = image(samples.mel)
+        # Called directly: `predict` is compiled anew for each of many models, and says so at length.
+        parts = [
+            self._model(images[start : start + PREDICTED], training=False)
+            for start in range(0, len(images), PREDICTED)
+        ]
+        found = np.concatenate([np.asarray(self._keras.ops.convert_to_numpy(part)) for part in parts])
+        return found[:, 0].astype(np.float64)
 
 
 def image(mel: FloatArray) -> FloatArray:

@@ -110,10 +110,15 @@ def _rows(verdict: Verdict) -> list[tuple[object, ...]]:
                 "" if area is None else f"{area.low:.3f} to {area.high:.3f}",
                 0 if area is None else area.joins,
                 "" if bound is None else f"{bound:g}",
-                "" if bound is None or area is None else held(area.value, bound),
+                "" if bound is None or area is None else _stands(verdict, area, bound),
             )
         )
     return rows
+
+
+def _stands(verdict: Verdict, area: Area, bound: float) -> str:
+    # What a deaf detector does not hear says nothing.
+    return held(area.value, bound) if verdict.qualified else "detector does not qualify"
 
 
 def _area(area: Area) -> str:
