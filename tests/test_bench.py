@@ -206,6 +206,7 @@ def test_a_resized_pool_has_so_many_chunks_of_different_songs(tmp_path: Path, ch
     row = chunks - 1
     assert np.array_equal(bigger.heads[row, 0], pool.heads[row % len(pool), 0, :100])
     assert np.array_equal(bigger.tails[row, 0], pool.tails[row % len(pool), 0, -100:])
+    assert len(bigger.traits) == chunks and bigger.spectra is None
     # A song that comes again is another song: its last chunk has no successor.
     assert np.count_nonzero(bigger.successors() == -1) == len(np.unique(bigger.chunk_song))
 

@@ -1,18 +1,22 @@
 """Embeddings made beforehand: once, for what is new, and told in one sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import tools.embed
 from model.contract import load_contract
 from stream.embeddings import Chunks, Towers, opened
-from stream.pool import Pool, generation_folder
+from stream.pool import Pool, generation_folder, open_pool
 from tests.commands import run_here
 from tests.models import write_tiny_model, write_tiny_towers
 from tests.pools import make_pool, noise_song
 from tests.spectra import with_spectra
+from tools.build import BuildSettings, build_pool
+from tools.cut import CutSettings
 from tools.embed import embed_generation, embed_pool, embeds
 
 
@@ -66,6 +70,22 @@ def test_a_generation_that_is_not_published_yet(pool: Pool, model: Path, tmp_pat
     for name in ("predecessors", "successors"):
         (mine,) = again.glob(f"embeddings/*/{name}.npy")
         np.testing.assert_array_equal(np.load(mine), np.load(report.path / f"{name}.npy"))
+
+
+def test_a_build_leaves_them_in_every_generation(model: Path, tmp_path: Path) -> None:
+    music, out = tmp_path / "music", tmp_path / "built"
+    music.mkdir()
+    settings = BuildSettings(cut=CutSettings(cut="equal", chunk_s=2.0), jobs=1, model=model)
+    for seed in range(2):
+        soundfile.write(music / f"{seed}.wav", noise_song(9, seed), 44_100)
+        generation = build_pool([music], out, settings).generation
+        home = generation_folder(out, generation)
+        towers = Towers(folder=model, contract=load_contract(model))
+        assert opened(home, towers, Chunks.of(open_pool(out))) is not None
+    # Nothing has changed but the model.
+    other = write_tiny_towers(tmp_path / "other", seed=1)
+    assert build_pool([music], out, replace(settings, model=other)).generation == generation
+    assert len(list((home / "embeddings").iterdir())) == 2
 
 
 def test_the_command(pool: Pool, model: Path, capsys: pytest.CaptureFixture[str]) -> None:

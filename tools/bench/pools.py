@@ -31,4 +31,7 @@ def resized(pool: Pool, chunks: int, folder: Path, edge_samples: int) -> Pool:
         fingerprints=pool.fingerprints[rows],
         heads=np.ascontiguousarray(pool.heads[:, :, :edge_samples])[rows],
         tails=np.ascontiguousarray(pool.tails[:, :, pool.edge_samples - edge_samples :])[rows],
+        # A model that looks at them is measured with what it made of those of `pool`.
+        spectra=None,
+        traits=pool.traits.take(rows),
     )
