@@ -1,62 +1,29 @@
-"""What `endlos pool info` tells."""
+"""What `pool info` tells of a song's music."""
 
-import json
 from pathlib import Path
 
-import pytest
+import numpy as np
+import soundfile
 
-from model.errors import PoolError
-from stream.pool import open_pool
-from tests.music import quick_settings, write_music
+from tests.music import quick_settings
+from tests.rhythms import RATE_HZ, song_of_beats
 from tools.build import build_pool
+from tools.cut import CutSettings
 from tools.summary import summarise
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_music(tmp_path / "music", ["a.wav", "sub/b.wav"])
-    (tmp_path / "music" / "text.mp3").write_text("no music")
-    build_pool([tmp_path / "music"], tmp_path / "pool", quick_settings())
-    return tmp_path / "pool"
-
-
-def test_it_is_plain_json(folder: Path) -> None:
-    assert json.loads(json.dumps(summarise(folder, chunks=True), allow_nan=False))
-
-
-def test_songs_and_failures_are_told(folder: Path) -> None:
-    summary = summarise(folder)
-    assert [(song["path"], song["title"], song["chunks"]) for song in summary["songs"]] == [
-        ("a.wav", "a", 3),
-        ("sub/b.wav", "b", 3),
-    ]
-    assert [song["duration_s"] for song in summary["songs"]] == [6, 6]
-    assert summary["audio_s"] == 12
-    ((failure),) = summary["failures"]
-    assert failure["path"].endswith("text.mp3")
-    assert failure["kind"] == "failed"
-    assert summary["complete"] is True
-    assert "chunks" not in summary
-
-
-def test_chunks_are_in_index_order(folder: Path) -> None:
-    pool = open_pool(folder)
-    chunks = summarise(folder, chunks=True)["chunks"]
-    assert [chunk["song"] for chunk in chunks] == ["a.wav"] * 3 + ["sub/b.wav"] * 3
-    assert [chunk["start_s"] for chunk in chunks] == pool.start_s().tolist()
-    assert [chunk["end_s"] for chunk in chunks] == pool.end_s().tolist()
-
-
-def test_durations_are_those_of_the_chunks(folder: Path) -> None:
-    summary = summarise(folder, chunks=True)
-    lengths_s = sorted(chunk["end_s"] - chunk["start_s"] for chunk in summary["chunks"])
-    durations = summary["durations"]
-    assert durations["chunks"] == 6
-    assert durations["shortest_s"] == pytest.approx(lengths_s[0])
-    assert durations["longest_s"] == pytest.approx(lengths_s[-1])
-    assert durations["total_s"] == pytest.approx(sum(lengths_s))
-
-
-def test_no_pool_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match="is not a pool"):
-        summarise(tmp_path)
+def test_tempo_bars_and_key_of_each_song(tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    times_s = np.arange(RATE_HZ * 10) / RATE_HZ
+    chord = sum(np.sin(2 * np.pi * hz * times_s) for hz in (261.63, 329.63, 392.0, 130.81))
+    soundfile.write(music / "chord.wav", 0.1 * np.stack([chord, chord], axis=1), RATE_HZ)
+    beats_s = np.arange(0.3, 20.0, 0.5).tolist()
+    soundfile.write(music / "waltz.wav", song_of_beats(beats_s, 20.0, beats_per_bar=3), RATE_HZ)
+    build_pool([music], tmp_path / "pool", quick_settings(cut=CutSettings(cut="beat")))
+    chord_row, waltz_row = summarise(tmp_path / "pool")["songs"]
+    assert (chord_row["key"], chord_row["tempo_bpm"], chord_row["beats_per_bar"]) == ("C major", None, None)
+    assert "no clear beat" in chord_row["cut"]
+    assert round(waltz_row["tempo_bpm"]) == 120
+    assert waltz_row["beats_per_bar"] == 3
+    assert waltz_row["cut"].startswith("on the beat; 120.0 bpm")

@@ -13,7 +13,7 @@ from tools.onsets import RATE_HZ, Attacks, find_attacks, onset_envelope
 
 CLEAR_BEAT = 0.5
 """Confidence from which a song counts as one with a beat."""
-CONFIDENCE_WEIGHT = 3.0
+CONFIDENCE_WEIGHT = 5.0
 """Standard errors of standing out that a certain beat is worth."""
 OFF_MARGIN = 1.2
 """The places half way between the likelier beats must be better by so much to be the beats."""
@@ -48,7 +48,8 @@ def find_rhythm(audio: FloatArray, sample_rate_hz: int) -> Rhythm:
     on, off = track_beats(bands, attacks)
     on_bars, off_bars = (find_bars(beats, bands, chroma) for beats in (on, off))
     gain = off_bars.standing_out - on_bars.standing_out
+    gain += CONFIDENCE_WEIGHT * (off.song_confidence - on.song_confidence)
     # Harmony changes on beats, not between them: it may overrule off-beat basses and chords.
-    if gain + CONFIDENCE_WEIGHT * (off.song_confidence - on.song_confidence) > OFF_MARGIN:
+    if gain > OFF_MARGIN and (off.song_confidence >= CLEAR_BEAT or on.song_confidence < CLEAR_BEAT):
         on, on_bars = off, off_bars
     return Rhythm(beats=on, bars=on_bars, attacks=attacks, chroma=chroma)

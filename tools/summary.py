@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 
 from stream.pool import Pool, failures, open_pool
+from stream.traits import ChunkTraits
+
+TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
+KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
+"""Names of the keys, in the order of `ChunkTraits.key`."""
 
 
 def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
@@ -40,6 +45,7 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
 
 def _songs(pool: Pool) -> list[dict[str, Any]]:
     counts = np.bincount(pool.chunk_song, minlength=len(pool.songs)).tolist()
+    music = [_music(pool.traits.take(np.flatnonzero(pool.chunk_song == song))) for song in range(len(counts))]
     return [
         {
             "path": song.name,
@@ -55,9 +61,25 @@ def _songs(pool: Pool) -> list[dict[str, Any]]:
             "true_peak_db": song.true_peak_db,
             "seekable": song.seekable,
             "cut": song.cut,
+            **told,
         }
-        for song, count in zip(pool.songs, counts, strict=True)
+        for song, count, told in zip(pool.songs, counts, music, strict=True)
     ]
+
+
+def _music(traits: ChunkTraits) -> dict[str, Any]:
+    """Return tempo, bars and key of a song, from the traits of its chunks; None where they are unknown."""
+    beaten = traits.tempo_bpm > 0
+    weights = np.bincount(traits.key[traits.key >= 0], traits.key_confidence[traits.key >= 0], len(KEYS))
+    known = bool(weights.any())
+    return {
+        "tempo_bpm": float(np.median(traits.tempo_bpm[beaten])) if beaten.any() else None,
+        "beat_confidence": float(np.median(traits.beat_confidence)),
+        "beats_per_bar": int(np.median(traits.beats_per_bar[beaten])) if beaten.any() else None,
+        "bar_confidence": float(np.median(traits.bar_confidence)),
+        "key": KEYS[int(weights.argmax())] if known else None,
+        "key_confidence": float(weights.max() / len(traits)) if known else 0.0,
+    }
 
 
 def _durations(pool: Pool) -> dict[str, float | int]:

@@ -130,13 +130,16 @@ def info(
         f"{durations['longest_s']:.1f} s, median {durations['median_s']:.1f} s{more}\n"
     )
     print_table(
-        ("song", "length", "chunks", "LUFS", "cut"),
+        ("song", "length", "chunks", "LUFS", "bpm", "bar", "key", "cut"),
         [
             (
                 printable(song["path"]),
                 clock(song["duration_s"]),
                 song["chunks"],
                 f"{song['loudness_lufs']:.1f}",
+                "-" if song["tempo_bpm"] is None else f"{song['tempo_bpm']:.1f}",
+                song["beats_per_bar"] or "-",
+                song["key"] or "-",
                 song["cut"],
             )
             for song in summary["songs"]
@@ -208,7 +211,9 @@ def cut_groups(cuts: Iterable[tuple[str, str]]) -> list[str]:
     """
     kinds: Counter[str] = Counter()
     lowered: dict[str, list[float]] = {}
+    unclear = 0
     for _, note in cuts:
+        unclear += "no clear beat" in note
         quiet = _LOWERED.match(note)
         if quiet:
             lowered.setdefault(quiet["asked"], []).append(float(quiet["used"]))
@@ -222,4 +227,6 @@ def cut_groups(cuts: Iterable[tuple[str, str]]) -> list[str]:
             f"{plural(len(used), 'quiet song')}: {asked} dBFS would call most of it silent, "
             f"so that silence is at {between} dBFS instead"
         )
+    if unclear:
+        lines.append(f"{plural(unclear, 'song')} without a clear beat: cut at silences")
     return lines
