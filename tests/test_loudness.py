@@ -1,12 +1,15 @@
 """Loudness against the values that BS.1770 states for sines, true peak against sines between the samples."""
 
 import numpy as np
+import pyloudnorm
 import pytest
 
+import tools.loudness
 from model.kernels import FloatArray
 from tools.loudness import (
     SILENCE_DB,
     SILENCE_LUFS,
+    integrated_lufs,
     measure_loudness,
     rms_db,
     true_peak,
@@ -74,3 +77,14 @@ def test_the_input_is_left_alone() -> None:
     before = audio.copy()
     measure_loudness(audio, 44_100)
     assert np.array_equal(audio, before)
+
+
+def test_loudness_does_not_depend_on_the_parts_it_is_measured_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    audio = (rng.normal(0, 0.1, (44_100 * 7, 2)) * np.linspace(0.01, 1, 44_100 * 7)[:, None]).astype(
+        np.float32
+    )
+    expected = pyloudnorm.Meter(44_100, filter_class="DeMan").integrated_loudness(audio)
+    for frames in (1_000, 44_100, 10**7):
+        monkeypatch.setattr(tools.loudness, "FILTERED_FRAMES", frames)
+        assert integrated_lufs(audio, 44_100) == pytest.approx(expected, abs=1e-9)
