@@ -15,6 +15,7 @@ import pytest
 import soundfile
 import typer
 
+from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from model.settings import TrainSettings
 from stream.engine import EngineSettings
@@ -111,7 +112,10 @@ def test_the_defaults_are_those_of_the_settings() -> None:
     for name in ("edge_s", "decoded_cache_gib"):
         assert given[name] == getattr(build, name), name
     given, settings = defaults(train.train), TrainSettings()
+    assert given["approach"] == load_contract(carried_model()).approach
     for field in fields(TrainSettings):
+        if field.name == "approach":  # these settings are those of approach binary
+            continue
         assert given[field.name] == getattr(settings, field.name), field.name
 
 
