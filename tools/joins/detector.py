@@ -149,13 +149,11 @@ def load_keras() -> Any:
     try:
         with without_noise():
             import keras
-            import tensorflow as tf
     except ModuleNotFoundError as error:
         raise EndlosError(
             f"the CNN detector needs the package {error.name}, which is not installed; install endlos with "
             "its extra: pip install 'endlos[train]', or take --detector boosted"
         ) from error
-    tf.config.threading.set_intra_op_parallelism_threads(2)
     return keras
 
 
