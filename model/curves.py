@@ -4,24 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.validation import SECOND_CHANNEL, TRAINING, UNSEEN
-
-STYLES = {
-    TRAINING: {"color": "#1f77b4", "linestyle": "-"},
-    SECOND_CHANNEL: {"color": "#17becf", "linestyle": "--"},
-    UNSEEN: {"color": "#d62728", "linestyle": "-"},
-}
-PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("auc", "AUC", 0.5))
-"""Figure, label, and what guessing gives."""
-
 
 def draw_curves(
     history: list[dict[str, Any]],
     path: Path,
     *,
     title: str,
-    panels: Sequence[tuple[str, str, float]] = PANELS,
-    styles: Mapping[str, Mapping[str, str]] = STYLES,
+    panels: Sequence[tuple[str, str, float]],
+    styles: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed.
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.binary_settings import BinarySettings
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.kernels import DoubleArray, FloatArray, IntArray
 from model.pairs import Pairs
-from model.settings import TrainSettings
 
 GAP_S = 0.05
 """Longest piece left out on each side of a seam in augmented pairs: a crossfade removes what is there."""
@@ -60,7 +60,7 @@ class EdgeSet:
             )
 
 
-def choose_edge_samples(edges: EdgeSet, settings: TrainSettings) -> tuple[int, str | None]:
+def choose_edge_samples(edges: EdgeSet, settings: BinarySettings) -> tuple[int, str | None]:
     """Return the edge of the model in samples at `EDGE_RATE_HZ`, and what is to be said about it.
 
     edges: of the training songs. Preset `seed` takes their shortest chunk (report, section 2.2), but no more

@@ -6,6 +6,9 @@ import numpy as np
 
 from model.kernels import FloatArray
 
+UNSEEN = "unseen songs (song-disjoint)"
+"""What songs that training never saw are called wherever they are measured on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:

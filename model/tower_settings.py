@@ -1,9 +1,8 @@
 """How a training of approach `tower` is asked for, and what its presets stand for; nothing heavy here."""
 
-import math
 from dataclasses import dataclass
 
-from model.errors import ModelError
+from model.settings import TrainSettings, check_preset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,38 +26,16 @@ TOWER_PRESETS = {"fast": TowerPreset(epochs=10), "best": TowerPreset(epochs=28)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TowerSettings:
+class TowerSettings(TrainSettings):
     """What to train and how; None stands for what the preset takes."""
 
-    preset: str = "fast"
-    epochs: int | None = None
-    learning_rate: float | None = None
-    seed: int = 0
-    validation_share: float = 0.2
-    """Share of the songs that training never sees; 0 trains on all and measures on those."""
     evaluate_every: int = 2
-    """Epochs from one measurement to the next; the last epoch is always measured."""
     pretrained: bool = False
     """Whether training goes on from learned weights."""
 
     def __post_init__(self) -> None:
-        if self.preset not in TOWER_PRESETS:
-            raise ModelError(
-                f"there is no preset '{self.preset}' of approach tower; "
-                f"take one of {', '.join(TOWER_PRESETS)}"
-            )
-        for name in ("epochs", "evaluate_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ModelError(f"{name} is {value}; give at least 1")
-        if self.learning_rate is not None and not (
-            math.isfinite(self.learning_rate) and self.learning_rate > 0
-        ):
-            raise ModelError(f"a learning rate of {self.learning_rate:g} teaches nothing; give one above 0")
-        if not 0 <= self.validation_share < 1:
-            raise ModelError(f"validation_share is {self.validation_share:g}; give at least 0 and below 1")
-        if self.seed < 0:
-            raise ModelError(f"the seed is {self.seed}; give 0 or more")
+        check_preset("tower", self.preset, TOWER_PRESETS)
+        super().__post_init__()
 
     @property
     def defaults(self) -> TowerPreset:

@@ -1,13 +1,16 @@
-"""Training of approach `binary`: the loop, its three validations, interruption and resumption."""
+"""The loop that every approach is trained by: batches, epochs, checkpoints, interruption and resumption."""
 
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import keras
 import numpy as np
@@ -21,22 +24,21 @@ from model.checkpoint import (
     training_variables,
 )
 from model.contract import CONTRACT_FILE
-from model.curves import draw_curves
-from model.edgeset import EdgeSet, choose_edge_samples, plain_batch, varied_batch
 from model.errors import ModelError
-from model.export import export_binary
-from model.measures import Measure
-from model.networks import build_network, learned_parameters
-from model.pairs import Pairs, binary_pairs, contrast_pairs
+from model.networks import learned_parameters
 from model.settings import TrainSettings
-from model.validation import TRAINING, UNSEEN, rank_successors, validate
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 HISTORY_FILE = "history.json"
 CURVES_FILE = "curves.png"
 CHECKPOINT_PERIOD_S = 60.0
-EVALUATED_AT_LEAST = 256
-"""Between epochs at most a twelfth of the pairs is measured on, so that learning takes most of the time."""
-EVALUATED_AT_END = 4096
+
+Figures = TypeVar("Figures", bound="DataclassInstance")
+"""What is measured on one set of music."""
+Report = TypeVar("Report")
+Made = TypeVar("Made")
 
 
 class TrainingStoppedError(ModelError):
@@ -44,7 +46,7 @@ class TrainingStoppedError(ModelError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainProgress:
+class TrainProgress(Generic[Figures]):
     """Where a training stands."""
 
     epoch: int
@@ -54,100 +56,89 @@ class TrainProgress:
     """Batches done, over all epochs."""
     steps: int
     loss: float
-    """Mean over the running epoch, as the optimiser sees it (varied pairs, dropout on)."""
+    """Mean over the running epoch, as the optimiser sees it (varied examples, dropout on)."""
     elapsed_s: float
     remaining_s: float
-    validations: dict[str, Measure] | None
-    """Once at the end of an epoch that is measured."""
+    validations: dict[str, Figures] | None
+    """By the name of the set, once at the end of an epoch that is measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainReport:
-    """What came of a training; nothing in it that JSON does not know."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task(Generic[Figures]):
+    """What an approach gives to be trained; everything else is the same for every approach."""
 
-    folder: str
-    edge_samples: int
-    learned_parameters: int
+    settings: TrainSettings
+    train: dict[str, object]
+    """What is learned from: JSON values only; a checkpoint is of the same."""
+    unseen: dict[str, object] | None
+    """What is measured on besides."""
+    identity: dict[str, object]
+    """What else must be the same again for a checkpoint to be gone on from."""
+    network: Any
+    """Compiled, its optimiser built."""
     epochs: int
-    pairs: int
-    """Pairs in an epoch."""
-    elapsed_s: float
-    validations: dict[str, Measure]
-    """By name: as in `model.validation`."""
-    ranking: dict[str, dict[str, float]]
-    """AUC of the true next chunk: by name of the songs, against chunks of `all`, `cross` and `same` song."""
-    export_difference: float
-    """Largest difference between Keras and onnxruntime on real edges."""
-    notes: tuple[str, ...]
-    files: tuple[str, ...]
+    epoch_examples: int
+    batch_examples: int
+    """The last batch of an epoch has what is left."""
+    rate: Callable[[int], float]
+    """Learning rate of a step (from 0, over all epochs)."""
+    batch: Callable[[int], tuple[Any, Any]]
+    """Inputs and truth of a step, a function of seed and step alone; called in a thread of its own."""
+    measure: Callable[[], dict[str, Figures]]
+    """Figures between epochs, by the name of the set."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.epoch_examples / self.batch_examples)
+
+    @property
+    def steps(self) -> int:
+        """Batches in all epochs."""
+        return self.epochs * self.batches
+
+    def examples(self, batches: int) -> int:
+        """Return how many examples the first `batches` of an epoch hold."""
+        return min(self.epoch_examples, batches * self.batch_examples)
 
 
-def train_binary(
-    train: EdgeSet,
-    unseen: EdgeSet | None,
+def run_training(
+    task: Task[Figures],
     out: Path,
-    settings: TrainSettings,
+    finish: "Callable[[Training[Figures]], Report]",
     *,
     resume: bool = False,
-    progress: Callable[[TrainProgress], None] | None = None,
-) -> TrainReport:
-    """Train on `train`, measure on `unseen` too (songs that are in neither), export into `out`.
+    progress: Callable[[TrainProgress[Figures]], None] | None = None,
+) -> Report:
+    """Train, and return what `finish` makes of it: it measures, keeps the record, and exports into `out`.
 
     A `KeyboardInterrupt` at any moment leaves a checkpoint in `out` and becomes `TrainingStoppedError`; the
     same call with `resume` goes on from there and ends where the uninterrupted one ends.
-    Raises `ModelError` when data, settings and checkpoint do not fit together.
+    Raises `ModelError` when task and checkpoint do not fit together.
     """
-    run = _Run(train, unseen, settings)
+    training = Training(task, out)
     out.mkdir(parents=True, exist_ok=True)
-    run.begin(out, resume)
+    training.begin(resume)
     try:
-        run.learn(out, progress)
-        return run.finish(out)
+        training.learn(progress)
+        report = finish(training)
+        (out / CHECKPOINT_FILE).unlink(missing_ok=True)
     except KeyboardInterrupt:
-        run.save(out)
+        training.save()
         raise TrainingStoppedError(
-            f"training stopped in epoch {min(run.epoch + 1, run.epochs)} of {run.epochs}; "
+            f"training stopped in epoch {min(training.epoch + 1, task.epochs)} of {task.epochs}; "
             f"its checkpoint is in {out}; the same command with --resume goes on from there"
         ) from None
+    return report
 
 
-def build_optimizer(settings: TrainSettings) -> Any:
-    """Return the Keras optimiser that the settings ask for."""
-    rate = settings.chosen_learning_rate
-    options = {} if rate is None else {"learning_rate": rate}
-    optimizers = {
-        "rmsprop": keras.optimizers.RMSprop,
-        "adam": keras.optimizers.Adam,
-        "sgd": keras.optimizers.SGD,
-    }
-    return optimizers[settings.chosen_optimizer](**options)
+class Training(Generic[Figures]):
+    """One training: its task, its folder, and how far it is (the optimiser's own count of steps)."""
 
-
-class _Run:
-    """One training: what is fixed, and how far it is (the optimiser's own count of steps)."""
-
-    def __init__(self, train: EdgeSet, unseen: EdgeSet | None, settings: TrainSettings) -> None:
-        self.train, self.unseen, self.settings = train, unseen, settings
-        self.edge_samples, note = choose_edge_samples(train, settings)
-        self.notes = [note] if note else []
-        if unseen is not None:
-            unseen.check_edge(self.edge_samples)
-        self.epochs = settings.chosen_epochs
-        self.batch_size = settings.chosen_batch_size
-        self.drawn_once = (
-            binary_pairs(train.chunk_song, np.random.default_rng([settings.seed, 1]))
-            if settings.defaults.report_pairs
-            else None
-        )
-        self.pairs = len(self.epoch_pairs(0))
-        self.batches = math.ceil(self.pairs / self.batch_size)
-        keras.utils.set_random_seed(settings.seed)
-        self.network = build_network(settings.preset, self.edge_samples)
-        optimizer = build_optimizer(settings)
-        # Compiled kernels take longer to make than a small network takes to train.
-        self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
-        optimizer.build(self.network.trainable_variables)
-        self.start_rate = float(optimizer.learning_rate)
+    def __init__(self, task: Task[Figures], out: Path) -> None:
+        self.task, self.out = task, out
+        self.notes = list(task.notes)
         self.history: list[dict[str, Any]] = []
         self.loss_sum = 0.0
         self.before_s = 0.0
@@ -156,201 +147,154 @@ class _Run:
     @property
     def step(self) -> int:
         """Batches done; the optimiser counts them in the same instant as it learns."""
-        return int(self.network.optimizer.iterations)
+        return int(self.task.network.optimizer.iterations)
 
     @property
     def epoch(self) -> int:
         """Finished epochs, measured and written down."""
         return len(self.history)
 
+    @property
     def elapsed_s(self) -> float:
+        """Time spent, before an interruption too."""
         return self.before_s + time.monotonic() - self.started_s
 
     def identity(self) -> dict[str, Any]:
         """What must be the same again for a checkpoint to be gone on from."""
-        asked: dict[str, Any] = json.loads(json.dumps(asdict(self.settings)))
-        return {"settings": asked, "edge_samples": self.edge_samples, "train": self.train.source}
+        task = self.task
+        asked = {"settings": asdict(task.settings), "train": task.train, **task.identity}
+        found: dict[str, Any] = json.loads(json.dumps(asked))
+        return found
 
-    def epoch_pairs(self, epoch: int) -> Pairs:
-        """Return the pairs of an epoch in their order, a function of seed and epoch alone."""
-        rng = np.random.default_rng([self.settings.seed, 2, epoch])
-        pairs = self.drawn_once or contrast_pairs(self.train.chunk_song, rng, repeats=2)
-        return pairs.take(rng.permutation(len(pairs)))
-
-    def begin(self, out: Path, resume: bool) -> None:
+    def begin(self, resume: bool) -> None:
         """Take up a checkpoint when asked to; refuse to overwrite one when not."""
-        checkpoint = load_checkpoint(out)
+        checkpoint = load_checkpoint(self.out)
         if checkpoint is None:
-            if resume and (out / CONTRACT_FILE).is_file():
-                raise ModelError(f"the training in {out} is finished; leave out --resume to train anew")
+            if resume and (self.out / CONTRACT_FILE).is_file():
+                raise ModelError(f"the training in {self.out} is finished; leave out --resume to train anew")
             if resume:
                 self.notes.append("nothing to resume: training began at its first epoch")
             return
         if not resume:
             raise ModelError(
-                f"{out} holds a training that was interrupted after {len(checkpoint.history)} epochs; "
-                "add --resume to go on with it, or delete its checkpoint.npz to begin anew"
+                f"{self.out} holds a training that was interrupted after {len(checkpoint.history)} epochs; "
+                f"add --resume to go on with it, or delete its {CHECKPOINT_FILE} to begin anew"
             )
         if checkpoint.identity != self.identity():
             raise ModelError(
-                f"the training in {out} was begun with other settings or another pool; "
-                "give the same again, or delete its checkpoint.npz to begin anew"
+                f"the training in {self.out} was begun with other settings or another pool; "
+                f"give the same again, or delete its {CHECKPOINT_FILE} to begin anew"
             )
-        restore_variables(self.network, checkpoint.variables)
+        restore_variables(self.task.network, checkpoint.variables)
         self.history = checkpoint.history
         self.loss_sum = checkpoint.loss_sum
         self.before_s = checkpoint.elapsed_s
         self.notes.append(f"resumed after {self.epoch} epochs")
 
-    def save(self, out: Path) -> None:
+    def save(self) -> None:
+        """Keep a checkpoint of where the training stands."""
+        values = [keras.ops.convert_to_numpy(value) for value in training_variables(self.task.network)]
         save_checkpoint(
             Checkpoint(
                 identity=self.identity(),
                 step=self.step,
                 loss_sum=self.loss_sum,
-                elapsed_s=self.elapsed_s(),
+                elapsed_s=self.elapsed_s,
                 history=self.history,
-                variables=[keras.ops.convert_to_numpy(value) for value in training_variables(self.network)],
+                variables=values,
             ),
-            out,
+            self.out,
         )
         self.saved_s = time.monotonic()
 
-    def learn(self, out: Path, progress: Callable[[TrainProgress], None] | None) -> None:
-        for epoch in range(self.epoch, self.epochs):
-            pairs = self.epoch_pairs(epoch)
-            if self.settings.defaults.falling_rate:
-                along = 0.5 + 0.5 * math.cos(math.pi * epoch / self.epochs)
-                self.network.optimizer.learning_rate = self.start_rate * (0.01 + 0.99 * along)
-            for batch in range(self.step - epoch * self.batches, self.batches):
-                self.learn_batch(epoch, batch, pairs)
-                self.tell(progress, epoch, None)
-            last = epoch + 1 == self.epochs
-            measured = last or (epoch + 1) % self.settings.evaluate_every == 0
-            validations = self.validate(max(EVALUATED_AT_LEAST, self.pairs // 12)) if measured else None
-            self.history.append(
-                {
-                    "epoch": epoch + 1,
-                    "optimizer_loss": self.loss_sum / self.pairs,
-                    "elapsed_s": round(self.elapsed_s(), 1),
-                    "validations": {name: asdict(value) for name, value in (validations or {}).items()},
-                }
-            )
-            if time.monotonic() - self.saved_s > CHECKPOINT_PERIOD_S:
-                self.save(out)
-            self.tell(progress, epoch, validations)
+    def learn(self, progress: Callable[[TrainProgress[Figures]], None] | None) -> None:
+        """Learn from every epoch that is left, and measure."""
+        task = self.task
+        with closing(made_ahead(task.batch, range(self.step, task.steps))) as batches:
+            for epoch in range(self.epoch, task.epochs):
+                for seen, truth in islice(batches, (epoch + 1) * task.batches - self.step):
+                    self.learn_batch(epoch, seen, truth)
+                    self.tell(progress, epoch, None)
+                measured = epoch + 1 == task.epochs or (epoch + 1) % task.settings.evaluate_every == 0
+                validations = task.measure() if measured else None
+                self.history.append(
+                    {
+                        "epoch": epoch + 1,
+                        "optimizer_loss": self.loss_sum / task.epoch_examples,
+                        "elapsed_s": round(self.elapsed_s, 1),
+                        "validations": {name: asdict(value) for name, value in (validations or {}).items()},
+                    }
+                )
+                if time.monotonic() - self.saved_s > CHECKPOINT_PERIOD_S:
+                    self.save()
+                self.tell(progress, epoch, validations)
 
-    def learn_batch(self, epoch: int, batch: int, pairs: Pairs) -> None:
+    def learn_batch(self, epoch: int, seen: Any, truth: Any) -> None:
         """Learn from one batch."""
-        if batch == 0:
+        task, step = self.task, self.step
+        number = step - epoch * task.batches
+        if number == 0:
             self.loss_sum = 0.0
-        size = self.batch_size
-        chosen = pairs.take(np.arange(batch * size, min(len(pairs), (batch + 1) * size)))
-        if self.settings.defaults.report_pairs:
-            seen = plain_batch(self.train, chosen, self.edge_samples)
-        else:
-            rng = np.random.default_rng([self.settings.seed, 3, epoch, batch])
-            seen = varied_batch(self.train, chosen, self.edge_samples, rng)
-        loss = float(np.asarray(self.network.train_on_batch(seen, chosen.labels[:, np.newaxis])))
+        task.network.optimizer.learning_rate = task.rate(step)
+        loss = float(np.asarray(task.network.train_on_batch(seen, truth)))
         if not math.isfinite(loss):
             raise ModelError(
                 f"the loss became {loss} in epoch {epoch + 1}; train again with a lower --learning-rate"
             )
-        self.loss_sum += loss * len(chosen)
+        self.loss_sum += loss * (task.examples(number + 1) - task.examples(number))
 
     def tell(
         self,
-        progress: Callable[[TrainProgress], None] | None,
+        progress: Callable[[TrainProgress[Figures]], None] | None,
         epoch: int,
-        validations: dict[str, Measure] | None,
+        validations: dict[str, Figures] | None,
     ) -> None:
+        """Say where the training stands."""
         if progress is None:
             return
-        step, steps = self.step, self.epochs * self.batches
-        elapsed_s = self.elapsed_s()
+        task, step, elapsed_s = self.task, self.step, self.elapsed_s
         progress(
             TrainProgress(
                 epoch=epoch + 1,
-                epochs=self.epochs,
+                epochs=task.epochs,
                 step=step,
-                steps=steps,
-                loss=self.loss_sum / min(self.pairs, (step - epoch * self.batches) * self.batch_size),
+                steps=task.steps,
+                loss=self.loss_sum / task.examples(step - epoch * task.batches),
                 elapsed_s=elapsed_s,
-                remaining_s=elapsed_s / max(1, step) * (steps - step),
+                remaining_s=elapsed_s / step * (task.steps - step),
                 validations=validations,
             )
         )
 
-    def validate(self, most: int) -> dict[str, Measure]:
-        """Measure on the three sets, always on the same pairs, so that epochs can be told from each other."""
-        return validate(
-            self.network,
-            self.train,
-            self.unseen,
-            self.epoch_pairs(0),
-            self.edge_samples,
-            most=most,
-            report_pairs=self.settings.defaults.report_pairs,
-            rng=np.random.default_rng([self.settings.seed, 4]),
-        )
+    def record(self, details: Mapping[str, object], metrics: Mapping[str, object]) -> dict[str, Any]:
+        """Write the history, and return what a contract says of the training.
 
-    def rank(self, edges: EdgeSet) -> dict[str, float]:
-        rng = np.random.default_rng([self.settings.seed, 5])
-        return rank_successors(self.network, edges, self.edge_samples, rng)
-
-    def finish(self, out: Path) -> TrainReport:
-        """Export, write the history and its picture, drop the checkpoint."""
-        final = self.validate(EVALUATED_AT_END)
-        ranking = {TRAINING: self.rank(self.train)}
-        if self.unseen is not None:
-            ranking[UNSEEN] = self.rank(self.unseen)
-        examples = self.epoch_pairs(0).sample(64, np.random.default_rng(self.settings.seed))
-        metrics = {
-            "validations": {name: asdict(value) for name, value in final.items()},
-            "ranking_auc": ranking,
-        }
+        details: of the approach. metrics: the final ones.
+        """
+        task = self.task
         training = {
-            "settings": asdict(self.settings),
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "optimizer": self.settings.chosen_optimizer,
-            "learning_rate": self.start_rate,
-            "pairs_per_epoch": self.pairs,
-            "learned_parameters": learned_parameters(self.network),
-            "train": self.train.source,
-            "unseen": None if self.unseen is None else self.unseen.source,
-            "elapsed_s": round(self.elapsed_s(), 1),
+            "settings": asdict(task.settings),
+            **details,
+            "learned_parameters": learned_parameters(task.network),
+            "train": task.train,
+            "unseen": task.unseen,
+            "elapsed_s": round(self.elapsed_s, 1),
             "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
-        write_json(out / HISTORY_FILE, {"training": training, "metrics": metrics, "epochs": self.history})
-        draw_curves(self.history, out / CURVES_FILE, title=f"binary {self.settings.preset}")
-        exported = export_binary(
-            self.network,
-            out,
-            preset=self.settings.preset,
-            edge_samples=self.edge_samples,
-            examples=plain_batch(self.train, examples, self.edge_samples),
-            training=training,
-            metrics=metrics,
-        )
-        (out / CHECKPOINT_FILE).unlink(missing_ok=True)
-        return TrainReport(
-            folder=str(out),
-            edge_samples=self.edge_samples,
-            learned_parameters=learned_parameters(self.network),
-            epochs=self.epochs,
-            pairs=self.pairs,
-            elapsed_s=self.elapsed_s(),
-            validations=final,
-            ranking=ranking,
-            export_difference=exported.difference,
-            notes=tuple(self.notes),
-            files=tuple(str(path) for path in (*exported.files, out / HISTORY_FILE, out / CURVES_FILE)),
-        )
+        history = {"training": training, "metrics": metrics, "epochs": self.history}
+        path = self.out / HISTORY_FILE
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+        beside.replace(path)
+        return training
 
 
-def write_json(path: Path, value: object) -> None:
-    """Write `value` as JSON into `path`, beside and renamed."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+def made_ahead(make: Callable[[int], Made], steps: range) -> Generator[Made, None, None]:
+    """Yield what is made of each step; the next one is made in a thread meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        ahead = [maker.submit(make, step) for step in steps[:1]]
+        for step in steps:
+            made = ahead.pop().result()
+            if step + 1 in steps:
+                ahead.append(maker.submit(make, step + 1))
+            yield made

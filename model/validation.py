@@ -6,7 +6,7 @@ import numpy as np
 
 from model.edgeset import EdgeSet, plain_batch
 from model.kernels import FloatArray, IntArray
-from model.measures import Measure, area_under_curve, measure
+from model.measures import UNSEEN, Measure, area_under_curve, measure
 from model.pairs import (
     Pairs,
     binary_pairs,
@@ -20,7 +20,6 @@ from model.pairs import (
 
 TRAINING = "training pairs"
 SECOND_CHANNEL = "second channel (the same music again)"
-UNSEEN = "unseen songs (song-disjoint)"
 
 BATCH = 256
 MOST_RANKED = 512

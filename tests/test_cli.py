@@ -15,9 +15,9 @@ import pytest
 import soundfile
 import typer
 
+from model.binary_settings import BinarySettings
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
-from model.settings import TrainSettings
 from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tests.commands import run_apart, run_here
@@ -111,9 +111,9 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         assert given[field.name] == getattr(cut, field.name), field.name
     for name in ("edge_s", "decoded_cache_gib"):
         assert given[name] == getattr(build, name), name
-    given, settings = defaults(train.train), TrainSettings()
+    given, settings = defaults(train.train), BinarySettings()
     assert given["approach"] == load_contract(carried_model()).approach
-    for field in fields(TrainSettings):
+    for field in fields(BinarySettings):
         if field.name == "approach":  # these settings are those of approach binary
             continue
         assert given[field.name] == getattr(settings, field.name), field.name

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import edgeset
+from model.binary_settings import BinarySettings
 from model.edgeset import EdgeSet, choose_edge_samples, plain_batch, varied_batch
 from model.errors import ModelError
 from model.kernels import IntArray
@@ -20,7 +21,6 @@ from model.pairs import (
     song_bounds,
     split_songs,
 )
-from model.settings import TrainSettings
 from tests.edges import tone_edges
 
 
@@ -196,19 +196,19 @@ def test_varied_pairs_without_room_are_the_plain_ones_but_for_level_and_sign(
 def test_the_edge_of_preset_seed_is_the_shortest_chunk_up_to_what_the_pool_keeps() -> None:
     edges = position_edges(5, 600, 300)
     edges.chunk_samples[2] = 220
-    settings = TrainSettings(preset="seed")
+    settings = BinarySettings(preset="seed")
     assert choose_edge_samples(edges, settings)[0] == 220
     edges.chunk_samples[2] = 400
     samples, note = choose_edge_samples(edges, settings)
     assert samples == 300
     assert note is not None
     assert "longest that the pool keeps" in note
-    assert choose_edge_samples(edges, TrainSettings(preset="seed", edge_samples=50)) == (50, None)
+    assert choose_edge_samples(edges, BinarySettings(preset="seed", edge_samples=50)) == (50, None)
 
 
 def test_an_edge_longer_than_the_pool_keeps_is_refused() -> None:
     with pytest.raises(ModelError, match="build the pool with longer edges"):
-        choose_edge_samples(position_edges(5, 600, 300), TrainSettings(preset="fast"))
+        choose_edge_samples(position_edges(5, 600, 300), BinarySettings(preset="fast"))
 
 
 @pytest.mark.parametrize(
@@ -229,12 +229,12 @@ def test_an_edge_longer_than_the_pool_keeps_is_refused() -> None:
 )
 def test_settings_that_make_no_sense_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ModelError):
-        TrainSettings(**wrong)  # type: ignore[arg-type]
+        BinarySettings(**wrong)  # type: ignore[arg-type]
 
 
 def test_presets_say_what_the_report_says() -> None:
-    seed = TrainSettings(preset="seed")
+    seed = BinarySettings(preset="seed")
     assert (seed.chosen_epochs, seed.chosen_batch_size, seed.chosen_optimizer) == (600, 64, "rmsprop")
     assert seed.chosen_learning_rate is None
-    assert TrainSettings(preset="seed", optimizer="sgd").chosen_learning_rate == 0.01
-    assert TrainSettings(preset="fast", optimizer="rmsprop").chosen_learning_rate is None
+    assert BinarySettings(preset="seed", optimizer="sgd").chosen_learning_rate == 0.01
+    assert BinarySettings(preset="fast", optimizer="rmsprop").chosen_learning_rate is None

@@ -13,9 +13,11 @@ from model.checkpoint import CHECKPOINT_FILE
 from model.contract import load_contract
 from model.errors import ModelError
 from model.kernels import BoolArray, DoubleArray, FloatArray
+from model.measures import UNSEEN
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.tower_data import Seams, SongSet, song_grid
 from model.tower_export import WEIGHTS_FILE, load_weights
+from model.tower_measures import SuccessorRanks
 from model.tower_networks import Towers, build_towers
 from model.tower_settings import TOWER_PRESETS, TowerPreset, TowerSettings
 from model.tower_training import (
@@ -24,14 +26,12 @@ from model.tower_training import (
     SAME_SONG,
     TRAINING,
     TRUE,
-    UNSEEN,
-    TowerProgress,
     TowerReport,
     contrast,
     pair_kinds,
     train_towers,
 )
-from model.training import TrainingStoppedError
+from model.training import TrainingStoppedError, TrainProgress
 
 
 def melody(seconds: float, seed: int) -> FloatArray:
@@ -86,9 +86,9 @@ SETTINGS = TowerSettings(evaluate_every=2)
 @pytest.fixture(scope="module")
 def trained(tiny: None, train: SongSet, unseen: SongSet, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
-    seen: list[TowerProgress] = []
+    seen: list[TrainProgress[SuccessorRanks]] = []
     report = train_towers(train, unseen, folder, SETTINGS, progress=seen.append)
-    return Trained(folder, report, [state.step for state in seen if state.ranks is None])
+    return Trained(folder, report, [state.step for state in seen if state.validations is None])
 
 
 def spectra(count: int, seed: int = 0) -> FloatArray:
@@ -96,8 +96,8 @@ def spectra(count: int, seed: int = 0) -> FloatArray:
     return np.random.default_rng(seed).uniform(-90, -5, shape).astype(np.float32)
 
 
-def stopping(after: int) -> Callable[[TowerProgress], None]:
-    def stop(state: TowerProgress) -> None:
+def stopping(after: int) -> Callable[[TrainProgress[SuccessorRanks]], None]:
+    def stop(state: TrainProgress[SuccessorRanks]) -> None:
         if state.step == after:
             raise KeyboardInterrupt
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.binary_settings import BinarySettings
 from model.errors import ModelError, PoolError
-from model.measures import Measure
+from model.measures import UNSEEN, Measure
 from model.quiet import without_noise
-from model.settings import TrainSettings
-from model.validation import SECOND_CHANNEL, TRAINING, UNSEEN
+from model.validation import SECOND_CHANNEL, TRAINING
 from tests.pools import make_pool, noise_song
-from tools.train import pool_edges, print_report, split_pool, train_model
+from tools.train_binary import pool_edges, print_report, split_pool, train_pool
 
 
 def test_songs_are_split_and_their_edges_found_again(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0 + 1.5 * seed, seed) for seed in range(5)])
-    train, unseen = split_pool(pool, TrainSettings(validation_share=0.4, seed=2))
+    train, unseen = split_pool(pool, BinarySettings(validation_share=0.4, seed=2))
     assert unseen is not None
     assert len(train) + len(unseen) == len(pool)
     assert set(train.chunk_song) | set(unseen.chunk_song) == set(range(5))
@@ -49,7 +49,7 @@ def test_the_source_knows_its_songs_and_where_they_were_cut(tmp_path: Path) -> N
 
 def test_training_on_all_songs_keeps_none_back(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, seed) for seed in range(2)])
-    train, unseen = split_pool(pool, TrainSettings(validation_share=0.0))
+    train, unseen = split_pool(pool, BinarySettings(validation_share=0.0))
     assert len(train) == len(pool)
     assert unseen is None
 
@@ -57,29 +57,29 @@ def test_training_on_all_songs_keeps_none_back(tmp_path: Path) -> None:
 def test_one_song_cannot_be_split(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, 0)])
     with pytest.raises(ModelError, match="has one song"):
-        split_pool(pool, TrainSettings())
+        split_pool(pool, BinarySettings())
 
 
 def test_no_pool_is_said_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="is not a pool"):
-        train_model(tmp_path, tmp_path / "model", TrainSettings())
+        train_pool(tmp_path, tmp_path / "model", BinarySettings())
     assert not (tmp_path / "model").exists()
 
 
 def test_a_missing_training_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, seed) for seed in range(2)])
-    monkeypatch.setattr("tools.train.open_pool", lambda _: pool)
-    monkeypatch.delitem(sys.modules, "model.training", raising=False)
+    monkeypatch.setattr("tools.train_binary.open_pool", lambda _: pool)
+    monkeypatch.delitem(sys.modules, "model.binary_training", raising=False)
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ModelError, match=r"needs the package keras.*pip install 'endlos\[train\]'"):
-        train_model(tmp_path, tmp_path / "model", TrainSettings())
+        train_pool(tmp_path, tmp_path / "model", BinarySettings())
 
 
 def test_the_report_shows_the_three_validations_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
     with without_noise():
-        from model.training import TrainReport
+        from model.binary_training import BinaryReport
 
-    report = TrainReport(
+    report = BinaryReport(
         folder="out",
         edge_samples=630,
         learned_parameters=7,

@@ -14,7 +14,7 @@ from stream.decode import decode
 from stream.feedback import LabelledJoin, remember
 from tests.commands import run_here
 from tests.pools import make_pool, noise_song
-from tools.train_tower import GRID_FOLDER, song_sets, train_tower
+from tools.train_tower import GRID_FOLDER, song_sets, train_pool
 
 ALL = TowerSettings(validation_share=0)
 
@@ -100,7 +100,7 @@ def test_options_of_the_other_approach_are_refused(
 
 def test_a_pool_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="nothing"):
-        train_tower(tmp_path / "nothing", tmp_path / "model", ALL)
+        train_pool(tmp_path / "nothing", tmp_path / "model", ALL)
 
 
 def _songs(source: dict[str, object]) -> list[str]:

@@ -9,32 +9,33 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from model.binary_settings import BinarySettings
 from model.checkpoint import CHECKPOINT_FILE
 from model.contract import load_contract
 from model.errors import ModelError
 from model.kernels import FloatArray
-from model.measures import area_under_curve, measure
+from model.measures import UNSEEN, Measure, area_under_curve, measure
 from model.quiet import without_noise
-from model.settings import TrainSettings
-from model.validation import SECOND_CHANNEL, TRAINING, UNSEEN
+from model.validation import SECOND_CHANNEL, TRAINING
 from tests.edges import tone_edges
 
 with without_noise():
-    from model.training import TrainingStoppedError, TrainProgress, build_optimizer, train_binary
+    from model.binary_training import build_optimizer, train_binary
+    from model.training import TrainingStoppedError, TrainProgress
 
 EDGE = 96
 CEILING = 140
 
 
-def settings(**changes: object) -> TrainSettings:
+def settings(**changes: object) -> BinarySettings:
     fields: dict[str, object] = {"preset": "fast", "epochs": 2, "edge_samples": EDGE, **changes}
-    return TrainSettings(**fields)  # type: ignore[arg-type]
+    return BinarySettings(**fields)  # type: ignore[arg-type]
 
 
-def stop_at(epoch: int, batch: int) -> Callable[[TrainProgress], None]:
+def stop_at(epoch: int, batch: int) -> Callable[[TrainProgress[Measure]], None]:
     """Press Ctrl-C after so many batches of that epoch (from 1)."""
 
-    def progress(state: TrainProgress) -> None:
+    def progress(state: TrainProgress[Measure]) -> None:
         before = (epoch - 1) * state.steps // state.epochs
         if state.step == before + batch:
             raise KeyboardInterrupt
@@ -100,7 +101,7 @@ def test_a_finished_training_is_not_resumed(whole: Path) -> None:
 
 
 def test_fast_learns_from_songs_what_holds_for_songs_it_never_saw(tmp_path: Path) -> None:
-    seen: list[TrainProgress] = []
+    seen: list[TrainProgress[Measure]] = []
     report = train_binary(
         tone_edges(12, 20, CEILING, second_channel=False),
         tone_edges(6, 20, CEILING, seed=3),
@@ -132,14 +133,14 @@ def test_fast_learns_from_songs_what_holds_for_songs_it_never_saw(tmp_path: Path
     [("rmsprop", "RMSprop", 0.001), ("adam", "Adam", 0.001), ("sgd", "SGD", 0.01)],
 )
 def test_each_optimizer_of_the_report_can_be_had(optimizer: str, kind: str, rate: float) -> None:
-    built = build_optimizer(TrainSettings(preset="seed", optimizer=optimizer))
+    built = build_optimizer(BinarySettings(preset="seed", optimizer=optimizer))
     assert type(built).__name__ == kind
     assert float(built.learning_rate) == pytest.approx(rate)
 
 
 def test_seed_trains_as_the_report_says(tmp_path: Path) -> None:
     data = tone_edges(3, 6, 12), tone_edges(2, 6, 12, seed=9)
-    report = train_binary(*data, tmp_path, TrainSettings(preset="seed", epochs=2, evaluate_every=2))
+    report = train_binary(*data, tmp_path, BinarySettings(preset="seed", epochs=2, evaluate_every=2))
     contract = load_contract(tmp_path)
     assert contract.edge_samples == report.edge_samples == 12
     assert contract.training["optimizer"] == "rmsprop"
@@ -161,7 +162,7 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(tmp_path: Path) ->
     with pytest.raises(ModelError, match="the loss became nan"):
         broken = tone_edges(3, 8, 6)
         broken.heads[:] = np.nan
-        train_binary(broken, None, tmp_path, TrainSettings(preset="seed"))
+        train_binary(broken, None, tmp_path, BinarySettings(preset="seed"))
 
 
 def test_measures_against_plain_counting() -> None:

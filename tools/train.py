@@ -1,120 +1,53 @@
-"""Training from a pool: open it, split it by songs, train, say what came of it."""
+"""What training from a pool is alike in every approach: packages, songs kept back, what is printed of it."""
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
-from model.edgeset import EdgeSet
 from model.errors import ModelError
-from model.features import EDGE_RATE_HZ
-from model.kernels import BoolArray
+from model.kernels import BoolArray, IntArray
 from model.pairs import split_songs
 from model.quiet import without_noise
-from model.settings import TrainSettings
-from stream.pool import Pool, open_pool
-from tools.terminal import print_table
+from stream.pool import Pool
 
-if TYPE_CHECKING:
-    from model.training import TrainProgress, TrainReport
+PACKAGES = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
+"""What the extra `train` brings."""
 
 
-def train_model(
-    pool_folder: Path,
-    out: Path,
-    settings: TrainSettings,
-    *,
-    resume: bool = False,
-    progress: "Callable[[TrainProgress], None] | None" = None,
-) -> "TrainReport":
-    """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
+@contextmanager
+def training_packages() -> Iterator[None]:
+    """Import what trains; `ModelError` names a package that is not installed.
 
-    Raises `PoolError` for a pool that cannot be read, `ModelError` for one that nothing can be learned from,
-    and `model.training.TrainingStoppedError` when it is interrupted.
+    That takes seconds, so all that can be refused has been refused before.
     """
-    pool = open_pool(pool_folder)
-    train, unseen = split_pool(pool, settings)
-    # Importing it takes seconds, so all that can be refused has been refused by now.
-    train_binary = _load_training()
-    report: TrainReport = train_binary(train, unseen, out, settings, resume=resume, progress=progress)
-    return report
-
-
-def split_pool(pool: Pool, settings: TrainSettings) -> tuple[EdgeSet, EdgeSet | None]:
-    """Return the edges of the songs to learn from and of those kept back (None when none are)."""
-    if settings.validation_share > 0 and len(pool.songs) < 2:
-        raise ModelError(
-            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
-            "add songs, or train with a validation share of 0"
-        )
-    kept_back = split_songs(
-        pool.chunk_song, settings.validation_share, np.random.default_rng([settings.seed, 0])
-    )
-    train = pool_edges(pool, ~kept_back)
-    return train, pool_edges(pool, kept_back) if kept_back.any() else None
-
-
-def pool_edges(pool: Pool, chosen: BoolArray) -> EdgeSet:
-    """Return the edges of the chosen chunks, whole songs of the pool; they stay on disk."""
-    songs = np.unique(pool.chunk_song[chosen])
-    length_s = (pool.end_s() - pool.start_s())[chosen]
-    spans = np.stack([pool.chunk_song, pool.start_sample, pool.end_sample], axis=1)[chosen]
-    digest = hashlib.blake2b(spans.tobytes(), digest_size=16)
-    for song in songs:
-        digest.update(pool.songs[song].audio_hash.encode())
-    return EdgeSet(
-        chunk_song=pool.chunk_song[chosen],
-        chunk_samples=np.floor(length_s * EDGE_RATE_HZ + 1e-6).astype(np.int64),
-        rows=np.flatnonzero(chosen),
-        heads=pool.heads,
-        tails=pool.tails,
-        source={
-            "songs": [pool.songs[song].name for song in songs],
-            "chunks": int(chosen.sum()),
-            "digest": digest.hexdigest(),
-        },
-    )
-
-
-def print_report(report: "TrainReport") -> None:
-    """Print what a training came to: the three validations side by side, rankings, notes, files."""
-    for note in report.notes:
-        print(note)
-    print(
-        f"{report.epochs} epochs of {report.pairs} pairs, {report.learned_parameters} learned parameters, "
-        f"edge {report.edge_samples / EDGE_RATE_HZ:.2f} s, {report.elapsed_s:.0f} s"
-    )
-    print_table(
-        ("measured on", "accuracy", "loss", "AUC", "pairs"),
-        [
-            (name, f"{value.accuracy:.3f}", f"{value.loss:.3f}", f"{value.auc:.3f}", value.pairs)
-            for name, value in report.validations.items()
-        ],
-    )
-    kinds = ("all", "cross", "same")
-    print_table(
-        ("AUC, next chunk against those of", "all songs", "other songs", "the same song"),
-        [
-            (name, *(f"{figures[kind]:.3f}" if kind in figures else "-" for kind in kinds))
-            for name, figures in report.ranking.items()
-        ],
-    )
-    print(f"Keras and onnxruntime agree to {report.export_difference:.1e}")
-    for path in report.files:
-        print(path)
-
-
-def _load_training() -> "Callable[..., TrainReport]":
     try:
         with without_noise():
-            from model.training import train_binary
+            yield
     except ModuleNotFoundError as error:
-        if error.name not in {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}:
+        if error.name not in PACKAGES:
             raise
         raise ModelError(
             f"training needs the package {error.name}, which is not installed; "
             "install endlos with its extra: pip install 'endlos[train]'"
         ) from error
-    return train_binary
+
+
+def keep_back(pool: Pool, song: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
+    """Return `(n,)` bool: which of `(n,)` songs or chunks, by their song, training never sees.
+
+    share: of the songs. Raises `ModelError` for a single song of which a share is asked for.
+    """
+    if share > 0 and len(np.unique(song)) < 2:
+        raise ModelError(
+            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
+            "add songs, or train with a validation share of 0"
+        )
+    return split_songs(song, share, rng)
+
+
+def print_exported(difference: float, files: Sequence[str]) -> None:
+    """Print how true the exported model is, and what was written."""
+    print(f"Keras and onnxruntime agree to {difference:.1e}")
+    for path in files:
+        print(path)

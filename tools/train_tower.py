@@ -10,8 +10,6 @@ import numpy as np
 from model.contract import carried_model
 from model.errors import DecodeError, ModelError
 from model.kernels import IntArray
-from model.pairs import split_songs
-from model.quiet import without_noise
 from model.spectral import SPECTRAL_VERSION
 from model.tower_data import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
 from model.tower_settings import TowerSettings
@@ -19,9 +17,12 @@ from stream.decode import decode
 from stream.feedback import LabelledJoin, labelled_joins
 from stream.pool import Pool, Song, open_pool
 from tools.terminal import print_table
+from tools.train import keep_back, print_exported, training_packages
 
 if TYPE_CHECKING:
-    from model.tower_training import TowerProgress, TowerReport
+    from model.tower_measures import SuccessorRanks
+    from model.tower_training import TowerReport
+    from model.training import TrainProgress
 
 GRID_FOLDER = "grids"
 MOST_SONGS = 500
@@ -29,7 +30,7 @@ MOST_SONGS = 500
 PRETRAINED = "pretrained"
 
 
-def train_tower(
+def train_pool(
     pool_folder: Path,
     out: Path,
     settings: TowerSettings,
@@ -37,7 +38,7 @@ def train_tower(
     start_from: str | None = None,
     resume: bool = False,
     prepared: Callable[[int, int], None] | None = None,
-    progress: "Callable[[TowerProgress], None] | None" = None,
+    progress: "Callable[[TrainProgress[SuccessorRanks]], None] | None" = None,
 ) -> "TowerReport":
     """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
 
@@ -48,27 +49,20 @@ def train_tower(
     """
     pool = open_pool(pool_folder)
     train, unseen = song_sets(pool, settings, prepared)
-    # Importing it takes seconds, so all that can be refused has been refused by now.
-    train_towers = _load_training()
-    report: TowerReport = train_towers(
+    with training_packages():
+        from model.tower_training import train_towers
+    return train_towers(
         train, unseen, out, settings, weights=_weights(start_from), resume=resume, progress=progress
     )
-    return report
 
 
 def song_sets(
     pool: Pool, settings: TowerSettings, prepared: Callable[[int, int], None] | None = None
 ) -> tuple[SongSet, SongSet | None]:
     """Return the songs to learn from and those kept back (None when none are), from dead air to dead air."""
-    songs = np.unique(pool.chunk_song)
-    if settings.validation_share > 0 and len(songs) < 2:
-        raise ModelError(
-            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
-            "add songs, or train with a validation share of 0"
-        )
     rng = np.random.default_rng([settings.seed, 0])
-    songs = np.sort(rng.permutation(songs)[:MOST_SONGS])
-    kept_back = split_songs(songs, settings.validation_share, rng)
+    songs = np.sort(rng.permutation(np.unique(pool.chunk_song))[:MOST_SONGS])
+    kept_back = keep_back(pool, songs, settings.validation_share, rng)
     judged = labelled_joins(pool.folder)
     grids: dict[int, GridArray] = {}
     for done, number in enumerate(songs.tolist()):
@@ -108,9 +102,15 @@ def print_report(report: "TowerReport") -> None:
         ],
     )
     print(f"Probabilities are calibrated on {report.calibrated_on}")
-    print(f"Keras and onnxruntime agree to {report.export_difference:.1e}")
-    for path in report.files:
-        print(path)
+    print_exported(report.export_difference, report.files)
+
+
+def described(ranks: "dict[str, SuccessorRanks]") -> str:
+    """Return where the successor stands in each set, side by side."""
+    return "; ".join(
+        f"{name}: first {value.top_1:.3f}, in ten {value.top_10:.3f}, AUC same song {value.auc_same:.3f}"
+        for name, value in ranks.items()
+    )
 
 
 def _song_set(
@@ -184,17 +184,3 @@ def _weights(start_from: str | None) -> Path | None:
 
     folder = carried_model("tower") if start_from == PRETRAINED else Path(start_from).expanduser()
     return folder / WEIGHTS_FILE
-
-
-def _load_training() -> "Callable[..., TowerReport]":
-    try:
-        with without_noise():
-            from model.tower_training import train_towers
-    except ModuleNotFoundError as error:
-        if error.name not in {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}:
-            raise
-        raise ModelError(
-            f"training needs the package {error.name}, which is not installed; "
-            "install endlos with its extra: pip install 'endlos[train]'"
-        ) from error
-    return train_towers

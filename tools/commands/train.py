@@ -1,19 +1,18 @@
 """`endlos train`: learn from a pool how naturally chunks follow each other."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import typer
 
 from tools.terminal import AsJson, Quiet, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from model.measures import Measure
-    from model.settings import TrainSettings
-    from model.tower_measures import SuccessorRanks
-    from model.tower_settings import TowerSettings
-    from model.tower_training import TowerProgress
+    from _typeshed import DataclassInstance
+    from rich.progress import Progress
+
     from model.training import TrainProgress
 
 
@@ -88,121 +87,90 @@ def train(
     Ctrl-C keeps a checkpoint that --resume goes on from. Needs the extra packages of
     `pip install 'endlos[train]'`.
     """
+    binary_only = {"--batch-size": batch_size, "--optimizer": optimizer, "--edge-samples": edge_samples}
+    given = [name for name, value in binary_only.items() if value is not None]
+    if approach == "tower" and given:
+        raise typer.BadParameter(f"{', '.join(given)} goes with --approach binary only")
+    if approach == "binary" and start_from is not None:
+        raise typer.BadParameter("--from goes with --approach tower only")
+    pool, out = pool.expanduser(), out.expanduser()
+    common: dict[str, Any] = {
+        "preset": preset,
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "validation_share": validation_share,
+        "evaluate_every": evaluate_every,
+    }
     if approach == "tower":
         from model.tower_settings import TowerSettings
+        from tools import train_tower
 
-        binary_only = {"--batch-size": batch_size, "--optimizer": optimizer, "--edge-samples": edge_samples}
-        given = [name for name, value in binary_only.items() if value is not None]
-        if given:
-            raise typer.BadParameter(f"{', '.join(given)} goes with --approach binary only")
-        towers = TowerSettings(
-            preset=preset,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            seed=seed,
-            validation_share=validation_share,
-            evaluate_every=evaluate_every,
-            pretrained=start_from is not None,
+        towers = TowerSettings(pretrained=start_from is not None, **common)
+        _train(
+            lambda shown: train_tower.train_pool(
+                pool,
+                out,
+                towers,
+                start_from=start_from,
+                resume=resume,
+                prepared=shown.prepared,
+                progress=shown.progress,
+            ),
+            train_tower,
+            as_json=as_json,
+            quiet=quiet,
         )
-        _train_tower(pool, out, towers, start_from, resume=resume, as_json=as_json, quiet=quiet)
-        return
-    if start_from is not None:
-        raise typer.BadParameter("--from goes with --approach tower only")
-    from model.settings import TrainSettings
+    else:
+        from model.binary_settings import BinarySettings
+        from tools import train_binary
 
-    settings = TrainSettings(
-        approach=approach,
-        preset=preset,
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        seed=seed,
-        validation_share=validation_share,
-        edge_samples=edge_samples,
-        evaluate_every=evaluate_every,
-    )
-    _train_binary(pool, out, settings, resume=resume, as_json=as_json, quiet=quiet)
+        binary = BinarySettings(
+            batch_size=batch_size, optimizer=optimizer, edge_samples=edge_samples, **common
+        )
+        _train(
+            lambda shown: train_binary.train_pool(pool, out, binary, resume=resume, progress=shown.progress),
+            train_binary,
+            as_json=as_json,
+            quiet=quiet,
+        )
 
 
-def _train_tower(
-    pool: Path,
-    out: Path,
-    settings: "TowerSettings",
-    start_from: str | None,
-    *,
-    resume: bool,
-    as_json: bool,
-    quiet: bool,
+class _Approach(Protocol):
+    """How an approach says what came of it."""
+
+    def described(self, validations: Any) -> str: ...
+    def print_report(self, report: Any) -> None: ...
+
+
+class _Shown:
+    """What a training tells, on a progress bar."""
+
+    def __init__(self, bar: "Progress", approach: _Approach) -> None:
+        self.bar, self.approach = bar, approach
+        self.task = bar.add_task("loading", total=None)
+
+    def prepared(self, done: int, songs: int) -> None:
+        self.bar.update(self.task, completed=done, total=songs, description="reading songs")
+
+    def progress(self, state: "TrainProgress[Any]") -> None:
+        self.bar.update(
+            self.task,
+            completed=state.step,
+            total=state.steps,
+            description=f"epoch {state.epoch} of {state.epochs}, loss {state.loss:.3f}",
+        )
+        if state.validations is not None:
+            told = self.approach.described(state.validations)
+            self.bar.console.print(f"epoch {state.epoch}: {told}", highlight=False)
+
+
+def _train(
+    learn: "Callable[[_Shown], DataclassInstance]", approach: _Approach, *, as_json: bool, quiet: bool
 ) -> None:
-    from tools.train_tower import print_report, train_tower
-
     with progress_bar(quiet) as bar:
-        task = bar.add_task("loading", total=None)
-
-        def prepared(done: int, songs: int) -> None:
-            bar.update(task, completed=done, total=songs, description="reading songs")
-
-        def show(state: "TowerProgress") -> None:
-            bar.update(
-                task,
-                completed=state.step,
-                total=state.steps,
-                description=f"epoch {state.epoch} of {state.epochs}, loss {state.loss:.3f}",
-            )
-            if state.ranks is not None:
-                bar.console.print(f"epoch {state.epoch}: {ranked(state.ranks)}", highlight=False)
-
-        report = train_tower(
-            pool.expanduser(),
-            out.expanduser(),
-            settings,
-            start_from=start_from,
-            resume=resume,
-            prepared=prepared,
-            progress=show,
-        )
+        report = learn(_Shown(bar, approach))
     if as_json:
         print_json(asdict(report))
     elif not quiet:
-        print_report(report)
-
-
-def _train_binary(
-    pool: Path, out: Path, settings: "TrainSettings", *, resume: bool, as_json: bool, quiet: bool
-) -> None:
-    from tools.train import print_report, train_model
-
-    with progress_bar(quiet) as bar:
-        task = bar.add_task("loading", total=None)
-
-        def show(state: "TrainProgress") -> None:
-            bar.update(
-                task,
-                completed=state.step,
-                total=state.steps,
-                description=f"epoch {state.epoch} of {state.epochs}, loss {state.loss:.3f}",
-            )
-            if state.validations is not None:
-                bar.console.print(f"epoch {state.epoch}: {described(state.validations)}", highlight=False)
-
-        report = train_model(pool.expanduser(), out.expanduser(), settings, resume=resume, progress=show)
-    if as_json:
-        print_json(asdict(report))
-    elif not quiet:
-        print_report(report)
-
-
-def ranked(ranks: "dict[str, SuccessorRanks]") -> str:
-    """Return where the successor stands in each set, side by side."""
-    return "; ".join(
-        f"{name}: first {value.top_1:.3f}, in ten {value.top_10:.3f}, AUC same song {value.auc_same:.3f}"
-        for name, value in ranks.items()
-    )
-
-
-def described(validations: "dict[str, Measure]") -> str:
-    """Return accuracy and AUC on each set, side by side."""
-    return "; ".join(
-        f"{name} {value.accuracy:.3f} (AUC {value.auc:.3f})" for name, value in validations.items()
-    )
+        approach.print_report(report)
