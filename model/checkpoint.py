@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from model.errors import ModelError
+from model.files import write_whole
 
 CHECKPOINT_FILE = "checkpoint.npz"
 
@@ -49,11 +50,9 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         }
     )
     arrays = {f"v{number:04d}": np.asarray(value) for number, value in enumerate(checkpoint.variables)}
-    beside = folder / (CHECKPOINT_FILE + ".part")
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, state=np.array(state), **arrays)
-    beside.write_bytes(buffer.getvalue())
-    beside.replace(folder / CHECKPOINT_FILE)
+    write_whole(folder / CHECKPOINT_FILE, buffer.getvalue())
 
 
 def load_checkpoint(folder: Path) -> Checkpoint | None:

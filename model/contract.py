@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ModelError
+from model.files import write_whole
 from model.spectral import SPECTRAL_VERSION
 
 FORMAT_VERSION = 1
@@ -95,10 +96,7 @@ class ModelContract:
 
 def save_contract(contract: ModelContract, folder: Path) -> None:
     """Write `model.json` into `folder`, beside and renamed."""
-    target = folder / CONTRACT_FILE
-    beside = folder / (CONTRACT_FILE + ".part")
-    beside.write_text(json.dumps(asdict(contract), indent=2) + "\n", encoding="utf-8")
-    beside.replace(target)
+    write_whole(folder / CONTRACT_FILE, json.dumps(asdict(contract), indent=2) + "\n")
 
 
 def load_contract(folder: Path) -> ModelContract:

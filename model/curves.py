@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.files import beside
+
 
 def draw_curves(
     history: list[dict[str, Any]],
@@ -38,6 +40,5 @@ def draw_curves(
     handles, labels = drawn[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=10)
-    beside = path.with_name(path.name + ".part")
-    figure.savefig(beside, format="png", dpi=80)
-    beside.replace(path)
+    with beside(path) as part:
+        figure.savefig(part, format="png", dpi=80)

@@ -1,6 +1,8 @@
 """From Keras to ONNX: named tensors, a free batch axis, checked against Keras before it counts as a model."""
 
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from model.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, save_contract
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
+from model.files import beside
 from model.kernels import FloatArray
 from model.quiet import without_noise
 from model.split import (
@@ -62,21 +65,16 @@ def export_binary(
     )
     graph = convert(network, edge_samples)
     difference = compare(network, graph, examples)
-    _check(GRAPH_FILE, difference)
+    check_difference(GRAPH_FILE, difference)
     graphs, contents = {"pair": pair}, {GRAPH_FILE: graph}
     differences = {"export_difference": difference}
     if preset == SPLIT_PRESET:
         weights = split_weights(network)
         expected = np.asarray(network.predict_on_batch(examples))[:, 0]
         differences["split_difference"] = float(np.abs(score_split(weights, examples) - expected).max())
-        _check(SPLIT_FILE, differences["split_difference"])
+        check_difference(SPLIT_FILE, differences["split_difference"])
         graphs[SPLIT_ROLE], contents[SPLIT_FILE] = split_spec(weights), split_graph(weights, OPSET)
-    for name, content in contents.items():
-        (folder / f"{name}.part").write_bytes(content)
-    (folder / CONTRACT_FILE).unlink(missing_ok=True)
-    (folder / SPLIT_FILE).unlink(missing_ok=True)
-    for name in contents:
-        (folder / f"{name}.part").replace(folder / name)
+    replace_model(folder, contents)
     contract = ModelContract(
         approach="binary",
         preset=preset,
@@ -92,12 +90,23 @@ def export_binary(
     return Exported(contract=contract, files=files, difference=difference)
 
 
-def _check(name: str, difference: float) -> None:
+def check_difference(name: str, difference: float) -> None:
+    """Raise `ModelError` when an exported graph is another network than the one that was learned."""
     if not difference <= TOLERANCE:
         raise ModelError(
             f"the exported {name} differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
             "the model was not written; report this with the versions of tensorflow and tf2onnx"
         )
+
+
+def replace_model(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a model's files in the place of an older model's; the contract is to be written afterwards."""
+    with ExitStack() as files:
+        parts = {name: files.enter_context(beside(folder / name)) for name in contents}
+        for name, content in contents.items():
+            parts[name].write_bytes(content)
+        (folder / CONTRACT_FILE).unlink(missing_ok=True)
+        (folder / SPLIT_FILE).unlink(missing_ok=True)
 
 
 def convert(network: Any, edge_samples: int) -> bytes:
@@ -137,13 +146,18 @@ def to_onnx(network: Any, seen: str, shape: tuple[int, ...], given: str) -> byte
 
 
 def compare(network: Any, graph: bytes, examples: FloatArray) -> float:
-    """Return the largest difference between Keras and onnxruntime, one by one and in one batch."""
+    """Return the largest difference between Keras and onnxruntime, one by one and in one batch.
+
+    In units of the largest value, where that is above 1: embeddings are as large as a temperature makes them.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    (seen,) = session.get_inputs()
     expected = np.asarray(network.predict_on_batch(examples))
-    together = session.run(["score"], {"pair": examples})[0]
-    alone = np.concatenate([session.run(["score"], {"pair": row[np.newaxis]})[0] for row in examples[:8]])
-    return float(max(np.abs(together - expected).max(), np.abs(alone - expected[:8]).max()))
+    together = session.run(None, {seen.name: examples})[0]
+    alone = np.concatenate([session.run(None, {seen.name: row[np.newaxis]})[0] for row in examples[:8]])
+    difference = max(np.abs(together - expected).max(), np.abs(alone - expected[:8]).max())
+    return float(difference / max(1.0, np.abs(expected).max()))

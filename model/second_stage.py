@@ -8,6 +8,7 @@ import numpy as np
 
 from model.contract import PRETRAINED, SECOND_STAGE_FILE
 from model.errors import ModelError
+from model.files import write_whole
 from model.kernels import FloatArray
 from model.seam import GROUPS, seam_terms
 
@@ -70,6 +71,4 @@ def save_second_stage(stage: SecondStage, path: Path) -> None:
         "groups": list(GROUPS),
         "terms": [float(f"{weight:.6g}") for weight in stage.terms],
     }
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(fields, indent=2) + "\n")

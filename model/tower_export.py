@@ -16,7 +16,7 @@ from model.contract import (
     save_contract,
 )
 from model.errors import ModelError
-from model.export import OPSET, TOLERANCE, Exported, to_onnx
+from model.export import OPSET, Exported, check_difference, compare, replace_model, to_onnx
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
 from model.second_stage import add_second_stage
@@ -50,12 +50,7 @@ def export_towers(
     for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads)):
         graph = to_onnx(tower, "spectrum", (SPECTRUM_FRAMES, SPECTRUM_BINS), "embedding")
         found = compare(tower, graph, examples)
-        if not found <= TOLERANCE:
-            raise ModelError(
-                f"the exported {role}.onnx differs from Keras by {found:.1e}, expected at most "
-                f"{TOLERANCE:.0e}; the model was not written; report this with the versions of tensorflow "
-                "and tf2onnx"
-            )
+        check_difference(f"{role}.onnx", found)
         difference = max(difference, found)
         contents[f"{role}.onnx"] = graph
         graphs[role] = GraphSpec(
@@ -64,11 +59,7 @@ def export_towers(
             outputs=(TensorSpec(name="embedding", shape=(None, int(tower.output_shape[-1]))),),
         )
     contents[WEIGHTS_FILE] = packed_weights(towers)
-    for name, content in contents.items():
-        (folder / f"{name}.part").write_bytes(content)
-    (folder / CONTRACT_FILE).unlink(missing_ok=True)
-    for name in contents:
-        (folder / f"{name}.part").replace(folder / name)
+    replace_model(folder, contents)
     contract = ModelContract(
         approach="tower",
         preset=preset,
@@ -85,25 +76,6 @@ def export_towers(
     save_contract(contract, folder)
     files = tuple(folder / name for name in (CONTRACT_FILE, SECOND_STAGE_FILE, *contents))
     return Exported(contract=contract, files=files, difference=difference)
-
-
-def compare(tower: Any, graph: bytes, examples: FloatArray) -> float:
-    """Return the largest difference between Keras and onnxruntime, alone and in one batch.
-
-    In units of the largest value of an embedding: those of ends are as large as the temperature makes them.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    expected = np.asarray(tower.predict_on_batch(examples))
-    together = session.run(["embedding"], {"spectrum": examples})[0]
-    alone = np.concatenate(
-        [session.run(["embedding"], {"spectrum": row[np.newaxis]})[0] for row in examples[:4]]
-    )
-    difference = max(np.abs(together - expected).max(), np.abs(alone - expected[:4]).max())
-    return float(difference / max(1.0, np.abs(expected).max()))
 
 
 def packed_weights(towers: Towers) -> bytes:

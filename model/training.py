@@ -25,6 +25,7 @@ from model.checkpoint import (
 )
 from model.contract import CONTRACT_FILE
 from model.errors import ModelError
+from model.files import write_whole
 from model.networks import learned_parameters
 from model.settings import TrainSettings
 
@@ -282,10 +283,7 @@ class Training(Generic[Figures]):
             "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
         history = {"training": training, "metrics": metrics, "epochs": self.history}
-        path = self.out / HISTORY_FILE
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_whole(self.out / HISTORY_FILE, json.dumps(history, indent=1) + "\n")
         return training
 
 

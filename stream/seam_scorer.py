@@ -1,12 +1,12 @@
 """Scores of approach `tower` with its second stage: embeddings find, seam distances tell what goes on."""
 
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 
 from model.errors import PoolError
+from model.files import beside
 from model.kernels import FloatArray, HalfArray, IntArray
 from model.seam import SEAM_VALUES, SEAM_VERSION, SeamSides, seam_sides
 from model.second_stage import SecondStage
@@ -92,11 +92,8 @@ def sides_of(home: Path, spectra: HalfArray, *, apart_s: float = 0.0) -> SeamSid
 
 
 def _keep(sides: np.ndarray[tuple[int, ...], np.dtype[np.int16]], path: Path) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
+        with beside(path) as part, part.open("wb") as file:
             np.save(file, sides, allow_pickle=False)
-        beside.replace(path)
     except OSError as error:
         log.info("%s is not kept: %s", path, error)
-        beside.unlink(missing_ok=True)

@@ -1,7 +1,5 @@
 """Reads any span of any song of a pool at the engine's rate; the same samples however it is asked."""
 
-import contextlib
-import os
 import threading
 from collections import OrderedDict
 from math import gcd
@@ -11,6 +9,7 @@ import numpy as np
 import soxr
 
 from model.errors import DecodeError, PoolError
+from model.files import beside
 from model.kernels import FloatArray
 from stream.decode import SongFile, decode
 from stream.maps import give_back
@@ -255,15 +254,11 @@ def write_decoded_copy(audio: FloatArray, path: Path) -> None:
 
     It is written beside and renamed. `PoolError` when the disk is full or may not be written.
     """
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
+        with beside(path) as part, part.open("wb") as file:
             np.save(file, np.ascontiguousarray(audio, dtype=np.float32), allow_pickle=False)
-        beside.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise PoolError(
             f"{path} cannot be written ({error}); free some space or check who may write there"
         ) from error

@@ -19,6 +19,7 @@ SHARED_MODEL_MODULES = {
     "model.second_stage",
     "model.kernels",
     "model.errors",
+    "model.files",
 }
 
 

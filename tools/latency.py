@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from model.errors import EndlosError, OutputError
+from model.files import write_whole
 from stream.devices import find_device
 from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S
 from stream.pacer import Pacer
@@ -166,17 +166,11 @@ def remember(device_name: str, timing: CardTiming) -> None:
     """Keep what was measured; a disk that is full is no reason not to play."""
     kept = {**_read(), device_name: timing}
     place = _place()
-    beside = place.with_name(f"{place.name}.{os.getpid()}.part")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(
-            json.dumps({name: asdict(timing) for name, timing in kept.items()}, indent=1), encoding="utf-8"
-        )
-        beside.replace(place)
+        write_whole(place, json.dumps({name: asdict(timing) for name, timing in kept.items()}, indent=1))
     except OSError as error:
         log.warning("the latency cannot be remembered in %s (%s)", place, error.strerror)
-        with suppress(OSError):
-            beside.unlink()
 
 
 def _block_frames(latency_s: float) -> int:

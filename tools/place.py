@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import PoolError
+from model.files import beside
 from stream.columns import Rows, columns
 from stream.pool import DATABASE_FILE
 
 LOCK_FILE = "build.lock"
-PART_SUFFIX = ".part"
 FOLDERS = ("analysis", "decoded", "generations")
 
 
@@ -65,18 +65,6 @@ def storing(folder: Path) -> Iterator[None]:
             f"{place} cannot be written ({error.strerror or error}); "
             "free some space and build again; what is built is kept"
         ) from error
-
-
-@contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """Yield a path to write a file at; it takes its place when all went well, else it is removed."""
-    part = path.with_name(path.name + PART_SUFFIX)
-    try:
-        yield part
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def begin_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

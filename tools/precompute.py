@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from model.contract import load_contract
 from model.errors import ModelError, PoolError
+from model.files import PART_SUFFIX
 from model.kernels import FloatArray
 from stream.pool import Pool, open_pool
 from stream.precomputed import NAMES_SUFFIX, chunk_names, matrix_path, open_matrix
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
-
-PART_SUFFIX = ".part"
+from tools.place import save_array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +196,7 @@ def _names(path: Path) -> list[bytes] | None:
 def _publish(path: Path, names: npt.NDArray[np.bytes_]) -> None:
     """Make the finished matrix readable, and tidy away those of other generations."""
     names_path = path.with_name(path.stem + NAMES_SUFFIX)
-    beside = names_path.with_name(names_path.name + PART_SUFFIX)
-    with beside.open("wb") as file:
-        np.save(file, names, allow_pickle=False)
-    beside.replace(names_path)
+    save_array(names_path, names)
     path.with_name(path.name + PART_SUFFIX).replace(path)
     for other in path.parent.iterdir():
         if other not in (path, names_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import PoolError
+from model.files import PART_SUFFIX
 from stream.columns import Rows, record_type
 from stream.pool import (
     DATABASE_FILE,
@@ -24,7 +25,7 @@ from stream.pool import (
     open_pool,
 )
 from tools.analyse import SongAnalysis
-from tools.place import FOLDERS, PART_SUFFIX, remove, save_array, save_columns, storing
+from tools.place import FOLDERS, remove, save_array, save_columns, storing
 from tools.scan import FoundFile
 from tools.tags import Tags
 

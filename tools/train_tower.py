@@ -16,6 +16,7 @@ from model.tower_settings import TowerSettings
 from stream.decode import decode
 from stream.feedback import LabelledJoin, labelled_joins
 from stream.pool import Pool, Song, open_pool
+from tools.place import save_array
 from tools.terminal import print_table
 from tools.train import keep_back, print_exported, training_packages
 
@@ -157,10 +158,7 @@ def _kept_grid(folder: Path, song: Song) -> GridArray | None:
         except DecodeError:
             return None
         kept.parent.mkdir(exist_ok=True)
-        beside = kept.with_suffix(".part")
-        with beside.open("wb") as file:
-            np.save(file, grid)
-        beside.replace(kept)
+        save_array(kept, grid)
     mapped: GridArray = np.load(kept, mmap_mode="r")
     return mapped
 

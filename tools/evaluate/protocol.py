@@ -10,6 +10,7 @@ import numpy as np
 
 from model.contract import ModelContract, carried_model, load_contract
 from model.errors import EndlosError
+from model.files import beside
 from model.kernels import BoolArray, FloatArray, IntArray
 from model.seam import seam_sides
 from stream.pool import Pool, open_pool
@@ -245,13 +246,12 @@ def write_scores(
     tell = progress or (lambda state: None)
     pool = open_pool(pool_folder)
     scorer, _ = open_scorer(model, pool)
-    beside = path.with_name(path.name + ".part")
-    matrix = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=(len(pool), len(pool)))
-    for row in range(len(pool)):
-        tell(EvalProgress(what="scoring the pool's chunks", done=row, total=len(pool)))
-        matrix[row] = scorer.score(row)
-    matrix.flush()
-    beside.replace(path)
+    with beside(path) as part:
+        matrix = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(pool), len(pool)))
+        for row in range(len(pool)):
+            tell(EvalProgress(what="scoring the pool's chunks", done=row, total=len(pool)))
+            matrix[row] = scorer.score(row)
+        matrix.flush()
 
 
 def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
