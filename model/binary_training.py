@@ -11,14 +11,14 @@ import keras
 import numpy as np
 
 from model.binary_settings import BinarySettings
-from model.curves import draw_curves
+from model.curves import Curves
 from model.edgeset import EdgeSet, choose_edge_samples, plain_batch, varied_batch
 from model.export import export_binary
 from model.kernels import FloatArray
 from model.measures import UNSEEN, Measure
 from model.networks import build_network, learned_parameters
 from model.pairs import Pairs, binary_pairs, contrast_pairs
-from model.training import CURVES_FILE, HISTORY_FILE, Task, Training, TrainProgress, run_training
+from model.training import Task, Training, TrainProgress, run_training
 from model.validation import SECOND_CHANNEL, TRAINING, rank_successors, validate
 
 EVALUATED_AT_LEAST = 256
@@ -184,9 +184,8 @@ class _Binary:
             "learning_rate": self.start_rate,
             "pairs_per_epoch": task.epoch_examples,
         }
-        recorded = training.record(details, metrics)
         title = f"binary {self.settings.preset}"
-        draw_curves(training.history, out / CURVES_FILE, title=title, panels=PANELS, styles=STYLES)
+        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
         exported = export_binary(
             self.network,
             out,
@@ -207,5 +206,5 @@ class _Binary:
             ranking=ranking,
             export_difference=exported.difference,
             notes=tuple(training.notes),
-            files=tuple(str(path) for path in (*exported.files, out / HISTORY_FILE, out / CURVES_FILE)),
+            files=tuple(str(path) for path in (*exported.files, *training.files)),
         )

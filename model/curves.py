@@ -1,24 +1,26 @@
 """The picture of a training: its figures over the epochs, on each set that is measured on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from model.files import beside
 
 
-def draw_curves(
-    history: list[dict[str, Any]],
-    path: Path,
-    *,
-    title: str,
-    panels: Sequence[tuple[str, str, float]],
-    styles: Mapping[str, Mapping[str, str]],
-) -> None:
-    """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed.
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """What is drawn of a training."""
 
-    panels: figure, label, and what guessing gives. styles: how each set that is measured on is drawn.
-    """
+    title: str
+    panels: Sequence[tuple[str, str, float]]
+    """Figure, label, and what guessing gives."""
+    styles: Mapping[str, Mapping[str, str]]
+    """How each set that is measured on is drawn."""
+
+
+def draw_curves(history: list[dict[str, Any]], path: Path, curves: Curves) -> None:
+    """Draw the epochs of a training (as in `history.json`) into the PNG file `path`, beside and renamed."""
     # The classes themselves, not pyplot: no window system, no state outside this function.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -26,10 +28,10 @@ def draw_curves(
     measured = [row for row in history if row["validations"]]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    drawn = figure.subplots(1, len(panels))
-    for axes, (key, label, chance) in zip(drawn, panels, strict=True):
+    drawn = figure.subplots(1, len(curves.panels))
+    for axes, (key, label, chance) in zip(drawn, curves.panels, strict=True):
         axes.axhline(chance, color="#999999", linewidth=0.8, linestyle=":", label="guessing")
-        for name, style in styles.items():
+        for name, style in curves.styles.items():
             points = [(r["epoch"], r["validations"][name][key]) for r in measured if name in r["validations"]]
             if points:
                 marker = "o" if len(points) < 3 else None
@@ -39,6 +41,6 @@ def draw_curves(
         axes.grid(alpha=0.25)
     handles, labels = drawn[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(curves.title, fontsize=10)
     with beside(path) as part:
         figure.savefig(part, format="png", dpi=80)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from model.curves import draw_curves
+from model.curves import Curves
 from model.kernels import FloatArray
 from model.measures import UNSEEN
 from model.networks import learned_parameters
@@ -29,7 +29,7 @@ from model.tower_export import export_towers, load_weights
 from model.tower_measures import GAP_S, Scored, SuccessorRanks, calibrate, rank_successors, score_songs
 from model.tower_networks import Towers, build_towers, set_scale
 from model.tower_settings import TowerSettings
-from model.training import CURVES_FILE, HISTORY_FILE, Task, Training, TrainProgress, run_training
+from model.training import Task, Training, TrainProgress, run_training
 
 TRAINING = "training songs"
 MEASURED_SONGS = 16
@@ -202,9 +202,8 @@ class _Towers:
             "variation": asdict(self.variation),
             "steps": task.steps,
         }
-        recorded = training.record(details, metrics)
         title = f"tower {self.settings.preset}: the successor among chunks of {MEASURED_SONGS} songs"
-        draw_curves(training.history, out / CURVES_FILE, title=title, panels=PANELS, styles=STYLES)
+        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
         exported = export_towers(
             self.towers,
             out,
@@ -226,7 +225,7 @@ class _Towers:
             calibrated_on=calibrated_on,
             export_difference=exported.difference,
             notes=tuple(training.notes),
-            files=tuple(str(path) for path in (*exported.files, out / HISTORY_FILE, out / CURVES_FILE)),
+            files=tuple(str(path) for path in (*exported.files, *training.files)),
         )
 
 

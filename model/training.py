@@ -24,6 +24,7 @@ from model.checkpoint import (
     training_variables,
 )
 from model.contract import CONTRACT_FILE
+from model.curves import Curves, draw_curves
 from model.errors import ModelError
 from model.files import write_whole
 from model.networks import learned_parameters
@@ -160,6 +161,11 @@ class Training(Generic[Figures]):
         """Time spent, before an interruption too."""
         return self.before_s + time.monotonic() - self.started_s
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """What is written beside the model: the history, and its picture."""
+        return self.out / HISTORY_FILE, self.out / CURVES_FILE
+
     def identity(self) -> dict[str, Any]:
         """What must be the same again for a checkpoint to be gone on from."""
         task = self.task
@@ -267,8 +273,10 @@ class Training(Generic[Figures]):
             )
         )
 
-    def record(self, details: Mapping[str, object], metrics: Mapping[str, object]) -> dict[str, Any]:
-        """Write the history, and return what a contract says of the training.
+    def record(
+        self, details: Mapping[str, object], metrics: Mapping[str, object], curves: Curves
+    ) -> dict[str, Any]:
+        """Write the history and its picture, and return what a contract says of the training.
 
         details: of the approach. metrics: the final ones.
         """
@@ -283,7 +291,9 @@ class Training(Generic[Figures]):
             "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
         history = {"training": training, "metrics": metrics, "epochs": self.history}
-        write_whole(self.out / HISTORY_FILE, json.dumps(history, indent=1) + "\n")
+        history_path, curves_path = self.files
+        write_whole(history_path, json.dumps(history, indent=1) + "\n")
+        draw_curves(self.history, curves_path, curves)
         return training
 
 

@@ -1,7 +1,6 @@
 """Building a pool from folders of music: incremental, resumable, playable from its first song on."""
 
 import math
-import os
 import re
 import shutil
 import time
@@ -23,7 +22,7 @@ from tools.scan import FoundFile, scan
 from tools.silence import load_pydub
 from tools.store import PoolStore, StoredSong
 from tools.tags import read_tags
-from tools.workers import Crashed, Room, run_all
+from tools.workers import Crashed, Room, run_all, usable_cores
 
 MAX_EDGE_S = 60.0
 MIN_CHUNK_S = 0.05
@@ -34,13 +33,6 @@ KEPT_FREE_BYTES = 2**30
 """Decoded copies leave so much of the disk to the rest of the pool, and to everybody else."""
 
 
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))  # fewer than there are, in a container
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
     """How a pool is built."""
@@ -48,7 +40,7 @@ class BuildSettings:
     cut: CutSettings = field(default_factory=CutSettings)
     edge_s: float = 2.0
     """Length of the edges that are kept; no model with longer ones fits the pool."""
-    jobs: int = field(default_factory=_cores)
+    jobs: int = field(default_factory=usable_cores)
     """Processes that analyse; 1: this one."""
     decoded_cache_gib: float = 8.0
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""

@@ -1,7 +1,6 @@
 """Demo songs: instrumental house and lounge tracks that the program makes itself, free of anyone's rights."""
 
 import math
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy.typing as npt
 import soundfile
 
 from model.errors import EndlosError
+from model.files import beside
 from model.kernels import FloatArray
 from tools.demo.compose import Score, compose
 from tools.demo.effects import RATE_HZ
@@ -62,10 +62,9 @@ def write_demo_songs(
 def _write(
     path: Path, audio: FloatArray, score: Score, number: int, songs: int, rng: np.random.Generator
 ) -> None:
-    # The suffix keeps an unfinished file out of a scan for music.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
+        # The suffix keeps an unfinished file out of a scan for music.
+        with beside(path) as unfinished:
             soundfile.write(unfinished, _dithered(audio, rng), RATE_HZ, format="FLAC", subtype="PCM_16")
             tags = mutagen.flac.FLAC(unfinished)  # type: ignore[no-untyped-call]
             tags.update(  # type: ignore[no-untyped-call]
@@ -79,9 +78,6 @@ def _write(
                 tracktotal=str(songs),
             )
             tags.save()
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
     except (OSError, soundfile.SoundFileError, mutagen.MutagenError) as error:
         raise _unwritable(path, error) from error
 

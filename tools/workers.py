@@ -1,6 +1,7 @@
 """Work on many items in worker processes: one that kills its worker is named, and the rest goes on."""
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -20,6 +21,14 @@ Room = Callable[[str, int], bool]
 Work = Callable[[Item, Room], Result]
 
 STOP_S = 5.0  # how long a worker is given to end
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))  # fewer than there are, in a container
+    except AttributeError:
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, kw_only=True)

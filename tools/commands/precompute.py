@@ -1,6 +1,5 @@
 """`endlos precompute`: what a model computes of a pool, offline."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,10 +28,11 @@ def precompute(
     Interrupted, the same command goes on where it was. After a rebuild only what is new is computed.
     """
     from model.contract import chosen_model, load_contract
+    from tools.workers import usable_cores
 
     folder = chosen_model(model)
     fill = _embeddings if load_contract(folder).approach == "tower" else _scores
-    report, told = fill(pool.expanduser(), folder, threads or os.cpu_count() or 1, quiet)
+    report, told = fill(pool.expanduser(), folder, threads or usable_cores(), quiet)
     if as_json:
         print_json(asdict(report))
     elif not quiet:
