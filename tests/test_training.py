@@ -1,6 +1,7 @@
 """Training: it learns, says what it is worth on which music, stops and goes on, and refuses in sentences."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.edges import tone_edges
 
 with without_noise():
     from model.binary_training import build_optimizer, train_binary
-    from model.training import TrainingStoppedError, TrainProgress
+    from model.training import TrainingStoppedError, TrainProgress, made_ahead
 
 EDGE = 96
 CEILING = 140
@@ -163,6 +164,32 @@ def test_what_cannot_be_learned_from_is_refused_in_a_sentence(tmp_path: Path) ->
         broken = tone_edges(3, 8, 6)
         broken.heads[:] = np.nan
         train_binary(broken, None, tmp_path, BinarySettings(preset="seed"))
+
+
+def test_batches_are_made_one_ahead_and_no_further() -> None:
+    made: list[int] = []
+    second = threading.Event()
+
+    def make(step: int) -> int:
+        made.append(step)
+        if step == 4:
+            second.set()
+        if step == 6:
+            raise ModelError("step 6 cannot be made")
+        return 10 * step
+
+    batches = made_ahead(make, range(3, 8))
+    assert next(batches) == 30
+    assert second.wait(timeout=20)
+    batches.close()
+    assert made == [3, 4]
+    found = []
+    with pytest.raises(ModelError, match="step 6"):
+        for batch in made_ahead(make, range(3, 8)):
+            found.append(batch)
+    assert found == [30, 40, 50]
+    assert list(made_ahead(make, range(4, 6))) == [40, 50]
+    assert list(made_ahead(make, range(5, 5))) == []
 
 
 def test_measures_against_plain_counting() -> None:
