@@ -66,11 +66,13 @@ class SeamSides:
     def distances_db(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n, len(GROUPS))` float32: mean difference in dB by group, end of one to each start.
 
-        candidates: rows; all N when None.
+        candidates: rows; all N when None. `IndexError` when one of them is none.
         """
-        starts = self.starts if candidates is None else self.starts[candidates]
-        sums = np.empty((len(starts), len(GROUPS)), dtype=np.int64)
-        _sum_differences(self.ends[reference], starts, _BOUNDS, sums)
+        rows = np.arange(len(self.starts)) if candidates is None else candidates
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
+            raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
+        sums = np.empty((len(rows), len(GROUPS)), dtype=np.int64)
+        _sum_differences(self.ends[reference], self.starts, rows, _BOUNDS, sums)
         found: FloatArray = (sums / (STEPS_PER_DB * np.diff(_BOUNDS))).astype(np.float32)
         return found
 
@@ -153,11 +155,20 @@ def _fill_echo(frames: FloatArray, apart: int, echo: FloatArray) -> None:
             echo[across, band] = echo[across, band] / weights if weights > 0 else frames[0, band]
 
 
+# Slices of equal length and sums at 32 bits: only so are these loops turned into vector instructions, which
+# take a twelfth of the time. Rows are read where they stand, not copied first.
+
+
 @kernel
-def _sum_differences(end: Int16Array, starts: Int16Array, bounds: IntArray, sums: IntArray) -> None:
-    for row in range(len(starts)):
+def _sum_differences(
+    end: Int16Array, starts: Int16Array, rows: IntArray, bounds: IntArray, sums: IntArray
+) -> None:
+    for place in range(len(rows)):
         for group in range(len(bounds) - 1):
+            first, stop = bounds[group], bounds[group + 1]
+            ours, theirs = end[first:stop], starts[rows[place], first:stop]
             total = np.int32(0)
-            for value in range(bounds[group], bounds[group + 1]):
-                total += abs(np.int32(end[value]) - np.int32(starts[row, value]))
-            sums[row, group] = total
+            for value in range(len(ours)):
+                difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
+                total = np.int32(total + np.int32(abs(difference)))
+            sums[place, group] = total

@@ -60,6 +60,9 @@ def test_distances_are_mean_differences_of_each_group() -> None:
         np.testing.assert_allclose(sides.distances_db(row), np.stack(expected, axis=1), rtol=1e-6)
     chosen = np.array([3, 1])
     np.testing.assert_array_equal(sides.distances_db(2, chosen), sides.distances_db(2)[chosen])
+    for outside in (-1, 5):
+        with pytest.raises(IndexError, match="among the 5 chunks"):
+            sides.distances_db(2, np.array([0, outside]))
 
 
 def test_an_end_holds_its_own_frames_from_the_cut_inwards() -> None:
