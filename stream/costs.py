@@ -121,8 +121,10 @@ class Costs:
         levels = [song.loudness_lufs for song in generation.pool.songs]
         self._song_lufs = np.array(levels, dtype=np.float32)
         self._starts: FloatArray | None = None
+        self._ends: FloatArray | None = None
         if len(generation.index) <= CACHED_CHUNKS:
-            self._starts = self._start_sides(np.arange(len(generation.index)))
+            everything = np.arange(len(generation.index))
+            self._starts, self._ends = self._start_sides(everything), self._end_sides(everything)
         bands, embeddings = generation.index.bands, generation.embeddings
         self._likeness = [_Likeness(bands)]
         if embeddings is not None:
@@ -132,12 +134,13 @@ class Costs:
         """Return `(n, len(TERMS))` float32, at most 0: each candidate of `rows` `(n,)` after `exit_row`."""
         generation = self._generation
         successor = int(generation.index.successor[exit_row])
-        ends = self._end_side(exit_row)
-        following = self._start_sides(np.array([max(successor, 0)]))[0]
         everything = len(rows) == len(generation.index)
-        if self._starts is not None:
+        if self._starts is not None and self._ends is not None:
+            end, following = self._ends[exit_row], self._starts[max(successor, 0)]
             starts = self._starts if everything else self._starts[rows]
         else:
+            end = self._end_sides(np.array([exit_row]))[0]
+            following = self._start_sides(np.array([max(successor, 0)]))[0]
             starts = self._start_sides(rows)
         song = generation.index.song
         previous = np.maximum(rows - 1, 0)
@@ -149,7 +152,7 @@ class Costs:
                 likeness[:, column] = measure.starts(successor, rows, everything)
             before = measure.ends(exit_row, previous, everything)
             likeness[:, column + 1] = np.where(has_previous, before, np.float32(0.0))
-        return _terms(ends, following, successor != NO_SUCCESSOR, starts, likeness, self._weights)
+        return _terms(end, following, successor != NO_SUCCESSOR, starts, likeness, self._weights)
 
     def _start_sides(self, rows: IntArray) -> FloatArray:
         pool = self._generation.pool
@@ -163,16 +166,15 @@ class Costs:
         sides[:, _VOICE] = np.where(same & (rows > 0), pool.traits.voice_across[previous], 0.0)
         return sides
 
-    def _end_side(self, row: int) -> FloatArray:
-        pool, rows = self._generation.pool, np.array([row])
+    def _end_sides(self, rows: IntArray) -> FloatArray:
+        pool = self._generation.pool
         traits = pool.traits.take(rows)
         sides = self._sides(rows, traits)
         sides[:, _PLACE] = traits.end_bar_beat
         sides[:, _LEVEL] = _levels(traits.end_lufs, self._song_lufs[pool.chunk_song[rows]])
         sides[:, _CHROMA:] = traits.end_chroma
         sides[:, _VOICE] = traits.voice_across
-        side: FloatArray = sides[0]
-        return side
+        return sides
 
     def _sides(self, rows: IntArray, traits: ChunkTraits) -> FloatArray:
         sides = np.empty((len(rows), _WIDTH), dtype=np.float32)
