@@ -71,9 +71,8 @@ class SeamSides:
         rows = np.arange(len(self.starts)) if candidates is None else candidates
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
             raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
-        sums = np.empty((len(rows), len(GROUPS)), dtype=np.int64)
-        _sum_differences(self.ends[reference], self.starts, rows, _BOUNDS, sums)
-        found: FloatArray = (sums / (STEPS_PER_DB * np.diff(_BOUNDS))).astype(np.float32)
+        found = np.empty((len(rows), len(GROUPS)), dtype=np.float32)
+        _mean_differences(self.ends[reference], self.starts, rows, _BOUNDS, found)
         return found
 
 
@@ -160,8 +159,8 @@ def _fill_echo(frames: FloatArray, apart: int, echo: FloatArray) -> None:
 
 
 @kernel
-def _sum_differences(
-    end: Int16Array, starts: Int16Array, rows: IntArray, bounds: IntArray, sums: IntArray
+def _mean_differences(
+    end: Int16Array, starts: Int16Array, rows: IntArray, bounds: IntArray, found: FloatArray
 ) -> None:
     for place in range(len(rows)):
         for group in range(len(bounds) - 1):
@@ -171,4 +170,4 @@ def _sum_differences(
             for value in range(len(ours)):
                 difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
                 total = np.int32(total + np.int32(abs(difference)))
-            sums[place, group] = total
+            found[place, group] = total / (STEPS_PER_DB * (stop - first))

@@ -6,6 +6,8 @@ from model.kernels import BoolArray, FloatArray, IntArray, kernel
 
 LEAST_ROOM = 16_384
 """At least this many rows are collected before the worse ones are sorted out."""
+FEW = 32
+"""So many at most are kept in order while the scores are gone through, without a buffer."""
 
 
 def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
@@ -20,6 +22,8 @@ def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
         raise ValueError(f"count is {count}, expected at least 1")
     # Copies what is read-only (rows that a scorer keeps), so that the kernel is compiled once.
     scores, mask = np.require(scores, np.float32, ["C", "W"]), np.require(mask, np.bool_, ["C", "W"])
+    if count <= FEW:
+        return _few(scores, mask, count)
     # Collected is what beats the best so far, in order: of equal scores, the lower rows come first.
     room = min(max(2 * count, LEAST_ROOM), len(scores))
     rows, values = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.float32)
@@ -39,6 +43,22 @@ def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
 def rank_of(scores: FloatArray, mask: BoolArray, row: int) -> int:
     """Return the rank of `row` among the allowed rows: 1 is the best score."""
     return int(np.count_nonzero(mask & (scores > scores[row]))) + 1
+
+
+@kernel
+def _few(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:
+    rows = np.empty(count, dtype=np.int64)
+    filled = 0
+    for row in range(len(scores)):
+        if not mask[row] or (filled == count and scores[row] <= scores[rows[count - 1]]):
+            continue
+        place = filled if filled < count else count - 1
+        while place > 0 and scores[rows[place - 1]] < scores[row]:
+            rows[place] = rows[place - 1]
+            place -= 1
+        rows[place] = row
+        filled = min(filled + 1, count)
+    return rows[:filled]
 
 
 @kernel

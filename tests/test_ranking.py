@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.ranking import LEAST_ROOM, rank_of, top
+from stream.ranking import FEW, LEAST_ROOM, rank_of, top
 
 
 @given(
     levels=st.integers(1, 60),
     count=st.sampled_from([1, 2, 100, LEAST_ROOM - 1, LEAST_ROOM + 1, 50_000]),
-    wanted=st.sampled_from([1, 3, 100, 10_000, 60_000]),
+    wanted=st.sampled_from([1, 3, FEW, FEW + 1, 100, 10_000, 60_000]),
     order=st.sampled_from(["random", "rising", "falling"]),
     seed=st.integers(0, 99),
 )
