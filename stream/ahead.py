@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 READ_AHEAD_FRAMES = 65_536
 """About a second and a half on either side of where a planned chunk begins."""
-REFRESH_S = 1.0
+REFRESH_S = 2.0
 RETRY_S = 1.0
 MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""

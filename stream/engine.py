@@ -129,7 +129,7 @@ class Engine:
         told = ""
 
         def newer() -> Generation | None:
-            # Asked every second: what cannot be used is opened once, and told once.
+            # Asked every two seconds: what cannot be used is opened once, and told once.
             nonlocal refused, told
             if judged.is_set():
                 judged.clear()
@@ -193,8 +193,8 @@ class Engine:
     def judge(self, join: HeardJoin, *, liked: bool) -> None:
         """Remember what a listener thought of a join (`NowPlaying.join`), in the pool.
 
-        What is disliked never comes back, what is liked comes more readily; live within about a second, for
-        what is not planned yet. Raises `PoolError` when it cannot be written.
+        What is disliked never comes back, what is liked comes more readily; live within about two seconds,
+        for what is not planned yet. Raises `PoolError` when it cannot be written.
         """
         remember(self._folder, LabelledJoin(**asdict(join), label=int(liked)))
         self._judged.set()

@@ -20,7 +20,7 @@ MAX_WAIT_S = 0.02
 MAX_WAIT_ALONE_S = 0.5
 """Without a leader there is nothing to see but the clock; skips, pauses and the end wake the pacer."""
 LEADER_BLOCK_FRAMES = 1024
-ALONE_BLOCK_FRAMES = 8192
+ALONE_BLOCK_FRAMES = 16_384
 """Encoders take what there is in pieces of about this length; each block less is a thread less to wake."""
 LATE_S = 0.05
 WARN_LATENESS_S = 0.2

@@ -103,10 +103,13 @@ class SpanReader:
         if not path.is_file():
             raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
+        # At equal rates from the very blocks that will be heard, so that they are decoded once.
+        equal = self._pool.songs[song].sample_rate_hz == self._engine_rate_hz
+        read = self.read if equal else self._source
         found = np.stack(
             [
-                self._source(song, start, start + FINGERPRINT_FRAMES),
-                self._source(song, end - FINGERPRINT_FRAMES, end),
+                read(song, start, start + FINGERPRINT_FRAMES),
+                read(song, end - FINGERPRINT_FRAMES, end),
             ]
         )
         if not np.allclose(found, self._pool.fingerprints[chunk], rtol=0.0, atol=FINGERPRINT_TOLERANCE):

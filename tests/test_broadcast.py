@@ -21,7 +21,7 @@ class Reader:
 
 
 def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
-    """Offer the sound, ten times as fast as it plays, while the readers read."""
+    """Offer the sound, six times as fast as it plays, while the readers read."""
     frames = output.status().frames_out + len(sound) - RATE_HZ
 
     def done() -> bool:
@@ -29,7 +29,7 @@ def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
             reader.poll()
         return output.status().frames_out >= frames
 
-    with Feeder(output, sound, speed=10):
+    with Feeder(output, sound, speed=6):
         wait_until(done, "all is encoded")
 
 

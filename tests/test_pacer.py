@@ -196,7 +196,7 @@ def test_without_a_leader_it_wakes_only_when_a_block_is_due(led: bool) -> None:
         pacer.step()
     assert {len(block) for block in outputs[0].blocks} == {LEADER_BLOCK_FRAMES if led else ALONE_BLOCK_FRAMES}
     # A wait for each block, and not one more; a leader is looked at more often.
-    assert len(waits) >= 300 if led else len(waits) == len(outputs[0].blocks) == 54
+    assert len(waits) >= 300 if led else len(waits) == len(outputs[0].blocks) == 27
 
 
 def test_a_wait_ends_when_something_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

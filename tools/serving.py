@@ -17,7 +17,7 @@ from tools.terminal import printable
 
 log = logging.getLogger("endlos")
 
-_LOOK_S = 0.25
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

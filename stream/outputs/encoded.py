@@ -12,8 +12,9 @@ from stream.outputs.base import OutputStatus, State
 from stream.outputs.encoder import Codec, StreamEncoder
 from stream.outputs.feed import EncoderFeed, audible
 
-POLL_S = 0.25
-"""How often the worker looks for sound: to encode much at once costs less than to wake often."""
+POLL_S = 0.5
+"""How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
+much at once costs less."""
 FIRST_POLL_S = 0.03
 """The same until something has been delivered."""
 FIRST_RETRY_S = 0.5

@@ -11,11 +11,11 @@ from stream.ring import Ring
 
 RING_S = 4.0
 FADE_S = 0.1
-STARVED_AFTER_S = 1.0
+STARVED_AFTER_S = 1.25
 AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""
 
-_TAKE_S = 0.25
+_TAKE_S = 1.0
 # Not frame by frame, which would keep a core busy in every pause.
 _LEAST_SILENCE_S = 0.02
 
