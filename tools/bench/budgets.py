@@ -33,7 +33,8 @@ class Budgets:
     day_growth_mb: float = 2.0
     """Resident memory at the end of a simulated day beyond that at its half."""
     beyond_encoder_cpu_s: float = 15.0
-    """Processor time of an hour of stream beyond what its encoder takes, with precomputed rows."""
+    """Processor time of an hour of stream beyond what its encoder takes, with precomputed rows or embeddings:
+    rendered offline, and sent to Icecast."""
     peer_cpu_ratio: float = 1.0
     """Processor time of an hour to Icecast, by that of Liquidsoap."""
 
