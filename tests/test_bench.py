@@ -18,7 +18,7 @@ from tests.commands import run_here
 from tests.pools import make_generation, make_pool, noise_song
 from tools.bench import null_sink, suite
 from tools.bench.budgets import Budgets, with_changes
-from tools.bench.deciding import decide_ms
+from tools.bench.deciding import decide_in_phrases_ms, decide_ms
 from tools.bench.figures import Figure, missing, past_budget, quantile_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.null_sink import NullSink
@@ -220,6 +220,9 @@ def test_decisions_are_timed_on_the_rung_that_is_asked_for(tmp_path: Path) -> No
     assert len(decide_ms(generation, np.arange(10), left_s=0.0, rung="nearest")) == 8
     with pytest.raises(RuntimeError, match="expected 'kept'"):
         decide_ms(generation, np.arange(10), left_s=60.0, rung="kept")
+    in_phrases_ms = decide_in_phrases_ms(generation, 30)
+    assert 0 < len(in_phrases_ms) <= 30
+    assert min(in_phrases_ms) > 0.2
     generation.close()
 
 

@@ -1,7 +1,8 @@
 """How long does a decision take, for each approach and each number of candidates?
 
-A decision is the planner's, all included: repeat rules, scores of every candidate, the draw, the guard
-around the scorer. Every reference is one whose scores are not known yet, but where the rows are precomputed.
+A decision is the planner's, all included: repeat rules, scores of every candidate, every term, the draw, the
+guard around the scorer. Every reference is one whose scores are not known yet, but where the rows are
+precomputed. Where several exits of a phrase are scored at once, a stream with phrases is measured, too.
 """
 
 import tempfile
@@ -42,6 +43,9 @@ _THREADS = 2
 _PLENTY_S = 3600.0
 _WARM_UPS = 2
 _FEWEST = 3
+_PHRASE_WARM_UPS = 60
+_LEAST_MS = 0.2
+"""A step of a stream that carries out what was decided before takes less, and is no decision."""
 _LIMIT_S = 30.0
 """A case that takes longer is left with fewer references, and says so."""
 _EXACT_EDGE_SAMPLES = 440
@@ -59,6 +63,8 @@ class Approach:
     repeats: int
     rungs: bool = False
     """Whether the rungs below a full score are measured beside it: known rows, and spectral distance."""
+    phrases: bool = False
+    """Whether exits are scored ahead, several for one step, so that a stream is measured beside it."""
     note: str = ""
 
 
@@ -107,6 +113,7 @@ def _towers(model: Path, settings: BenchSettings) -> Approach:
         open=partial(_open_towers, model, open_pool(settings.pool)),
         p99_at_most_ms=settings.budgets.embedded_p99_ms,
         repeats=settings.repeats(1000, 8),
+        phrases=True,
         note="embeddings at hand",
     )
 
@@ -156,7 +163,10 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     references = rng.permutation(len(pool))[: count + _WARM_UPS]
     scorer, index = approach.open(pool)
     guarded = GuardedScorer(scorer, lambda: approach.open(pool)[0])
-    generation = Generation(pool=pool, index=index, scorer=guarded, reader=SpanReader(pool))
+    embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
+    generation = Generation(
+        pool=pool, index=index, scorer=guarded, reader=SpanReader(pool), embeddings=embeddings
+    )
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None
     try:
@@ -165,6 +175,8 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
         # What has been scored now: its rows are kept.
         references = references[: _WARM_UPS + len(full_ms)]
         known_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
+        steps = settings.repeats(2000, 100)
+        stream_ms = decide_in_phrases_ms(generation, steps) if approach.phrases else []
     finally:
         generation.close()
     size = f"{len(pool):,} candidates"
@@ -172,6 +184,10 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     named = partial(quantile_figure, QUESTION, unit="ms")
     full_at_most = approach.p99_at_most_ms if budgeted else None
     figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
+    if approach.phrases:
+        note = f"{len(stream_ms)} of {steps} steps of a stream; up to two exits are scored for one"
+        name = f"{approach.name}, in phrases, {size}"
+        figures.append(named(name, values=stream_ms, p99_at_most=full_at_most, note=note))
     if approach.rungs:
         figures += [
             named(f"rows precomputed, {size}", values=known_ms, p99_at_most=embedded_ms),
@@ -200,6 +216,17 @@ def decide_ms(generation: Generation, references: IntArray, *, left_s: float, ru
             raise RuntimeError(f"a step was decided on rung {step.rung!r}, expected {rung!r}: {step.reasons}")
         took_ms.append(step.decision_ms)
     return took_ms[_WARM_UPS:]
+
+
+def decide_in_phrases_ms(generation: Generation, steps: int) -> list[float]:
+    """Return how long the planner takes for those of `steps` steps of a stream that decide something."""
+    planner = Planner(generation, PlannerSettings())
+    took_ms = []
+    for _ in range(_PHRASE_WARM_UPS + steps):
+        step = planner.next(deadline_s=time.monotonic() + _PLENTY_S)
+        planner.deliver(step)
+        took_ms.append(step.decision_ms)
+    return [one_ms for one_ms in took_ms[_PHRASE_WARM_UPS:] if one_ms > _LEAST_MS]
 
 
 def _open_exact(pool: Pool) -> tuple[Scorer, EdgeIndex]:
