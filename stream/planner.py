@@ -12,18 +12,15 @@ from model.kernels import BoolArray, IntArray
 from stream.bans import NothingReadableError
 from stream.costs import CostWeights
 from stream.course import Course
-from stream.coverage import Entries, coverage, entries
+from stream.coverage import Entries, entries
 from stream.feedback import LabelledJoin
 from stream.generation import Chunk, Generation
 from stream.index import NO_SUCCESSOR
-from stream.phrases import NOWHERE, Phrases
-from stream.search import MOST_EXITS, MOST_SCORES, Exit, Search, View
+from stream.leaving import Leaving
+from stream.phrases import Phrases
+from stream.search import Search
 
 Strategy = Literal["model", "random", "natural"]
-OTHER_SONG_LOGIT = 2.0
-"""What a join to another song is worth more, for each that is owed."""
-MOST_OWED = 2.0
-"""With more owed than this, only other songs are considered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,13 +213,22 @@ class Planner:
             most_s=settings.max_phrase_s,
         )
         self._search = Search(generation, self._phrases, settings.weights, self._joins)
+        self._leaving = Leaving(
+            self._search,
+            self._phrases,
+            weights=settings.weights,
+            top_k=settings.top_k,
+            temperature=settings.temperature,
+            joins_ahead=settings.joins_ahead,
+            discount=settings.discount,
+        )
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
         self._mark_banned()
         self._forget_plan()
 
     def _forget_plan(self) -> None:
         self._plan: _Plan | None = None
-        self._exits: dict[int, Exit] = {}
+        self._leaving.forget()
 
     def _look_again(self) -> None:
         self._ahead = self._heard.copy()
@@ -263,7 +269,7 @@ class Planner:
             return self._anywhere(reference, row, natural, leave)
         if leave:
             self._forget_plan()
-            step = self._leave(reference, row, [row], row, deadline_s, asked=True)
+            step = self._leave(reference, row, [row], row, self._entries(row), deadline_s, asked=True)
             self._forget_plan()
             return step
         return self._phrase(reference, row, natural, deadline_s)
@@ -276,12 +282,13 @@ class Planner:
             return replace(plan.step, after=reference)
         if plan is not None:
             return self._step(reference, natural, natural, plan.step.rung, reasons=("the join comes later",))
-        first_row, exits = self._window(row)
+        here = self._entries(row)
+        first_row, exits = self._leaving.window(row, here, self._ahead)
         left_s = None if deadline_s is None else deadline_s - time.monotonic()
         must = row >= exits[0]
-        if not must and not self._score_ahead(row, exits, left_s):
+        if not must and not self._leaving.score_ahead(exits, here, left_s):
             return self._step(reference, natural, natural, "phrase")
-        step = self._leave(reference, row, exits, first_row, deadline_s)
+        step = self._leave(reference, row, exits, first_row, here, deadline_s)
         if must and (self._plan is None or self._plan.exit_row == row):
             self._forget_plan()
             return step
@@ -289,41 +296,13 @@ class Planner:
         reasons = ("the join comes later",)
         return self._step(reference, natural, natural, rung, considered=step.considered, reasons=reasons)
 
-    def _window(self, row: int) -> tuple[int, list[int]]:
-        """Return the chunk that the phrase began with, and the exits that it may take from `row` on."""
-        index, blocked = self.generation.index, self._entries(row).blocked
-        first_row = row
-        while first_row > max(0, row - self._ahead.run) and index.song[first_row - 1] == index.song[row]:
-            first_row -= 1
-        last = max(row, int(self._phrases.last_exit[first_row]))
-        reached = row
-        while reached < last and not blocked[reached + 1]:
-            reached += 1
-        first = int(self._phrases.first_exit[first_row])
-        first = reached if first == NOWHERE else min(first, reached)
-        return first_row, list(range(max(first, row), reached + 1))
-
-    def _score_ahead(self, row: int, exits: list[int], left_s: float | None) -> bool:
-        """Score exits before they are reached; whether all have been, so that the join can be chosen.
-
-        Where scores take long there are one or two for each chunk that is played meanwhile.
-        """
-        allowed, left = self._entries(row).allowed, self._search.exits_at_once
-        for exit_row in exits[:MOST_EXITS]:
-            if exit_row in self._exits or self._search.costs_nothing(exit_row):
-                continue
-            if left == 0 or not self._search.affords(left_s):
-                return False
-            self._exits[exit_row] = self._search.exit(exit_row, allowed, left_s)
-            left -= 1
-        return True
-
     def _leave(
         self,
         reference: Chunk,
         row: int,
         exits: list[int],
         first_row: int,
+        here: Entries,
         deadline_s: float | None,
         *,
         asked: bool = False,
@@ -332,48 +311,25 @@ class Planner:
 
         asked: for another song, if there is one.
         """
-        settings, index = self._settings, self.generation.index
-        here = self._entries(row)
-        owed = self._ahead.owed
-        other = index.song != index.song[row]
-        only_others = (asked or owed > MOST_OWED) and bool((here.allowed & other).any())
         reasons = ("next was asked for", *here.reasons) if asked else here.reasons
-        covered = coverage(
-            self._ahead, self._phrases, settings.weights.coverage, settings.weights.coverage_most
+        choice = self._leaving.draw(
+            row, exits, first_row, here, self._ahead, self._rng, deadline_s, only_others=asked
         )
-        price = OTHER_SONG_LOGIT * owed
-        future = self._search.future.worths(
-            here.allowed, covered, price, joins=settings.joins_ahead, discount=settings.discount
-        )
-        view = View(
-            allowed=here.allowed,
-            coverage=covered,
-            future=np.float32(settings.discount) * future,
-            other_song=price,
-            only_other_songs=only_others,
-        )
-        scored = self._scored_exits(exits, here.allowed, deadline_s)
-        found, considered = self._search.best(scored, view, first_row, settings.top_k)
-        if not found:
+        if choice is None:
             return self._elsewhere(reference, row, here.allowed, reasons)
-        totals = np.array([join.total for join in found])
-        odds = np.exp((totals - totals[0]) / settings.temperature)
-        place = int(self._rng.choice(len(found), p=odds / odds.sum()))
-        join = found[place]
-        leaving = next(one for one in scored if one.row == join.exit_row)
         step = Step(
             after=reference,
-            chunk=self.generation.chunk(join.entry_row),
+            chunk=self.generation.chunk(choice.entry_row),
             natural=False,
-            rung=leaving.scored.rung,
-            score=float(leaving.scored.scores[join.entry_row]),
-            rank=place + 1,
-            candidates=len(index),
-            considered=considered,
-            reasons=(*reasons, *leaving.scored.reasons),
-            terms=self._search.terms(leaving, join, view),
+            rung=choice.rung,
+            score=choice.score,
+            rank=choice.rank,
+            candidates=len(self.generation.index),
+            considered=choice.considered,
+            reasons=(*reasons, *choice.reasons),
+            terms=choice.terms,
         )
-        self._plan = _Plan(exit_row=join.exit_row, step=step)
+        self._plan = _Plan(exit_row=choice.exit_row, step=step)
         return step
 
     def _elsewhere(self, reference: Chunk, row: int, allowed: BoolArray, reasons: tuple[str, ...]) -> Step:
@@ -389,23 +345,6 @@ class Planner:
             choices = choices[np.argsort(self._ahead.last_played[choices], kind="stable")[:1]]
         reasons = (*reasons, "nothing that is scored may follow now")
         return self._step(reference, int(self._rng.choice(choices)), natural, "rules", reasons=reasons)
-
-    def _scored_exits(self, exits: list[int], allowed: BoolArray, deadline_s: float | None) -> list[Exit]:
-        """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
-        most = max(1, min(MOST_EXITS, MOST_SCORES // len(allowed)))
-        chosen = (
-            exits if len(exits) <= most else [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]
-        )
-        scored: list[Exit] = []
-        for exit_row in chosen:
-            known = self._exits.get(exit_row)
-            if known is None and (not scored or self._search.costs_nothing(exit_row)):
-                left_s = None if deadline_s is None else deadline_s - time.monotonic()
-                known = self._search.exit(exit_row, allowed, left_s)
-            if known is not None:
-                scored.append(known)
-        by_model = [one for one in scored if one.scored.rung != "nearest"]
-        return by_model or scored
 
     def _entries(self, row: int) -> Entries:
         window = int(self._settings.no_repeat_share * len(self.generation.index))
