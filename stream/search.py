@@ -127,7 +127,8 @@ class Search:
         terms = self._costs.terms(row, rows)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
-        worths[np.isin(rows, liked)] += np.float32(self._weights.liked)
+        if len(liked):
+            worths[np.isin(rows, liked)] += np.float32(self._weights.liked)
         found = Exit(row=row, scored=scored, rows=rows, worths=worths, disliked=disliked)
         if everything and scored.rung in ("full", "kept"):
             possible = np.ones(len(mask), dtype=np.bool_)
@@ -148,12 +149,15 @@ class Search:
         found, considered = [], 0
         for leaving in exits:
             rows = leaving.rows
-            mask = leaving.scored.mask[rows] & view.allowed[rows]
-            other = index.song[rows] != index.song[leaving.row]
+            # Of all chunks nothing need be gathered.
+            which = slice(None) if len(rows) == len(index) else rows
+            mask = leaving.scored.mask[which] & view.allowed[which]
+            other = index.song[which] != index.song[leaving.row]
             within = (rows >= first_row) & (rows <= leaving.row + 1)
             mask &= other if view.only_other_songs else ~within
-            mask &= ~np.isin(rows, leaving.disliked)
-            totals = leaving.worths + view.coverage[rows] + view.future[rows]
+            if len(leaving.disliked):
+                mask &= ~np.isin(rows, leaving.disliked)
+            totals = leaving.worths + view.coverage[which] + view.future[which]
             totals += np.float32(view.other_song) * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
