@@ -42,6 +42,27 @@ def test_every_chunk_is_between_floor_and_ceiling() -> None:
     assert lengths_s.max() <= 8.0
 
 
+@pytest.mark.parametrize("metre", [3, 4])
+def test_a_song_that_begins_with_its_first_beat_is_cut_on_downbeats_too(metre: int) -> None:
+    beats_s = np.arange(0.0, 30.0, 0.5)
+    audio = song_of_beats(beats_s.tolist(), 30.0, beats_per_bar=metre)
+    result = _cut(audio, CutSettings(bars=1, min_chunk_s=1.0))
+    inner_s = result.bounds[1:-1] / RATE_HZ + BEFORE_ONSET_S
+    bars = inner_s / (0.5 * metre)
+    assert np.abs(bars - np.rint(bars)).max() * 0.5 * metre < 0.01
+    assert np.rint(bars).tolist() == list(range(1, len(bars) + 1))
+
+
+def test_each_tempo_of_a_song_has_chunks_of_its_own_length() -> None:
+    beats_s = np.concatenate([0.2 + 0.75 * np.arange(52), np.arange(39.2, 64.0, 0.4)])
+    result = _cut(song_of_beats(beats_s.tolist(), 64.0, beats_per_bar=4), CutSettings())
+    assert result.note.startswith("on the beat; 80.0 to 150.")
+    assert "2 or 4 bars to a chunk" in result.note
+    starts_s, lengths_s = result.bounds[:-1] / RATE_HZ, np.diff(result.bounds) / RATE_HZ
+    assert np.median(lengths_s[starts_s < 30.0]) == pytest.approx(6.0, abs=0.02)
+    assert np.median(lengths_s[starts_s > 45.0]) == pytest.approx(6.4, abs=0.02)
+
+
 @pytest.mark.parametrize("seconds", [3.0, 30.0])
 def test_without_a_beat_it_is_cut_at_silences(seconds: float) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, (round(RATE_HZ * seconds), 2)).astype(np.float32)

@@ -25,7 +25,7 @@ from tools.tags import Tags, read_tags
 from tools.traits import measure_traits
 from tools.workers import Room
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20

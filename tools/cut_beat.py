@@ -1,6 +1,7 @@
 """Cut a song into whole bars, each cut just before the downbeat's attack; without a beat, at its silences."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -19,6 +20,10 @@ EVIDENCE_GAIN = 0.1
 """What a cut gains for each standard deviation by which it looks like a downbeat."""
 ODD_COST = 0.5
 """What a chunk costs whose number of bars is not the usual one."""
+OTHER_TEMPO_OCTAVES = 0.2
+"""Bars this much longer or shorter than the song's usual ones may have a number of their own to a chunk."""
+TOLD_OCTAVES = 0.08
+"""A song whose tempo changes by more than this is said to."""
 
 
 def cut_on_beats(audio: FloatArray, sample_rate_hz: int, settings: CutSettings, rhythm: Rhythm) -> CutResult:
@@ -40,28 +45,28 @@ def cut_on_beats(audio: FloatArray, sample_rate_hz: int, settings: CutSettings, 
         return cut_song(audio, sample_rate_hz, replace(settings, cut="silence"))
     start, stop = part
     bar_s = bars.beats_per_bar * 60.0 / float(np.median(beats.tempo_bpm))
-    usual = settings.bars or usual_bars(bar_s, settings)
-    downbeats_s, evidence = _all_downbeats(rhythm, bar_s, start / sample_rate_hz, stop / sample_rate_hz)
-    places = _quiet_places(audio, sample_rate_hz, downbeats_s)
+    grid = _bar_grid(rhythm, start / sample_rate_hz, stop / sample_rate_hz)
+    places = _quiet_places(audio, sample_rate_hz, grid.times_s)
     inside = (places > start) & (places < stop) & np.append(True, np.diff(places) > 0)
-    places, evidence = places[inside], evidence[inside]
+    places = places[inside]
     voice = voice_across(audio, sample_rate_hz, places.astype(np.float64))
-    costs = VOICE_COST * voice.astype(np.float64) - EVIDENCE_GAIN * evidence
+    costs = VOICE_COST * voice.astype(np.float64) - EVIDENCE_GAIN * grid.evidence[inside]
+    numbers = np.interp([start / sample_rate_hz, stop / sample_rate_hz], grid.times_s, grid.numbers)
+    usual = _usual_bars(np.append(grid.bars_s[:1], grid.bars_s[inside]), bar_s, settings)
     bounds = _best_cuts(
         np.concatenate([[start], places, [stop]]),
+        np.concatenate([numbers[:1], grid.numbers[inside], numbers[1:]]),
         np.concatenate([[0.0], costs, [0.0]]),
         usual=usual,
-        bar=bar_s * sample_rate_hz,
         floor=floor,
         ceiling=max(round(settings.max_chunk_s * sample_rate_hz), 2 * floor),
     )
     return CutResult(
         bounds=bounds,
         note=(
-            f"on the beat; {float(np.median(beats.tempo_bpm)):.1f} bpm "
-            f"(confidence {beats.song_confidence:.2f}), "
+            f"on the beat; {_tempo(beats.tempo_bpm)} (confidence {beats.song_confidence:.2f}), "
             f"{bars.beats_per_bar} beats to a bar (confidence {bars.confidence:.2f}), "
-            f"{usual} bar{'s' if usual > 1 else ''} to a chunk"
+            f"{' or '.join(map(str, sorted(set(usual))))} bar{'s' if max(usual) > 1 else ''} to a chunk"
         ),
     )
 
@@ -74,18 +79,48 @@ def usual_bars(bar_s: float, settings: CutSettings) -> int:
     return min(allowed or [1], key=lambda bars: abs(np.log2(bars * bar_s / settings.chunk_s)))
 
 
-def _all_downbeats(
-    rhythm: Rhythm, bar_s: float, start_s: float, stop_s: float
-) -> tuple[DoubleArray, DoubleArray]:
-    """Return the downbeats and their evidence; the bars go on before the first beat and after the last."""
-    first = rhythm.bars.position == 0
-    times_s = rhythm.beats.times_s[first]
-    before_s = np.arange(times_s[0] - bar_s, start_s, -bar_s)[::-1]
-    after_s = np.arange(times_s[-1] + bar_s, stop_s, bar_s)
-    evidence = rhythm.bars.evidence[first]
-    return (
-        np.concatenate([before_s, times_s, after_s]),
-        np.concatenate([np.zeros(len(before_s)), evidence, np.zeros(len(after_s))]),
+def _usual_bars(bars_s: DoubleArray, song_bar_s: float, settings: CutSettings) -> list[int]:
+    """Return the usual number of bars of a chunk from each place on: the song's, but in another tempo."""
+    if settings.bars is not None:
+        return [settings.bars] * len(bars_s)
+    here_s = np.where(np.abs(np.log2(bars_s / song_bar_s)) > OTHER_TEMPO_OCTAVES, bars_s, song_bar_s)
+    return [usual_bars(bar_s, settings) for bar_s in here_s.tolist()]
+
+
+def _tempo(tempo_bpm: DoubleArray) -> str:
+    slowest, usual, fastest = np.percentile(tempo_bpm, (5, 50, 95))
+    if np.log2(fastest / slowest) > TOLD_OCTAVES:
+        return f"{slowest:.1f} to {fastest:.1f} bpm"
+    return f"{usual:.1f} bpm"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _BarGrid:
+    """The downbeats of a song, each `(downbeats,)`; bars go on before the first beat and after the last.
+
+    times_s: rising. numbers: which bar begins there, in bars from the first beat, with a part of a bar
+    where the song slips. bars_s: length of a bar there. evidence: as in `tools.bars.Bars`, 0 where imagined.
+    """
+
+    times_s: DoubleArray
+    numbers: DoubleArray
+    bars_s: DoubleArray
+    evidence: DoubleArray
+
+
+def _bar_grid(rhythm: Rhythm, start_s: float, stop_s: float) -> _BarGrid:
+    metre = rhythm.bars.beats_per_bar
+    downbeats = np.flatnonzero(rhythm.bars.position == 0)
+    times_s, bars_s = rhythm.beats.times_s[downbeats], metre * 60.0 / rhythm.beats.tempo_bpm[downbeats]
+    numbers = downbeats / metre
+    before = np.arange(max(0, ceil((times_s[0] - start_s) / bars_s[0])), 0, -1)
+    after = 1 + np.arange(max(0, ceil((stop_s - times_s[-1]) / bars_s[-1])))
+    around = (len(before), len(after))
+    return _BarGrid(
+        times_s=np.concatenate([times_s[0] - before * bars_s[0], times_s, times_s[-1] + after * bars_s[-1]]),
+        numbers=np.concatenate([numbers[0] - before, numbers, numbers[-1] + after]),
+        bars_s=np.pad(bars_s, around, mode="edge"),
+        evidence=np.pad(rhythm.bars.evidence[downbeats], around),
     )
 
 
@@ -94,18 +129,19 @@ def _quiet_places(audio: FloatArray, sample_rate_hz: int, downbeats_s: DoubleArr
     places = np.rint((downbeats_s - BEFORE_ONSET_S) * sample_rate_hz).astype(np.int64)
     for index, place in enumerate(places.tolist()):
         first = max(0, place - reach)
-        near = np.abs(audio[first : place + reach + 1]).sum(axis=1)
+        near = np.abs(audio[first : max(0, place + reach + 1)]).sum(axis=1)
         if len(near):
             places[index] = first + int(near.argmin())
     return places
 
 
 def _best_cuts(
-    places: IntArray, costs: DoubleArray, *, usual: int, bar: float, floor: int, ceiling: int
+    places: IntArray, numbers: DoubleArray, costs: DoubleArray, *, usual: list[int], floor: int, ceiling: int
 ) -> IntArray:
     """Return the cheapest way from the first to the last place in chunks of `floor` to `ceiling` samples.
 
-    Where no chunk of bars fits (a pause in the beat longer than `ceiling`), it is split evenly.
+    numbers: of the bars, as `_BarGrid` has them; usual: bars of a chunk that begins at each place. Where no
+    chunk of bars fits (a pause in the beat longer than `ceiling`), it is split evenly.
     """
     least = np.full(len(places), np.inf)
     least[0] = 0.0
@@ -115,8 +151,9 @@ def _best_cuts(
             length = places[end] - places[begin]
             if length < floor:
                 continue
-            cost = least[begin] + costs[end] + np.log2(length / (usual * bar)) ** 2
-            if abs(length / bar - usual) > 0.3:
+            bars = numbers[end] - numbers[begin]
+            cost = least[begin] + costs[end] + np.log2(bars / usual[begin]) ** 2
+            if abs(bars - usual[begin]) > 0.3:
                 cost += ODD_COST
             if length > ceiling:
                 cost += 100.0
