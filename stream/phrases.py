@@ -28,7 +28,7 @@ class Phrases:
         """Measure every phrase of a pool.
 
         It lasts at least `least_bars` bars where the beat is known, else `least_s` seconds; then it may go on
-        up to `most_s`.
+        up to `most_s`. A song that is shorter than that is a phrase as a whole, from its first chunk on.
         """
         start_s, end_s = pool.start_s(), pool.end_s()
         traits = pool.traits
@@ -37,7 +37,10 @@ class Phrases:
         bars_s = least_bars * bar_beats * 60.0 / np.where(known, traits.tempo_bpm, 60.0)
         # Cuts lie a little before their beats, and beats a little off.
         wanted_s = np.where(known, 0.98 * bars_s, least_s)
-        first, last = _exits(pool.chunk_song, start_s, end_s, wanted_s, float(most_s))
+        song = pool.chunk_song
+        first_row, last_row = np.searchsorted(song, song, "left"), np.searchsorted(song, song, "right") - 1
+        wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
+        first, last = _exits(song, start_s, end_s, wanted_s, float(most_s))
         return cls(first_exit=first, last_exit=last)
 
 

@@ -49,6 +49,13 @@ def test_phrases_last_bars_where_the_beat_is_known_and_seconds_where_not(generat
             assert phrases.last_exit[entry] == 8 * song + min(place + 4, 7)
 
 
+def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Generation) -> None:
+    phrases = Phrases.of_pool(generation.pool, least_s=100.0, least_bars=8, most_s=100.0)
+    for entry in range(len(generation.index)):
+        song, place = divmod(entry, 8)
+        assert phrases.first_exit[entry] == (8 * song + 7 if place == 0 else NOWHERE)
+
+
 def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
     found = Costs(generation, CostWeights(**weights)).terms(exit_row, np.array([row]))[0]
     return dict(zip(TERMS, found.tolist(), strict=True))
