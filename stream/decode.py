@@ -12,6 +12,7 @@ import soundfile
 from model.errors import DecodeError
 from model.kernels import FloatArray
 from stream.downmix import to_stereo
+from stream.maps import LONG_FRAMES, PART_FRAMES, collect
 from stream.quiet import quiet_c_stderr
 
 Decoder = Literal["soundfile", "pyav"]
@@ -113,17 +114,17 @@ def probe(path: Path) -> AudioInfo:
     )
 
 
-def decode(path: Path) -> tuple[FloatArray, int]:
+def decode(path: Path, *, scratch: Path | None = None) -> tuple[FloatArray, int]:
     """Decode a whole file from its first frame to its last: `((frames, 2) float32, sample_rate_hz)`.
 
     This is what every span of the song is measured against. Mono is doubled, more than two channels are
     mixed down (`stream.downmix`), the sample rate stays. Of a damaged or truncated file it returns what can
-    be decoded. `DecodeError` when that is nothing, or when the file is missing or may not be read.
+    be decoded. scratch: folder for the samples of a long song (`stream.maps.collect`); None: in memory.
+    `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when there is
+    no room for its samples.
     """
     _require_bytes(path)
-    decoded = _decode_soundfile(path)
-    if decoded is None:
-        decoded = _pyav().decode(path)
+    decoded = _decode_soundfile(path, scratch) or _pyav().decode(path, scratch)
     audio, sample_rate_hz = decoded
     if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
         raise DecodeError(
@@ -171,7 +172,20 @@ def _trial_spans(frames: int, random: np.random.Generator) -> Iterator[tuple[int
         yield start, start + length
 
 
-def _decode_soundfile(path: Path) -> tuple[FloatArray, int] | None:
+def _stereo_blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
+    """Yield the frames of a file, `(n, 2)` float32 each: as many as it states, or until it is damaged."""
+    # Where it may seek, python-soundfile does so between two reads, and not every format survives that.
+    file.seekable = lambda: False
+    left: int = file.frames
+    while left > 0:
+        block = file.read(min(left, PART_FRAMES), dtype="float32", always_2d=True)
+        if not len(block):
+            return
+        left -= len(block)
+        yield to_stereo(block)
+
+
+def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[FloatArray, int] | None:
     """Decode what libsndfile opens; None where PyAV does better.
 
     More than two channels are PyAV's, which knows the loudspeakers' order in every format. Of an mp3
@@ -182,8 +196,11 @@ def _decode_soundfile(path: Path) -> tuple[FloatArray, int] | None:
         with quiet_c_stderr(), soundfile.SoundFile(str(path)) as file:
             if file.channels > 2:
                 return None
-            # One read: between two, python-soundfile seeks, and not every format survives that.
-            audio = to_stereo(file.read(dtype="float32", always_2d=True))
+            if scratch is not None and file.frames > LONG_FRAMES:
+                audio = collect(_stereo_blocks(file), scratch)
+            else:
+                # One read: between two it would seek (`_stereo_blocks`).
+                audio = to_stereo(file.read(dtype="float32", always_2d=True))
             sample_rate_hz, container = file.samplerate, file.format
     except (soundfile.LibsndfileError, TypeError, MemoryError):
         return None
@@ -191,7 +208,7 @@ def _decode_soundfile(path: Path) -> tuple[FloatArray, int] | None:
         return None
     if container == "MP3" and _holds_more(path, len(audio)):
         try:
-            more: tuple[FloatArray, int] = _pyav().decode(path)
+            more: tuple[FloatArray, int] = _pyav().decode(path, scratch)
         except DecodeError:
             return audio, sample_rate_hz
         if len(more[0]) / more[1] > len(audio) / sample_rate_hz:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ import numpy as np
 from model.errors import DecodeError
 from model.kernels import FloatArray
 from stream.downmix import to_stereo
+from stream.maps import collect
 
 
 def describe(path: Path) -> tuple[int, int, str]:
@@ -30,28 +32,28 @@ def packet_frames(path: Path) -> float:
         return seconds * stream.codec_context.sample_rate
 
 
-def decode(path: Path) -> tuple[FloatArray, int]:
+def decode(path: Path, scratch: Path | None = None) -> tuple[FloatArray, int]:
     """Decode a whole file: `((frames, 2) float32, sample_rate_hz)`; what is damaged is left out.
 
-    `DecodeError` when nothing can be decoded, or the sample rate changes on the way.
+    scratch: as in `stream.decode.decode`. `DecodeError` when nothing can be decoded, or the sample rate
+    changes on the way.
     """
-    parts: list[FloatArray] = []
-    sample_rate_hz = 0
     with _audio(path) as (container, stream):
-        for frame in _frames(container, stream):
-            if sample_rate_hz == 0:
-                sample_rate_hz = frame.sample_rate
-            elif frame.sample_rate != sample_rate_hz:
-                raise DecodeError(
-                    f"{path} changes its sample rate from {sample_rate_hz} to {frame.sample_rate} Hz, "
-                    "expected one rate; convert the file"
-                )
-            parts.append(
-                to_stereo(_float_samples(frame), [channel.name for channel in frame.layout.channels])
-            )
-    if not parts:
-        raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
-    return np.concatenate(parts), sample_rate_hz
+        frames = _frames(container, stream)
+        first = next(frames, None)
+        if first is None:
+            raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
+        rate_hz = first.sample_rate
+        return collect((_stereo(frame, rate_hz, path) for frame in chain([first], frames)), scratch), rate_hz
+
+
+def _stereo(frame: av.AudioFrame, sample_rate_hz: int, path: Path) -> FloatArray:
+    if frame.sample_rate != sample_rate_hz:
+        raise DecodeError(
+            f"{path} changes its sample rate from {sample_rate_hz} to {frame.sample_rate} Hz, "
+            "expected one rate; convert the file"
+        )
+    return to_stereo(_float_samples(frame), [channel.name for channel in frame.layout.channels])
 
 
 def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:

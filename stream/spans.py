@@ -12,7 +12,7 @@ from model.errors import DecodeError, PoolError
 from model.files import beside
 from model.kernels import FloatArray
 from stream.decode import SongFile, decode
-from stream.maps import give_back
+from stream.maps import give_back, in_parts
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 
 BLOCK_FRAMES = 32_768
@@ -259,8 +259,10 @@ def write_decoded_copy(audio: FloatArray, path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside(path) as part, part.open("wb") as file:
-            np.save(file, np.ascontiguousarray(audio, dtype=np.float32), allow_pickle=False)
+        with beside(path) as written, written.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(audio))
+            for part in in_parts(audio):
+                file.write(np.ascontiguousarray(part, dtype=np.float32).data)
     except OSError as error:
         raise PoolError(
             f"{path} cannot be written ({error}); free some space or check who may write there"

@@ -13,7 +13,7 @@ ROOTS_HZ = (55.0, 41.2, 49.0, 36.7)
 """Bass notes of the bars, round and round: A, E, G, D."""
 
 
-def band(beats_s: Sequence[float], beats_per_bar: int, *, seed: int = 0) -> FloatArray:
+def band(beats_s: DoubleArray, beats_per_bar: int, *, seed: int = 0) -> FloatArray:
     """Drums, bass and chords over known beats, the last of which ends the song; `(frames, 2)`.
 
     A kick on every downbeat and in the middle of the bar, a snare on the other beats, hats between them; a
@@ -23,7 +23,7 @@ def band(beats_s: Sequence[float], beats_per_bar: int, *, seed: int = 0) -> Floa
     frames = round(beats_s[-1] * RATE_HZ)
     audio = rng.normal(0.0, 0.001, (frames, 2))
     kick, snare, hat = _kick(), _snare(rng), _hat(rng)
-    bounds = np.rint(np.asarray(beats_s) * RATE_HZ).astype(np.int64)
+    bounds = np.rint(beats_s * RATE_HZ).astype(np.int64)
     for number, (first, last) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
         bar, beat = divmod(number, beats_per_bar)
         root_hz = ROOTS_HZ[bar % len(ROOTS_HZ)]

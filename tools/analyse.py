@@ -14,6 +14,7 @@ from model.kernels import FloatArray, IntArray
 from model.spectral import SPECTRAL_VERSION, chunk_spectra
 from stream.columns import Rows, record_type
 from stream.decode import decode, probe, seeks_check_out
+from stream.maps import give_back
 from stream.pool import decoded_copy, fingerprint
 from stream.spans import write_decoded_copy
 from stream.traits import TRAIT_COLUMNS
@@ -76,6 +77,7 @@ class SongAnalysis:
 def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
     """Decode, measure, cut and fingerprint one song.
 
+    The samples of a long song are kept in a nameless file in `pool_folder` meanwhile, and looked at in parts.
     A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size and
     the disk takes it. `DecodeError` when the file cannot be read or changes meanwhile.
     """
@@ -84,7 +86,7 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
         audio_hash = hash_file(path)
     except OSError as error:
         raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
-    audio, sample_rate_hz = decode(path)
+    audio, sample_rate_hz = decode(path, scratch=pool_folder)
     channels = probe(path).channels
     try:
         after = path.stat()
@@ -92,9 +94,7 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
         raise DecodeError(f"{path} went away while it was read: {error.strerror}") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DecodeError(f"{path} changed while it was read; build again once it is whole")
-    if not np.isfinite(audio).all():
-        raise DecodeError(f"{path} holds samples that are no finite numbers; export it again")
-    rhythm = find_rhythm(audio, sample_rate_hz)
+    rhythm = find_rhythm(audio, sample_rate_hz, scratch=pool_folder)
     if settings.cut.cut == "beat":
         result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
     else:
@@ -122,7 +122,7 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
 
 def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> None:
     """Write the decoded copy of a song that was analysed before; errors as in `analyse_song`."""
-    audio, _ = decode(path)
+    audio, _ = decode(path, scratch=pool_folder)
     _keep_copy(audio, pool_folder, audio_hash, room)
 
 
@@ -161,6 +161,7 @@ def _rows(
         rows["fingerprints"][row] = fingerprint(chunk)
         rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
         rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
+        give_back(audio)
     traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
     for name in TRAIT_COLUMNS:
         rows[name] = getattr(traits, name)

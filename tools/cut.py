@@ -8,10 +8,13 @@ import numpy as np
 
 from model.errors import EndlosError
 from model.kernels import DoubleArray, FloatArray, IntArray, kernel
-from tools.silence import Int16Array, detect_silence, detect_silence_pydub, to_int16
+from stream.maps import in_parts
+from tools.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
 WINDOW_S = 0.01
 """Grid on which levels are looked at."""
+PART_WINDOWS = 1 << 14
+"""So many are looked at at a time."""
 DEAD_AIR_DB = -60.0
 """Windows at both ends of a song below this RMS level belong to no chunk."""
 QUIET_SPOT_WINDOWS = 5
@@ -90,7 +93,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     """
     audio = _finite(audio)
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    power = _window_power(np.ascontiguousarray(audio), window)
+    power = _power(audio, window)
     audible = np.flatnonzero(power > 10 ** (DEAD_AIR_DB / 10))
     if len(audible) == 0:
         return _no_chunk("silent")
@@ -111,7 +114,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
             bounds = np.delete(bounds, -2)
         return CutResult(bounds=bounds, note=f"equal chunks of {settings.chunk_s:g} s")
     level_db = 10 * math.log10(float(power[audible].mean()))
-    ranges, note = _silent_ranges(to_int16(audio), sample_rate_hz, (start, stop), level_db, settings)
+    ranges, note = _silent_ranges(audio, sample_rate_hz, (start, stop), level_db, settings)
     middles = np.rint(ranges.mean(axis=1) * (sample_rate_hz / 1000)).astype(np.int64)
     silences = np.unique(middles[(middles > start) & (middles < stop)])
     kept = _merged(np.concatenate(([start], silences, [stop])), floor)
@@ -128,8 +131,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
 def audible_part(audio: FloatArray, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    power = _window_power(np.ascontiguousarray(audio), window)
-    audible = np.flatnonzero(power > 10 ** (DEAD_AIR_DB / 10))
+    audible = np.flatnonzero(_power(audio, window) > 10 ** (DEAD_AIR_DB / 10))
     return _ends(audible, window, len(audio)) if len(audible) else None
 
 
@@ -142,22 +144,23 @@ def _no_chunk(note: str) -> CutResult:
 
 
 def _finite(audio: FloatArray) -> FloatArray:
-    if np.isfinite(audio).all():
+    if all(np.isfinite(part).all() for part in in_parts(audio)):
         return audio
     return np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _silent_ranges(
-    audio_int16: Int16Array,
+    audio: FloatArray,
     sample_rate_hz: int,
     audible: tuple[int, int],
     level_db: float,
     settings: CutSettings,
 ) -> tuple[IntArray, str]:
     start_ms, stop_ms = (1000 * sample / sample_rate_hz for sample in audible)
+    energy = measure_energy((to_int16(part) for part in in_parts(audio)), len(audio), sample_rate_hz)
 
     def silent_share(threshold_db: float) -> float:
-        ranges = detect_silence(audio_int16, sample_rate_hz, settings.silence_ms, threshold_db)
+        ranges = silent_ranges(energy, settings.silence_ms, threshold_db)
         within = np.clip(ranges, start_ms, stop_ms)
         return float((within[:, 1] - within[:, 0]).sum() / (stop_ms - start_ms))
 
@@ -175,8 +178,10 @@ def _silent_ranges(
             f"{settings.silence_db:g} dBFS calls {100 * asked_share:.0f} % of it silent: "
             f"cut at {threshold_db:g} dBFS, {abs(below_db):.1f} dB {side} its own level"
         )
-    detect = detect_silence_pydub if settings.cutter == "pydub" else detect_silence
-    return detect(audio_int16, sample_rate_hz, settings.silence_ms, threshold_db), note
+    if settings.cutter == "pydub":
+        samples = to_int16(audio)
+        return detect_silence_pydub(samples, sample_rate_hz, settings.silence_ms, threshold_db), note
+    return silent_ranges(energy, settings.silence_ms, threshold_db), note
 
 
 def _merged(bounds: IntArray, floor: int) -> IntArray:
@@ -222,9 +227,16 @@ def _quietest(middle: int, reach: int, power: DoubleArray, window: int) -> int:
     return (first + int(spots.argmin())) * window + half
 
 
+def _power(audio: FloatArray, window: int) -> DoubleArray:
+    """Return the mean square of each window, over all channels; the last window may be shorter."""
+    parts = in_parts(audio, window * PART_WINDOWS)
+    return np.concatenate(
+        [np.empty(0), *(_window_power(np.ascontiguousarray(part), window) for part in parts)]
+    )
+
+
 @kernel
 def _window_power(audio: FloatArray, window: int) -> DoubleArray:
-    """Return the mean square of each window, over all channels; the last window may be shorter."""
     frames, channels = audio.shape
     power = np.empty(-(-frames // window))
     for i in range(len(power)):

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from model.kernels import DoubleArray, FloatArray, IntArray
+from stream.maps import give_back
 from tools.cut import CutResult, CutSettings, audible_part, cut_song
 from tools.rhythm import Rhythm
 from tools.voice import voice_across
@@ -132,6 +133,7 @@ def _quiet_places(audio: FloatArray, sample_rate_hz: int, downbeats_s: DoubleArr
         near = np.abs(audio[first : max(0, place + reach + 1)]).sum(axis=1)
         if len(near):
             places[index] = first + int(near.argmin())
+        give_back(audio)
     return places
 
 

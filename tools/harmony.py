@@ -6,12 +6,14 @@ import librosa
 import numpy as np
 
 from model.kernels import DoubleArray, FloatArray
+from stream.maps import give_back, in_parts
 from tools.onsets import RATE_HZ
 
 CHROMA_HOP = 1_024
 CHROMA_RATE_HZ = RATE_HZ / CHROMA_HOP
 CHROMA_WINDOW = 4_096
-BLOCK_FRAMES = 1 << 13
+BLOCK_FRAMES = 1 << 11
+BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
 TUNED_S = 60.0
 """The tuning is taken from so much of the middle of a song."""
 FLAT = 0.12
@@ -30,7 +32,7 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
     """
     frames = 1 + len(mono) // CHROMA_HOP
     chroma = np.zeros((12, frames), dtype=np.float32)
-    if not np.any(mono):
+    if len(mono) < CHROMA_WINDOW or not any(part.any() for part in in_parts(mono)):
         return chroma
     middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
     with warnings.catch_warnings():
@@ -38,10 +40,10 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
         warnings.simplefilter("ignore", UserWarning)
         tuning = float(librosa.estimate_tuning(y=mono[max(0, middle - reach) : middle + reach], sr=RATE_HZ))
     for start in range(0, frames, BLOCK_FRAMES):
-        first = max(0, start - 2)
+        first = max(0, start - BLOCK_MARGIN)
         stop = min(frames, start + BLOCK_FRAMES)
         part = librosa.feature.chroma_stft(
-            y=mono[first * CHROMA_HOP : (stop + 2) * CHROMA_HOP],
+            y=mono[first * CHROMA_HOP : (stop + BLOCK_MARGIN) * CHROMA_HOP],
             sr=RATE_HZ,
             n_fft=CHROMA_WINDOW,
             hop_length=CHROMA_HOP,
@@ -49,6 +51,7 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
             norm=None,
         )
         chroma[:, start:stop] = part[:, start - first : stop - first]
+        give_back(mono)
     return chroma
 
 

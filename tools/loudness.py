@@ -9,6 +9,7 @@ import scipy.signal
 import soxr
 
 from model.kernels import DoubleArray, FloatArray
+from stream.maps import in_parts
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: nothing below it is heard as loudness."""
@@ -63,8 +64,8 @@ def integrated_lufs(audio: FloatArray, sample_rate_hz: int) -> float:
     energy = np.zeros(len(bounds))
     before = 0.0
     # In parts: in double precision a song of hours would not fit into memory.
-    for start in range(0, len(audio), FILTERED_FRAMES):
-        weighted = audio[start : start + FILTERED_FRAMES].astype(np.float64)
+    for number, part in enumerate(in_parts(audio, FILTERED_FRAMES)):
+        start, weighted = number * FILTERED_FRAMES, part.astype(np.float64)
         for index, stage in enumerate(stages):
             weighted, states[index] = scipy.signal.lfilter(
                 stage.b, stage.a, weighted, axis=0, zi=states[index]
@@ -92,16 +93,16 @@ def _gated(powers: DoubleArray) -> float:
 
 def true_peak(audio: FloatArray, sample_rate_hz: int) -> float:
     """Return the largest magnitude of `audio` `(frames, 2)`, oversampled four times (BS.1770-4, annex 2)."""
-    peak = max(float(audio.max()), -float(audio.min()))
+    peak, read = 0.0, 0
     # In blocks: a song at four times its rate would not fit into the memory of a small machine.
     stream = soxr.ResampleStream(
         sample_rate_hz, OVERSAMPLING * sample_rate_hz, audio.shape[1], dtype="float32", quality="MQ"
     )
-    for start in range(0, len(audio), PEAK_BLOCK_FRAMES):
-        stop = start + PEAK_BLOCK_FRAMES
-        block = stream.resample_chunk(audio[start:stop], last=stop >= len(audio))
-        if len(block):
-            peak = max(peak, float(block.max()), -float(block.min()))
+    for part in in_parts(audio, PEAK_BLOCK_FRAMES):
+        read += len(part)
+        for block in (part, stream.resample_chunk(part, last=read == len(audio))):
+            if len(block):
+                peak = max(peak, float(block.max()), -float(block.min()))
     return peak
 
 

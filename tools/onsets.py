@@ -7,6 +7,7 @@ import numpy as np
 import scipy.ndimage
 
 from model.kernels import DoubleArray, FloatArray
+from stream.maps import give_back, in_parts
 
 RATE_HZ = 22_050
 """Rate of the mono audio that beats are looked for in."""
@@ -28,6 +29,8 @@ ATTACK_RATE_HZ = RATE_HZ / ATTACK_STEP
 AFTER_STEPS = 10
 BEFORE_STEPS = 20
 """An attack is where 10 ms are much louder than the 20 ms before them."""
+PART_STEPS = 1 << 19
+"""Attacks are looked for in so many steps at a time, 8.7 minutes."""
 FLOOR = 1e-4
 """Of a loud moment's energy: what is below it is silence between sounds."""
 
@@ -38,10 +41,12 @@ def onset_envelope(mono: FloatArray) -> FloatArray:
     mono: `(samples,)` at `RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in the
     low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
     """
-    loud = float(np.sqrt(np.mean(np.square(mono, dtype=np.float64)))) if len(mono) else 0.0
-    reference = max(LOUD_LINE * loud * loud * ENVELOPE_WINDOW, 1e-9)
     frames = 1 + len(mono) // ENVELOPE_HOP
     flux = np.zeros((2, frames), dtype=np.float32)
+    if len(mono) < ENVELOPE_WINDOW:
+        return flux
+    energy = sum(float(np.square(part, dtype=np.float64).sum()) for part in in_parts(mono))
+    reference = max(LOUD_LINE * energy / len(mono) * ENVELOPE_WINDOW, 1e-9)
     # In blocks: the spectrogram of a song of hours would not fit into memory.
     for start in range(0, frames, BLOCK_FRAMES):
         first = max(0, start - BLOCK_MARGIN)
@@ -60,6 +65,7 @@ def onset_envelope(mono: FloatArray) -> FloatArray:
             channels=[0, LOW_MEL_BANDS, MEL_BANDS],
             center=False,
         )[:, start - first : stop - first]
+        give_back(mono)
     return np.stack([_levelled(band) for band in flux])
 
 
@@ -98,17 +104,41 @@ def find_attacks(mono: FloatArray) -> Attacks:
     The energy after an instant over that before it, in the audio and its first two differences: these lift
     high notes without the delay of a filter, so that the peak stands where the attack begins.
     """
-    rise: DoubleArray = np.zeros(len(mono) // ATTACK_STEP)
-    band = mono
-    for _ in range(3):
-        windows = band[: len(rise) * ATTACK_STEP].reshape(-1, ATTACK_STEP)
-        steps = np.einsum("ij,ij->i", windows, windows).astype(np.float64)
-        floor = FLOOR * float(np.percentile(steps, 95)) + 1e-9 if len(steps) else 0.0
-        total = np.concatenate([np.zeros(BEFORE_STEPS + 1), np.cumsum(steps)])
-        total = np.append(total, np.full(AFTER_STEPS, total[-1]))
-        here = np.arange(len(steps)) + BEFORE_STEPS
-        after = (total[here + AFTER_STEPS] - total[here]) / AFTER_STEPS
-        before = (total[here] - total[here - BEFORE_STEPS]) / BEFORE_STEPS
-        rise += np.maximum(0.0, np.log10((after + floor) / (before + floor)))
-        band = np.diff(band, prepend=band[:1])
-    return Attacks(rise=rise.astype(np.float32))
+    energy = _step_energy(mono)
+    count = energy.shape[1]
+    rise = np.empty(count, dtype=np.float32)
+    if not count:
+        return Attacks(rise=rise)
+    floors = [FLOOR * float(np.percentile(band.astype(np.float64), 95)) + 1e-9 for band in energy]
+    for start in range(0, count, PART_STEPS):
+        stop = min(count, start + PART_STEPS)
+        outside = (max(0, BEFORE_STEPS - start), max(0, stop + AFTER_STEPS - count))
+        here = np.arange(stop - start) + BEFORE_STEPS
+        sharpest: DoubleArray = np.zeros(stop - start)
+        for band, floor in zip(energy, floors, strict=True):
+            steps = np.pad(
+                band[max(0, start - BEFORE_STEPS) : stop + AFTER_STEPS].astype(np.float64), outside
+            )
+            total = np.concatenate([[0.0], np.cumsum(steps)])
+            after = (total[here + AFTER_STEPS] - total[here]) / AFTER_STEPS
+            before = (total[here] - total[here - BEFORE_STEPS]) / BEFORE_STEPS
+            sharpest += np.maximum(0.0, np.log10((after + floor) / (before + floor)))
+        rise[start:stop] = sharpest
+    return Attacks(rise=rise)
+
+
+def _step_energy(mono: FloatArray) -> FloatArray:
+    """Return `(3, steps)`: the energy of each step, in the audio and in its first two differences."""
+    count = len(mono) // ATTACK_STEP
+    energy = np.empty((3, count), dtype=np.float32)
+    for start in range(0, count, PART_STEPS):
+        stop = min(count, start + PART_STEPS)
+        # Two samples before it, for the differences.
+        first = max(0, start * ATTACK_STEP - 2)
+        band = mono[first : stop * ATTACK_STEP]
+        for difference in range(3):
+            windows = band[start * ATTACK_STEP - first :].reshape(-1, ATTACK_STEP)
+            energy[difference, start:stop] = np.einsum("ij,ij->i", windows, windows)
+            band = np.diff(band, prepend=band[:1])
+        give_back(mono)
+    return energy

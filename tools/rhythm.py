@@ -1,11 +1,14 @@
 """The rhythm and harmony of a whole song, found once and used by the cutter and for the traits of chunks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import soxr
 
 from model.kernels import DoubleArray, FloatArray
+from stream.maps import collect, in_parts
 from tools.bars import Bars, find_bars
 from tools.beats import Beats, track_beats
 from tools.harmony import chroma_frames
@@ -39,9 +42,9 @@ class Rhythm:
         return self.beats.times_s[self.bars.position == 0] if self.bars.beats_per_bar else np.empty(0)
 
 
-def find_rhythm(audio: FloatArray, sample_rate_hz: int) -> Rhythm:
-    """Return rhythm and harmony of a song, `(frames, 2)` float32."""
-    mono = soxr.resample(audio.mean(axis=1, dtype=np.float32), sample_rate_hz, RATE_HZ, quality="HQ")
+def find_rhythm(audio: FloatArray, sample_rate_hz: int, *, scratch: Path | None = None) -> Rhythm:
+    """Return rhythm and harmony of a song, `(frames, 2)` float32; scratch: as in `stream.decode.decode`."""
+    mono = collect(_mono(audio, sample_rate_hz), scratch)
     bands = onset_envelope(mono)
     attacks = find_attacks(mono)
     chroma = chroma_frames(mono)
@@ -53,3 +56,11 @@ def find_rhythm(audio: FloatArray, sample_rate_hz: int) -> Rhythm:
     if gain > OFF_MARGIN and (off.song_confidence >= CLEAR_BEAT or on.song_confidence < CLEAR_BEAT):
         on, on_bars = off, off_bars
     return Rhythm(beats=on, bars=on_bars, attacks=attacks, chroma=chroma)
+
+
+def _mono(audio: FloatArray, sample_rate_hz: int) -> Iterator[FloatArray]:
+    """Yield the middle of a song at `RATE_HZ`, part by part, `(samples,)` each."""
+    stream = soxr.ResampleStream(sample_rate_hz, RATE_HZ, 1, dtype="float32", quality="HQ")
+    for part in in_parts(audio):
+        yield stream.resample_chunk(part.mean(axis=1, dtype=np.float32))
+    yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)

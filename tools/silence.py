@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,21 +46,54 @@ def detect_silence(
     Source: pydub 0.25, `silence.py` and `AudioSegment.__getitem__`; CPython, `audioop.rms`.
     """
     _check(audio_int16, sample_rate_hz, silence_ms, silence_db, seek_step_ms)
-    length_ms = round(1000 * (len(audio_int16) / sample_rate_hz))
-    if length_ms < silence_ms:
+    energy = measure_energy([audio_int16], len(audio_int16), sample_rate_hz)
+    return silent_ranges(energy, silence_ms, silence_db, seek_step_ms)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SongEnergy:
+    """What is known of a song's energy, to look for silence of any level in it.
+
+    positions: `(ms + 1,)` int64, the frame at which each millisecond begins, as pydub counts them.
+    until: `(ms + 1,)` int64, the sum of the squares of all samples before it.
+    """
+
+    positions: IntArray
+    until: IntArray
+    channels: int
+
+
+def measure_energy(parts: Iterable[Int16Array], frames: int, sample_rate_hz: int) -> SongEnergy:
+    """Measure a song of so many frames, given in parts `(n, channels)` int16, one after the other."""
+    length_ms = round(1000 * (frames / sample_rate_hz))
+    # pydub's arithmetic in pydub's order, so that every position is truncated as there.
+    positions = (np.arange(length_ms + 1) * (sample_rate_hz / 1000.0)).astype(np.int64)
+    until = np.zeros(length_ms + 1, dtype=np.int64)
+    start, total, channels = 0, 0, 1
+    for part in parts:
+        channels = part.shape[1]
+        first, last = np.searchsorted(positions, (start, start + len(part)))
+        here = np.append(positions[first:last] - start, len(part))
+        energy = total + _energy_until(np.ascontiguousarray(part), here)
+        until[first:last], total = energy[:-1], int(energy[-1])
+        start += len(part)
+    until[positions >= start] = total
+    return SongEnergy(positions=positions, until=until, channels=channels)
+
+
+def silent_ranges(song: SongEnergy, silence_ms: int, silence_db: float, seek_step_ms: int = 1) -> IntArray:
+    """Return what `detect_silence` does, of a song whose energy is measured."""
+    last_ms = len(song.positions) - 1 - silence_ms
+    if last_ms < 0:
         return np.empty((0, 2), dtype=np.int64)
-    last_ms = length_ms - silence_ms
     starts_ms = np.arange(0, last_ms + 1, seek_step_ms, dtype=np.int64)
     if last_ms % seek_step_ms:
         starts_ms = np.append(starts_ms, last_ms)
-    # pydub's arithmetic in pydub's order, so that every position is truncated as there.
-    positions = (np.arange(length_ms + 1) * (sample_rate_hz / 1000.0)).astype(np.int64)
-    energy = _energy_until(np.ascontiguousarray(audio_int16), positions)
     stops_ms = starts_ms + silence_ms
     # A length that was rounded up to the millisecond ends past the last frame; pydub fills in zeros there,
     # which count as samples, but nothing where no frame is left to fill from: an RMS of 0 either way.
-    samples = np.maximum(positions[stops_ms] - positions[starts_ms], 1) * audio_int16.shape[1]
-    rms = np.floor(np.sqrt((energy[stops_ms] - energy[starts_ms]) / samples))
+    samples = np.maximum(song.positions[stops_ms] - song.positions[starts_ms], 1) * song.channels
+    rms = np.floor(np.sqrt((song.until[stops_ms] - song.until[starts_ms]) / samples))
     threshold = 10.0 ** (silence_db / 20.0) * FULL_SCALE
     return _joined(starts_ms[rms <= threshold], silence_ms, seek_step_ms)
 

@@ -6,6 +6,7 @@ import pyloudnorm
 import scipy.signal
 
 from model.kernels import DoubleArray, FloatArray, IntArray
+from stream.maps import give_back
 from stream.traits import ChunkTraits
 from tools.harmony import CHROMA_RATE_HZ, find_key, unit_chroma
 from tools.loudness import BLOCK_S, SILENCE_LUFS
@@ -134,6 +135,7 @@ def _loudness(
         first, last = (start, min(end, start + block)) if at_start else (max(start, end - block), end)
         lead = min(settling, first)
         weighted = audio[first - lead : last].astype(np.float64)
+        give_back(audio)
         for stage in filters:
             weighted = stage.passband_gain * scipy.signal.lfilter(stage.b, stage.a, weighted, axis=0)
         power = float(np.mean(np.square(weighted[lead:]), axis=0).sum())

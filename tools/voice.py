@@ -7,6 +7,7 @@ loud band is missed.
 import numpy as np
 
 from model.kernels import DoubleArray, FloatArray
+from stream.maps import give_back
 
 REACH_S = 0.2
 """Looked at on both sides of the instant."""
@@ -28,9 +29,11 @@ def voice_across(audio: FloatArray, sample_rate_hz: int, instants: DoubleArray) 
     audio: `(frames, 2)` float32. The product of how much of the stretch has a pitch without a leap, how
     much that pitch moves, and how far the band of speech lies in the middle of the image.
     """
-    return np.array(
-        [_voice(audio, sample_rate_hz, int(instant)) for instant in instants], dtype=np.float32
-    ).reshape(len(instants))
+    likely = np.empty(len(instants), dtype=np.float32)
+    for index, instant in enumerate(instants.tolist()):
+        likely[index] = _voice(audio, sample_rate_hz, int(instant))
+        give_back(audio)
+    return likely
 
 
 def _voice(audio: FloatArray, rate_hz: int, instant: int) -> float:
