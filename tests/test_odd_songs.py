@@ -8,12 +8,22 @@ import numpy as np
 import pytest
 import soundfile
 
+import stream.decode
+import stream.maps
 from model.contract import carried_model
 from model.kernels import DoubleArray, FloatArray
 from stream.levels import CEILING
 from stream.pool import Pool, open_pool
 from tests.commands import run_apart, run_here
-from tests.odd_songs import FIVE_BEATS_S, ODD_SONGS, ORDINARY_SONGS, RATE_HZ, TEMPO_BEATS_S, silence
+from tests.odd_songs import (
+    FIVE_BEATS_S,
+    ODD_SONGS,
+    ORDINARY_SONGS,
+    RATE_HZ,
+    TEMPO_BEATS_S,
+    silence,
+    write_long,
+)
 from tools.build import BuildSettings, build_pool
 from tools.cut import CutSettings
 from tools.cut_beat import BEFORE_ONSET_S
@@ -141,17 +151,40 @@ def test_joins_lead_into_it_and_out_of_it(
     out, log = tmp_path / "out.wav", tmp_path / "log.jsonl"
     words = ("--seconds", "240", "--seed", "1", "--log", log, "--quiet")
     assert run_here("render", folder, out, *words) == 0
+    check_stream(out, log, f"{name}.flac", seconds=240)
+
+
+def check_stream(out: Path, log: Path, file: str, *, seconds: int) -> None:
+    """It is whole, below the ceiling, without a gap, and has joins from other songs to `file` and back."""
     audio = soundfile.read(out, dtype="float32")[0]
-    assert audio.shape == (240 * RATE_HZ, 2)
+    assert audio.shape == (seconds * RATE_HZ, 2)
     assert np.isfinite(audio).all()
     assert np.abs(audio).max() <= CEILING * 1.001
     peaks = np.abs(audio[: len(audio) // GAP_FRAMES * GAP_FRAMES]).max(axis=1).reshape(-1, GAP_FRAMES)
     assert peaks.max(axis=1).min() > 1e-3
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     moves = [(line["from"]["song"], line["to"]["song"]) for line in lines if line["from"]]
-    file = f"{name}.flac"
     assert any(before != file and after == file for before, after in moves)
     assert any(before == file and after != file for before, after in moves)
+
+
+def test_a_song_of_hours(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three minutes here, that count as many; benchmarks/bench_long_song.py has one of three hours."""
+    for module in (stream.maps, stream.decode):
+        monkeypatch.setattr(module, "LONG_FRAMES", 60 * RATE_HZ)
+    long = tmp_path / "long.mp3"
+    frames = write_long(long, 3 / 60, bpm=126.0)
+    folder, out, log = tmp_path / "pool", tmp_path / "out.wav", tmp_path / "log.jsonl"
+    songs = [long, *(music / f"{name}.flac" for name in ORDINARY_SONGS)]
+    assert run_here("pool", "build", *songs, "--out", folder, "--jobs", "1", "--quiet") == 0
+    pool = open_pool(folder)
+    assert pool.songs[0].frames == pytest.approx(frames, abs=3_000)
+    assert "on the beat; 126." in pool.songs[0].cut
+    chunks = chunks_of(pool, "long")
+    assert [start for start, _ in chunks[1:]] == [end for _, end in chunks[:-1]]
+    assert (chunks[-1][1] - chunks[0][0]) / RATE_HZ == pytest.approx(180.0, abs=0.1)
+    assert run_here("render", folder, out, "--seconds", "300", "--seed", "1", "--log", log, "--quiet") == 0
+    check_stream(out, log, "long.mp3", seconds=300)
 
 
 @pytest.mark.parametrize("name", ODD_SONGS)
