@@ -26,6 +26,8 @@ TERMS = (
     "before",
     "next_bands",
     "before_bands",
+    "rhythm",
+    "tone",
 )
 """The terms of a pair of chunks, in the order of the columns of `Costs.terms`."""
 CACHED_CHUNKS = 65_536
@@ -41,7 +43,11 @@ _WIDTH = _CHROMA + PITCH_CLASSES
 
 @dataclass(frozen=True, kw_only=True)
 class CostWeights:
-    """How much each thing counts, in log-odds; all at least 0, and 0 leaves it out."""
+    """How much each thing counts, in log-odds; all at least 0, and 0 leaves it out.
+
+    Rhythm and tone outweigh the rest because detectors hear them first where two songs meet; what these hear
+    of level, chroma and likeness to the real neighbours is little (docs/joins.md).
+    """
 
     tempo: float = 0.8
     """For each percent of difference beyond `tempo_free_percent`."""
@@ -57,22 +63,26 @@ class CostWeights:
     """For each step on the circle of fifths beyond the first."""
     chroma: float = 1.5
     """For pitch classes that have nothing in common."""
-    level: float = 0.25
+    level: float = 0.1
     """For each LU between the start and what really follows, beyond the first; half of it for each dB between
     the two chunks as a whole, and by which A ends quieter than it is, beyond `level_free_db`."""
     level_free_db: float = 3.0
     level_most: float = 5.0
     voice: float = 1.5
     """For a voice that is cut, at either side."""
-    next: float = 4.0
+    next: float = 1.0
     """For a start whose embedding has nothing in common with what really follows."""
-    before: float = 2.0
+    before: float = 0.5
     """For an end whose embedding has nothing in common with what really precedes."""
-    next_bands: float = 0.12
+    next_bands: float = 0.03
     """For each dB of difference, over the bands, between the start and what really follows."""
-    before_bands: float = 0.06
+    before_bands: float = 0.02
     """For each dB of difference, over the bands, between the end and what really precedes."""
     bands_most: float = 3.0
+    rhythm: float = 5.5
+    """For a rhythm that has nothing in common with the one before; twice that for its opposite."""
+    tone: float = 0.25
+    """For each dB of difference, over the bands of `model.texture`, between the end and the start."""
     hub: float = 0.5
     """For each log-odd by which a chunk is liked by all chunks more than others are (`stream.hubs`)."""
     liked: float = 2.0
@@ -109,6 +119,8 @@ _KERNEL_WEIGHTS = (
     "before_bands",
     "bands_most",
     "level_free_db",
+    "rhythm",
+    "tone",
 )
 
 
@@ -145,13 +157,15 @@ class Costs:
         song = generation.index.song
         previous = np.maximum(rows - 1, 0)
         has_previous = (rows > 0) & (song[previous] == song[rows])
-        likeness = np.zeros((len(rows), 4), dtype=np.float32)
+        likeness = np.zeros((len(rows), 6), dtype=np.float32)
         for kind, measure in enumerate(self._likeness):
             column = 2 if kind == 0 else 0
             if successor != NO_SUCCESSOR:
                 likeness[:, column] = measure.starts(successor, rows, everything)
             before = measure.ends(exit_row, previous, everything)
             likeness[:, column + 1] = np.where(has_previous, before, np.float32(0.0))
+        if generation.textures is not None:
+            likeness[:, 4:] = generation.textures.distances(exit_row, rows)
         return _terms(end, following, successor != NO_SUCCESSOR, starts, likeness, self._weights)
 
     def _start_sides(self, rows: IntArray) -> FloatArray:
@@ -266,12 +280,12 @@ def _terms(
     weights: FloatArray,
 ) -> FloatArray:
     count = len(starts)
-    result = np.zeros((count, 10), dtype=np.float32)
+    result = np.zeros((count, 12), dtype=np.float32)
     w_tempo, tempo_free, tempo_most, w_octave = weights[0], weights[1], weights[2], weights[3]
     w_beatless, w_bar, w_key, w_chroma = weights[4], weights[5], weights[6], weights[7]
     w_level, level_most, w_voice, w_next = weights[8], weights[9], weights[10], weights[11]
     w_before, w_next_bands, w_before_bands, bands_most = weights[12], weights[13], weights[14], weights[15]
-    level_free_db = weights[16]
+    level_free_db, w_rhythm, w_tone = weights[16], weights[17], weights[18]
     for row in range(count):
         start = starts[row]
         beat = min(end[_BEAT], start[_BEAT])
@@ -317,4 +331,6 @@ def _terms(
         result[row, 7] = w_before * likeness[row, 1]
         result[row, 8] = -min(bands_most, -w_next_bands * likeness[row, 2])
         result[row, 9] = -min(bands_most, -w_before_bands * likeness[row, 3])
+        result[row, 10] = -w_rhythm * likeness[row, 4]
+        result[row, 11] = -w_tone * likeness[row, 5]
     return result

@@ -8,6 +8,8 @@ import numpy as np
 
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
+from model.texture import Textures
+from stream.derived import pool_textures
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
 from stream.pool import ChunkKey, Pool, Song, open_pool
@@ -34,6 +36,8 @@ class Generation:
 
     embeddings: EmbeddingIndex | None = None
     """Of the model, where it works on embeddings."""
+    textures: Textures | None = None
+    """None where nothing is weighed, or the pool keeps no spectra."""
 
     @cached_property
     def _songs(self) -> dict[str, int]:
@@ -136,12 +140,16 @@ def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: i
         raise PoolError(f"{folder} holds a single chunk and a stream needs two; add music, or cut it shorter")
     scorer: Scorer | None = None
     embeddings: EmbeddingIndex | None = None
+    textures: Textures | None = None
     if scoring.model is None:
         index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
     else:
         scorer, index, embeddings = _open_scorer(scoring.model, pool, scoring)
+        textures = None if pool.spectra is None else pool_textures(pool)
     reader = SpanReader(pool, engine_rate_hz)
-    return Generation(pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings)
+    return Generation(
+        pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings, textures=textures
+    )
 
 
 def _open_scorer(

@@ -8,12 +8,13 @@ from model.contract import ModelContract, load_contract
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.second_stage import load_second_stage
+from stream.derived import pool_sides
 from stream.embeddings import pool_embeddings
 from stream.index import EdgeIndex
 from stream.pool import Pool
 from stream.precomputed import MatrixScorer, matrix_path, open_matrix
 from stream.scorer import Scorer
-from stream.seam_scorer import SeamScorer, pool_sides
+from stream.seam_scorer import SeamScorer
 from stream.split_scorer import SplitScorer
 from stream.tower_scorer import TowerScorer
 

@@ -1,19 +1,11 @@
 """Scores of approach `tower` with its second stage: embeddings find, seam distances tell what goes on."""
 
-import logging
-from pathlib import Path
-
 import numpy as np
 
-from model.errors import PoolError
-from model.files import beside
-from model.kernels import FloatArray, HalfArray, IntArray
-from model.seam import SEAM_VALUES, SEAM_VERSION, SeamSides, seam_sides
+from model.kernels import FloatArray, IntArray
+from model.seam import SeamSides
 from model.second_stage import SecondStage
-from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
-
-log = logging.getLogger(__name__)
 
 SHORT_LIST = 4_096
 """Of more candidates than this, those whose embeddings fit best go through the second stage; others get 0."""
@@ -58,42 +50,3 @@ class SeamScorer:
 
     def cancel(self) -> None:
         """Do nothing: no score takes long."""
-
-
-def pool_sides(pool: Pool, *, apart_s: float = 0.0) -> SeamSides:
-    """Return what is compared of a pool's chunks: mapped where an earlier call left it.
-
-    Else it is computed and left there, or kept in memory where nothing may be written. `PoolError` when the
-    pool has no spectra.
-    """
-    if pool.spectra is None:
-        raise PoolError(
-            f"{pool.folder} keeps no spectra; run `endlos pool build` again, or use another model"
-        )
-    return sides_of(generation_folder(pool.folder, pool.generation), pool.spectra, apart_s=apart_s)
-
-
-def sides_of(home: Path, spectra: HalfArray, *, apart_s: float = 0.0) -> SeamSides:
-    """Return what is compared of the chunks of a generation in the folder `home`, as `pool_sides` does."""
-    path = home / f"seam-{SEAM_VERSION}-{round(apart_s * 1000)}.npy"
-    expected = (2, len(spectra), SEAM_VALUES)
-    try:
-        sides = np.load(path, mmap_mode="r", allow_pickle=False)
-        if sides.shape == expected and sides.dtype == np.int16:
-            return SeamSides(ends=sides[0], starts=sides[1])
-        log.warning("%s is of other chunks and is made again", path)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, EOFError) as error:
-        log.warning("%s cannot be read (%s) and is made again", path, error)
-    made = seam_sides(spectra, apart_s=apart_s)
-    _keep(np.stack([made.ends, made.starts]), path)
-    return made
-
-
-def _keep(sides: np.ndarray[tuple[int, ...], np.dtype[np.int16]], path: Path) -> None:
-    try:
-        with beside(path) as part, part.open("wb") as file:
-            np.save(file, sides, allow_pickle=False)
-    except OSError as error:
-        log.info("%s is not kept: %s", path, error)

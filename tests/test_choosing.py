@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.bench_planning import made_up
 from model.errors import PoolError
+from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.texture import Textures, textures
 from stream.costs import TERMS, Costs, CostWeights
 from stream.course import Course
 from stream.coverage import GRACE_PLAYS, MOST_SHARES, coverage, entries
@@ -112,6 +114,22 @@ def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generati
     precedes = cosine(embeddings.predecessors, 2, 19) - 1.0
     assert other["next"] == pytest.approx(weights.next * follows, rel=1e-3)
     assert other["before"] == pytest.approx(weights.before * precedes, rel=1e-3)
+
+
+def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
+    count = len(generation.index)
+    rng = np.random.default_rng(5)
+    spectra = rng.normal(-30.0, 5.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float32)
+    spectra[9, 0] = spectra[2, 1]
+    ends, starts = textures(spectra)
+    known = replace(generation, textures=Textures(ends=ends, starts=starts))
+    alike, other = terms_of(known, 2, 9), terms_of(known, 2, 10)
+    assert alike["rhythm"] == pytest.approx(0.0, abs=1e-3) and other["rhythm"] < -1.0
+    distances = known.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]
+    weights = CostWeights()
+    assert other["rhythm"] == pytest.approx(-weights.rhythm * distances[0], rel=1e-5)
+    assert other["tone"] == pytest.approx(-weights.tone * distances[1], rel=1e-5)
+    assert terms_of(generation, 2, 10)["rhythm"] == 0.0
 
 
 def test_terms_of_some_are_those_of_all(generation: Generation) -> None:

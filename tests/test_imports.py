@@ -16,6 +16,7 @@ SHARED_MODEL_MODULES = {
     "model.features",
     "model.spectral",
     "model.seam",
+    "model.texture",
     "model.second_stage",
     "model.kernels",
     "model.errors",

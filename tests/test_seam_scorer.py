@@ -18,9 +18,10 @@ from model.second_stage import (
 )
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream import seam_scorer
+from stream.derived import pool_sides
 from stream.pool import Pool, generation_folder
 from stream.scorers import open_scorer
-from stream.seam_scorer import SeamScorer, pool_sides
+from stream.seam_scorer import SeamScorer
 from stream.shortlist import EmbeddingIndex
 from tests.models import write_tiny_towers
 from tests.pools import make_pool, noise_song

@@ -18,6 +18,8 @@ from model.contract import carried_model, load_contract
 from model.kernels import IntArray
 from model.seam import SeamSides
 from model.second_stage import load_second_stage
+from model.texture import Textures
+from stream.derived import pool_sides, pool_textures
 from stream.embeddings import pool_embeddings
 from stream.generation import Generation
 from stream.guard import GuardedScorer
@@ -26,7 +28,7 @@ from stream.planner import Planner, PlannerSettings
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
-from stream.seam_scorer import SeamScorer, pool_sides
+from stream.seam_scorer import SeamScorer
 from stream.spans import SpanReader
 from stream.split_scorer import SplitScorer
 from stream.tower_scorer import TowerScorer
@@ -61,6 +63,8 @@ class Approach:
     open: Callable[[Pool], tuple[Scorer, EdgeIndex]]
     p99_at_most_ms: float | None
     repeats: int
+    textures: Callable[[int], Textures] | None = None
+    """Those of so many chunks."""
     rungs: bool = False
     """Whether the rungs below a full score are measured beside it: known rows, and spectral distance."""
     phrases: bool = False
@@ -107,10 +111,12 @@ def carried_binary(settings: BenchSettings) -> Approach:
 
 
 def _towers(model: Path, settings: BenchSettings) -> Approach:
+    pool = open_pool(settings.pool)
     return Approach(
         name=f"model {model.name}",
         edge_samples=load_contract(model).edge_samples,
-        open=partial(_open_towers, model, open_pool(settings.pool)),
+        open=partial(_open_towers, model, pool),
+        textures=partial(_textures, pool),
         p99_at_most_ms=settings.budgets.embedded_p99_ms,
         repeats=settings.repeats(1000, 8),
         phrases=True,
@@ -132,6 +138,12 @@ def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, E
     sides = pool_sides(pool)
     repeated_sides = SeamSides(ends=sides.ends[rows], starts=sides.starts[rows])
     return SeamScorer(repeated, repeated_sides, stage), index
+
+
+def _textures(pool: Pool, chunks: int) -> Textures:
+    """Return the pool's textures, repeated as its chunks are."""
+    rows, known = np.arange(chunks) % len(pool), pool_textures(pool)
+    return Textures(ends=known.ends[rows], starts=known.starts[rows])
 
 
 def _binary(model: Path, settings: BenchSettings) -> Approach:
@@ -165,7 +177,12 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     guarded = GuardedScorer(scorer, lambda: approach.open(pool)[0])
     embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
     generation = Generation(
-        pool=pool, index=index, scorer=guarded, reader=SpanReader(pool), embeddings=embeddings
+        pool=pool,
+        index=index,
+        scorer=guarded,
+        reader=SpanReader(pool),
+        embeddings=embeddings,
+        textures=approach.textures(len(pool)) if approach.textures else None,
     )
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None

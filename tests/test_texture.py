@@ -1,0 +1,64 @@
+"""Textures: rhythms are compared by their period, tones by their bands, levels not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.kernels import FloatArray
+from model.spectral import MEL_BANDS, SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_HOP_S
+from model.texture import DISTANCES, REACH_FRAMES, TEXTURE_VALUES, Textures, textures
+from stream.derived import textures_of
+
+
+def struck(period_s: float, phase: int = 0, tone_db: float = 0.0) -> FloatArray:
+    """One side of a chunk: every band struck at a period and dying away, the upper half of them louder."""
+    frames = (np.arange(SPECTRUM_FRAMES) + phase) % round(period_s / SPECTRUM_HOP_S)
+    bands = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), -30.0) - 1.5 * frames[:, None]
+    bands[:, MEL_BANDS // 2 : MEL_BANDS] += tone_db
+    return bands.astype(np.float32)
+
+
+def of_sides(*sides: FloatArray) -> Textures:
+    """Textures of chunks that sound the same at both ends."""
+    ends, starts = textures(np.stack([np.stack([side, side]) for side in sides]))
+    return Textures(ends=ends, starts=starts)
+
+
+def test_the_same_rhythm_is_near_whatever_its_phase_and_level() -> None:
+    same, later, softer = struck(0.5), struck(0.5, phase=7), struck(0.5) - 9.0
+    third, tone = struck(0.37), struck(0.5, tone_db=8.0)
+    found = of_sides(same, later, softer, third, tone).distances(0)
+    assert found.shape == (5, len(DISTANCES)) and found.dtype == np.float32
+    rhythm, apart_db = found.T
+    assert rhythm[[0, 1, 2, 4]] == pytest.approx(0.0, abs=0.05)
+    assert rhythm[3] > 0.5
+    # 8 dB in half of the bands are 4 dB about the mean.
+    assert apart_db[[0, 2]] == pytest.approx(0.0, abs=1e-4) and apart_db[4] == pytest.approx(4.0, abs=0.05)
+
+
+def test_tones_are_those_next_to_the_cut() -> None:
+    side, far = struck(0.5), struck(0.5)
+    far[REACH_FRAMES:] += 20.0 * np.sin(np.arange(SPECTRUM_BINS))
+    ends, starts = textures(np.stack([np.stack([side, side]), np.stack([far, far[::-1]])]))
+    assert Textures(ends=ends, starts=starts).distances(0, np.array([1]))[0, 1] == pytest.approx(
+        0.0, abs=1e-4
+    )
+    assert ends.shape == (2, TEXTURE_VALUES)
+
+
+def test_silence_has_no_rhythm() -> None:
+    silent = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), -120.0, dtype=np.float32)
+    found = of_sides(silent, struck(0.5)).distances(0)
+    assert found[:, 0].tolist() == [1.0, 1.0] and np.isfinite(found).all()
+
+
+def test_some_are_those_of_all_and_are_kept_beside_their_generation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    spectra = rng.normal(-40.0, 8.0, (6, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16)
+    made, kept = textures_of(tmp_path, spectra), textures_of(tmp_path, spectra)
+    np.testing.assert_array_equal(made.ends, kept.ends)
+    assert isinstance(kept.starts.base, np.memmap)
+    np.testing.assert_allclose(kept.distances(3, np.array([5, 1])), kept.distances(3)[[5, 1]], rtol=1e-6)
+    changed = textures_of(tmp_path, spectra[:4])
+    assert len(changed.ends) == 4
