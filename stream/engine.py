@@ -33,7 +33,7 @@ class EngineSettings:
     model: Path | None = None
     """Model folder; None takes the one that the package carries."""
     engine_rate_hz: int = 44_100
-    fade_s: float = 0.5
+    fade_s: float = 1.5
     """The longest crossfade at a join; how long each is comes from the audio."""
     target_lufs: float | None = -16.0
     """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""

@@ -1,5 +1,6 @@
 """Where a join fades, how long, and how unevenly: chosen from what both songs do around it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,11 @@ from model.kernels import DoubleArray, IntArray, kernel
 from stream.levels import LOUDNESS_OFFSET_DB, loudness_lufs
 from stream.seam import HOP_FRAMES, Seam
 
-HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
-"""Half a fade is one of these: what comes before its middle and what comes after it need not be alike."""
+SPLICE_HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
+"""Half a fade within a song is one of these: what comes before its middle and after it need not be alike."""
+BLEND_HALVES_S = (0.75,)
+"""Half a fade between two songs. However well a short one is made, another sound goes on from then on, and
+that is what is heard of it (docs/joins.md): two songs need time to become one another."""
 WORST_RATIO = 4.5
 """Of both halves of a fade."""
 PLACES_S = 0.090
@@ -66,17 +70,26 @@ class Limits:
         return beyond if self.earliest_frames is None else max(beyond, self.earliest_frames)
 
 
-def choose_fade(a: Seam, b: Seam, shift_frames: int, match_db: float, limits: Limits, rate_hz: int) -> Fade:
-    """Return the fade that costs least; an even one near B's start where there is room for none.
+def choose_fade(
+    a: Seam,
+    b: Seam,
+    shift_frames: int,
+    match_db: float,
+    limits: Limits,
+    rate_hz: int,
+    halves_s: Sequence[float] = SPLICE_HALVES_S,
+) -> Fade:
+    """Return the fade that costs least; the longest even one near B's start where there is room for none.
 
     a: around A's cut. b: around B's start, to be moved by `shift_frames` and made louder by `match_db`.
+    halves_s: how long either half may be.
 
     A fade is judged by what would be heard of it, in dB: a level that leaves what is around it (`level`);
     attacks of one song that are heard in part, while the other has none (`attack`); a change of sound
     faster than the songs' own and hidden by no attack (`cut`); two songs that sound together and do not
     agree (`clash`); and a middle away from B's start (`away`).
     """
-    fades = _candidates(shift_frames, limits, rate_hz)
+    fades = _candidates(shift_frames, limits, rate_hz, halves_s)
     if not len(fades):
         return _even_fade(shift_frames, limits)
     costs = _costs(a, b, shift_frames, match_db, fades, rate_hz)
@@ -98,9 +111,9 @@ def _even_fade(shift_frames: int, limits: Limits) -> Fade:
     return Fade(middle_frames=middle, before_frames=half, after_frames=half, costs_db={})
 
 
-def _candidates(shift_frames: int, limits: Limits, rate_hz: int) -> IntArray:
+def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Sequence[float]) -> IntArray:
     """Return `(n, 3)`: middle against A's cut, and both halves, in frames."""
-    halves = np.array([round(half_s * rate_hz) for half_s in HALVES_S], dtype=np.int64)
+    halves = np.array([round(half_s * rate_hz) for half_s in halves_s], dtype=np.int64)
     step = PLACE_STEP_HOPS * HOP_FRAMES
     steps = round(PLACES_S * rate_hz) // step
     places = shift_frames + step * np.arange(-steps, steps + 1, dtype=np.int64)

@@ -13,7 +13,7 @@ from model.kernels import FloatArray
 from stream.align import find_shift
 from stream.beats import beat_fit
 from stream.crossfade import correlation
-from stream.fades import PLACES_S, Limits, choose_fade
+from stream.fades import BLEND_HALVES_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.generation import Chunk
 from stream.levels import Release, loudness_lufs, song_gain
 from stream.limiter import Limiter
@@ -21,12 +21,11 @@ from stream.planner import Step
 from stream.pool import ChunkKey
 from stream.seam import HOP_FRAMES, Seam, analyse
 
-REACH_FRAMES = 288 * HOP_FRAMES
+REACH_FRAMES = 432 * HOP_FRAMES
 """So much of both songs is looked at, on either side of the seam."""
 LONGEST_SHIFT_S = 0.3
 FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""
-LONGEST_HALF_S = 0.4
 LEVEL_S = 0.7
 """Levels are matched over this much before A's cut and after B's start."""
 LARGEST_MATCH_DB = 6.0
@@ -117,7 +116,7 @@ class JoinPlanner:
         self._rate_hz = engine_rate_hz
         self._longest_frames = round(longest_fade_s * engine_rate_hz)
         self._target_lufs = target_lufs
-        half_s = min(longest_fade_s, LONGEST_HALF_S)
+        half_s = min(longest_fade_s, max(BLEND_HALVES_S))
         self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * engine_rate_hz)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[ChunkKey, ChunkKey], JoinPlan] = OrderedDict()
@@ -179,7 +178,10 @@ class JoinPlanner:
             after_start_frames=(b_stop - b_start) // 2,
             earliest_frames=None if jump_frame is None else jump_frame - cut,
         )
-        fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz)
+        # Whoever asked for another song waits for it.
+        blended = before.key[0] != chunk.key[0] and jump_frame is None
+        halves_s = BLEND_HALVES_S if blended else SPLICE_HALVES_S
+        fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz, halves_s)
         plan = JoinPlan(
             leave_frame=cut + fade.middle_frames,
             enter_frame=b_start + fade.middle_frames - shift.frames,

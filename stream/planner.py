@@ -41,7 +41,7 @@ class PlannerSettings:
     """The same where it is not, in seconds."""
     max_phrase_s: float = 40.0
     """A song goes on naturally for at most this long, in seconds."""
-    other_songs: float = 0.4
+    other_songs: float = 0.34
     """Share of the joins that lead to another song, over a while."""
     joins_ahead: int = 3
     """So many joins beyond the next one are looked ahead; 0 looks at the next one alone."""

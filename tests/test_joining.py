@@ -95,6 +95,19 @@ def test_a_plan_is_the_same_prepared_or_not_and_survives_the_log(generation: Gen
         JoinPlan.from_json({"leave_frame": 1})
 
 
+def test_songs_are_blended_and_one_song_is_spliced(generation: Generation) -> None:
+    second = int(np.searchsorted(generation.pool.chunk_song, 1)) + 3
+    across, within = (
+        planner(1.5).plan(step(generation, 2, b), generation.chunk(2), Release(), None) for b in (second, 5)
+    )
+    assert across.fade_frames > 0.75 * RATE_HZ > within.fade_frames
+    chunk = generation.reader.chunk_span(2)
+    assert across.before_frames <= (chunk[1] - chunk[0]) // 2 + abs(across.leave_frame - chunk[1])
+    # As long as it may be, where that is less.
+    short = planner(0.3).plan(step(generation, 2, second), generation.chunk(2), Release(), None)
+    assert short.fade_frames == pytest.approx(0.3 * RATE_HZ, abs=2)
+
+
 def test_a_join_at_once_begins_at_once(generation: Generation) -> None:
     at = round(4.111 * RATE_HZ)
     for b in (9, 12, 14):

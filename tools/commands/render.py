@@ -42,7 +42,7 @@ def render(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
-    other_songs: OtherSongs = 0.4,
+    other_songs: OtherSongs = 0.34,
     min_phrase_bars: MinPhraseBars = 8,
     min_phrase_s: MinPhraseS = 6.0,
     max_phrase_s: MaxPhraseS = 40.0,
@@ -52,7 +52,7 @@ def render(
         int | None,
         typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
     ] = None,
-    fade_s: FadeS = 0.5,
+    fade_s: FadeS = 1.5,
     loudness_lufs: LoudnessLufs = -16.0,
     keep_loudness: Annotated[
         bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")
