@@ -19,7 +19,10 @@ SHORTEST_LAG, LONGEST_LAG = 4, 60
 SMOOTHED_FRAMES = 15
 REACH_FRAMES = 64
 """A tone is that of the 1.5 s next to the cut."""
+LEAST_ATTACK_DB = 0.6
+"""Attacks that vary less than this are none: noise has 0.5, quiet strings 0.7, drums 1 to 5."""
 FLOOR_DB = -80.0
+"""What is softer than this is not heard."""
 
 _RHYTHM = LONGEST_LAG - SHORTEST_LAG
 TEXTURE_VALUES = _RHYTHM + MEL_BANDS
@@ -36,9 +39,12 @@ class Textures:
     def distances(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n, 2)` float32 of the end of one against starts (rows; all N when None), see `DISTANCES`.
 
-        rhythm: 1 - the correlation of both, 0 to 2. tone: mean difference of the bands in dB.
+        rhythm: 1 - the correlation of both, 0 to 2; 0 where neither side has one, 1 where one has. tone: mean
+        difference of the bands in dB. `IndexError` for rows that are not there.
         """
         rows = np.arange(len(self.starts)) if candidates is None else candidates
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.starts):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self.starts)} chunks")
         found = np.empty((len(rows), len(DISTANCES)), dtype=np.float32)
         _compare(self.ends[reference], self.starts, rows, found)
         return found
@@ -53,37 +59,54 @@ def textures(spectra: npt.NDArray[np.floating]) -> FloatArray:
     found = np.empty((2, len(spectra), TEXTURE_VALUES), dtype=np.float32)
     for row in range(len(spectra)):
         head, tail = np.maximum(np.asarray(spectra[row, :, :, :MEL_BANDS], dtype=np.float32), FLOOR_DB)
-        found[0, row] = _texture(tail, tail[-REACH_FRAMES:])
-        found[1, row] = _texture(head, head[:REACH_FRAMES])
+        tail, head = tail[_first_heard(tail) :], head[: len(head) - _first_heard(head[::-1])]
+        found[0, row] = np.concatenate([_rhythm(tail), _tone(tail[-REACH_FRAMES:])])
+        found[1, row] = np.concatenate([_rhythm(head), _tone(head[:REACH_FRAMES])])
     return found
 
 
-def _texture(mel: FloatArray, near: FloatArray) -> FloatArray:
-    tone = near.mean(axis=0)
-    # How loud a song is is not its tone.
-    return np.concatenate([_rhythm(mel), tone - tone.mean()])
+def _first_heard(mel: FloatArray) -> int:
+    """Return how many frames come before the first that is heard: those that a short chunk does not have."""
+    heard = mel.max(axis=1) > FLOOR_DB
+    return int(heard.argmax()) if heard.any() else len(mel) - 1
+
+
+def _tone(mel: FloatArray) -> FloatArray:
+    """Return `(MEL_BANDS,)`: each band against their mean, as how loud a song is is not its tone."""
+    tone = mel.mean(axis=0)
+    found: FloatArray = tone - tone.mean()
+    return found
 
 
 def _rhythm(mel: FloatArray) -> FloatArray:
     """Return how the attacks recur, `(_RHYTHM,)` of mean 0 and length 1; zeros where there are none."""
+    rhythm = np.zeros(_RHYTHM, dtype=np.float32)
+    if len(mel) <= LONGEST_LAG + 1:
+        return rhythm
     rise = np.maximum(np.diff(mel, axis=0), 0.0).mean(axis=1)
     attacks = np.maximum(rise - np.convolve(rise, np.ones(SMOOTHED_FRAMES) / SMOOTHED_FRAMES, "same"), 0.0)
+    if attacks.std() < LEAST_ATTACK_DB:
+        return rhythm
     attacks -= attacks.mean()
     recurring = np.correlate(attacks, attacks, "full")[len(attacks) - 1 :][SHORTEST_LAG:LONGEST_LAG]
     recurring = recurring - recurring.mean()
-    length = float(np.sqrt(np.square(recurring).sum()))
-    return (recurring / length if length > 1e-6 else np.zeros(_RHYTHM)).astype(np.float32)
+    rhythm[:] = recurring / np.sqrt(np.square(recurring).sum())
+    return rhythm
 
 
 @kernel
 def _compare(end: FloatArray, starts: FloatArray, rows: IntArray, found: FloatArray) -> None:
+    has_rhythm = False
+    for value in range(_RHYTHM):
+        has_rhythm = has_rhythm or end[value] != 0.0
     for place in range(len(rows)):
         start = starts[rows[place]]
-        common = np.float32(0.0)
+        common, own = np.float32(0.0), np.float32(0.0)
         for value in range(_RHYTHM):
             common += end[value] * start[value]
+            own += start[value] * start[value]
         apart_db = np.float32(0.0)
         for band in range(_RHYTHM, _RHYTHM + MEL_BANDS):
             apart_db += abs(end[band] - start[band])
-        found[place, 0] = np.float32(1.0) - common
+        found[place, 0] = np.float32(1.0) - common if has_rhythm or own > 0.0 else np.float32(0.0)
         found[place, 1] = apart_db / np.float32(MEL_BANDS)

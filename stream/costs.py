@@ -30,6 +30,7 @@ TERMS = (
     "tone",
 )
 """The terms of a pair of chunks, in the order of the columns of `Costs.terms`."""
+_TERMS = len(TERMS)
 CACHED_CHUNKS = 65_536
 """What a larger pool knows of its chunks is gathered for each shortlist anew."""
 UNHEARD_LUFS = -69.0
@@ -90,6 +91,8 @@ class CostWeights:
     coverage: float = 1.0
     """For each factor e by which a phrase was played more often than the mean."""
     coverage_most: float = 3.0
+    due: float = 2.0
+    """For each time that a phrase was played less often than the mean, but for the first; without bound."""
 
     def as_array(self) -> FloatArray:
         """Return the weights of pairs in the order in which the kernel takes them."""
@@ -280,7 +283,7 @@ def _terms(
     weights: FloatArray,
 ) -> FloatArray:
     count = len(starts)
-    result = np.zeros((count, 12), dtype=np.float32)
+    result = np.zeros((count, _TERMS), dtype=np.float32)
     w_tempo, tempo_free, tempo_most, w_octave = weights[0], weights[1], weights[2], weights[3]
     w_beatless, w_bar, w_key, w_chroma = weights[4], weights[5], weights[6], weights[7]
     w_level, level_most, w_voice, w_next = weights[8], weights[9], weights[10], weights[11]

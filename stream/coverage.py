@@ -51,13 +51,15 @@ def entries(course: Course, phrases: Phrases, banned: BoolArray, *, window: int,
     return Entries(blocked=blocked, allowed=allowed, reasons=(reason,))
 
 
-def coverage(course: Course, phrases: Phrases, weight: float, most: float) -> FloatArray:
+def coverage(course: Course, phrases: Phrases, weight: float, most: float, due: float) -> FloatArray:
     """Return `(N,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
 
-    Counted is what is played at least when it begins there; `weight` for each factor e, at most `most`.
+    Counted is what is played at least when it begins there; `weight` for each factor e, at most `most`. On
+    top of that `due` for each time that it was played less often than the mean, but for the first: without
+    bound, so that whatever speaks against a song, it comes round.
     """
     mean = course.steps / len(course.plays)
-    return _coverage(course.plays, phrases.first_exit, mean, weight, most)
+    return _coverage(course.plays, phrases.first_exit, mean, weight, most, due)
 
 
 @kernel
@@ -86,13 +88,17 @@ def _lasting(blocked: BoolArray, first_exit: IntArray) -> BoolArray:
 
 
 @kernel
-def _coverage(plays: IntArray, first_exit: IntArray, mean: float, weight: float, most: float) -> FloatArray:
+def _coverage(
+    plays: IntArray, first_exit: IntArray, mean: float, weight: float, most: float, due: float
+) -> FloatArray:
     result = np.empty(len(plays), dtype=np.float32)
     for row in range(len(plays)):
         last = max(row, first_exit[row])
         total = 0
         for heard in range(row, last + 1):
             total += plays[heard]
-        ratio = (total / (last - row + 1) + 1.0) / (mean + 1.0)
-        result[row] = max(-most, min(most, -weight * np.log(ratio)))
+        own = total / (last - row + 1)
+        ratio = (own + 1.0) / (mean + 1.0)
+        missing = max(0.0, mean - own - 1.0)
+        result[row] = max(-most, min(most, -weight * np.log(ratio))) + due * missing
     return result

@@ -17,6 +17,9 @@ from stream.pool import Pool, generation_folder
 
 log = logging.getLogger(__name__)
 
+TOLD_FROM_CHUNKS = 20_000
+"""From here on it takes seconds."""
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -79,10 +82,15 @@ def _kept(
         pass
     except (OSError, ValueError, EOFError) as error:
         log.warning("%s cannot be read (%s) and is made again", path, error)
+    if shape[1] >= TOLD_FROM_CHUNKS:
+        log.warning("what joins between %d chunks are chosen by is computed first, once", shape[1])
     made = make()
     try:
         with beside(path) as part, part.open("wb") as file:
             np.save(file, made, allow_pickle=False)
     except OSError as error:
         log.info("%s is not kept: %s", path, error)
-    return made
+        return made
+    # Mapped it is shared with the disk cache, and of the type that kernels were compiled for.
+    mapped: npt.NDArray[Scalar] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return mapped

@@ -12,6 +12,7 @@ from model.contract import carried_model
 from model.errors import EndlosError, PoolError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
+from stream.costs import Costs, CostWeights
 from stream.decisions import Decision
 from stream.feedback import REACH_S, HeardJoin, LabelledJoin, labelled_joins, remember
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
@@ -34,7 +35,7 @@ class EngineSettings:
     """Model folder; None takes the one that the package carries."""
     engine_rate_hz: int = 44_100
     fade_s: float = 1.5
-    """The longest crossfade at a join; how long each is comes from the audio."""
+    """The longest crossfade at a join; where and how long each fades comes from the audio."""
     target_lufs: float | None = -16.0
     """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""
     start_song: str | None = None
@@ -271,6 +272,7 @@ def _warm_up(generation: Generation, engine_rate_hz: int) -> None:
     top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
     if generation.scorer is not None:
         generation.scorer.score(0, np.zeros(1, dtype=np.int64))
+        Costs(generation, CostWeights()).terms(0, np.array([1]))
     warm_up(engine_rate_hz)
 
 

@@ -11,9 +11,9 @@ from stream.seam import HOP_FRAMES, Seam
 
 SPLICE_HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
 """Half a fade within a song is one of these: what comes before its middle and after it need not be alike."""
-BLEND_HALVES_S = (0.75,)
-"""Half a fade between two songs. However well a short one is made, another sound goes on from then on, and
-that is what is heard of it (docs/joins.md): two songs need time to become one another."""
+BLEND_HALF_S = 0.75
+"""Half a fade between two songs where there is room. However well a short one is made, another sound goes on
+from then on, and that is what is heard of it (docs/joins.md): two songs need time to become one another."""
 WORST_RATIO = 4.5
 """Of both halves of a fade."""
 PLACES_S = 0.090
@@ -118,7 +118,7 @@ def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Seque
     steps = round(PLACES_S * rate_hz) // step
     places = shift_frames + step * np.arange(-steps, steps + 1, dtype=np.int64)
     middle, before, after = (grid.ravel() for grid in np.meshgrid(places, halves, halves, indexing="ij"))
-    fits = before + after <= limits.longest_frames
+    fits = (before + after <= limits.longest_frames) & (np.minimum(before, after) > 0)
     fits &= np.maximum(before, after) <= WORST_RATIO * np.minimum(before, after)
     fits &= middle - before >= limits.earliest
     fits &= middle + after <= shift_frames + limits.after_start_frames

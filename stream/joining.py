@@ -13,7 +13,7 @@ from model.kernels import FloatArray
 from stream.align import find_shift
 from stream.beats import beat_fit
 from stream.crossfade import correlation
-from stream.fades import BLEND_HALVES_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
+from stream.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.generation import Chunk
 from stream.levels import Release, loudness_lufs, song_gain
 from stream.limiter import Limiter
@@ -116,7 +116,7 @@ class JoinPlanner:
         self._rate_hz = engine_rate_hz
         self._longest_frames = round(longest_fade_s * engine_rate_hz)
         self._target_lufs = target_lufs
-        half_s = min(longest_fade_s, max(BLEND_HALVES_S))
+        half_s = min(longest_fade_s, BLEND_HALF_S)
         self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * engine_rate_hz)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[ChunkKey, ChunkKey], JoinPlan] = OrderedDict()
@@ -180,7 +180,9 @@ class JoinPlanner:
         )
         # Whoever asked for another song waits for it.
         blended = before.key[0] != chunk.key[0] and jump_frame is None
-        halves_s = BLEND_HALVES_S if blended else SPLICE_HALVES_S
+        # Of a blend only its place is chosen.
+        blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
+        halves_s = (blend_s,) if blended else SPLICE_HALVES_S
         fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz, halves_s)
         plan = JoinPlan(
             leave_frame=cut + fade.middle_frames,

@@ -112,7 +112,8 @@ class Leaving:
         """
         other = self._song != self._song[row]
         only_others = (only_others or course.owed > MOST_OWED) and bool((here.allowed & other).any())
-        covered = coverage(course, self._phrases, self._weights.coverage, self._weights.coverage_most)
+        weights = self._weights
+        covered = coverage(course, self._phrases, weights.coverage, weights.coverage_most, weights.due)
         price = OTHER_SONG_LOGIT * course.owed
         future = self._search.future.worths(
             here.allowed, covered, price, joins=self._joins_ahead, discount=self._discount

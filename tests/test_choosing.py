@@ -119,7 +119,9 @@ def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generati
 def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
     count = len(generation.index)
     rng = np.random.default_rng(5)
-    spectra = rng.normal(-30.0, 5.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float32)
+    # Attacks at random times, no two sides alike.
+    struck = 12.0 * (rng.random((count, 2, SPECTRUM_FRAMES, 1)) < 0.1)
+    spectra = (struck + rng.normal(-30.0, 2.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS))).astype(np.float32)
     spectra[9, 0] = spectra[2, 1]
     ends, starts = textures(spectra)
     known = replace(generation, textures=Textures(ends=ends, starts=starts))
@@ -159,11 +161,15 @@ def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generati
     assert np.flatnonzero(found.blocked).tolist() == [4, 9, 20]
     # A phrase plays three chunks, so that the last two of a song begin none.
     assert np.flatnonzero(found.allowed).tolist() == [0, 1, 5, 10, 11, 12, 13, 16, 17, 21]
-    worth = coverage(course, phrases, 1.0, 3.0)
+    worth = coverage(course, phrases, 1.0, 3.0, 0.0)
     # The mean is two plays; from 18 on, 6 plays fall on three chunks.
     assert worth[18] == pytest.approx(-np.log(3.0 / 3.0))
     assert worth[20] == worth[18] and worth[0] == pytest.approx(np.log(3.0))
-    assert coverage(course, phrases, 1.0, 1.0)[0] == 1.0
+    assert coverage(course, phrases, 1.0, 1.0, 0.0)[0] == 1.0
+    # What is due is worth more and more: of two plays one is forgiven, of twenty nineteen are not.
+    assert coverage(course, phrases, 1.0, 1.0, 5.0)[[0, 18]] == pytest.approx([6.0, 0.0])
+    course.steps = 20 * 24
+    assert coverage(course, phrases, 1.0, 1.0, 5.0)[0] == pytest.approx(1.0 + 5.0 * 19)
 
 
 def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:

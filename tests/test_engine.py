@@ -54,6 +54,7 @@ def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_
     scored = [d for d in log if d.step.rung == "full"]
     joins = [d for d in scored if not d.step.natural]
     assert len(joins) > 5
+    assert all(d.step.reasons == ("the join comes later",) for d in scored if d.step.natural)
     assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in joins)
     assert all(d.as_json()["terms"]["total"] == round(d.step.terms["total"], 3) for d in joins)  # type: ignore[index]
     now = engine.now()

@@ -47,10 +47,31 @@ def test_tones_are_those_next_to_the_cut() -> None:
     assert ends.shape == (2, TEXTURE_VALUES)
 
 
-def test_silence_has_no_rhythm() -> None:
+def test_what_has_no_rhythm_is_near_its_like_alone() -> None:
     silent = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), -120.0, dtype=np.float32)
-    found = of_sides(silent, struck(0.5)).distances(0)
-    assert found[:, 0].tolist() == [1.0, 1.0] and np.isfinite(found).all()
+    noise = np.random.default_rng(0).normal(-40.0, 5.0, silent.shape).astype(np.float32)
+    drums = struck(0.5)
+    found = of_sides(silent, noise, drums).distances(0)
+    assert found[:, 0].tolist() == [0.0, 0.0, 1.0] and np.isfinite(found).all()
+    assert of_sides(drums, noise, silent).distances(0)[1:, 0].tolist() == [1.0, 1.0]
+
+
+def test_what_a_short_chunk_lacks_is_no_part_of_its_sound() -> None:
+    whole, floor = struck(0.5), -100.0
+    head, tail = whole.copy(), whole.copy()
+    head[90:], tail[:-90] = floor, floor
+    ends, starts = textures(np.stack([np.stack([whole, whole]), np.stack([head, tail])]))
+    known = Textures(ends=ends, starts=starts)
+    assert np.array([known.distances(0), known.distances(1)])[:, :, 0] == pytest.approx(0.0, abs=0.1)
+    brief = whole.copy()
+    brief[20:] = floor
+    ends, starts = textures(np.stack([np.stack([whole, whole]), np.stack([brief, whole])]))
+    assert Textures(ends=ends, starts=starts).distances(0)[1, 1] < 0.5
+
+
+def test_rows_that_are_not_there_are_refused() -> None:
+    with pytest.raises(IndexError, match="of 1 chunks"):
+        of_sides(struck(0.5)).distances(0, np.array([1]))
 
 
 def test_some_are_those_of_all_and_are_kept_beside_their_generation(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from model.contract import load_contract
 from model.second_stage import load_second_stage
-from stream.derived import pool_sides, pool_textures, sides_of, textures_of
+from stream.derived import pool_sides, pool_textures, sides_of
 from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
 from stream.pool import generation_folder, open_pool
 
@@ -50,7 +50,6 @@ def embed_generation(
     keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
     if load_second_stage(model) is not None:
         sides_of(home, spectra)
-    textures_of(home, spectra)
 
 
 def embed_pool(

@@ -23,7 +23,10 @@ LiveSeed = Annotated[
 ]
 Rate = Annotated[int, typer.Option(help="Sample rate in Hz: 44100 or 48000.")]
 FadeS = Annotated[
-    float, typer.Option(min=0.0, help="Longest crossfade, in seconds; how long each is comes from the audio.")
+    float,
+    typer.Option(
+        min=0.0, help="Longest crossfade, in seconds; where and how long each fades comes from the audio."
+    ),
 ]
 LoudnessLufs = Annotated[
     float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
