@@ -260,9 +260,10 @@ def write_decoded_copy(audio: FloatArray, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside(path) as written, written.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(audio))
+            header = {"descr": "<f4", "fortran_order": False, "shape": audio.shape}
+            np.lib.format.write_array_header_1_0(file, header)
             for part in in_parts(audio):
-                file.write(np.ascontiguousarray(part, dtype=np.float32).data)
+                file.write(np.ascontiguousarray(part, dtype="<f4").data)
     except OSError as error:
         raise PoolError(
             f"{path} cannot be written ({error}); free some space or check who may write there"
@@ -275,7 +276,8 @@ def _mapped(path: Path, song: Song) -> FloatArray | None:
         whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return whole if whole.shape == (song.frames, 2) and whole.dtype == np.float32 else None
+    fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
+    return whole if fits else None
 
 
 def _changed(path: Path) -> DecodeError:

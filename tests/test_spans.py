@@ -4,6 +4,7 @@ import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -193,6 +194,16 @@ def test_a_decoded_copy_is_read_instead_of_the_file(tmp_path: Path, monkeypatch:
     assert np.array_equal(part, copy[1_000:60_000])
     part[:] = 0.0
     assert np.array_equal(reader.read(0, 1_000, 60_000), copy[1_000:60_000]), "a reader's array is shared"
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_copy_holds_the_samples_however_they_lie_in_memory(
+    tmp_path: Path, order: Literal["C", "F"]
+) -> None:
+    audio = noise(44_100, 0.5)
+    write_decoded_copy(np.asarray(audio, order=order), tmp_path / "copy.npy")
+    kept = np.load(tmp_path / "copy.npy")
+    assert kept.flags.c_contiguous and np.array_equal(kept, audio)
 
 
 @pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
