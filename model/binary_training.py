@@ -98,7 +98,9 @@ class _Binary:
             if settings.defaults.report_pairs
             else None
         )
+        # Batches are made ahead, so that two epochs are asked for by turns.
         self.epoch_pairs = lru_cache(maxsize=2)(self.draw_pairs)
+        self.measured_pairs = self.epoch_pairs(0)
         keras.utils.set_random_seed(settings.seed)
         self.network = build_network(settings.preset, self.edge_samples)
         optimizer = build_optimizer(settings)
@@ -113,7 +115,7 @@ class _Binary:
             identity={"edge_samples": self.edge_samples},
             network=self.network,
             epochs=settings.chosen_epochs,
-            epoch_examples=len(self.epoch_pairs(0)),
+            epoch_examples=len(self.measured_pairs),
             batch_examples=settings.chosen_batch_size,
             rate=self.rate,
             batch=self.batch,
@@ -154,7 +156,7 @@ class _Binary:
             self.network,
             self.train,
             self.unseen,
-            self.epoch_pairs(0),
+            self.measured_pairs,
             self.edge_samples,
             most=most,
             report_pairs=self.settings.defaults.report_pairs,
@@ -172,7 +174,7 @@ class _Binary:
         ranking = {TRAINING: self.rank(self.train)}
         if self.unseen is not None:
             ranking[UNSEEN] = self.rank(self.unseen)
-        examples = self.epoch_pairs(0).sample(64, np.random.default_rng(self.settings.seed))
+        examples = self.measured_pairs.sample(64, np.random.default_rng(self.settings.seed))
         metrics = {
             "validations": {name: asdict(value) for name, value in final.items()},
             "ranking_auc": ranking,

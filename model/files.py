@@ -1,6 +1,8 @@
 """Files that are whole or not there: written beside and renamed."""
 
 import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +24,26 @@ def beside(path: Path) -> Iterator[Path]:
         raise
 
 
+def is_left_behind(part: Path) -> bool:
+    """Whether a path is one that `beside` gave a process which was killed before the file was whole."""
+    found = re.fullmatch(rf".+\.(\d+){re.escape(PART_SUFFIX)}", part.name)
+    return found is not None and not _runs(int(found[1]))
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file beside and rename it; text is UTF-8."""
     with beside(path) as part:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _runs(process: int) -> bool:
+    # Windows itself keeps the files that a process has open; and its signal 0 is no question.
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

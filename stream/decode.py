@@ -120,8 +120,9 @@ def decode(path: Path, *, scratch: Path | None = None) -> tuple[FloatArray, int]
     This is what every span of the song is measured against. Mono is doubled, more than two channels are
     mixed down (`stream.downmix`), the sample rate stays. Of a damaged or truncated file it returns what can
     be decoded. scratch: folder for the samples of a long song (`stream.maps.collect`); None: in memory.
-    `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when there is
-    no room for its samples.
+    Never write into what is returned: it may be a map of that folder's file. `DecodeError` when nothing can
+    be decoded, when the file is missing or may not be read, or when there is no room for its samples;
+    `OSError` when they cannot be written into `scratch` for another reason.
     """
     _require_bytes(path)
     decoded = _decode_soundfile(path, scratch) or _pyav().decode(path, scratch)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from model.errors import DecodeError
 from model.kernels import FloatArray
@@ -74,15 +76,17 @@ def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> I
 
 
 def _float_samples(frame: av.AudioFrame) -> FloatArray:
-    """Return the samples of a frame of any format as `(frames, channels)` float32, full scale 1."""
+    """Return a frame of any format as `(frames, channels)` float32 in C order, full scale 1."""
     raw = frame.to_ndarray()
-    samples = raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
+    samples: npt.NDArray[Any] = np.ascontiguousarray(
+        raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
+    )
     if raw.dtype == np.uint8:
         return (samples.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
     if np.issubdtype(raw.dtype, np.integer):
         # In double precision, so that 24 bits in the upper part of 32 arrive exactly.
         return (samples / 2.0 ** (8 * raw.dtype.itemsize - 1)).astype(np.float32)
-    return np.ascontiguousarray(samples, dtype=np.float32)
+    return samples.astype(np.float32, copy=False)
 
 
 @contextmanager

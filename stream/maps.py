@@ -1,7 +1,9 @@
 """Audio in memory-mapped files that do not stay in memory once they have been read."""
 
+import errno
 import mmap
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -17,14 +19,18 @@ LONG_FRAMES = 1 << 25
 """What is longer (12.7 minutes at 44.1 kHz) is kept in a file where there is a folder for it."""
 PART_FRAMES = 1 << 20
 
+# EDQUOT is not known on Windows.
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 
 def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> FloatArray:
-    """Return blocks `(frames, ...)` float32 one after the other as one array; at least one is expected.
+    """Return blocks `(frames, ...)` float32 one after the other as one array; of none, `(0, 2)`.
 
     scratch: folder in which more than `LONG_FRAMES` are kept, in a file without a name that goes away with
-    the array; None: always in memory. `DecodeError` when there is no room for them.
+    the array; None: always in memory. Never write into what is returned: `give_back` would lose it.
+    `DecodeError` when there is no room for them; any other `OSError` as it is.
     """
-    kept: list[FloatArray] = []
+    kept: deque[FloatArray] = deque()
     frames = 0
     blocks = iter(blocks)
     for block in blocks:
@@ -32,11 +38,15 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> FloatArray:
         frames += len(block)
         if scratch is not None and frames > LONG_FRAMES:
             break
+    if not kept:
+        return np.zeros((0, 2), dtype=np.float32)
     if scratch is None or frames <= LONG_FRAMES:
         return np.concatenate(kept)
     try:
-        return _mapped(chain(kept, blocks), scratch)
+        return _mapped(chain(_taken(kept), blocks), scratch)
     except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
         raise DecodeError(
             f"the samples of a long song find no room in {scratch} ({error.strerror}); free some space"
         ) from error
@@ -50,16 +60,26 @@ def in_parts(audio: FloatArray, frames: int = PART_FRAMES) -> Iterator[FloatArra
 
 
 def give_back(mapped: npt.NDArray[Any]) -> None:
-    """Let go of what was read of a memory-mapped array; it can be read again. Nothing for any other array.
+    """Let go of what was read of an array that is mapped from a file; it can be read again, from the file.
 
-    The system would keep it, and count it as this process's, until memory is short.
+    What was written into the array is lost. Nothing for any other array. The system would keep what was
+    read, and count it as this process's, until memory is short.
     """
-    file: Any = mapped
-    while isinstance(file, np.ndarray):
-        file = file.base
+    owner: Any = mapped
+    from_file = False
+    while isinstance(owner, np.ndarray):
+        # Any other map may be of no file, and would come back as zeros.
+        from_file = from_file or isinstance(owner, np.memmap)
+        owner = owner.base
     # Not on Windows, which counts what is mapped differently.
-    if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        file.madvise(mmap.MADV_DONTNEED)
+    if from_file and isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
+
+
+def _taken(kept: deque[FloatArray]) -> Iterator[FloatArray]:
+    """Yield blocks and hold none that was yielded."""
+    while kept:
+        yield kept.popleft()
 
 
 def _mapped(blocks: Iterable[FloatArray], folder: Path) -> FloatArray:

@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from math import gcd
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 import soxr
@@ -57,6 +58,8 @@ class SpanReader:
         self._copies: OrderedDict[int, FloatArray] = OrderedDict()
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
+        # Of each song whose file was read: as `_written` found it before.
+        self._first_read: dict[int, tuple[int, int] | None] = {}
 
     def song_frames(self, song: int) -> int:
         """Return the length of a whole song in engine frames."""
@@ -96,12 +99,19 @@ class SpanReader:
     def check(self, chunk: int) -> None:
         """Compare a chunk's first and last frames with what the pool was built from.
 
+        What is kept of the song's file counts for as long as the file has the size and the time that it had
+        when it was first read; else it is read anew.
         `DecodeError` when the song is gone or is no longer the one that was analysed.
         """
         song = int(self._pool.chunk_song[chunk])
         path = self._pool.songs[song].path
-        if not path.is_file():
+        written = _written(path)
+        if written is None:
             raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
+        with self._lock:
+            if self._first_read.setdefault(song, written) != written:
+                self._forget(song)
+                self._first_read[song] = written
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
         # At equal rates from the very blocks that will be heard, so that they are decoded once.
         equal = self._pool.songs[song].sample_rate_hz == self._engine_rate_hz
@@ -120,7 +130,7 @@ class SpanReader:
         with self._lock:
             for file in self._files.values():
                 file.close()
-            for kept in (self._files, self._copies, self._decoded, self._blocks):
+            for kept in (self._files, self._copies, self._decoded, self._blocks, self._first_read):
                 kept.clear()
 
     def _to_engine(self, song: int, sample: int) -> int:
@@ -190,10 +200,20 @@ class SpanReader:
         try:
             return self._file(song).read(start, stop)
         except DecodeError:
-            failed = self._files.pop(song, None)
-            if failed is not None:
-                failed.close()
+            self._close_file(song)
             raise
+
+    def _close_file(self, song: int) -> None:
+        file = self._files.pop(song, None)
+        if file is not None:
+            file.close()
+
+    def _forget(self, song: int) -> None:
+        """Drop what is kept of a song's file, but for its decoded copy; the lock is held."""
+        self._close_file(song)
+        self._decoded.pop(song, None)
+        for key in [key for key in self._blocks if key[0] == song]:
+            del self._blocks[key]
 
     def _file(self, song: int) -> SongFile:
         """Return the open file of a seekable song; the lock is held."""
@@ -202,6 +222,7 @@ class SpanReader:
             self._files.move_to_end(song)
             return file
         entry = self._pool.songs[song]
+        self._first_read.setdefault(song, _written(entry.path))
         file = SongFile(entry.path)
         if (file.frames, file.sample_rate_hz) != (entry.frames, entry.sample_rate_hz):
             file.close()
@@ -231,6 +252,8 @@ class SpanReader:
                 whole = self._kept_array(song)
             if whole is not None:
                 return whole
+            with self._lock:
+                self._first_read.setdefault(song, _written(entry.path))
             whole, rate_hz = decode(entry.path)
             if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
                 raise _changed(entry.path)
@@ -260,9 +283,10 @@ def write_decoded_copy(audio: FloatArray, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside(path) as written, written.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(audio))
+            header = {"descr": "<f4", "fortran_order": False, "shape": audio.shape}
+            np.lib.format.write_array_header_1_0(file, header)
             for part in in_parts(audio):
-                file.write(np.ascontiguousarray(part, dtype=np.float32).data)
+                file.write(np.ascontiguousarray(part, dtype="<f4").data)
     except OSError as error:
         raise PoolError(
             f"{path} cannot be written ({error}); free some space or check who may write there"
@@ -275,7 +299,17 @@ def _mapped(path: Path, song: Song) -> FloatArray | None:
         whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return whole if whole.shape == (song.frames, 2) and whole.dtype == np.float32 else None
+    fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
+    return whole if fits else None
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Return the size in bytes and the time of the last write in ns; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
 
 def _changed(path: Path) -> DecodeError:

@@ -21,7 +21,8 @@ class Reader:
 
 
 def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
-    """Offer the sound, six times as fast as it plays, while the readers read."""
+    """Offer the sound, six times as fast as it plays, while the readers read; all of it has to be taken."""
+    dropped_frames = output.status().dropped_frames
     frames = output.status().frames_out + len(sound) - RATE_HZ
 
     def done() -> bool:
@@ -31,6 +32,7 @@ def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
 
     with Feeder(output, sound, speed=6):
         wait_until(done, "all is encoded")
+    assert output.status().dropped_frames == dropped_frames, "the encoder is slower than six times real time"
 
 
 @pytest.mark.parametrize("codec", ["mp3", "opus"])

@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -22,6 +23,7 @@ from stream.pool import (
     generation_folder,
     open_pool,
 )
+from stream.spans import SpanReader
 from tests.music import quick_settings, tune, write_music
 from tools.build import BuildProgress, BuildSettings, build_pool
 from tools.check import check_pool
@@ -107,6 +109,26 @@ def test_a_song_that_cannot_be_seeked_gets_a_decoded_copy(out: Path, tmp_path: P
     assert report.decoded_bytes == decoded_copy(out, entry.audio_hash).stat().st_size
     assert report.without_copy == 0
     assert check_pool(out, deep=True) == []
+
+
+def test_what_only_ffmpeg_decodes_is_heard_as_it_is(out: Path, tmp_path: Path) -> None:
+    """ALAC arrives as planes of whole numbers, not as frames of floats."""
+    song = tmp_path / "a.m4a"
+    written = np.round(tune(6.0, 3, 44_100) * 32_767).astype(np.int16)
+    with av.open(str(song), "w") as file:
+        track = file.add_stream("alac", rate=44_100, layout="stereo")
+        samples = np.ascontiguousarray(written.T)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16p", layout="stereo")
+        frame.sample_rate = 44_100
+        file.mux([*track.encode(frame), *track.encode(None)])
+    assert build_pool([song], out, quick_settings()).without_copy == 0
+    pool = open_pool(out)
+    assert decoded_copy(out, pool.songs[0].audio_hash).is_file()
+    reader = SpanReader(pool, 44_100)
+    for chunk in range(len(pool)):
+        reader.check(chunk)
+    assert np.array_equal(reader.read(0, 0, len(written)), written / np.float32(2**15))
+    reader.close()
 
 
 def test_decoded_copies_are_bounded_and_made_when_there_is_room(out: Path, tmp_path: Path) -> None:

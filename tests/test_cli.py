@@ -18,6 +18,7 @@ import typer
 from model.binary_settings import BinarySettings
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
+from model.tower_settings import TowerSettings
 from stream.engine import EngineSettings
 from stream.planner import PlannerSettings
 from tests.commands import run_apart, run_here
@@ -112,12 +113,42 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         assert given[field.name] == getattr(cut, field.name), field.name
     for name in ("edge_s", "decoded_cache_gib"):
         assert given[name] == getattr(build, name), name
-    given, settings = defaults(train.train), BinarySettings()
+    given = defaults(train.train)
     assert given["approach"] == load_contract(carried_model()).approach
-    for field in fields(BinarySettings):
-        if field.name == "approach":  # these settings are those of approach binary
-            continue
-        assert given[field.name] == getattr(settings, field.name), field.name
+    towers, binary = TowerSettings(), BinarySettings()
+    # `approach` chooses between the two; `pretrained` says whether there is a --from.
+    common = {field.name: getattr(towers, field.name) for field in fields(TowerSettings)}
+    own = {field.name: getattr(binary, field.name) for field in fields(BinarySettings)}
+    for name, value in {**common, **own}.items():
+        if name not in ("approach", "pretrained"):
+            same = name not in common or name not in own or common[name] == own[name]
+            assert given[name] == (value if same else None), name
+    assert given["start_from"] is None and not towers.pretrained
+
+
+def test_help_tells_how_often_each_approach_is_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run_here("train", "--help") == 0
+    told = f"tower: {TowerSettings().evaluate_every}, binary: {BinarySettings().evaluate_every}"
+    _, _, option = " ".join(capsys.readouterr().out.split()).partition("--evaluate-every")
+    assert told in option.partition(" --")[0]
+
+
+@pytest.mark.parametrize("approach", ["tower", "binary"])
+def test_what_is_not_given_is_left_to_the_settings(approach: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[TowerSettings | BinarySettings] = []
+
+    def stop(pool: Path, out: Path, settings: TowerSettings | BinarySettings, **_: object) -> None:
+        asked.append(settings)
+        raise PoolError("seen enough")
+
+    monkeypatch.setattr(f"tools.train_{approach}.train_pool", stop)
+    kind = TowerSettings if approach == "tower" else BinarySettings
+    for words, expected in (((), kind()), (("--evaluate-every", "5"), kind(evaluate_every=5))):
+        assert run_here("train", "pool", "--out", "model", "--approach", approach, *words) == 1
+        assert asked.pop() == expected
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ def test_formats_of_ffmpeg(tmp_path: Path, name: str, codec: str, exact: bool) -
     audio, rate_hz = decode(path)
     assert rate_hz == info.sample_rate_hz == 48_000
     assert info.decoder == "pyav" and info.channels == 2 and info.frames is None
-    assert audio.dtype == np.float32 and audio.shape[1] == 2
+    assert audio.dtype == np.float32 and audio.shape[1] == 2 and audio.flags.c_contiguous
     if exact:
         assert audio.shape == written.shape
         assert np.allclose(audio, written, atol=2.0**-14)

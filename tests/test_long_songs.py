@@ -1,6 +1,9 @@
 """Long songs are decoded into a file and looked at in parts: the same samples, the same analysis."""
 
+import mmap
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -89,6 +92,55 @@ def test_what_is_given_back_can_be_read_again(tmp_path: Path, short_limits: None
     np.testing.assert_array_equal(part, audio[5:50])
     write_decoded_copy(kept, tmp_path / "copy.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "copy.npy"), audio)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is given back on Windows")
+def test_a_map_of_no_file_keeps_what_it_holds() -> None:
+    memory = mmap.mmap(-1, 8 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
+    audio = np.ndarray(100, dtype=np.float32, buffer=memory)
+    audio[:] = 0.5
+    give_back(audio)
+    assert (audio == 0.5).all()
+
+
+def test_blocks_are_let_go_of_as_they_are_written(tmp_path: Path, short_limits: None) -> None:
+    blocks: list[weakref.ref[FloatArray]] = []
+    held = []
+
+    def give() -> Iterator[FloatArray]:
+        for _ in range(20):
+            block = np.zeros((6_000, 2), dtype=np.float32)
+            blocks.append(weakref.ref(block))
+            yield block
+            del block
+            held.append(sum(kept() is not None for kept in blocks))
+
+    assert len(collect(give(), tmp_path)) == 20 * 6_000
+    # Until there are more than half a second; then the one that was written last, and the last before it.
+    assert held[:3] == [1, 2, 3]
+    assert max(held[3:]) <= 2
+
+
+def test_of_no_blocks_there_is_nothing(tmp_path: Path) -> None:
+    for scratch in (None, tmp_path):
+        assert collect([], scratch).shape == (0, 2)
+
+
+def test_a_long_file_that_holds_no_frame_is_one_sentence(tmp_path: Path, short_limits: None) -> None:
+    song = tmp_path / "a.flac"
+    soundfile.write(song, tune(3.0, 1), 22_050)
+    data = song.read_bytes()
+    song.write_bytes(data[: data.index(b"\xff\xf8")])
+    with soundfile.SoundFile(song) as file:
+        assert file.frames == 3 * 22_050, "nothing is stated: this test tests nothing"
+    with pytest.raises(DecodeError, match=r"a\.flac"):
+        decode(song, scratch=tmp_path)
+
+
+def test_a_folder_that_is_gone_is_not_told_as_full(tmp_path: Path, short_limits: None) -> None:
+    (song,) = write_music(tmp_path, ["a.flac"])
+    with pytest.raises(FileNotFoundError, match="gone"):
+        decode(song, scratch=tmp_path / "gone")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file size limits on Windows")

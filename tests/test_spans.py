@@ -1,9 +1,11 @@
 """Spans: bit for bit the decode at equal rates, soxr on the whole song otherwise, however they are asked."""
 
+import os
 import sys
 import threading
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ import soxr
 from model.errors import DecodeError, PoolError
 from model.kernels import FloatArray
 from stream import spans
-from stream.decode import decode, seeks_check_out
+from stream.decode import SongFile, decode, seeks_check_out
 from stream.pool import Pool, Song, decoded_copy, fingerprint
 from stream.spans import SpanReader, write_decoded_copy
 from stream.traits import ChunkTraits
@@ -195,6 +197,16 @@ def test_a_decoded_copy_is_read_instead_of_the_file(tmp_path: Path, monkeypatch:
     assert np.array_equal(reader.read(0, 1_000, 60_000), copy[1_000:60_000]), "a reader's array is shared"
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_copy_holds_the_samples_however_they_lie_in_memory(
+    tmp_path: Path, order: Literal["C", "F"]
+) -> None:
+    audio = noise(44_100, 0.5)
+    write_decoded_copy(np.asarray(audio, order=order), tmp_path / "copy.npy")
+    kept = np.load(tmp_path / "copy.npy")
+    assert kept.flags.c_contiguous and np.array_equal(kept, audio)
+
+
 @pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
 @pytest.mark.parametrize("engine_hz", [44_100, 48_000])
 def test_what_was_read_of_a_copy_is_not_held(tmp_path: Path, engine_hz: int) -> None:
@@ -286,6 +298,45 @@ def test_check_tells_a_changed_song(tmp_path: Path, seekable: bool) -> None:
         SpanReader(pool).check(1)
     with pytest.raises(DecodeError, match=r"a\.wav"):
         SpanReader(pool).read(0, 0, 10)
+
+
+@pytest.mark.parametrize("engine_hz", [44_100, 48_000])
+@pytest.mark.parametrize("seekable", [True, False])
+def test_a_file_rewritten_since_it_was_read_is_noticed(
+    tmp_path: Path, seekable: bool, engine_hz: int
+) -> None:
+    path = wav(tmp_path, 44_100, 2.0)
+    reader = SpanReader(pool_of(tmp_path, [path], seekable=seekable), engine_hz)
+    reader.read(0, 0, 2 * engine_hz)
+    reader.check(1)
+
+    def rewrite(audio: FloatArray, later_s: int) -> None:
+        before = path.stat()
+        soundfile.write(path, audio, 44_100, subtype="FLOAT")
+        # A clock may tick more slowly than a test writes.
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + later_s * 10**9))
+
+    rewrite(noise(44_100, 2.0), 1)
+    reader.check(1)
+    rewrite(noise(44_100, 2.0, seed=5), 1)
+    for chunk in (1, 0, 1):
+        with pytest.raises(DecodeError, match=r"a\.wav has changed since the pool was built"):
+            reader.check(chunk)
+    # put back from a backup, with the time that it had
+    rewrite(noise(44_100, 2.0), -2)
+    reader.check(1)
+    path.unlink()
+    with pytest.raises(DecodeError, match="is gone"):
+        reader.check(1)
+    reader.close()
+
+
+def test_a_check_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = SpanReader(pool_of(tmp_path, [wav(tmp_path, 44_100, 2.0)]))
+    reader.check(1)
+    monkeypatch.setattr(SongFile, "read", forbidden)
+    reader.check(1)
+    reader.close()
 
 
 def test_a_song_gone_while_its_copy_stays_is_not_played(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from stream.pool import DATABASE_FILE, open_pool
 from tests.music import quick_settings, write_music
 from tools.build import build_pool
 from tools.check import check_pool
-from tools.place import locked, save_array, save_columns, storing
+from tools.place import GRID_FOLDER, locked, save_array, save_columns, storing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -106,6 +106,26 @@ def test_what_a_killed_build_left_half_written_is_removed(music: Path, out: Path
     assert check_pool(out) == []
 
 
+def test_what_killed_players_and_trainings_left_is_removed(music: Path, out: Path) -> None:
+    build_pool([music], out, quick_settings())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    home = out / "generations" / "000001"
+    (out / GRID_FOLDER).mkdir()
+    (home / "embeddings").mkdir()
+    left = [home / f"seam-1-0.npy.{ended.pid}.part", out / GRID_FOLDER / f"abc.v1.npy.{ended.pid}.part"]
+    # What somebody is writing, and what a precomputation goes on from.
+    kept = [home / f"texture-1.npy.{os.getppid()}.part", home / "scores.npy.part"]
+    for path in (*left, *kept):
+        path.write_bytes(b"half")
+    left.append(home / "embeddings" / f"abc.{ended.pid}.part")
+    left[-1].mkdir()
+    (left[-1] / "starts.npy").write_bytes(b"half")
+    build_pool([music], out, quick_settings())
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in kept)
+
+
 def test_an_empty_database_is_one_that_was_never_begun(music: Path, out: Path) -> None:
     out.mkdir()
     (out / DATABASE_FILE).touch()
@@ -156,7 +176,7 @@ def test_out_without_permission_to_write_is_refused(tmp_path: Path) -> None:
         "import os, sys\n"
         "from pathlib import Path\n"
         "from model.errors import PoolError\n"
-        "from tools.place import locked\n"
+        "from tools.place import GRID_FOLDER, locked\n"
         "os.chdir(sys.argv[1])\n"
         "if os.geteuid() == 0:\n"
         "    os.setgroups([]), os.setgid(65534), os.setuid(65534)\n"

@@ -14,7 +14,8 @@ from stream.decode import decode
 from stream.feedback import LabelledJoin, remember
 from tests.commands import run_here
 from tests.pools import make_pool, noise_song
-from tools.train_tower import GRID_FOLDER, song_sets, train_pool
+from tools.place import GRID_FOLDER
+from tools.train_tower import song_sets, train_pool
 
 ALL = TowerSettings(validation_share=0)
 

@@ -16,6 +16,7 @@ from model.contract import load_contract
 from model.errors import ModelError
 from model.kernels import FloatArray
 from model.measures import UNSEEN, Measure, area_under_curve, measure
+from model.pairs import Pairs, contrast_pairs
 from model.quiet import without_noise
 from model.validation import SECOND_CHANNEL, TRAINING
 from tests.edges import tone_edges
@@ -79,6 +80,18 @@ def test_a_training_that_was_stopped_ends_where_the_undisturbed_one_ends(whole: 
         for name, figures in ours["validations"].items():
             assert figures == pytest.approx(theirs["validations"][name], abs=1e-5)
     assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
+def test_the_pairs_of_an_epoch_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def counted(*of: Any, **options: Any) -> Pairs:
+        drawn.append(of)
+        return contrast_pairs(*of, **options)
+
+    monkeypatch.setattr("model.binary_training.contrast_pairs", counted)
+    train_binary(tone_edges(3, 8, CEILING), None, tmp_path, settings(epochs=6, evaluate_every=2))
+    assert len(drawn) == 6
 
 
 def test_a_stopped_training_is_neither_overwritten_nor_mixed_with_another(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from stream.pool import DATABASE_FILE
 
 LOCK_FILE = "build.lock"
 FOLDERS = ("analysis", "decoded", "generations")
+GRID_FOLDER = "grids"
+"""What a training keeps of each song."""
 
 
 @contextmanager

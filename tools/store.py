@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import PoolError
-from model.files import PART_SUFFIX
+from model.files import PART_SUFFIX, is_left_behind
 from stream.columns import Rows, record_type
 from stream.pool import (
     DATABASE_FILE,
@@ -25,7 +25,7 @@ from stream.pool import (
     open_pool,
 )
 from tools.analyse import SongAnalysis
-from tools.place import FOLDERS, remove, save_array, save_columns, storing
+from tools.place import FOLDERS, GRID_FOLDER, remove, save_array, save_columns, storing
 from tools.scan import FoundFile
 from tools.tags import Tags
 
@@ -69,11 +69,16 @@ class PoolStore:
         self._database.close()
 
     def remove_leftovers(self) -> None:
-        """Remove what a killed build was writing."""
+        """Remove what a killed build was writing, and what killed players and trainings were."""
         with storing(self.folder):
             for name in FOLDERS:
                 for path in (self.folder / name).glob(f"*{PART_SUFFIX}"):
                     remove(path)
+            # Here others write too, and some of them may be at it.
+            for name in ("generations", GRID_FOLDER):
+                for path in (self.folder / name).rglob(f"*{PART_SUFFIX}"):
+                    if is_left_behind(path):
+                        remove(path)
 
     # What is known already
 

@@ -16,7 +16,7 @@ from model.tower_settings import TowerSettings
 from stream.decode import decode
 from stream.feedback import LabelledJoin, labelled_joins
 from stream.pool import Pool, Song, open_pool
-from tools.place import save_array
+from tools.place import GRID_FOLDER, save_array
 from tools.terminal import print_table
 from tools.train import keep_back, print_exported, training_packages
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from model.tower_training import TowerReport
     from model.training import TrainProgress
 
-GRID_FOLDER = "grids"
 MOST_SONGS = 500
 """Songs that are learned from, drawn by the seed: about 3 GB of grids."""
 PRETRAINED = "pretrained"

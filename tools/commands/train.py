@@ -75,7 +75,14 @@ def train(
     validation_share: Annotated[
         float, typer.Option(min=0.0, max=0.95, help="Share of the songs kept back to measure on.")
     ] = 0.2,
-    evaluate_every: Annotated[int, typer.Option(min=1, help="Epochs between two measurements.")] = 1,
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs from one measurement to the next; the last is always measured.",
+            show_default="tower: 2, binary: 1",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted training in MODEL.")
     ] = False,
@@ -100,8 +107,9 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
         "validation_share": validation_share,
-        "evaluate_every": evaluate_every,
     }
+    if evaluate_every is not None:
+        common["evaluate_every"] = evaluate_every
     if approach == "tower":
         from model.tower_settings import TowerSettings
         from tools import train_tower
