@@ -15,7 +15,8 @@ from model.contract import carried_model
 from model.kernels import DoubleArray, FloatArray
 from stream.generation import Generation, ScoringSettings, open_generation
 from stream.index import EdgeIndex
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song
 from stream.shortlist import EmbeddingIndex
 from stream.spans import SpanReader

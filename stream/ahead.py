@@ -14,7 +14,8 @@ import numpy as np
 from model.errors import DecodeError, EndlosError
 from stream.bans import Bans, NothingReadableError
 from stream.generation import Chunk, Generation
-from stream.planner import Planner, Step
+from stream.planner import Planner
+from stream.step import Step
 
 log = logging.getLogger(__name__)
 

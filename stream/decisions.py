@@ -11,7 +11,7 @@ from types import TracebackType
 from model.errors import OutputError
 from stream.generation import Chunk
 from stream.joining import JoinPlan
-from stream.planner import Step
+from stream.step import Step
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from stream.feedback import REACH_S, HeardJoin, LabelledJoin, labelled_joins, re
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.index import NEVER
 from stream.joining import JoinPlanner, warm_up
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.pool import Song, current_generation
 from stream.ranking import top
 from stream.renderer import Renderer

@@ -17,9 +17,9 @@ from stream.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose
 from stream.generation import Chunk
 from stream.levels import Release, loudness_lufs, song_gain
 from stream.limiter import Limiter
-from stream.planner import Step
 from stream.pool import ChunkKey
 from stream.seam import HOP_FRAMES, Seam, analyse
+from stream.step import Step
 
 REACH_FRAMES = 432 * HOP_FRAMES
 """So much of both songs is looked at, on either side of the seam."""

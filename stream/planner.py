@@ -1,16 +1,13 @@
 """Chooses what follows: phrases that last, and of all joins that they offer a seeded draw of the best."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.errors import EndlosError
 from model.kernels import BoolArray, IntArray
 from stream.bans import NothingReadableError
-from stream.costs import CostWeights
 from stream.course import Course
 from stream.coverage import Entries, entries
 from stream.feedback import LabelledJoin
@@ -18,84 +15,9 @@ from stream.generation import Chunk, Generation
 from stream.index import NO_SUCCESSOR
 from stream.leaving import Leaving
 from stream.phrases import Phrases
+from stream.planner_settings import PlannerSettings
 from stream.search import Search
-
-Strategy = Literal["model", "random", "natural"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannerSettings:
-    """How the stream wanders through the pool."""
-
-    strategy: Strategy = "model"
-    seed: int = 0
-    top_k: int = 8
-    """The draw is among this many best joins; 1 always takes the best, as the report does."""
-    temperature: float = 0.3
-    """Spread of the draw, in log-odds."""
-    no_repeat_share: float = 0.25
-    """A chunk does not come back before this share of the pool has been played."""
-    min_phrase_bars: int = 8
-    """A song goes on for at least so many bars before the stream may leave, where its beat is known."""
-    min_phrase_s: float = 6.0
-    """The same where it is not, in seconds."""
-    max_phrase_s: float = 40.0
-    """A song goes on naturally for at most this long, in seconds."""
-    other_songs: float = 0.34
-    """Share of the joins that lead to another song, over a while."""
-    joins_ahead: int = 3
-    """So many joins beyond the next one are looked ahead; 0 looks at the next one alone."""
-    discount: float = 0.5
-    """How much each join ahead counts of the one before it."""
-    weights: CostWeights = field(default_factory=CostWeights)
-
-    def __post_init__(self) -> None:
-        if self.strategy not in ("model", "random", "natural"):
-            raise EndlosError(f"strategy {self.strategy!r} is unknown; use model, random or natural")
-        if self.top_k < 1 or self.min_phrase_s < 0 or self.min_phrase_bars < 0 or self.joins_ahead < 0:
-            raise EndlosError(
-                "top_k must be at least 1; min_phrase_s, min_phrase_bars and joins_ahead at least 0"
-            )
-        if not self.temperature > 0 or not 0 <= self.no_repeat_share < 1:
-            raise EndlosError("temperature must be above 0 and no_repeat_share from 0 to below 1")
-        if not self.max_phrase_s >= self.min_phrase_s:
-            raise EndlosError("max_phrase_s must be at least min_phrase_s")
-        if not 0 <= self.other_songs <= 1 or not 0 <= self.discount <= 1:
-            raise EndlosError("other_songs and discount must be from 0 to 1")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Step:
-    """One planned move of the stream, and why."""
-
-    after: Chunk | None
-    """None for the chunk that starts the stream."""
-    chunk: Chunk
-    natural: bool
-    rung: str
-    """Which rung of the ladder decided; `start`, `phrase`, `random` and `rules`: none had to."""
-    score: float | None = None
-    rank: int | None = None
-    candidates: int = 0
-    considered: int = 0
-    reasons: tuple[str, ...] = ()
-    terms: Mapping[str, float] = field(default_factory=dict)
-    """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
-    decision_ms: float = 0.0
-    ready_at_s: float = 0.0
-    """Monotonic clock at which it was ready."""
-    margin_s: float | None = None
-    """How long it lay ready before it was taken; None when it was made as it was asked for."""
-
-    @property
-    def length_s(self) -> float:
-        """How long its chunk is."""
-        return self.chunk.end_s - self.chunk.start_s
-
-    @property
-    def leaves_song(self) -> bool:
-        """Whether it goes from one song to another."""
-        return self.after is not None and self.after.key[0] != self.chunk.key[0]
+from stream.step import Step
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from stream.generation import Chunk
 from stream.joining import JoinPlan, JoinPlanner, JoinSource
 from stream.levels import Release, song_gain, song_gain_db
 from stream.limiter import Limiter
-from stream.planner import Step
+from stream.step import Step
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.joining import JoinPlan
 from stream.levels import Release
-from stream.planner import Step
 from stream.pool import ChunkKey
 from stream.renderer import Renderer
+from stream.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

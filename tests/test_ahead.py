@@ -13,7 +13,9 @@ from model.kernels import FloatArray, IntArray
 from stream import ahead
 from stream.ahead import Ahead
 from stream.generation import Generation
-from stream.planner import Planner, PlannerSettings, Step
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
+from stream.step import Step
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
 
 

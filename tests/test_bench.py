@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from model.errors import EndlosError
-from stream.planner import Step
 from stream.pool import open_pool
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
+from stream.step import Step
 from tests.commands import run_here
 from tests.pools import make_generation, make_pool, noise_song
 from tools.bench import null_sink, suite

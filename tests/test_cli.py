@@ -20,7 +20,7 @@ from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from model.tower_settings import TowerSettings
 from stream.engine import EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tests.commands import run_apart, run_here
 from tests.music import write_music
 from tools.build import BuildSettings

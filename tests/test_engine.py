@@ -15,7 +15,7 @@ from stream import ahead
 from stream.decisions import Decision, DecisionLog
 from stream.engine import Engine, EngineSettings
 from stream.feedback import labelled_joins
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from stream.pool import current_generation
 from tests.models import write_tiny_model
 from tests.pools import noise_song

@@ -13,7 +13,7 @@ from stream.beats import beat_fit
 from stream.generation import Generation
 from stream.joining import JoinPlan, JoinPlanner
 from stream.levels import Release, k_weighted_power, loudness_lufs
-from stream.planner import Step
+from stream.step import Step
 from tests.pools import make_generation, make_pool, noise_song
 from tools.loudness import integrated_lufs
 

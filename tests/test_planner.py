@@ -14,8 +14,10 @@ from model.kernels import FloatArray
 from stream.costs import CostWeights
 from stream.feedback import LabelledJoin
 from stream.generation import Generation
-from stream.planner import Planner, PlannerSettings, Step
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.precomputed import MatrixScorer
+from stream.step import Step
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
 
 

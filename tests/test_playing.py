@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from stream.engine import EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tests.commands import COMMAND, Running, run_here, wait_until
 from tests.heard import decode
 from tests.music import write_music

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import EndlosError, PoolError
 from stream.engine import EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from stream.pool import open_pool
 from tests.commands import wait_until
 from tests.music import write_music

@@ -13,7 +13,8 @@ from stream.ahead import Ahead, Immediate
 from stream.decisions import Decision
 from stream.generation import Generation
 from stream.levels import CEILING, song_gain_db
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.renderer import Renderer
 from tests.pools import make_generation, make_pool, noise_song
 

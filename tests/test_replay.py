@@ -11,7 +11,7 @@ import pytest
 from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.engine import Engine, EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from stream.replay import Replay
 from tests.models import write_tiny_model
 from tests.test_engine import RATE_HZ, build, write_songs

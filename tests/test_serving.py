@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from stream.engine import EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tests.commands import Running, wait_until
 from tests.heard import decode, residual_db
 from tests.icecast_server import SOURCE_PASSWORD, IcecastServer, icecast_program, icecast_server

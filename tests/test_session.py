@@ -11,7 +11,7 @@ import pytest
 
 from model.errors import EndlosError, OutputError
 from stream.engine import Engine, EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tests.commands import wait_until
 from tools.latency import CardTiming
 from tools.playing import status_text

@@ -13,7 +13,7 @@ from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys
 from tools.latency import card_timing, parse_latency

@@ -16,7 +16,7 @@ from model.kernels import FloatArray
 from stream.engine import Engine, EngineSettings
 from stream.outputs.soundcard import SoundCard
 from stream.pacer import Pacer
-from stream.planner import PlannerSettings
+from stream.planner_settings import PlannerSettings
 from tools.bench import load, null_sink
 from tools.bench.figures import Figure, missing, quantile_figure
 from tools.bench.isolated import run_isolated

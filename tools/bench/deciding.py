@@ -24,7 +24,8 @@ from stream.embeddings import pool_embeddings
 from stream.generation import Generation
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer

@@ -10,7 +10,8 @@ from stream.ahead import Immediate
 from stream.engine import Engine, EngineSettings
 from stream.generation import Generation, ScoringSettings, open_generation
 from stream.outputs.encoder import StreamEncoder
-from stream.planner import Planner, PlannerSettings, Strategy
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings, Strategy
 from stream.renderer import Renderer
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings

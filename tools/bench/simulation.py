@@ -17,7 +17,8 @@ from model.contract import carried_model
 from model.kernels import FloatArray
 from stream.generation import ScoringSettings, open_generation
 from stream.joining import warm_up
-from stream.planner import Planner, PlannerSettings
+from stream.planner import Planner
+from stream.planner_settings import PlannerSettings
 from stream.renderer import Renderer
 from stream.spans import SpanReader
 from tools.bench.figures import Figure, missing, quantiles, spread_figure

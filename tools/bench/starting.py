@@ -71,7 +71,7 @@ def measure(settings: BenchSettings) -> list[Figure]:
 def first_sound(pool: str, model: str | None, seed: int) -> dict[str, float]:
     """Open the live engine and render until it sounds; by the monotonic clock, which all processes share."""
     from stream.engine import Engine, EngineSettings
-    from stream.planner import PlannerSettings
+    from stream.planner_settings import PlannerSettings
 
     imported_s = time.monotonic()
     settings = EngineSettings(planner=PlannerSettings(seed=seed), model=Path(model) if model else None)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from stream.ahead import MAX_DEPTH
 from stream.generation import Chunk
-from stream.planner import Planner, Step
+from stream.planner import Planner
+from stream.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)

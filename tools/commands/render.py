@@ -79,7 +79,7 @@ def render(
     from stream.decisions import DecisionLog
     from stream.engine import Engine, EngineSettings
     from stream.outputs.file import open_audio_file
-    from stream.planner import PlannerSettings
+    from stream.planner_settings import PlannerSettings
     from stream.replay import Replay
 
     if bits not in (16, 24):

@@ -91,7 +91,7 @@ def serve(
     from model.contract import chosen_model
     from stream.engine import EngineSettings
     from stream.outputs.icecast import icecast_password, parse_icecast_url
-    from stream.planner import PlannerSettings
+    from stream.planner_settings import PlannerSettings
     from tools.serving import ServeSettings, serve_source
     from tools.session import HttpAddress, OutputSettings, new_seed, parse_address, parse_codec, parse_device
 

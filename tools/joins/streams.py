@@ -10,7 +10,7 @@ from model.kernels import FloatArray, IntArray
 from stream.decisions import Decision
 from stream.engine import Engine, EngineSettings
 from stream.levels import song_gain
-from stream.planner import PlannerSettings, Strategy
+from stream.planner_settings import PlannerSettings, Strategy
 from stream.pool import open_pool
 from stream.spans import SpanReader
 from tools.joins.boundaries import Boundary, boundary

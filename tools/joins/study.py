@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from model.errors import EndlosError
 from model.kernels import DoubleArray, FloatArray
-from stream.planner import Strategy
+from stream.planner_settings import Strategy
 from stream.pool import open_pool
 from tools.joins.detector import Kind
 from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models, learned_songs, sub_pool
