@@ -23,6 +23,8 @@ READ_AHEAD_FRAMES = 65_536
 """About a second and a half on either side of where a planned chunk begins."""
 REFRESH_S = 2.0
 RETRY_S = 1.0
+FIRST_DECISION_S = 0.25
+"""A chunk may be left a second after it begins: what follows the first is waited for, no longer than this."""
 MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""
 PATIENCE_S = 600.0
@@ -119,6 +121,8 @@ class Ahead:
         """When the chunk that was taken last ends, if it began to sound when it was taken."""
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._thread.start()
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._ready) > 1, timeout=FIRST_DECISION_S)
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the planned step after `after`, else at once a fallback."""
@@ -252,6 +256,7 @@ class Ahead:
             with self._changed:
                 if plan == self._plan_number:
                     self._ready.append(step)
+                    self._changed.notify_all()
             _read_ahead(step)
             if self._rehearse is not None:
                 self._rehearse(step)

@@ -151,6 +151,8 @@ class Engine:
 
         judged, played = threading.Event(), _LastJoin(on_decision)
         generation = open_current()
+        if live:
+            _load_kernels(generation, settings.engine_rate_hz)
         start = _start(generation, settings.start_song)
         planner = Planner(generation, settings.planner, start, _judged_joins(folder))
         joins = JoinPlanner(
@@ -162,7 +164,7 @@ class Engine:
             Ahead(
                 planner,
                 depth=settings.plan_ahead,
-                prepare=lambda: _warm_up(generation, settings.engine_rate_hz),
+                prepare=lambda: _warm_up(generation),
                 refresh=newer,
                 rehearse=joins.prepare,
             )
@@ -265,16 +267,21 @@ def _judged_joins(folder: Path) -> list[LabelledJoin]:
         return []
 
 
-def _warm_up(generation: Generation, engine_rate_hz: int) -> None:
-    """Compile, or load, every kernel and run the model once, before the first decision is under time."""
+def _load_kernels(generation: Generation, engine_rate_hz: int) -> None:
+    """Compile, or load, every kernel: each holds Python's lock while it is, and the first sounds need it."""
     index = generation.index
     scores = -index.distances_db(0)
     nothing = np.zeros(len(index), dtype=np.bool_)
     top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
     if generation.scorer is not None:
-        generation.scorer.score(0, np.zeros(1, dtype=np.int64))
         Costs(generation, CostWeights()).terms(0, np.array([1]))
     warm_up(engine_rate_hz)
+
+
+def _warm_up(generation: Generation) -> None:
+    """Run the model once, before the first decision is under time."""
+    if generation.scorer is not None:
+        generation.scorer.score(0, np.zeros(1, dtype=np.int64))
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:
