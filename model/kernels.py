@@ -1,6 +1,8 @@
 """One typed way to compile a numba kernel: no GIL, cached on disk, exact floating point."""
 
+import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
 import numba
@@ -15,6 +17,16 @@ FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+_BLAS = "scipy.linalg.cython_blas"
+if _BLAS not in sys.modules:
+    # numba would import all of SciPy's linear algebra, 0.2 to 0.4 s of every start, for products of matrices,
+    # which no kernel has. What stands for None cannot be imported.
+    sys.modules[_BLAS] = cast(ModuleType, None)
+    try:
+        import numba.np.arraymath
+    finally:
+        del sys.modules[_BLAS]
 
 
 def kernel(function: Callable[Params, Result]) -> Callable[Params, Result]:

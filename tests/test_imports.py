@@ -70,6 +70,17 @@ def test_the_runtime_imports_nothing_heavy() -> None:
     assert not [name for name in (*HEAVY, *HEAVY_PARTS) if name in loaded]
 
 
+def test_a_kernel_runs_without_linear_algebra_of_scipy_which_others_still_get() -> None:
+    loaded = run_python(
+        "import sys, numpy as np\n"
+        "from stream.ranking import top\n"
+        "assert top(np.arange(3, dtype=np.float32), np.ones(3, dtype=bool), 1)[0] == 2\n"
+        "print(' '.join(sys.modules))\n"
+        "import scipy.linalg.cython_blas"
+    ).split()
+    assert "numba.np.arraymath" in loaded and "scipy.linalg" not in loaded
+
+
 def test_help_loads_neither_numpy_nor_a_model() -> None:
     loaded = run_python("import sys, tools.cli; print(' '.join(sys.modules))").split()
     assert "typer" in loaded

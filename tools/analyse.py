@@ -1,77 +1,28 @@
 """Everything a pool keeps of one song, measured in one pass over its audio."""
 
-import hashlib
-import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from model.errors import DecodeError, PoolError
-from model.features import EDGE_RATE_HZ, chunk_edges
+from model.features import chunk_edges
 from model.kernels import FloatArray, IntArray
-from model.spectral import SPECTRAL_VERSION, chunk_spectra
+from model.spectral import chunk_spectra
 from stream.columns import Rows, record_type
 from stream.decode import decode, probe, seeks_check_out
 from stream.maps import give_back
 from stream.pool import decoded_copy, fingerprint
 from stream.spans import write_decoded_copy
 from stream.traits import TRAIT_COLUMNS
-from tools.cut import CutSettings, cut_song
+from tools.cut import cut_song
 from tools.cut_beat import cut_on_beats
 from tools.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
 from tools.rhythm import Rhythm, find_rhythm
-from tools.tags import Tags, read_tags
+from tools.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
+from tools.tags import read_tags
 from tools.traits import measure_traits
 from tools.workers import Room
-
-ANALYSIS_VERSION = 3
-"""Raised when the same song and settings give another result; pools are then analysed anew."""
-
-HASH_BLOCK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnalysisSettings:
-    """What decides the result of an analysis."""
-
-    cut: CutSettings
-    edge_samples: int
-    """Length of the edges that are kept, in samples at `EDGE_RATE_HZ`."""
-
-    @property
-    def key(self) -> str:
-        """A short name for the settings and the version of the analysis; equal keys mean equal results."""
-        described = json.dumps(
-            [ANALYSIS_VERSION, SPECTRAL_VERSION, EDGE_RATE_HZ, asdict(self)], sort_keys=True
-        )
-        return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SongAnalysis:
-    """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
-
-    rows: `(n,)` records, of `stream.columns.record_type`.
-    """
-
-    audio_hash: str
-    size_bytes: int
-    mtime_ns: int
-    sample_rate_hz: int
-    channels: int
-    frames: int
-    tags: Tags
-    loudness: Loudness
-    seekable: bool
-    cut: str
-    rows: Rows
-
-    @property
-    def chunks(self) -> int:
-        """Number of chunks."""
-        return len(self.rows)
 
 
 def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
@@ -124,20 +75,6 @@ def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> Non
     """Write the decoded copy of a song that was analysed before; errors as in `analyse_song`."""
     audio, _ = decode(path, scratch=pool_folder)
     _keep_copy(audio, pool_folder, audio_hash, room)
-
-
-def hash_file(path: Path) -> str:
-    """Return the BLAKE2b hash of a file's bytes, 40 hexadecimal digits; `OSError` if it cannot be read."""
-    digest = hashlib.blake2b(digest_size=20)
-    with path.open("rb") as file:
-        while block := file.read(HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def copy_bytes(frames: int) -> int:
-    """Return the size of a decoded copy's samples."""
-    return frames * 2 * np.dtype(np.float32).itemsize
 
 
 def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room) -> None:

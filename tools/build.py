@@ -16,12 +16,12 @@ from model.errors import DecodeError, PoolError
 from model.features import EDGE_RATE_HZ
 from stream.derived import textures_of
 from stream.pool import Failure, decoded_copy
-from tools.analyse import AnalysisSettings, SongAnalysis, analyse_song, copy_bytes, copy_song, hash_file
 from tools.cut import CutSettings
 from tools.embed import embed_generation, embed_pool, embeds
 from tools.place import locked
 from tools.scan import FoundFile, scan
 from tools.silence import load_pydub
+from tools.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
 from tools.store import PoolStore, StoredSong
 from tools.tags import read_tags
 from tools.workers import Crashed, Room, run_all, usable_cores
@@ -377,6 +377,9 @@ class _Build:
 
 
 def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
+    # A worker's own: it takes seconds to import, and no other part of a build needs it.
+    from tools.analyse import analyse_song, copy_song
+
     try:
         if task.copy_of is not None:
             copy_song(task.found.path, task.pool_folder, task.copy_of, room)

@@ -21,8 +21,8 @@ from stream.pool import (
     fingerprint,
     open_pool,
 )
-from tools.analyse import hash_file
 from tools.check_embeddings import embedding_problems
+from tools.song import hash_file
 
 SAMPLED_SONGS = 8
 """So many songs, evenly spread, are decoded and compared; a deep check takes all."""

@@ -1,7 +1,5 @@
 """The harmony of a song: chroma over time, and the key of a stretch of it."""
 
-import warnings
-
 import librosa
 import numpy as np
 
@@ -16,6 +14,10 @@ BLOCK_FRAMES = 1 << 11
 BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
 TUNED_S = 60.0
 """The tuning is taken from so much of the middle of a song."""
+TUNING_WINDOW = 2_048
+TUNING_LOW_HZ, TUNING_HIGH_HZ = 150.0, 4_000.0
+TUNING_PEAK = 0.1
+"""Peaks lower than this part of the highest of their moment say nothing about the tuning."""
 FLAT = 0.12
 """Chroma whose values differ by less than this part of their mean (standard deviation) holds no tones."""
 KEY_MARGIN = 0.15
@@ -35,10 +37,7 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
     if len(mono) < CHROMA_WINDOW or not any(part.any() for part in in_parts(mono)):
         return chroma
     middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
-    with warnings.catch_warnings():
-        # Where nothing is tonal there is nothing to tune, and it warns of that.
-        warnings.simplefilter("ignore", UserWarning)
-        tuning = float(librosa.estimate_tuning(y=mono[max(0, middle - reach) : middle + reach], sr=RATE_HZ))
+    tuning = find_tuning(mono[max(0, middle - reach) : middle + reach])
     for start in range(0, frames, BLOCK_FRAMES):
         first = max(0, start - BLOCK_MARGIN)
         stop = min(frames, start + BLOCK_FRAMES)
@@ -53,6 +52,31 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
         chroma[:, start:stop] = part[:, start - first : stop - first]
         give_back(mono)
     return chroma
+
+
+def find_tuning(mono: FloatArray) -> float:
+    """Return how far the tones of `mono` `(samples,)` at `RATE_HZ` lie from A = 440 Hz: -.5 to .49 semitones.
+
+    The commonest deviation of the louder spectral peaks; 0 where there are none. As librosa.estimate_tuning,
+    but that one's compiled parts may not be used for the first time by two processes at once: numba then
+    keeps a mixed pair of files, with which every later process crashes.
+    """
+    spectrum = np.abs(librosa.stft(mono, n_fft=TUNING_WINDOW))
+    bin_hz = RATE_HZ / TUNING_WINDOW
+    bins = np.arange(np.ceil(TUNING_LOW_HZ / bin_hz), np.ceil(TUNING_HIGH_HZ / bin_hz), dtype=np.int64)
+    below, here, above = (spectrum[bins + step] for step in (-1, 0, 1))
+    peaks = (here > below) & (here >= above) & (here > TUNING_PEAK * spectrum.max(axis=0))
+    if not peaks.any():
+        return 0.0
+    # A parabola through each peak and its neighbours.
+    below, here, above = below[peaks], here[peaks], above[peaks]
+    slope = (above - below) / 2
+    shift = slope / (2 * here - below - above)
+    height = here + slope * shift / 2
+    hz = (bins[np.nonzero(peaks)[0]] + shift)[height >= np.median(height)] * bin_hz
+    deviation = (12 * np.log2(hz / 440.0) + 0.5) % 1.0 - 0.5
+    counts, edges = np.histogram(deviation, bins=100, range=(-0.5, 0.5))
+    return float(edges[np.argmax(counts)])
 
 
 def unit_chroma(chroma: FloatArray) -> FloatArray:

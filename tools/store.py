@@ -24,9 +24,9 @@ from stream.pool import (
     generation_folder,
     open_pool,
 )
-from tools.analyse import SongAnalysis
 from tools.place import FOLDERS, GRID_FOLDER, remove, save_array, save_columns, storing
 from tools.scan import FoundFile
+from tools.song import SongAnalysis
 from tools.tags import Tags
 
 KEPT_GENERATIONS = 2
