@@ -8,7 +8,7 @@ import pytest
 
 from model.kernels import FloatArray
 from stream.decode import decode
-from tools.harmony import chroma_frames, find_key, find_tuning, unit_chroma
+from tools.harmony import CHROMA_HOP, CHROMA_WINDOW, chroma_frames, find_key, find_tuning, unit_chroma
 from tools.onsets import RATE_HZ
 
 
@@ -27,7 +27,7 @@ def chord(semitones: list[float], seconds: float = 4.0) -> FloatArray:
 def test_the_tuning_of_a_chord_is_what_librosa_finds(cents: int) -> None:
     mono = chord([semitone + cents / 100 for semitone in (0, 3, 7, 12)])
     tuning = find_tuning(mono)
-    assert tuning == pytest.approx(cents / 100, abs=0.035)  # third partials lie 2 cents high
+    assert tuning == pytest.approx(cents / 100, abs=0.045)  # third partials lie 2 cents high
     assert tuning == pytest.approx(librosa.estimate_tuning(y=mono, sr=RATE_HZ), abs=0.011)
 
 
@@ -50,3 +50,10 @@ def test_the_key_of_a_cadence() -> None:
     key, confidence = find_key(unit_chroma(chroma_frames(cadence)))
     assert key == 12 + 9
     assert confidence > 0
+
+
+def test_the_chroma_is_what_librosa_finds() -> None:
+    mono = chord([0.1, 4.1, 7.1])
+    power = np.abs(librosa.stft(mono, n_fft=CHROMA_WINDOW, hop_length=CHROMA_HOP)) ** 2
+    expected = librosa.filters.chroma(sr=RATE_HZ, n_fft=CHROMA_WINDOW, tuning=find_tuning(mono)) @ power
+    np.testing.assert_allclose(chroma_frames(mono), expected, rtol=1e-3, atol=1e-3 * expected.max())

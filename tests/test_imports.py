@@ -81,6 +81,19 @@ def test_a_kernel_runs_without_linear_algebra_of_scipy_which_others_still_get() 
     assert "numba.np.arraymath" in loaded and "scipy.linalg" not in loaded
 
 
+def test_an_analysis_loads_nothing_that_compiles_at_import() -> None:
+    # On a new machine numba would work on librosa's ufuncs for a quarter of a minute in every worker.
+    loaded = run_python(
+        "import sys, numpy as np\n"
+        "from tools.rhythm import find_rhythm\n"
+        "import tools.analyse\n"
+        "find_rhythm(np.random.default_rng(0).normal(0, 0.1, (88_200, 2)).astype(np.float32), 44_100)\n"
+        "print(' '.join(sys.modules))"
+    ).split()
+    assert "librosa.filters" in loaded
+    assert not {"librosa.util.utils", "librosa.core.pitch", "librosa.core.audio"} & set(loaded)
+
+
 def test_help_loads_neither_numpy_nor_a_model() -> None:
     loaded = run_python("import sys, tools.cli; print(' '.join(sys.modules))").split()
     assert "typer" in loaded

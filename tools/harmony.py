@@ -1,11 +1,11 @@
 """The harmony of a song: chroma over time, and the key of a stretch of it."""
 
-import librosa
 import numpy as np
 
 from model.kernels import DoubleArray, FloatArray
 from stream.maps import give_back, in_parts
 from tools.onsets import RATE_HZ
+from tools.spectrogram import power_spectrogram
 
 CHROMA_HOP = 1_024
 CHROMA_RATE_HZ = RATE_HZ / CHROMA_HOP
@@ -38,30 +38,41 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
         return chroma
     middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
     tuning = find_tuning(mono[max(0, middle - reach) : middle + reach])
+    filters = _pitch_classes(tuning)
     for start in range(0, frames, BLOCK_FRAMES):
         first = max(0, start - BLOCK_MARGIN)
         stop = min(frames, start + BLOCK_FRAMES)
-        part = librosa.feature.chroma_stft(
-            y=mono[first * CHROMA_HOP : (stop + BLOCK_MARGIN) * CHROMA_HOP],
-            sr=RATE_HZ,
-            n_fft=CHROMA_WINDOW,
-            hop_length=CHROMA_HOP,
-            tuning=tuning,
-            norm=None,
-        )
-        chroma[:, start:stop] = part[:, start - first : stop - first]
+        part = mono[first * CHROMA_HOP : (stop + BLOCK_MARGIN) * CHROMA_HOP]
+        powers = power_spectrogram(part, CHROMA_WINDOW, CHROMA_HOP)[start - first : stop - first]
+        chroma[:, start:stop] = filters @ powers.T
         give_back(mono)
     return chroma
+
+
+def _pitch_classes(tuning: float) -> FloatArray:
+    """Return `(12, bins)`: how much of each bin's power counts for each pitch class from C.
+
+    Each bin is a Gaussian bump around its pitch, of length 1, and counts less the farther it is from A5
+    (Ellis, 2007; as `librosa.filters.chroma`, which imports what numba compiles for long).
+    """
+    hz = np.arange(1, CHROMA_WINDOW) * (RATE_HZ / CHROMA_WINDOW)
+    pitches = 12 * np.log2(hz / (440.0 * 2 ** (tuning / 12))) + 57  # from C0
+    pitches = np.concatenate([[pitches[0] - 18], pitches])[: 2 + CHROMA_WINDOW // 2]
+    widths = np.maximum(np.diff(pitches), 1.0)
+    pitches = pitches[:-1]
+    distances = (pitches - np.arange(12)[:, None] + 6) % 12 - 6
+    bumps = np.exp(-2 * (distances / widths) ** 2)
+    octaves = (pitches - 69) / 12
+    weights: FloatArray = bumps / np.linalg.norm(bumps, axis=0) * np.exp(-(octaves**2) / 8)
+    return weights.astype(np.float32)
 
 
 def find_tuning(mono: FloatArray) -> float:
     """Return how far the tones of `mono` `(samples,)` at `RATE_HZ` lie from A = 440 Hz: -.5 to .49 semitones.
 
-    The commonest deviation of the louder spectral peaks; 0 where there are none. As librosa.estimate_tuning,
-    but that one's compiled parts may not be used for the first time by two processes at once: numba then
-    keeps a mixed pair of files, with which every later process crashes.
+    The commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` does; 0 without any.
     """
-    spectrum = np.abs(librosa.stft(mono, n_fft=TUNING_WINDOW))
+    spectrum = np.sqrt(power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)).T
     bin_hz = RATE_HZ / TUNING_WINDOW
     bins = np.arange(np.ceil(TUNING_LOW_HZ / bin_hz), np.ceil(TUNING_HIGH_HZ / bin_hz), dtype=np.int64)
     below, here, above = (spectrum[bins + step] for step in (-1, 0, 1))

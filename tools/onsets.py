@@ -1,13 +1,15 @@
 """Where sounds begin: an onset envelope to track beats in, and attacks to the millisecond."""
 
 from dataclasses import dataclass
+from functools import cache
 
-import librosa
+import librosa.filters
 import numpy as np
 import scipy.ndimage
 
 from model.kernels import DoubleArray, FloatArray
 from stream.maps import give_back, in_parts
+from tools.spectrogram import power_spectrogram
 
 RATE_HZ = 22_050
 """Rate of the mono audio that beats are looked for in."""
@@ -17,6 +19,7 @@ ENVELOPE_WINDOW = 1_024
 MEL_BANDS = 96
 LOW_MEL_BANDS = 8
 """The lowest bands, up to about 200 Hz: kick and bass. They count as much as all others together."""
+FLUX_LAG = 2
 LOUD_LINE = 0.05
 """Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
 BLOCK_FRAMES = 1 << 14
@@ -52,21 +55,34 @@ def onset_envelope(mono: FloatArray) -> FloatArray:
         first = max(0, start - BLOCK_MARGIN)
         stop = min(frames, start + BLOCK_FRAMES)
         part = mono[first * ENVELOPE_HOP : (stop + BLOCK_MARGIN) * ENVELOPE_HOP]
-        mel = librosa.feature.melspectrogram(
-            y=part, sr=RATE_HZ, n_fft=ENVELOPE_WINDOW, hop_length=ENVELOPE_HOP, n_mels=MEL_BANDS
-        )
-        flux[:, start:stop] = librosa.onset.onset_strength_multi(
-            S=librosa.power_to_db(mel, ref=reference, amin=1e-8 * reference, top_db=None),
-            sr=RATE_HZ,
-            hop_length=ENVELOPE_HOP,
-            n_fft=ENVELOPE_WINDOW,
-            lag=2,
-            max_size=3,
-            channels=[0, LOW_MEL_BANDS, MEL_BANDS],
-            center=False,
-        )[:, start - first : stop - first]
+        flux[:, start:stop] = spectral_flux(mel_powers(part), reference)[:, start - first : stop - first]
         give_back(mono)
     return np.stack([_levelled(band) for band in flux])
+
+
+def mel_powers(mono: FloatArray) -> FloatArray:
+    """Return `(frames, MEL_BANDS)` powers every `ENVELOPE_HOP` samples of `mono` at `RATE_HZ`."""
+    powers: FloatArray = power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP) @ _mel_filters()
+    return powers
+
+
+def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
+    """Return `(2, frames)`: by how many dB the low bands and the rest rise over `FLUX_LAG` frames.
+
+    mel: as `mel_powers` gives it. Against the loudest of three bands, so that vibrato is no onset; what
+    is 80 dB below `reference` is not heard.
+    """
+    levels_db = 10.0 * np.log10(np.maximum(mel, 1e-8 * reference) / reference)
+    before_db = scipy.ndimage.maximum_filter1d(levels_db, 3, axis=1)
+    rises = np.zeros_like(levels_db)
+    np.maximum(levels_db[FLUX_LAG:] - before_db[:-FLUX_LAG], 0.0, out=rises[FLUX_LAG:])
+    return np.stack([rises[:, :LOW_MEL_BANDS].mean(axis=1), rises[:, LOW_MEL_BANDS:].mean(axis=1)])
+
+
+@cache
+def _mel_filters() -> FloatArray:
+    filters: FloatArray = librosa.filters.mel(sr=RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=MEL_BANDS).T
+    return filters
 
 
 def _levelled(band: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """The tempo of a song over time, each second in the octave that most music is counted in."""
 
-import librosa
 import numpy as np
+import scipy.fft
 
 from model.kernels import DoubleArray, FloatArray, IntArray, kernel
 from tools.onsets import ENVELOPE_RATE_HZ
@@ -60,8 +60,8 @@ def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
         window = np.hanning(size + 2)[1:-1]
         centred = (block - block.mean(axis=1, keepdims=True)) * window
         limit = int(4 * periods[0]) + 3
-        lags = librosa.autocorrelate(centred, max_size=limit, axis=1)
-        fair = librosa.autocorrelate(window, max_size=limit)
+        lags = _autocorrelation(centred, limit)
+        fair = _autocorrelation(window, limit)
         lags = lags / np.maximum(lags[:, :1], 1e-9) * (fair[0] / fair)
         total = sum(weight for _, weight in MULTIPLES)
         values = sum(weight * _at(lags, multiple * periods) for multiple, weight in MULTIPLES) / total
@@ -69,6 +69,14 @@ def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
     periodicity = np.clip(salience, 0.0, 1.0)
     prior = np.exp(-0.5 * (np.log2(bpm / PRIOR_BPM) / PRIOR_OCTAVES) ** 2)
     return periodicity * prior, periodicity
+
+
+def _autocorrelation(signals: DoubleArray, lags: int) -> DoubleArray:
+    """Return the first `lags` of the autocorrelation along the last axis, zeros beyond the ends."""
+    size = scipy.fft.next_fast_len(signals.shape[-1] + lags, real=True)
+    powers = np.square(np.abs(scipy.fft.rfft(signals, size)))
+    found: DoubleArray = scipy.fft.irfft(powers, size)[..., :lags]
+    return found
 
 
 def _at(lags: DoubleArray, places: DoubleArray) -> DoubleArray:

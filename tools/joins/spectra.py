@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cache
 
-import librosa
+import librosa.filters
 import numpy as np
 import scipy.fft
 
 from model.kernels import FloatArray
+from tools.spectrogram import power_spectrogram
 
 MEL_BANDS = 64
 FFT_FRAMES = 2048
@@ -55,11 +56,7 @@ def _filters(rate_hz: int) -> tuple[FloatArray, FloatArray]:
 
 def mel_powers(mono: FloatArray, rate_hz: int, size: int, hop: int) -> FloatArray:
     """Return `(frames, ONSET_BANDS)` mel powers of frames of `size`, frame i centred on sample `i * hop`."""
-    padded = np.pad(mono, (size // 2, size // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    window = np.hanning(size + 1)[:-1].astype(np.float32)
-    magnitudes = np.abs(scipy.fft.rfft(frames * window, axis=1)).astype(np.float32)
-    powers: FloatArray = np.square(magnitudes) @ _onset_filter(rate_hz, size)
+    powers: FloatArray = power_spectrogram(mono, size, hop) @ _onset_filter(rate_hz, size)
     return powers
 
 
