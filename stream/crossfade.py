@@ -24,8 +24,9 @@ def fade_gains(before_frames: int, after_frames: int, correlation: float) -> tup
     r = min(max(correlation, 0.0), 1.0)
     along = np.concatenate([_centres(before_frames), 1.0 + _centres(after_frames)])
     angle = along * (np.pi / 4)
-    level = np.sqrt(1.0 + r * np.sin(2.0 * angle))
-    return (np.cos(angle) / level).astype(np.float32), (np.sin(angle) / level).astype(np.float32)
+    outgoing, incoming = np.cos(angle), np.sin(angle)
+    level = np.sqrt(1.0 + r * 2.0 * outgoing * incoming)
+    return (outgoing / level).astype(np.float32), (incoming / level).astype(np.float32)
 
 
 def mix(outgoing: FloatArray, incoming: FloatArray, before_frames: int, correlation: float) -> FloatArray:

@@ -10,6 +10,8 @@ OVERSAMPLING = 4
 """BS.1770: the waveform between the samples is looked at in four places."""
 HALF_TAPS = 12
 """Samples on either side that make a value between two; as near to the true wave as 0.05 dB."""
+BLOCK_FRAMES = 256
+"""So many frames are looked at together."""
 MARGIN = 10.0 ** (-0.05 / 20.0)
 """What is limited stays this far below the ceiling, for meters interpolate in ways of their own."""
 NO_PEAK = 1.0 - 1e-4
@@ -32,7 +34,7 @@ class Limiter:
         self._window /= self._window.sum()
         self._taps = _taps()
         # What cannot exceed the ceiling between the samples, whatever the wave.
-        self._harmless = ceiling / float(np.abs(self._taps).sum(axis=1).max())
+        self._harmless = MARGIN * ceiling / float(np.abs(self._taps).sum(axis=1).max())
         self.ahead_frames = 2 * self._half + HALF_TAPS
         """How many frames must have been pushed beyond those that are pulled."""
         past = np.zeros((self.ahead_frames, 2), dtype=np.float32)
@@ -100,24 +102,33 @@ def _needed(
     frames = len(audio)
     needed = np.ones(frames)
     reach = taps.shape[1] // 2
+    # Sample after sample, left and right in turn, with silence around it.
+    samples = np.zeros(2 * (frames + 2 * reach))
     for frame in range(frames):
-        if not watched[frame]:
+        samples[2 * (frame + reach)] = audio[frame, 0]
+        samples[2 * (frame + reach) + 1] = audio[frame, 1]
+    peaks = np.empty(2 * BLOCK_FRAMES)
+    values = np.empty(2 * BLOCK_FRAMES)
+    for first in range(0, frames, BLOCK_FRAMES):
+        stop = min(frames, first + BLOCK_FRAMES)
+        count = 2 * (stop - first)
+        around = samples[2 * (first + 1) : 2 * (stop + 2 * reach)]
+        if not watched[first:stop].any() or np.abs(around).max() <= harmless:
             continue
-        first, stop = max(0, frame - reach + 1), min(frames, frame + reach + 1)
-        for side in range(2):
-            highest = 0.0
-            for near in range(first, stop):
-                highest = max(highest, abs(audio[near, side]))
-            if highest <= harmless:
-                continue
-            peak = float(abs(audio[frame, side]))
-            for place in range(len(taps)):
-                value = 0.0
-                for near in range(first, stop):
-                    value += taps[place, near - frame + reach - 1] * audio[near, side]
-                peak = max(peak, abs(value))
-            if peak * NO_PEAK > ceiling:
-                needed[frame] = min(needed[frame], ceiling / peak)
+        peaks[:count] = np.abs(samples[2 * (first + reach) : 2 * (stop + reach)])
+        for place in range(len(taps)):
+            values[:] = 0.0
+            # The loop within goes over neighbours, which are worked on together.
+            for tap in range(2 * reach):
+                weight = taps[place, tap]
+                for index in range(count):
+                    values[index] += weight * around[2 * tap + index]
+            for index in range(count):
+                peaks[index] = max(peaks[index], abs(values[index]))
+        for frame in range(first, stop):
+            peak = max(peaks[2 * (frame - first)], peaks[2 * (frame - first) + 1])
+            if watched[frame] and peak * NO_PEAK > ceiling:
+                needed[frame] = min(1.0, ceiling / peak)
     return needed
 
 

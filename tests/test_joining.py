@@ -127,16 +127,16 @@ def test_a_song_that_is_gone_is_planned_as_silence(tmp_path: Path) -> None:
 
 
 def test_a_release_is_the_same_for_every_span_and_ends() -> None:
-    audio = np.random.default_rng(3).normal(0, 0.1, (5000, 2)).astype(np.float32)
-    release = Release(offset_db=-4.0, start_frame=100, frames=3000)
+    audio = np.random.default_rng(3).normal(0, 0.1, (50_000, 2)).astype(np.float32)
+    release = Release(offset_db=-4.0, start_frame=100, frames=30_000)
     whole = release.applied(audio, 0)
     np.testing.assert_array_equal(
-        np.concatenate([release.applied(audio[a : a + 7], a) for a in range(0, 5000, 7)]), whole
+        np.concatenate([release.applied(audio[a : a + 7], a) for a in range(0, 50_000, 7)]), whole
     )
-    np.testing.assert_array_equal(whole[3100:], audio[3100:])
+    np.testing.assert_array_equal(whole[30_100:], audio[30_100:])
     np.testing.assert_allclose(whole[:100], audio[:100] * 10 ** (-4 / 20), rtol=1e-6)
-    np.testing.assert_allclose(whole[1600], audio[1600] * 10 ** (-2 / 20), rtol=1e-6)
-    assert (release.db_at(0), release.db_at(1600), release.db_at(3100)) == (-4.0, -2.0, 0.0)
+    np.testing.assert_allclose(whole[15_100], audio[15_100] * 10 ** (-2 / 20), rtol=1e-6)
+    assert (release.db_at(0), release.db_at(15_100), release.db_at(30_100)) == (-4.0, -2.0, 0.0)
     assert Release().applied(audio, 0) is audio
 
 
