@@ -185,7 +185,9 @@ def test_chunks_tile_what_is_audible_within_floor_and_ceiling(
     windows = padded.reshape(-1, 2 * window)
     counts = np.full(len(windows), 2 * window)
     counts[-1] -= 2 * (len(padded) - len(audio))
-    audible = np.flatnonzero((windows**2).sum(axis=1) / counts > 1e-6)
+    power = (windows**2).sum(axis=1) / counts
+    level = power[power > 1e-6].mean() if (power > 1e-6).any() else 0.0
+    audible = np.flatnonzero((power > 1e-6) & (power > 1e-3 * level))
     floor_s = min_chunk_s if cut == "silence" else min(min_chunk_s, chunk_s)
     floor, part = round(floor_s * rate_hz), round(chunk_s * rate_hz)
     start = audible[0] * window if len(audible) else 0
@@ -358,3 +360,12 @@ def test_every_real_song_gives_musical_chunks(shared_music: Path) -> None:
         assert lengths_s.min() >= 2.0, name
         assert 2.0 <= np.median(lengths_s) <= 8.0, name
         assert lengths_s.max() <= 15.0, name
+
+
+def test_a_song_ends_where_it_has_died_away() -> None:
+    times_s = np.arange(30 * RATE_HZ) / RATE_HZ
+    fade = np.interp(times_s, [0.0, 1.0, 20.0, 30.0], [-60.0, 0.0, 0.0, -60.0])
+    tone = 0.3 * 10 ** (fade / 20) * np.sin(2 * np.pi * 220 * times_s)
+    result = cut_song(np.stack([tone, tone], axis=1).astype(np.float32), RATE_HZ, CutSettings(cut="equal"))
+    assert result.bounds[0] / RATE_HZ == pytest.approx(0.5, abs=0.1)
+    assert result.bounds[-1] / RATE_HZ == pytest.approx(25.0, abs=0.6)

@@ -16,7 +16,9 @@ WINDOW_S = 0.01
 PART_WINDOWS = 1 << 14
 """So many are looked at at a time."""
 DEAD_AIR_DB = -60.0
-"""Windows at both ends of a song below this RMS level belong to no chunk."""
+"""Windows at both ends of a song below this RMS level belong to no chunk, ..."""
+DYING_DB = 30.0
+"""... nor those this far below the song: the last of a fade-out, in which nobody hears the song any more."""
 QUIET_SPOT_WINDOWS = 5
 """What is longer than the ceiling is split in the middle of its quietest 50 ms."""
 SWALLOWED_SHARE = 0.5
@@ -94,7 +96,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     audio = _finite(audio)
     window = max(1, round(sample_rate_hz * WINDOW_S))
     power = _power(audio, window)
-    audible = np.flatnonzero(power > 10 ** (DEAD_AIR_DB / 10))
+    audible = _audible(power)
     if len(audible) == 0:
         return _no_chunk("silent")
     start, stop = _ends(audible, window, len(audio))
@@ -131,8 +133,16 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
 def audible_part(audio: FloatArray, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    audible = np.flatnonzero(_power(audio, window) > 10 ** (DEAD_AIR_DB / 10))
+    audible = _audible(_power(audio, window))
     return _ends(audible, window, len(audio)) if len(audible) else None
+
+
+def _audible(power: DoubleArray) -> IntArray:
+    """Return the windows that are neither dead air nor dying away."""
+    alive = power > 10 ** (DEAD_AIR_DB / 10)
+    if not alive.any():
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(alive & (power > power[alive].mean() * 10 ** (-DYING_DB / 10)))
 
 
 def _ends(audible: IntArray, window: int, frames: int) -> tuple[int, int]:
