@@ -15,7 +15,7 @@ def song_of_beats(
 ) -> FloatArray:
     """A kick on every downbeat, a tick on the other beats, a new chord with every bar; `(frames, 2)`."""
     rng = np.random.default_rng(0)
-    audio = rng.normal(0.0, 0.006, round(seconds * rate_hz))
+    audio = rng.normal(0.0, 0.0045, round(seconds * rate_hz))
     inside = [beat_s for beat_s in beats_s if beat_s < seconds - 0.1]
     for number, beat_s in enumerate(inside):
         first = round(beat_s * rate_hz)
