@@ -27,7 +27,7 @@ LONGEST_SHIFT_S = 0.3
 FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""
 LEVEL_S = 0.7
-"""Levels are matched over this much before A's cut and after B's start."""
+"""Levels are matched over this much before A's cut and after B's start, of a blend before and after it."""
 LARGEST_MATCH_DB = 6.0
 LEAST_MATCH_DB = 0.1
 RELEASE_DB_PER_S = 0.5
@@ -166,11 +166,11 @@ class JoinPlanner:
             longest_s = JUMP_WAIT_S
             longest_frames = min(longest_frames, round(JUMP_FADE_S * rate_hz))
         shift = find_shift(a, b, rate_hz, grid_s=grid_s, longest_s=longest_s)
-        level = round(LEVEL_S * rate_hz / HOP_FRAMES)
-        middle = len(a.power) // 2
-        difference_db = loudness_lufs(a.power[middle - level : middle]) - loudness_lufs(
-            b.power[middle : middle + level]
-        )
+        # Whoever asked for another song waits for it.
+        blended = before.key[0] != chunk.key[0] and jump_frame is None
+        # Of a blend only its place is chosen.
+        blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
+        difference_db = level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
         match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
         limits = Limits(
             longest_frames=longest_frames,
@@ -178,10 +178,6 @@ class JoinPlanner:
             after_start_frames=(b_stop - b_start) // 2,
             earliest_frames=None if jump_frame is None else jump_frame - cut,
         )
-        # Whoever asked for another song waits for it.
-        blended = before.key[0] != chunk.key[0] and jump_frame is None
-        # Of a blend only its place is chosen.
-        blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
         halves_s = (blend_s,) if blended else SPLICE_HALVES_S
         fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz, halves_s)
         plan = JoinPlan(
@@ -227,6 +223,14 @@ def _matched(plan: JoinPlan, difference_db: float, rate_hz: int) -> JoinPlan:
     if abs(match_db) < LEAST_MATCH_DB:
         match_db = 0.0
     return replace(plan, match_db=match_db, release_frames=round(abs(match_db) / RELEASE_DB_PER_S * rate_hz))
+
+
+def level_difference_db(a: Seam, b: Seam, apart_s: float, rate_hz: int) -> float:
+    """Return by how much A is louder up to `apart_s` before its cut than B from that long after its start."""
+    apart, level = (round(seconds * rate_hz / HOP_FRAMES) for seconds in (apart_s, LEVEL_S))
+    before, after = len(a.power) // 2 - apart, len(b.power) // 2 + apart
+    a_lufs = loudness_lufs(a.power[max(0, before - level) : before])
+    return a_lufs - loudness_lufs(b.power[after : after + level])
 
 
 def _correlation(a: Seam, b: Seam, middle: int, shift: int, before: int, after: int) -> float:

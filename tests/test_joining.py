@@ -11,8 +11,9 @@ from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.beats import beat_fit
 from stream.generation import Generation
-from stream.joining import JoinPlan, JoinPlanner
+from stream.joining import REACH_FRAMES, JoinPlan, JoinPlanner, level_difference_db
 from stream.levels import Release, k_weighted_power, loudness_lufs
+from stream.seam import HOP_FRAMES, analyse
 from stream.step import Step
 from tests.pools import make_generation, make_pool, noise_song
 from tools.loudness import integrated_lufs
@@ -145,3 +146,15 @@ def test_loudness_of_hops_is_that_of_bs1770() -> None:
     power = k_weighted_power(audio, RATE_HZ, 128)
     assert loudness_lufs(power) == pytest.approx(integrated_lufs(audio, RATE_HZ), abs=0.1)
     assert loudness_lufs(np.zeros(5)) == -70.0
+
+
+def test_a_blend_brings_together_what_is_heard_before_and_after_it() -> None:
+    hops = 2 * REACH_FRAMES // HOP_FRAMES
+    power = np.full(hops, 1e-2)
+    middle, blend = hops // 2, round(0.75 * RATE_HZ / HOP_FRAMES)
+    quiet_at_the_seam = power.copy()
+    quiet_at_the_seam[middle - blend + 2 : middle + blend - 2] = 1e-6
+    silence = analyse(np.zeros((2 * REACH_FRAMES, 2), dtype=np.float32), RATE_HZ)
+    a, b = replace(silence, power=quiet_at_the_seam), replace(silence, power=power / 4)
+    assert level_difference_db(a, b, 0.75, RATE_HZ) == pytest.approx(6.02, abs=0.01)
+    assert level_difference_db(a, b, 0.0, RATE_HZ) < -30.0
