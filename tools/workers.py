@@ -48,7 +48,7 @@ class _Worker(Generic[Item]):
 
 @dataclass(frozen=True, kw_only=True)
 class _Ready:
-    """A worker's first word: everything is imported."""
+    """A worker's first word: it has started, and can be given work."""
 
 
 @dataclass(frozen=True, kw_only=True)
