@@ -170,7 +170,7 @@ class JoinPlanner:
         blended = before.key[0] != chunk.key[0] and jump_frame is None
         # Of a blend only its place is chosen.
         blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
-        difference_db = level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
+        difference_db = _level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
         match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
         limits = Limits(
             longest_frames=longest_frames,
@@ -225,7 +225,7 @@ def _matched(plan: JoinPlan, difference_db: float, rate_hz: int) -> JoinPlan:
     return replace(plan, match_db=match_db, release_frames=round(abs(match_db) / RELEASE_DB_PER_S * rate_hz))
 
 
-def level_difference_db(a: Seam, b: Seam, apart_s: float, rate_hz: int) -> float:
+def _level_difference_db(a: Seam, b: Seam, apart_s: float, rate_hz: int) -> float:
     """Return by how much A is louder up to `apart_s` before its cut than B from that long after its start."""
     apart, level = (round(seconds * rate_hz / HOP_FRAMES) for seconds in (apart_s, LEVEL_S))
     before, after = len(a.power) // 2 - apart, len(b.power) // 2 + apart
