@@ -66,8 +66,8 @@ def _read(path: Path) -> SecondStage:
 def save_second_stage(stage: SecondStage, path: Path) -> None:
     """Write it beside, then rename."""
     fields = {
-        "dot": stage.dot,
-        "offset": stage.offset,
+        "dot": float(f"{stage.dot:.6g}"),
+        "offset": float(f"{stage.offset:.6g}"),
         "groups": list(GROUPS),
         "terms": [float(f"{weight:.6g}") for weight in stage.terms],
     }

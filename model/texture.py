@@ -12,8 +12,6 @@ import numpy.typing as npt
 from model.kernels import FloatArray, IntArray, kernel
 from model.spectral import MEL_BANDS
 
-TEXTURE_VERSION = 1
-"""Changes with the values that `textures` returns."""
 SHORTEST_LAG, LONGEST_LAG = 4, 60
 """A rhythm is how attacks recur after so many frames: 0.09 to 1.4 s."""
 SMOOTHED_FRAMES = 15
@@ -36,6 +34,10 @@ class Textures:
     ends: FloatArray
     starts: FloatArray
 
+    def take(self, rows: IntArray) -> "Textures":
+        """Return those of some chunks, in this order."""
+        return Textures(ends=self.ends[rows], starts=self.starts[rows])
+
     def distances(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n, 2)` float32 of the end of one against starts (rows; all N when None), see `DISTANCES`.
 
@@ -50,8 +52,8 @@ class Textures:
         return found
 
 
-def textures(spectra: npt.NDArray[np.floating]) -> FloatArray:
-    """Return `(2, N, TEXTURE_VALUES)` float32: of the ends and of the starts of N chunks.
+def textures(spectra: npt.NDArray[np.floating]) -> Textures:
+    """Return the textures of N chunks.
 
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, head and tail as
     `model.spectral.chunk_spectra` returns them; may be memory-mapped.
@@ -62,7 +64,7 @@ def textures(spectra: npt.NDArray[np.floating]) -> FloatArray:
         tail, head = tail[_first_heard(tail) :], head[: len(head) - _first_heard(head[::-1])]
         found[0, row] = np.concatenate([_rhythm(tail), _tone(tail[-REACH_FRAMES:])])
         found[1, row] = np.concatenate([_rhythm(head), _tone(head[:REACH_FRAMES])])
-    return found
+    return Textures(ends=found[0], starts=found[1])
 
 
 def _first_heard(mel: FloatArray) -> int:

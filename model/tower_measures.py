@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from model.calibration import Scored
 from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray
 from model.tower_data import GridArray, equal_chunks, sides
 from model.tower_networks import Towers
@@ -29,23 +30,6 @@ class SuccessorRanks:
     auc_same: float
     """Against chunks of the same song; mean of the songs. 0.5 where there are none."""
     auc_cross: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
-    """All chunks of some songs against all."""
-
-    logits: FloatArray
-    """`(N, N)`: row = predecessor."""
-    song: IntArray
-
-    @property
-    def true_pairs(self) -> BoolArray:
-        """`(N, N)`: whether the column follows the row in its song."""
-        follows = np.zeros(self.logits.shape, dtype=np.bool_)
-        rows = np.flatnonzero(self.song[:-1] == self.song[1:])
-        follows[rows, rows + 1] = True
-        return follows
 
 
 def score_songs(towers: Towers, grids: Sequence[GridArray], gap_s: float = GAP_S) -> Scored:
@@ -84,43 +68,6 @@ def rank_successors(scored: Scored) -> SuccessorRanks | None:
         auc_same=_mean_auc(above, wrong & same, song[rows]),
         auc_cross=_mean_auc(above, wrong & ~same, song[rows]),
     )
-
-
-def calibrate(scored: Scored) -> dict[str, float]:
-    """Return `scale` and `offset` of logistic regression on true and wrong pairs (Platt, 1999).
-
-    True pairs weigh as much as all wrong ones together, and wrong ones of the same song as much as those of
-    others, so that 1/2 is where one cannot tell. `{"scale": 1, "offset": 0}` without true pairs.
-    """
-    follows = scored.true_pairs
-    same = (scored.song[:, None] == scored.song[None]) & ~follows & ~np.eye(len(follows), dtype=np.bool_)
-    cross = scored.song[:, None] != scored.song[None]
-    weight = np.zeros(follows.shape)
-    kinds = [(follows, 0.5), *((kind, 0.25) for kind in (same, cross) if kind.any())]
-    for kind, share in kinds:
-        weight[kind] = share / max(1, kind.sum())
-    if not follows.any() or len(kinds) == 1:
-        return {"scale": 1.0, "offset": 0.0}
-    return _logistic(scored.logits.ravel().astype(np.float64), follows.ravel(), weight.ravel())
-
-
-def _logistic(logits: DoubleArray, true: BoolArray, weight: DoubleArray) -> dict[str, float]:
-    """Weighted logistic regression of one variable, by Newton's method with a small ridge."""
-    chosen = weight > 0
-    x, y, w = logits[chosen], true[chosen].astype(np.float64), weight[chosen] / weight.sum()
-    centre, spread = float((w * x).sum()), float(max(1e-6, np.sqrt((w * (x - (w * x).sum()) ** 2).sum())))
-    design = np.stack([(x - centre) / spread, np.ones_like(x)])
-    coefficients = np.zeros(2)
-    for _ in range(50):
-        probability = 1 / (1 + np.exp(-np.clip(coefficients @ design, -30, 30)))
-        gradient = design @ (w * (y - probability)) - 1e-4 * coefficients
-        curvature = (design * (w * probability * (1 - probability))) @ design.T + 1e-4 * np.eye(2)
-        change = np.linalg.solve(curvature, gradient)
-        coefficients = coefficients + np.clip(change, -4, 4)
-        if np.abs(change).max() < 1e-9:
-            break
-    scale = coefficients[0] / spread
-    return {"scale": float(scale), "offset": float(coefficients[1] - scale * centre)}
 
 
 def _mean_auc(above: DoubleArray, against: BoolArray, song: IntArray) -> float:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from model.calibration import Scored, calibrate
 from model.curves import Curves
 from model.kernels import FloatArray
 from model.measures import UNSEEN
@@ -26,7 +27,7 @@ from model.tower_data import (
     same_music,
 )
 from model.tower_export import export_towers, load_weights
-from model.tower_measures import GAP_S, Scored, SuccessorRanks, calibrate, rank_successors, score_songs
+from model.tower_measures import GAP_S, SuccessorRanks, rank_successors, score_songs
 from model.tower_networks import Towers, build_towers, set_scale
 from model.tower_settings import TowerSettings
 from model.training import Task, Training, TrainProgress, run_training
@@ -189,7 +190,7 @@ class _Towers:
         scored = self.score()
         ranks = successor_ranks(scored)
         calibrated_on = UNSEEN if UNSEEN in ranks else TRAINING
-        calibration = calibrate(scored[calibrated_on])
+        calibration = calibrate([scored[calibrated_on]])
         rng = np.random.default_rng([self.settings.seed, 3])
         examples = draw_seams(self.train.grids, rng, self.variation, songs=4, seams_per_song=8)
         metrics = {

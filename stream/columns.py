@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model.errors import PoolError
+from model.seam import SEAM_VALUES
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.texture import TEXTURE_VALUES
 from stream.traits import TRAIT_COLUMNS
 
 FINGERPRINT_FRAMES = 16
@@ -38,6 +40,10 @@ def columns(edge_samples: int) -> dict[str, Column]:
         "heads": ("<f4", (2, edge_samples), True),
         "tails": ("<f4", (2, edge_samples), True),
         "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), True),
+        "seam_ends": ("<i2", (SEAM_VALUES,), True),
+        "seam_starts": ("<i2", (SEAM_VALUES,), True),
+        "texture_ends": ("<f4", (TEXTURE_VALUES,), True),
+        "texture_starts": ("<f4", (TEXTURE_VALUES,), True),
     }
     described |= {name: (dtype, shape, bool(shape)) for name, (dtype, shape) in TRAIT_COLUMNS.items()}
     return {

@@ -9,7 +9,6 @@ import numpy as np
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.texture import Textures
-from stream.derived import pool_textures
 from stream.guard import GuardedScorer
 from stream.index import EdgeIndex
 from stream.pool import ChunkKey, Pool, Song, open_pool
@@ -145,7 +144,7 @@ def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: i
         index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
     else:
         scorer, index, embeddings = _open_scorer(scoring.model, pool, scoring)
-        textures = None if pool.spectra is None else pool_textures(pool)
+        textures = pool.textures
     reader = SpanReader(pool, engine_rate_hz)
     return Generation(
         pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings, textures=textures

@@ -14,6 +14,8 @@ import numpy as np
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import DoubleArray, FloatArray, HalfArray, IntArray
+from model.seam import SeamSides
+from model.texture import Textures
 from stream.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.columns import read_columns
 from stream.traits import TRAIT_COLUMNS, ChunkTraits
@@ -122,7 +124,8 @@ class Pool:
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
     heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of each chunk's head and tail
-    (`model.spectral`), memory-mapped; None in a pool that was built without.
+    (`model.spectral`), memory-mapped; None in a pool that was made in memory, without.
+    sides, textures: what seams are compared by, memory-mapped; None as well.
     traits: what is known of the music at both ends of each chunk.
     """
 
@@ -139,6 +142,8 @@ class Pool:
     tails: FloatArray
     traits: ChunkTraits
     spectra: HalfArray | None = None
+    sides: SeamSides | None = None
+    textures: Textures | None = None
 
     def __len__(self) -> int:
         return len(self.chunk_song)
@@ -296,6 +301,8 @@ def _open_current(folder: Path) -> Pool:
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
     arrays = read_columns(generation_folder(folder, generation), sum(counts), published["edge_samples"])
     traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
+    sides = SeamSides(ends=arrays.pop("seam_ends"), starts=arrays.pop("seam_starts"))
+    textures = Textures(ends=arrays.pop("texture_ends"), starts=arrays.pop("texture_starts"))
     return Pool(
         folder=folder,
         generation=generation,
@@ -303,6 +310,8 @@ def _open_current(folder: Path) -> Pool:
         songs=tuple(_song(row) for row in song_rows),
         chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         traits=traits,
+        sides=sides,
+        textures=textures,
         **arrays,
     )
 

@@ -8,7 +8,6 @@ from model.contract import ModelContract, load_contract
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
 from model.second_stage import load_second_stage
-from stream.derived import pool_sides
 from stream.embeddings import pool_embeddings
 from stream.index import EdgeIndex
 from stream.pool import Pool
@@ -28,16 +27,14 @@ class _Asked:
     pool: Pool
     threads: int
     precomputed: bool
-    apart_s: float
 
 
 def open_scorer(
-    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True, apart_s: float = 0.0
+    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True
 ) -> tuple[Scorer, EdgeIndex]:
     """Load the model in `folder` for `pool`; `ModelError` when it is broken or does not fit.
 
-    Scores that `endlos precompute` left in the pool are used, unless not `precomputed`. apart_s: time that is
-    missing between a chunk and its successor, for an evaluation; a pool's chunks lie side by side.
+    Scores that `endlos precompute` left in the pool are used, unless not `precomputed`.
     """
     contract = load_contract(folder)
     if contract.approach not in _APPROACHES:
@@ -56,7 +53,6 @@ def open_scorer(
         pool=pool,
         threads=threads,
         precomputed=precomputed,
-        apart_s=apart_s,
     )
     return _APPROACHES[contract.approach](asked)
 
@@ -88,8 +84,8 @@ def _open_tower(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
     # Its edges decide nothing but what is nearest when the model fails.
     index = EdgeIndex.from_pool(asked.pool, contract.edge_samples, preload_bytes=0)
     stage = load_second_stage(asked.folder)
-    if stage is not None:
-        return SeamScorer(embeddings, pool_sides(asked.pool, apart_s=asked.apart_s), stage), index
+    if stage is not None and asked.pool.sides is not None:
+        return SeamScorer(embeddings, asked.pool.sides, stage), index
     return TowerScorer(embeddings, contract.calibration), index
 
 

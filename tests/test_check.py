@@ -98,6 +98,14 @@ def _other_spectrum(pool: Pool, music: Path) -> None:
     _edit(pool, "spectra", 7.0)
 
 
+def _other_seams(pool: Pool, music: Path) -> None:
+    _edit(pool, "seam_starts", 700)
+
+
+def _other_texture(pool: Pool, music: Path) -> None:
+    _edit(pool, "texture_ends", 7.0)
+
+
 def _strange_tempo(pool: Pool, music: Path) -> None:
     _edit(pool, "tempo_bpm", -3.0)
 
@@ -122,6 +130,8 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_orphan, "the database has 1 rows without an owner"),
         (_nan_spectrum, "spectra.npy holds values that are no levels"),
         (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
+        (_other_seams, "the seams and textures kept of a.wav are not its own"),
+        (_other_texture, "the seams and textures kept of a.wav are not its own"),
         (_strange_tempo, "tempo_bpm.npy holds values outside of 0 to 400"),
         (_unknown_loudness, "end_lufs.npy holds values outside of -70 to 30"),
     ],

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.bench_planning import made_up
 from model.errors import PoolError
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.texture import Textures, textures
+from model.texture import textures
 from stream.costs import TERMS, Costs, CostWeights
 from stream.course import Course
 from stream.coverage import GRACE_PLAYS, MOST_SHARES, coverage, entries
@@ -123,8 +123,7 @@ def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
     struck = 12.0 * (rng.random((count, 2, SPECTRUM_FRAMES, 1)) < 0.1)
     spectra = (struck + rng.normal(-30.0, 2.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS))).astype(np.float32)
     spectra[9, 0] = spectra[2, 1]
-    ends, starts = textures(spectra)
-    known = replace(generation, textures=Textures(ends=ends, starts=starts))
+    known = replace(generation, textures=textures(spectra))
     alike, other = terms_of(known, 2, 9), terms_of(known, 2, 10)
     assert alike["rhythm"] == pytest.approx(0.0, abs=1e-3) and other["rhythm"] < -1.0
     distances = known.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]

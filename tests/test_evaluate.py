@@ -15,8 +15,8 @@ from stream.pool import open_pool
 from tests.models import tiny_score
 from tools.cli import main
 from tools.evaluate.baselines import BASELINES, baseline_scores, near_identical
-from tools.evaluate.chunks import cut_songs, gapped_pools, successors
-from tools.evaluate.preference import fit_preference, preference_scores, song_folds
+from tools.evaluate.chunks import cut_songs, gapped_pools, gapped_sides, successors
+from tools.evaluate.preference import contests, fit_weights, preference_scores, song_folds
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -104,6 +104,19 @@ def test_a_gap_is_missing_on_both_sides_of_every_cut(tiny_pool: Path, tmp_path: 
     assert (following < 0).sum() == len(pool.songs)
 
 
+def test_sides_of_the_pool_itself_are_those_that_it_keeps(tiny_pool: Path, tmp_path: Path) -> None:
+    pool = open_pool(tiny_pool)
+    cut = cut_songs(pool, np.arange(len(pool.songs)), chunk_s=None, longest_gap_s=0.0)
+    ((_, whole),) = gapped_pools(cut, [0.0], tmp_path, lambda done: None)
+    in_song, alone = (gapped_sides(whole, 0.0, alone=lone) for lone in (False, True))
+    assert pool.sides is not None
+    np.testing.assert_array_equal(in_song.ends, pool.sides.ends)
+    np.testing.assert_array_equal(in_song.starts, pool.sides.starts)
+    # A song's first chunk has nothing before it, and its second has.
+    np.testing.assert_array_equal(alone.ends[0], in_song.ends[0])
+    assert (alone.ends[1] != in_song.ends[1]).any()
+
+
 def test_baselines_find_the_chunk_that_goes_on(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     # Each chunk ends in a sound of its own, and the next begins in it.
@@ -138,7 +151,7 @@ def test_the_regression_finds_the_term_that_tells() -> None:
         found: FloatArray = values[row] if candidates is None else values[row, candidates]
         return found
 
-    weights = fit_preference(terms, song, following, np.arange(len(song)), np.random.default_rng(0))
+    weights = fit_weights(contests(terms, song, following, np.arange(len(song)), np.random.default_rng(0)))
     assert weights[1] > 5 * np.abs(weights[[0, 2]]).max()
     scores = preference_scores(terms, song, following, np.random.default_rng(0))
     top = (scores[rows].argmax(axis=1) == following[rows]).mean()

@@ -1,4 +1,4 @@
-"""The second stage: its formula, its file, its short list, and what is kept beside a generation."""
+"""The second stage: its formula, its file, its short list, its scorer."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.contract import content_hash, load_contract
-from model.errors import ModelError, PoolError
+from model.errors import ModelError
 from model.kernels import FloatArray
 from model.seam import GROUPS, SeamSides, seam_sides
 from model.second_stage import (
@@ -18,7 +18,6 @@ from model.second_stage import (
 )
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream import seam_scorer
-from stream.derived import pool_sides
 from stream.pool import Pool, generation_folder
 from stream.scorers import open_scorer
 from stream.seam_scorer import SeamScorer
@@ -32,6 +31,11 @@ CHUNKS = 9
 def _spectra(count: int = CHUNKS) -> np.ndarray[tuple[int, ...], np.dtype[np.float16]]:
     rng = np.random.default_rng(4)
     return rng.uniform(-70.0, -5.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16)
+
+
+def _sides(count: int = CHUNKS) -> SeamSides:
+    starts_s = 3.0 * np.arange(count)
+    return seam_sides(_spectra(count), np.stack([starts_s, starts_s + 3.0], axis=1))
 
 
 def _stage() -> SecondStage:
@@ -57,7 +61,7 @@ def _expected(index: EmbeddingIndex, sides: SeamSides, reference: int) -> FloatA
 
 
 def test_scores_are_the_sigmoid_of_product_and_distances() -> None:
-    index, sides = _index(), seam_sides(_spectra())
+    index, sides = _index(), _sides()
     scorer = SeamScorer(index, sides, _stage())
     for reference in (0, 7):
         assert scorer.kept(reference) is None
@@ -72,7 +76,7 @@ def test_scores_are_the_sigmoid_of_product_and_distances() -> None:
 
 def test_of_many_candidates_those_that_the_towers_like_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seam_scorer, "SHORT_LIST", 4)
-    index, sides = _index(), seam_sides(_spectra())
+    index, sides = _index(), _sides()
     row = SeamScorer(index, sides, _stage()).score(3)
     liked = np.argsort(-index.scores(3))[:4]
     np.testing.assert_allclose(row[liked], _expected(index, sides, 3)[liked], rtol=1e-4)
@@ -102,25 +106,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
     folder = tmp_path_factory.mktemp("pool")
     made = make_pool(folder, [noise_song(4.5, 1), noise_song(4.5, 2)])
     generation_folder(folder, made.generation).mkdir(parents=True)
-    return replace(made, spectra=_spectra(len(made)))
-
-
-def test_what_is_compared_is_kept_beside_the_generation(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
-    made = pool_sides(pool)
-    kept = pool_sides(pool)
-    assert isinstance(kept.ends, np.memmap)
-    np.testing.assert_array_equal(kept.ends, made.ends)
-    np.testing.assert_array_equal(kept.starts, made.starts)
-    assert pool_sides(pool, apart_s=0.1).ends.base is not kept.ends.base
-    (path,) = generation_folder(pool.folder, pool.generation).glob("seam-*-0.npy")
-    # A new file: the old one is mapped.
-    path.unlink()
-    path.write_bytes(b"nothing")
-    np.testing.assert_array_equal(pool_sides(pool).ends, made.ends)
-    assert "made again" in caplog.text
-    without = {**vars(pool), "spectra": None}
-    with pytest.raises(PoolError, match="keeps no spectra"):
-        pool_sides(Pool(**without))
+    return replace(made, spectra=_spectra(len(made)), sides=_sides(len(made)))
 
 
 def test_a_tower_with_a_second_stage_is_another_model(pool: Pool, tmp_path: Path) -> None:

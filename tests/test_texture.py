@@ -1,14 +1,11 @@
 """Textures: rhythms are compared by their period, tones by their bands, levels not at all."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from model.kernels import FloatArray
 from model.spectral import MEL_BANDS, SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 from model.texture import DISTANCES, REACH_FRAMES, TEXTURE_VALUES, Textures, textures
-from stream.derived import textures_of
 
 
 def struck(period_s: float, phase: int = 0, tone_db: float = 0.0) -> FloatArray:
@@ -21,8 +18,7 @@ def struck(period_s: float, phase: int = 0, tone_db: float = 0.0) -> FloatArray:
 
 def of_sides(*sides: FloatArray) -> Textures:
     """Textures of chunks that sound the same at both ends."""
-    ends, starts = textures(np.stack([np.stack([side, side]) for side in sides]))
-    return Textures(ends=ends, starts=starts)
+    return textures(np.stack([np.stack([side, side]) for side in sides]))
 
 
 def test_the_same_rhythm_is_near_whatever_its_phase_and_level() -> None:
@@ -40,11 +36,9 @@ def test_the_same_rhythm_is_near_whatever_its_phase_and_level() -> None:
 def test_tones_are_those_next_to_the_cut() -> None:
     side, far = struck(0.5), struck(0.5)
     far[REACH_FRAMES:] += 20.0 * np.sin(np.arange(SPECTRUM_BINS))
-    ends, starts = textures(np.stack([np.stack([side, side]), np.stack([far, far[::-1]])]))
-    assert Textures(ends=ends, starts=starts).distances(0, np.array([1]))[0, 1] == pytest.approx(
-        0.0, abs=1e-4
-    )
-    assert ends.shape == (2, TEXTURE_VALUES)
+    known = textures(np.stack([np.stack([side, side]), np.stack([far, far[::-1]])]))
+    assert known.distances(0, np.array([1]))[0, 1] == pytest.approx(0.0, abs=1e-4)
+    assert known.ends.shape == (2, TEXTURE_VALUES)
 
 
 def test_what_has_no_rhythm_is_near_its_like_alone() -> None:
@@ -60,13 +54,11 @@ def test_what_a_short_chunk_lacks_is_no_part_of_its_sound() -> None:
     whole, floor = struck(0.5), -100.0
     head, tail = whole.copy(), whole.copy()
     head[90:], tail[:-90] = floor, floor
-    ends, starts = textures(np.stack([np.stack([whole, whole]), np.stack([head, tail])]))
-    known = Textures(ends=ends, starts=starts)
+    known = textures(np.stack([np.stack([whole, whole]), np.stack([head, tail])]))
     assert np.array([known.distances(0), known.distances(1)])[:, :, 0] == pytest.approx(0.0, abs=0.1)
     brief = whole.copy()
     brief[20:] = floor
-    ends, starts = textures(np.stack([np.stack([whole, whole]), np.stack([brief, whole])]))
-    assert Textures(ends=ends, starts=starts).distances(0)[1, 1] < 0.5
+    assert textures(np.stack([np.stack([whole, whole]), np.stack([brief, whole])])).distances(0)[1, 1] < 0.5
 
 
 def test_rows_that_are_not_there_are_refused() -> None:
@@ -74,12 +66,9 @@ def test_rows_that_are_not_there_are_refused() -> None:
         of_sides(struck(0.5)).distances(0, np.array([1]))
 
 
-def test_some_are_those_of_all_and_are_kept_beside_their_generation(tmp_path: Path) -> None:
+def test_some_are_those_of_all() -> None:
     rng = np.random.default_rng(0)
-    spectra = rng.normal(-40.0, 8.0, (6, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16)
-    made, kept = textures_of(tmp_path, spectra), textures_of(tmp_path, spectra)
-    np.testing.assert_array_equal(made.ends, kept.ends)
-    assert isinstance(kept.starts.base, np.memmap)
-    np.testing.assert_allclose(kept.distances(3, np.array([5, 1])), kept.distances(3)[[5, 1]], rtol=1e-6)
-    changed = textures_of(tmp_path, spectra[:4])
-    assert len(changed.ends) == 4
+    known = textures(rng.normal(-40.0, 8.0, (6, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16))
+    chosen = np.array([5, 1])
+    np.testing.assert_allclose(known.distances(3, chosen), known.distances(3)[chosen], rtol=1e-6)
+    np.testing.assert_array_equal(known.take(chosen).ends, known.ends[chosen])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from model.tower_measures import Scored, calibrate, rank_successors
+from model.calibration import Scored, calibrate
+from model.tower_measures import rank_successors
 
 
 def test_ranks_of_a_small_library_counted_by_hand() -> None:
@@ -39,18 +40,18 @@ def test_calibration_finds_the_law_that_the_labels_were_drawn_from() -> None:
     logits = rng.normal(2.0, 1.5, (600, 600))
     rows = np.flatnonzero(song[:-1] == song[1:])
     logits[rows, rows + 1] += 3.0
-    found = calibrate(Scored(logits=logits.astype(np.float32), song=song))
+    found = calibrate([Scored(logits=logits.astype(np.float32), song=song)])
     assert found["scale"] == pytest.approx(3.0 / 1.5**2, rel=0.15)
     assert found["scale"] * 3.5 + found["offset"] == pytest.approx(0.0, abs=0.15)
 
 
 def test_calibration_without_true_pairs_leaves_the_logit() -> None:
     logits = np.zeros((3, 3), np.float32)
-    assert calibrate(Scored(logits=logits, song=np.arange(3))) == {"scale": 1.0, "offset": 0.0}
+    assert calibrate([Scored(logits=logits, song=np.arange(3))]) == {"scale": 1.0, "offset": 0.0}
 
 
 def test_perfectly_told_apart_pairs_stay_finite() -> None:
     song = np.repeat(np.arange(2), 4)
     scored = Scored(logits=np.zeros((8, 8), np.float32), song=song)
     parted = Scored(logits=np.where(scored.true_pairs, 50.0, -50.0).astype(np.float32), song=song)
-    assert all(np.isfinite(value) for value in calibrate(parted).values())
+    assert all(np.isfinite(value) for value in calibrate([parted]).values())

@@ -8,7 +8,9 @@ import numpy as np
 from model.errors import DecodeError, PoolError
 from model.features import chunk_edges
 from model.kernels import FloatArray, IntArray
+from model.seam import seam_sides
 from model.spectral import chunk_spectra
+from model.texture import textures
 from stream.columns import Rows, record_type
 from stream.decode import decode, probe, seeks_check_out
 from stream.maps import give_back
@@ -99,6 +101,10 @@ def _rows(
         rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
         rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
         give_back(audio)
+    sides = seam_sides(rows["spectra"], np.stack([bounds[:-1], bounds[1:]], axis=1) / sample_rate_hz)
+    rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
+    texture = textures(rows["spectra"])
+    rows["texture_ends"], rows["texture_starts"] = texture.ends, texture.starts
     traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
     for name in TRAIT_COLUMNS:
         rows[name] = getattr(traits, name)

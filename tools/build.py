@@ -9,12 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from model.errors import DecodeError, PoolError
 from model.features import EDGE_RATE_HZ
-from stream.derived import textures_of
 from stream.pool import Failure, decoded_copy
 from tools.cut import CutSettings
 from tools.embed import embed_generation, embed_pool, embeds
@@ -312,7 +310,6 @@ class _Build:
 
     def _derive(self, home: Path, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
-        textures_of(home, np.load(home / "spectra.npy", mmap_mode="r", allow_pickle=False))
         if self._model is not None:
             hashes, counts = [song.audio_hash for song in songs], [song.chunks for song in songs]
             embed_generation(home, hashes, counts, self._model, threads=self._settings.jobs)

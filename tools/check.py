@@ -9,8 +9,10 @@ import numpy as np
 
 from model.errors import DecodeError
 from model.features import chunk_edges
-from model.kernels import FloatArray
+from model.kernels import FloatArray, IntArray
+from model.seam import seam_sides
 from model.spectral import chunk_spectra
+from model.texture import textures
 from stream.columns import FINGERPRINT_FRAMES
 from stream.decode import decode
 from stream.pool import (
@@ -32,6 +34,8 @@ TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits."""
 TOLERANCE_DB = 1.0
 """The same for spectra, which are kept in half precision; close to silence little makes a large ratio."""
+TOLERANCE_STEPS = 1
+"""The same for what is kept in whole steps (`model.seam.STEPS_PER_DB`)."""
 BLOCK_CHUNKS = 256
 TRAIT_RANGES = {
     "tempo_bpm": (0, 400),
@@ -208,6 +212,23 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
                 f"the spectra of chunk {row} are not those of {song.name}; delete the pool and build it anew"
             )
             return
+    if not _compares(pool, rows):
+        yield f"the seams and textures kept of {song.name} are not its own; delete the pool and build it anew"
+
+
+def _compares(pool: Pool, rows: IntArray) -> bool:
+    """Whether what is compared of the chunks of a song is what their spectra give."""
+    if pool.spectra is None or pool.sides is None or pool.textures is None:
+        return True
+    spectra = pool.spectra[rows[0] : rows[-1] + 1]
+    sides = seam_sides(spectra, np.stack([pool.start_s(), pool.end_s()], axis=1)[rows])
+    made, kept = textures(spectra), pool.textures.take(rows)
+    return (
+        np.allclose(sides.ends, pool.sides.ends[rows], rtol=0, atol=TOLERANCE_STEPS)
+        and np.allclose(sides.starts, pool.sides.starts[rows], rtol=0, atol=TOLERANCE_STEPS)
+        and np.allclose(made.ends, kept.ends, rtol=0, atol=TOLERANCE)
+        and np.allclose(made.starts, kept.starts, rtol=0, atol=TOLERANCE)
+    )
 
 
 def _differing(pool: Pool, index: int, audio: FloatArray) -> int:

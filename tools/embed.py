@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from model.contract import load_contract
-from model.second_stage import load_second_stage
-from stream.derived import pool_sides, pool_textures, sides_of
 from stream.embeddings import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
 from stream.pool import generation_folder, open_pool
 
@@ -48,8 +46,6 @@ def embed_generation(
     songs = np.repeat(np.arange(len(counts)), counts)
     chunks = Chunks(identities=identities(audio_hashes, songs, start, end), spectra=spectra)
     keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
-    if load_second_stage(model) is not None:
-        sides_of(home, spectra)
 
 
 def embed_pool(
@@ -81,9 +77,6 @@ def embed_pool(
         )
         keep(home, towers, chunks, embedded.index)
         computed = embedded.computed
-    if load_second_stage(model) is not None:
-        pool_sides(pool)
-    pool_textures(pool)
     tell(len(chunks), len(chunks))
     return EmbedReport(
         path=towers.place(home),

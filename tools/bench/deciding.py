@@ -16,10 +16,7 @@ import numpy as np
 
 from model.contract import carried_model, load_contract
 from model.kernels import IntArray
-from model.seam import SeamSides
 from model.second_stage import load_second_stage
-from model.texture import Textures
-from stream.derived import pool_sides, pool_textures
 from stream.embeddings import pool_embeddings
 from stream.generation import Generation
 from stream.guard import GuardedScorer
@@ -64,8 +61,6 @@ class Approach:
     open: Callable[[Pool], tuple[Scorer, EdgeIndex]]
     p99_at_most_ms: float | None
     repeats: int
-    textures: Callable[[int], Textures] | None = None
-    """Those of so many chunks."""
     rungs: bool = False
     """Whether the rungs below a full score are measured beside it: known rows, and spectral distance."""
     phrases: bool = False
@@ -117,7 +112,6 @@ def _towers(model: Path, settings: BenchSettings) -> Approach:
         name=f"model {model.name}",
         edge_samples=load_contract(model).edge_samples,
         open=partial(_open_towers, model, pool),
-        textures=partial(_textures, pool),
         p99_at_most_ms=settings.budgets.embedded_p99_ms,
         repeats=settings.repeats(1000, 8),
         phrases=True,
@@ -134,17 +128,9 @@ def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, E
     repeated = embeddings.take(rows)
     index = EdgeIndex.from_pool(resized_pool, contract.edge_samples)
     stage = load_second_stage(model)
-    if stage is None:
+    if stage is None or resized_pool.sides is None:
         return TowerScorer(repeated, contract.calibration), index
-    sides = pool_sides(pool)
-    repeated_sides = SeamSides(ends=sides.ends[rows], starts=sides.starts[rows])
-    return SeamScorer(repeated, repeated_sides, stage), index
-
-
-def _textures(pool: Pool, chunks: int) -> Textures:
-    """Return the pool's textures, repeated as its chunks are."""
-    rows, known = np.arange(chunks) % len(pool), pool_textures(pool)
-    return Textures(ends=known.ends[rows], starts=known.starts[rows])
+    return SeamScorer(repeated, resized_pool.sides, stage), index
 
 
 def _binary(model: Path, settings: BenchSettings) -> Approach:
@@ -183,7 +169,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
         scorer=guarded,
         reader=SpanReader(pool),
         embeddings=embeddings,
-        textures=approach.textures(len(pool)) if approach.textures else None,
+        textures=None if embeddings is None else pool.textures,
     )
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None

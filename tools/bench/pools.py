@@ -33,5 +33,7 @@ def resized(pool: Pool, chunks: int, folder: Path, edge_samples: int) -> Pool:
         tails=np.ascontiguousarray(pool.tails[:, :, pool.edge_samples - edge_samples :])[rows],
         # A model that looks at them is measured with what it made of those of `pool`.
         spectra=None,
+        sides=None if pool.sides is None else pool.sides.take(rows),
+        textures=None if pool.textures is None else pool.textures.take(rows),
         traits=pool.traits.take(rows),
     )

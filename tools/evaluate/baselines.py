@@ -46,6 +46,8 @@ BASELINES = (
     "Infinite Jukebox",
 )
 LEARNED_BASELINE = "logistic regression, all distances"
+LEARNED_IN_SONG = "logistic regression, in the song"
+"""The same where distances know the song around each chunk: no baseline, as only this project's echoes do."""
 FEWEST_SONGS = 2 * FOLDS
 
 

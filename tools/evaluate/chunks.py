@@ -11,6 +11,7 @@ import numpy.typing as npt
 from model.errors import DecodeError, EndlosError
 from model.features import EDGE_RATE_HZ, chunk_edges
 from model.kernels import FloatArray, IntArray
+from model.seam import SeamSides, seam_sides
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, chunk_spectra
 from stream.decode import decode
 from stream.pool import FINGERPRINT_FRAMES, Pool
@@ -94,6 +95,26 @@ def gapped_pools(
         home = folder / f"pool-{number}"
         home.mkdir()
         yield gap_ms, _pool(cut, home, {name: arrays[gap_ms, name] for name in shapes})
+
+
+def gapped_sides(pool: Pool, gap_s: float, *, alone: bool = False) -> SeamSides:
+    """Return what seams are compared by where `gap_s` is missing at both ends of every chunk.
+
+    alone: as if no chunk had a song around it; else ends know what comes before them in their song, gaps left
+    out, and starts what follows.
+    """
+    assert pool.spectra is not None  # gapped pools have them
+    spans_s = np.stack([pool.start_s() + gap_s, pool.end_s() - gap_s], axis=1)
+    first_rows = np.flatnonzero(np.diff(pool.chunk_song, prepend=-1))
+    parts = np.arange(1, len(pool)) if alone else first_rows[1:]
+    found = [
+        seam_sides(pool.spectra[rows[0] : rows[-1] + 1], spans_s[rows], apart_s=2 * gap_s)
+        for rows in np.split(np.arange(len(pool)), parts)
+    ]
+    return SeamSides(
+        ends=np.concatenate([sides.ends for sides in found]),
+        starts=np.concatenate([sides.starts for sides in found]),
+    )
 
 
 def successors(pool: Pool) -> IntArray:

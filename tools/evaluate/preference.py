@@ -14,6 +14,8 @@ PENALTY = 1e-3
 
 Terms = Callable[[int, IntArray | None], FloatArray]
 """`(row, candidates or None for all)` -> `(n, terms)` float32."""
+Contests = DoubleArray
+"""`(rows, 1 + SAME_SONG + OTHER_SONGS, terms)` float64."""
 
 
 def song_folds(song: IntArray, rng: np.random.Generator, folds: int = FOLDS) -> IntArray:
@@ -24,17 +26,14 @@ def song_folds(song: IntArray, rng: np.random.Generator, folds: int = FOLDS) -> 
     return fold[np.searchsorted(songs, song)]
 
 
-def fit_preference(
-    terms: Terms, song: IntArray, successor: IntArray, chosen: IntArray, rng: np.random.Generator
-) -> DoubleArray:
-    """Return `(terms,)` weights under which the true successors of the `chosen` rows are likeliest.
+def fit_weights(shown: Contests) -> DoubleArray:
+    """Return `(terms,)` weights under which the first of each contest is likeliest.
 
-    Each true one stands against wrong ones of its song and of other chosen songs (conditional logit, McFadden
-    1974; L-BFGS). Weights are for terms as they come; what all candidates share makes no difference.
+    Conditional logit (McFadden, 1974), by L-BFGS. Weights are for terms as they come; what all candidates
+    share makes no difference.
     """
     from scipy.optimize import minimize
 
-    shown = np.stack(list(_contests(terms, song, successor, chosen, rng))).astype(np.float64)
     spread = shown.std(axis=(0, 1)) + 1e-9
     shown = (shown - shown.mean(axis=(0, 1))) / spread
 
@@ -59,16 +58,25 @@ def preference_scores(
     fold = song_folds(song, rng)
     scores = np.empty((len(song), len(song)), dtype=np.float32)
     for number in range(FOLDS):
-        weights = fit_preference(terms, song, successor, np.flatnonzero(fold != number), rng)
+        weights = fit_weights(contests(terms, song, successor, np.flatnonzero(fold != number), rng))
         for row in np.flatnonzero(fold == number).tolist():
             scores[row] = terms(row, None) @ weights.astype(np.float32)
     return scores
 
 
+def contests(
+    terms: Terms, song: IntArray, successor: IntArray, chosen: IntArray, rng: np.random.Generator
+) -> Contests:
+    """Return what a fit is shown of the `chosen` rows, those that have a successor.
+
+    The true one stands first, then wrong ones of its song and of other chosen songs, with replacement.
+    """
+    return np.stack(list(_contests(terms, song, successor, chosen, rng))).astype(np.float64)
+
+
 def _contests(
     terms: Terms, song: IntArray, successor: IntArray, chosen: IntArray, rng: np.random.Generator
 ) -> Iterator[FloatArray]:
-    """Yield `(1 + SAME_SONG + OTHER_SONGS, terms)`, the true one first; drawn with replacement."""
     for row in chosen[successor[chosen] >= 0].tolist():
         same = chosen[(song[chosen] == song[row]) & (chosen != row) & (chosen != successor[row])]
         other = chosen[song[chosen] != song[row]]

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,26 @@ from model.contract import ModelContract, carried_model, load_contract
 from model.errors import EndlosError
 from model.files import beside
 from model.kernels import BoolArray, FloatArray, IntArray
-from model.seam import seam_sides
 from stream.pool import Pool, open_pool
+from stream.scorer import Scorer
 from stream.scorers import open_scorer
+from stream.seam_scorer import SeamScorer
 from tools.evaluate.baselines import (
     BASELINES,
     FEWEST_SONGS,
     LEARNED_BASELINE,
+    LEARNED_IN_SONG,
     baseline_scores,
     near_identical,
     seam_scores,
 )
-from tools.evaluate.chunks import cut_songs, gapped_pools, successors
+from tools.evaluate.chunks import cut_songs, gapped_pools, gapped_sides, successors
 from tools.evaluate.ranking import RankingFigures, difference, ranking_figures
 
 GAPS_MS = (0.0, 5.0, 20.0, 50.0, 100.0, 250.0)
 HEADLINE_GAP_MS = 50.0
+CHUNKS_ALONE = ", chunks alone"
+"""Marks the row of a model that is not told of the song around a chunk."""
 SEAM_LEARNT = 0.3
 """A model that loses more of its top-10 between gaps of 0 and 20 ms has learnt the sample-level seam."""
 TRAIN_SEED_REPORT = "endlos train POOL --out MODEL --preset seed"
@@ -189,7 +193,7 @@ def _songs(
     pool: Pool, contract: ModelContract, settings: EvalSettings
 ) -> tuple[IntArray, tuple[str, ...], bool]:
     """Return the songs to ask about, the names of those left out, and whether the model knows them all."""
-    known = _known(pool, contract)
+    known = known_songs(pool, contract)
     everything = np.unique(pool.chunk_song)
     if settings.training_songs:
         return everything, (), bool(known.any())
@@ -210,31 +214,35 @@ def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> G
         scorers[name] = ranking_figures(scores, song, following, duplicates=alike, seed=seed)
         ranks[name] = true_ranks(scores, following)
 
-    sides = seam_sides(pool.spectra, apart_s=2 * gap_ms / 1000)
+    in_song, alone = (gapped_sides(pool, gap_ms / 1000, alone=lone) for lone in (False, True))
     for number, (name, folder) in enumerate(models.items()):
-        scores = model_scores(folder, pool, apart_s=2 * gap_ms / 1000)
+        scorer, _ = open_scorer(folder, replace(pool, sides=in_song), precomputed=False)
+        scores = all_scores(scorer, len(pool))
         keep(name, scores)
+        if isinstance(scorer, SeamScorer):
+            scorer, _ = open_scorer(folder, replace(pool, sides=alone), precomputed=False)
+            keep(f"{name}{CHUNKS_ALONE}", all_scores(scorer, len(pool)))
         if number == 0:
             # The logit, so that the regression can weigh it against distances.
             likely = np.clip(scores, 1e-7, 1 - 1e-7)
             fused = seam_scores(
-                sides, song, following, np.random.default_rng(seed), np.log(likely / (1 - likely))
+                in_song, song, following, np.random.default_rng(seed), np.log(likely / (1 - likely))
             )
             if fused is not None:
                 keep(f"{name} + seam distances", fused)
     for name in BASELINES:
         keep(name, baseline_scores(name, pool.spectra, np.random.default_rng(seed)))
-    learned = seam_scores(sides, song, following, np.random.default_rng(seed))
-    if learned is not None:
-        keep(LEARNED_BASELINE, learned)
+    for name, sides in ((LEARNED_BASELINE, alone), (LEARNED_IN_SONG, in_song)):
+        learned = seam_scores(sides, song, following, np.random.default_rng(seed))
+        if learned is not None:
+            keep(name, learned)
     return GapFigures(gap_ms=gap_ms, scorers=scorers, ranks=ranks)
 
 
-def model_scores(folder: Path, pool: Pool, *, apart_s: float) -> FloatArray:
-    """Return `(N, N)` float32: what the engine's own scorer says of a pool; row = predecessor."""
-    scorer, _ = open_scorer(folder, pool, precomputed=False, apart_s=apart_s)
-    scores = np.empty((len(pool), len(pool)), dtype=np.float32)
-    for row in range(len(pool)):
+def all_scores(scorer: Scorer, chunks: int) -> FloatArray:
+    """Return `(N, N)` float32: what a scorer says of every pair; row = predecessor."""
+    scores = np.empty((chunks, chunks), dtype=np.float32)
+    for row in range(chunks):
         scores[row] = scorer.score(row)
     return scores
 
@@ -270,7 +278,7 @@ def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
 def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     notes = []
     for name, folder in models.items():
-        known = int(_known(pool, load_contract(folder))[songs].sum())
+        known = int(known_songs(pool, load_contract(folder))[songs].sum())
         if known:
             notes.append(
                 f"{name} was trained on {known} of the {len(songs)} songs that are asked about: "
@@ -288,7 +296,7 @@ def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     return notes
 
 
-def _known(pool: Pool, contract: ModelContract) -> BoolArray:
+def known_songs(pool: Pool, contract: ModelContract) -> BoolArray:
     """Return for each song of the pool whether the model was trained on it, by name or by audio hash."""
     record = contract.training.get("train", {})
     names, hashes = set(record.get("songs", ())), set(record.get("audio_hashes", ()))
