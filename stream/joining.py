@@ -28,7 +28,9 @@ FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""
 LEVEL_S = 0.7
 """Levels are matched over this much before A's cut and after B's start, of a blend before and after it."""
-LARGEST_MATCH_DB = 6.0
+LARGEST_CUT_DB, LARGEST_BOOST_DB = 12.0, 6.0
+"""B is made softer by more than louder: after a soft end it fades in, while a boosted intro would be too loud
+where it comes to itself."""
 LEAST_MATCH_DB = 0.1
 RELEASE_DB_PER_S = 0.5
 JUMP_LEAD_S = 0.030
@@ -171,7 +173,6 @@ class JoinPlanner:
         # Of a blend only its place is chosen.
         blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
         difference_db = _level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
-        match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
         limits = Limits(
             longest_frames=longest_frames,
             before_cut_frames=min(self.reach_frames, (a_stop - a_start) // 2),
@@ -179,7 +180,7 @@ class JoinPlanner:
             earliest_frames=None if jump_frame is None else jump_frame - cut,
         )
         halves_s = (blend_s,) if blended else SPLICE_HALVES_S
-        fade = choose_fade(a, b, shift.frames, match_db, limits, rate_hz, halves_s)
+        fade = choose_fade(a, b, shift.frames, _match_db(difference_db), limits, rate_hz, halves_s)
         plan = JoinPlan(
             leave_frame=cut + fade.middle_frames,
             enter_frame=b_start + fade.middle_frames - shift.frames,
@@ -219,10 +220,14 @@ class JoinPlanner:
 
 def _matched(plan: JoinPlan, difference_db: float, rate_hz: int) -> JoinPlan:
     """Return the plan with B brought towards A's level."""
-    match_db = float(np.clip(difference_db, -LARGEST_MATCH_DB, LARGEST_MATCH_DB))
+    match_db = _match_db(difference_db)
     if abs(match_db) < LEAST_MATCH_DB:
         match_db = 0.0
     return replace(plan, match_db=match_db, release_frames=round(abs(match_db) / RELEASE_DB_PER_S * rate_hz))
+
+
+def _match_db(difference_db: float) -> float:
+    return float(np.clip(difference_db, -LARGEST_CUT_DB, LARGEST_BOOST_DB))
 
 
 def _level_difference_db(a: Seam, b: Seam, apart_s: float, rate_hz: int) -> float:

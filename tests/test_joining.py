@@ -74,14 +74,22 @@ def test_the_louder_song_is_matched_and_let_go(generation: Generation) -> None:
     a, b = int(np.searchsorted(generation.pool.chunk_song, 1)) + 3, 2
     plan = planner().plan(step(generation, a, b), generation.chunk(a), Release(), None)
     # Beside the seam are beats of one song and pauses of the other: about 6 dB, within a beat's worth.
-    assert -6.0 <= plan.match_db < -3.0
+    assert -9.0 <= plan.match_db < -3.0
     assert plan.release_frames == pytest.approx(-plan.match_db / 0.5 * RATE_HZ, abs=1)
     left = Release(offset_db=2.0, start_frame=0, frames=100 * RATE_HZ)
     matched = planner().plan(step(generation, a, b), generation.chunk(a), left, None)
     difference_db = plan.terms["level_difference_db"]
     assert difference_db is not None
     residual_db = left.db_at(plan.leave_frame)
-    assert matched.match_db == pytest.approx(max(-6.0, difference_db + residual_db))
+    assert matched.match_db == pytest.approx(difference_db + residual_db)
+
+
+def test_after_a_soft_end_a_loud_song_comes_in_softly_and_no_intro_is_boosted_as_much(tmp_path: Path) -> None:
+    soft = make_generation(make_pool(tmp_path, [0.03 * noise_song(9, 0), noise_song(9, 0)]))
+    into_loud = planner().plan(step(soft, 2, 8), soft.chunk(2), Release(), None)
+    into_soft = planner().plan(step(soft, 8, 2), soft.chunk(8), Release(), None)
+    assert into_loud.match_db == -12.0 and into_loud.release_frames == 24 * RATE_HZ
+    assert into_soft.match_db == 6.0
 
 
 def test_a_plan_is_the_same_prepared_or_not_and_survives_the_log(generation: Generation) -> None:
