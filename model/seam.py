@@ -28,7 +28,7 @@ ECHO_NEAR_FRAMES = 8
 """The first of these stand in a group of their own."""
 ECHO_BANDS = MEL_BANDS // 2
 CONTEXT_S = 24.0
-"""How much of its song an end looks back on, and a start ahead: eight bars and more."""
+"""The longest lag at which an end looks back on its song, and a start ahead: eight bars and more."""
 SHORTEST_LAG = 8
 """Lags below 0.19 s are no beat; a sound resembles itself a moment earlier anyway."""
 LONGEST_LAG = round(CONTEXT_S / SPECTRUM_HOP_S)

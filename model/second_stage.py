@@ -20,8 +20,8 @@ TERMS = 3 * len(GROUPS)
 class SecondStage:
     """Probability = sigmoid(`dot` * product of the embeddings + `terms` . seam terms + `offset`).
 
-    Fitted as `tools.evaluate.preference` does, on music that a tower had not seen; `offset` and the scale of
-    all make it the chance that a candidate is the true one rather than another chunk of the same song.
+    `tools.evaluate.stages` fits it on products of several towers, each of songs that it had not learned;
+    `offset` and the scale of all make 1/2 where one cannot tell (`model.calibration`).
     """
 
     dot: float

@@ -67,6 +67,11 @@ def read_columns(folder: Path, chunks: int, edge_samples: int) -> dict[str, npt.
 def _read(path: Path, column: Column, chunks: int) -> npt.NDArray[Any]:
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if column.mapped else None, allow_pickle=False)
+    except FileNotFoundError:
+        raise PoolError(
+            f"{path} is not there, as in pools of an earlier endlos; run `endlos pool build` again, which "
+            "analyses the songs anew where that is needed"
+        ) from None
     except (OSError, ValueError, EOFError) as error:
         # What NumPy says of a damaged file is advice on pickles.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.contract import ModelContract, load_contract
-from model.errors import ModelError
+from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.second_stage import load_second_stage
 from stream.embeddings import pool_embeddings
@@ -84,9 +84,13 @@ def _open_tower(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
     # Its edges decide nothing but what is nearest when the model fails.
     index = EdgeIndex.from_pool(asked.pool, contract.edge_samples, preload_bytes=0)
     stage = load_second_stage(asked.folder)
-    if stage is not None and asked.pool.sides is not None:
-        return SeamScorer(embeddings, asked.pool.sides, stage), index
-    return TowerScorer(embeddings, contract.calibration), index
+    if stage is None:
+        return TowerScorer(embeddings, contract.calibration), index
+    if asked.pool.sides is None:
+        raise PoolError(
+            f"{asked.pool.folder} does not keep what seams are compared by; run `endlos pool build` again"
+        )
+    return SeamScorer(embeddings, asked.pool.sides, stage), index
 
 
 _APPROACHES: dict[str, Callable[[_Asked], tuple[Scorer, EdgeIndex]]] = {

@@ -9,10 +9,12 @@ import pytest
 from model.contract import load_contract, save_contract
 from model.features import chunk_edges
 from model.kernels import FloatArray, IntArray
+from model.second_stage import add_second_stage
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream.decode import decode
 from stream.pool import open_pool
-from tests.models import tiny_score
+from tests.models import tiny_score, write_tiny_towers
+from tests.pools import make_pool
 from tools.cli import main
 from tools.evaluate.baselines import BASELINES, baseline_scores, near_identical
 from tools.evaluate.chunks import cut_songs, gapped_pools, gapped_sides, successors
@@ -115,6 +117,33 @@ def test_sides_of_the_pool_itself_are_those_that_it_keeps(tiny_pool: Path, tmp_p
     # A song's first chunk has nothing before it, and its second has.
     np.testing.assert_array_equal(alone.ends[0], in_song.ends[0])
     assert (alone.ends[1] != in_song.ends[1]).any()
+
+
+def test_an_echo_is_told_how_long_the_gap_is(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    # Comes round every 48 frames, and changes every 20 ms.
+    loudness = np.repeat(rng.uniform(0.0, 0.5, 56), 441)[: 48 * 512]
+    once = rng.normal(0.0, 0.2, (len(loudness), 2)) * loudness[:, None]
+    pool = make_pool(tmp_path, [np.tile(once, (20, 1)).astype(np.float32)], sample_rate_hz=22_050)
+    cut = cut_songs(pool, np.array([0]), chunk_s=1.5, longest_gap_s=0.05)
+    ((_, gapped),) = gapped_pools(cut, [50.0], tmp_path, lambda done: None)
+    true = {}
+    for gap_s in (0.05, 0.025, 0.0):
+        sides = gapped_sides(gapped, gap_s)
+        true[gap_s] = np.mean([sides.distances_db(row, np.array([row + 1]))[0, :4] for row in (3, 5, 7)])
+    assert true[0.05] < 0.6 * min(true[0.025], true[0.0])
+
+
+def test_a_tower_with_a_second_stage_is_asked_of_chunks_alone_too(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_tiny_towers(tmp_path / "towers")
+    add_second_stage(model)
+    options = ["--model", str(model), "--gap-ms", "20", "--chunk-s", "1", "--json"]
+    scorers = json.loads(_run(capsys, str(tiny_pool), *options))["gaps"]["20"]
+    (alone,) = (name for name in scorers if name.endswith(", chunks alone"))
+    in_song = scorers[alone.removesuffix(", chunks alone")]
+    assert in_song["pools"]["all"]["mrr"] != scorers[alone]["pools"]["all"]["mrr"]
 
 
 def test_baselines_find_the_chunk_that_goes_on(tmp_path: Path) -> None:

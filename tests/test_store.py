@@ -113,9 +113,9 @@ def test_what_killed_players_and_trainings_left_is_removed(music: Path, out: Pat
     home = out / "generations" / "000001"
     (out / GRID_FOLDER).mkdir()
     (home / "embeddings").mkdir()
-    left = [home / f"seam-1-0.npy.{ended.pid}.part", out / GRID_FOLDER / f"abc.v1.npy.{ended.pid}.part"]
+    left = [home / f"abc.npy.{ended.pid}.part", out / GRID_FOLDER / f"abc.v1.npy.{ended.pid}.part"]
     # What somebody is writing, and what a precomputation goes on from.
-    kept = [home / f"texture-1.npy.{os.getppid()}.part", home / "scores.npy.part"]
+    kept = [home / f"def.npy.{os.getppid()}.part", home / "scores.npy.part"]
     for path in (*left, *kept):
         path.write_bytes(b"half")
     left.append(home / "embeddings" / f"abc.{ended.pid}.part")

@@ -304,11 +304,11 @@ class _Build:
             self._settings.edge_samples,
             self._failures,
             complete=complete,
-            finish=lambda home: self._derive(home, songs),
+            finish=lambda home: self._embed(home, songs),
         )
         self._published_songs = len(songs)
 
-    def _derive(self, home: Path, songs: Sequence[StoredSong]) -> None:
+    def _embed(self, home: Path, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
         if self._model is not None:
             hashes, counts = [song.audio_hash for song in songs], [song.chunks for song in songs]

@@ -128,8 +128,9 @@ def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, E
     repeated = embeddings.take(rows)
     index = EdgeIndex.from_pool(resized_pool, contract.edge_samples)
     stage = load_second_stage(model)
-    if stage is None or resized_pool.sides is None:
+    if stage is None:
         return TowerScorer(repeated, contract.calibration), index
+    assert resized_pool.sides is not None  # those of an opened pool, repeated
     return SeamScorer(repeated, resized_pool.sides, stage), index
 
 

@@ -153,4 +153,7 @@ def _pool(cut: CutSongs, home: Path, arrays: dict[str, npt.NDArray[Any]]) -> Poo
         heads=arrays["heads"],
         tails=arrays["tails"],
         spectra=arrays["spectra"],
+        # Of the chunks as the pool has them; `gapped_sides` makes those of the cut ones.
+        sides=None,
+        textures=None,
     )

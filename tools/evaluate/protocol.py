@@ -31,7 +31,7 @@ from tools.evaluate.ranking import RankingFigures, difference, ranking_figures
 GAPS_MS = (0.0, 5.0, 20.0, 50.0, 100.0, 250.0)
 HEADLINE_GAP_MS = 50.0
 CHUNKS_ALONE = ", chunks alone"
-"""Marks the row of a model that is not told of the song around a chunk."""
+"""Marks the row of a model that is not told of the song around a chunk, though it was fitted to be."""
 SEAM_LEARNT = 0.3
 """A model that loses more of its top-10 between gaps of 0 and 20 ms has learnt the sample-level seam."""
 TRAIN_SEED_REPORT = "endlos train POOL --out MODEL --preset seed"
@@ -286,8 +286,8 @@ def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
             )
     if len(songs) < FEWEST_SONGS:
         notes.append(
-            f"{LEARNED_BASELINE}: not measured, it learns on other songs than it is asked about "
-            f"and needs {FEWEST_SONGS} or more"
+            f"{LEARNED_BASELINE}, and {LEARNED_IN_SONG}: not measured, they learn on other songs than they "
+            f"are asked about and need {FEWEST_SONGS} or more"
         )
     if not any(load_contract(folder).preset == "seed" for folder in models.values()):
         notes.append(

@@ -9,7 +9,7 @@ fitted on all of them together.
 
 import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,15 +59,13 @@ class Evidence:
 
     name: str
     dots: bool
-    sides: str | None
-    """`in_song`, `alone` or None."""
+    sides: Callable[[Fold], SeamSides] | None
 
     def terms(self, fold: Fold, row: int, candidates: IntArray | None) -> FloatArray:
         """Return `(n, terms)`; the product is the last."""
         parts = []
         if self.sides is not None:
-            sides: SeamSides = getattr(fold, self.sides)
-            parts.append(seam_terms(sides.distances_db(row, candidates)))
+            parts.append(seam_terms(self.sides(fold).distances_db(row, candidates)))
         if self.dots:
             dots = fold.dots[row] if candidates is None else fold.dots[row, candidates]
             parts.append(dots[:, None])
@@ -90,19 +88,19 @@ class Evidence:
         return np.stack([self.terms(fold, row, None) @ used for row in range(len(fold.song))])
 
 
-CARRIED = Evidence(name="towers and seams in the song (carried)", dots=True, sides="in_song")
+CARRIED = Evidence(name="towers and seams in the song (carried)", dots=True, sides=lambda fold: fold.in_song)
 EVIDENCE = (
     Evidence(name="towers", dots=True, sides=None),
-    Evidence(name="seams, chunks alone", dots=False, sides="alone"),
-    Evidence(name="towers and seams, chunks alone", dots=True, sides="alone"),
-    Evidence(name="seams in the song", dots=False, sides="in_song"),
+    Evidence(name="seams, chunks alone", dots=False, sides=lambda fold: fold.alone),
+    Evidence(name="towers and seams, chunks alone", dots=True, sides=lambda fold: fold.alone),
+    Evidence(name="seams in the song", dots=False, sides=lambda fold: fold.in_song),
     CARRIED,
 )
 
 
 def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
     """Return for each model the songs of the pool that it does not know, cut into equal chunks."""
-    folds = []
+    folds, asked = [], np.empty(0, dtype=np.int64)
     for model in models:
         contract = load_contract(model)
         known = known_songs(pool, contract)
@@ -110,6 +108,11 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
         songs = songs[~known[songs]]
         if len(songs) < 2:
             raise EndlosError(f"{model} has learned from all songs of {pool.folder} but {len(songs)}")
+        if np.isin(songs, asked).any():
+            raise EndlosError(
+                f"{model} does not know songs that another one does not know either; give folds"
+            )
+        asked = np.concatenate([asked, songs])
         with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
             cut = cut_songs(pool, songs, chunk_s=CHUNK_S, longest_gap_s=gap_ms / 1000)
             for _, gapped in gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None):
@@ -143,8 +146,15 @@ def over_all(figures: Sequence[RankingFigures], name: str, seed: int) -> Estimat
     return drawn_estimate(ratio(sums, song_weights(sums.shape[1], RESAMPLES, seed)))
 
 
+def gain(better: Sequence[RankingFigures], worse: Sequence[RankingFigures], name: str, seed: int) -> Estimate:
+    """Return `better` minus `worse` in one figure, songs drawn alike for both."""
+    sums = [np.concatenate([found.per_song[name] for found in side], axis=1) for side in (better, worse)]
+    weights = song_weights(sums[0].shape[1], RESAMPLES, seed)
+    return drawn_estimate(ratio(sums[0], weights) - ratio(sums[1], weights))
+
+
 def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
-    """Return the second stage of all folds together, calibrated."""
+    """Return the second stage of all folds together, calibrated on what it was fitted on."""
     weights = fit_weights(np.concatenate([CARRIED.contests(fold, seed) for fold in folds]))
     scored = [Scored(logits=CARRIED.scores(fold, weights), song=fold.song) for fold in folds]
     found = calibrate(scored)
@@ -165,8 +175,8 @@ def main() -> None:
         parser.error("two models or more are needed, which kept other songs back")
     folds = read_folds(open_pool(asked.pool), asked.models, asked.gap_ms)
     rows = []
-    for evidence in EVIDENCE:
-        figures = judged(evidence, folds, asked.seed)
+    found_of = {evidence: judged(evidence, folds, asked.seed) for evidence in EVIDENCE}
+    for evidence, figures in found_of.items():
         estimates = [over_all(figures, name, asked.seed) for _, name in FIGURES]
         rows.append(
             (evidence.name, *(f"{one.value:.4f} ({one.low:.3f}-{one.high:.3f})" for one in estimates))
@@ -174,6 +184,10 @@ def main() -> None:
         for number, found in enumerate(figures):
             own = [over_all([found], name, asked.seed) for _, name in FIGURES]
             rows.append((f"  {asked.models[number].name}", *(f"{one.value:.4f}" for one in own)))
+    for evidence in EVIDENCE[:-1]:
+        gains = [gain(found_of[CARRIED], found_of[evidence], name, asked.seed) for _, name in FIGURES]
+        cells = (f"{one.value:+.4f} ({one.low:+.3f}-{one.high:+.3f})" for one in gains)
+        rows.append((f"carried, beyond {evidence.name}", *cells))
     print_table(("", *(name for name, _ in FIGURES)), rows)
     if asked.write is not None:
         save_second_stage(fit_stage(folds, asked.seed), asked.write)

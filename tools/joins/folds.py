@@ -10,6 +10,7 @@ import numpy as np
 from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
 from model.kernels import IntArray
+from stream.columns import columns
 from stream.pool import DATABASE_FILE, Pool, generation_folder, open_pool
 
 FEWEST_SONGS = 4
@@ -71,11 +72,9 @@ def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
     kept = np.isin(pool.chunk_song, songs)
     source, target = generation_folder(folder, pool.generation), generation_folder(out, pool.generation)
     target.mkdir(parents=True)
-    for path in source.glob("*.npy"):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        # What is derived from the whole pool and kept beside it is made anew.
-        if array.shape[0] == len(pool):
-            np.save(target / path.name, array[kept])
+    for name in columns(pool.edge_samples):
+        array = np.load(source / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        np.save(target / f"{name}.npy", array[kept])
     decoded = folder / "decoded"
     if decoded.is_dir():
         (out / "decoded").symlink_to(decoded.resolve(), target_is_directory=True)
