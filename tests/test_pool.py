@@ -139,7 +139,7 @@ def _pickled_heads(folder: Path) -> None:
         (_no_chunks, "holds no chunks; build it from music"),
         (_no_table, "is damaged .no such table: generations"),
         (_short_fingerprint, r"fingerprints\.npy has shape \(6, 2, 5, 2\) float32, expected \(6, 2, 16, 2\)"),
-        (_no_heads, r"heads\.npy cannot be read .*; run `endlos pool build` again"),
+        (_no_heads, r"heads\.npy is not there, .*; run `endlos pool build` again"),
         (_half_heads, r"heads\.npy cannot be read"),
         (_other_heads, r"heads\.npy has shape \(2, 2, 10\) float32, expected \(6, 2, 630\)"),
         (_pickled_heads, r"heads\.npy cannot be read \(it is damaged\)"),
