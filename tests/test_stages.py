@@ -12,7 +12,7 @@ from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream.pool import open_pool
 from tests.models import write_tiny_towers
 from tools.evaluate.averages import Estimate
-from tools.evaluate.stages import CARRIED, EVIDENCE, Fold, fit_stage, gain, judged, over_all, read_folds
+from tools.evaluate.stages import CARRIED, EVIDENCE, Fold, fit_stage, gain, judged, main, over_all, read_folds
 
 SONGS, CHUNKS = 4, 14
 
@@ -104,3 +104,11 @@ def test_towers_that_kept_the_same_songs_back_are_no_folds(tiny_pool: Path, tmp_
     towers = [write_tiny_towers(tmp_path / name) for name in ("a", "b")]
     with pytest.raises(EndlosError, match="another one does not know either"):
         read_folds(open_pool(tiny_pool), towers, 50.0)
+
+
+def test_what_cannot_be_fitted_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), str(tmp_path), str(tmp_path)])
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is not a pool" in line

@@ -162,7 +162,7 @@ def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
     return SecondStage(dot=float(weights[-1]), terms=weights[:-1].astype(np.float32), offset=found["offset"])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print figures, and write the weights where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pool", type=Path)
@@ -170,10 +170,13 @@ def main() -> None:
     parser.add_argument("--gap-ms", type=float, default=HEADLINE_GAP_MS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="second_stage.json")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     if len(asked.models) < 2:
         parser.error("two models or more are needed, which kept other songs back")
-    folds = read_folds(open_pool(asked.pool), asked.models, asked.gap_ms)
+    try:
+        folds = read_folds(open_pool(asked.pool), asked.models, asked.gap_ms)
+    except EndlosError as error:
+        parser.exit(1, f"{error}\n")
     rows = []
     found_of = {evidence: judged(evidence, folds, asked.seed) for evidence in EVIDENCE}
     for evidence, figures in found_of.items():
