@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.kernels import BoolArray, FloatArray
-from stream.generation import Generation
-from stream.scorer import ScoringLateError
+from stream.index import EdgeIndex
+from stream.scorer import Scorer, ScoringLateError
 
 FEWEST_SHORTLISTED = 16
 MOST_SCORED = 20_000
@@ -48,31 +48,32 @@ class Ladder:
     def __init__(self) -> None:
         self._candidate_s = 0.0
 
-    def climb(self, generation: Generation, row: int, mask: BoolArray, time_left_s: float | None) -> Scored:
+    def climb(
+        self, scorer: Scorer, index: EdgeIndex, row: int, mask: BoolArray, time_left_s: float | None
+    ) -> Scored:
         """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry."""
-        scorer, count = generation.scorer, len(generation.index)
-        assert scorer is not None
+        count = len(index)
         affordable = self._affordable(time_left_s)
         known = scorer.kept(row) is not None
         if count > MOST_SCORED and not known:
             affordable = min(affordable, MOST_SCORED)
         if affordable < FEWEST_SHORTLISTED and not known:
             self._candidate_s *= FORGETTING
-            return _nearest(generation, row, mask, "there was no time to score")
+            return _nearest(index, row, mask, "there was no time to score")
         timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
         rows = None
         if affordable < count and not known:
-            rows = generation.index.nearest(row, mask, int(affordable))
+            rows = index.nearest(row, mask, int(affordable))
         began_s = time.perf_counter()
         try:
             found = scorer.score(row, rows, timeout_s=timeout_s)
         except ScoringLateError as error:
             self._learn(time.perf_counter() - began_s, count if rows is None else len(rows))
-            return _nearest(generation, row, mask, f"the model was late: {error}")
+            return _nearest(index, row, mask, f"the model was late: {error}")
         except Exception as error:  # whatever a runtime or a broken graph may raise
-            return _nearest(generation, row, mask, f"the model failed: {type(error).__name__}")
+            return _nearest(index, row, mask, f"the model failed: {type(error).__name__}")
         if not np.isfinite(found).all():
-            return _nearest(generation, row, mask, "the model gave scores that are not numbers")
+            return _nearest(index, row, mask, "the model gave scores that are not numbers")
         if rows is None:
             if not known:
                 self._learn(time.perf_counter() - began_s, count)
@@ -102,8 +103,8 @@ class Ladder:
         self._candidate_s += (SMOOTHING if self._candidate_s else 1.0) * (cost_s - self._candidate_s)
 
 
-def _nearest(generation: Generation, row: int, mask: BoolArray, reason: str) -> Scored:
+def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> Scored:
     # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
-    distances_db = generation.index.distances_db(row)
+    distances_db = index.distances_db(row)
     scores = (1.0 / (1.0 + np.exp((distances_db - EVEN_DB) / SPREAD_DB))).astype(np.float32)
     return Scored(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

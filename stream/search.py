@@ -7,11 +7,12 @@ import numpy as np
 
 from model.kernels import BoolArray, FloatArray, IntArray
 from stream.costs import CACHED_CHUNKS, TERMS, Costs, CostWeights
-from stream.feedback import LabelledJoin, Liking
+from stream.feedback import LabelledJoin
 from stream.future import Future
 from stream.generation import Generation
 from stream.hubs import hub_levels
 from stream.ladder import Ladder, Scored
+from stream.liking import Liking
 from stream.phrases import Phrases
 from stream.ranking import top
 
@@ -121,7 +122,9 @@ class Search:
         mask[disliked] = False
         if not mask.any():
             mask = allowed
-        scored = self._ladder.climb(self.generation, row, mask, time_left_s)
+        scorer = self.generation.scorer
+        assert scorer is not None  # nothing is searched where nothing is scored
+        scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
         everything = len(mask) <= CACHED_CHUNKS
         rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
         terms = self._costs.terms(row, rows)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from model.kernels import FloatArray
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.replay import Replay
 
 IN_TIME = {"start", "phrase", "rules", "full", "kept"}

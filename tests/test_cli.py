@@ -19,7 +19,7 @@ from model.binary_settings import BinarySettings
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from model.tower_settings import TowerSettings
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import run_apart, run_here
 from tests.music import write_music

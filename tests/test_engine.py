@@ -9,11 +9,12 @@ import pytest
 import soundfile
 
 import stream.bans
-import stream.engine
+import stream.newer
 from model.errors import EndlosError, ModelError, PoolError
 from stream import ahead
 from stream.decisions import Decision, DecisionLog
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.feedback import labelled_joins
 from stream.planner_settings import PlannerSettings
 from stream.pool import current_generation
@@ -190,7 +191,7 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
         return current_generation(folder)
 
     monkeypatch.setattr(ahead, "REFRESH_S", 0.02)
-    monkeypatch.setattr(stream.engine, "current_generation", counted)
+    monkeypatch.setattr(stream.newer, "current_generation", counted)
     opened = Engine.open(pool, RANDOM, live=True)
     try:
         (music / "song0.flac").unlink()

@@ -10,7 +10,7 @@ import pytest
 
 from model.kernels import BoolArray, FloatArray, IntArray
 from stream.generation import Generation
-from stream.ladder import FEWEST_SHORTLISTED, Ladder
+from stream.ladder import FEWEST_SHORTLISTED, Ladder, Scored
 from stream.scorer import ScoringLateError
 from stream.scorers import open_scorer
 from stream.simulate import SlowScorer
@@ -38,17 +38,24 @@ def slowed(generation: Generation, slow_ms: float) -> Generation:
     return replace(generation, scorer=SlowScorer(generation.scorer, slow_ms, len(generation.index)))
 
 
+def climbed(
+    ladder: Ladder, generation: Generation, row: int, mask: BoolArray, time_left_s: float | None
+) -> Scored:
+    assert generation.scorer is not None
+    return ladder.climb(generation.scorer, generation.index, row, mask, time_left_s)
+
+
 def test_without_hurry_everything_is_scored(generation: Generation, everything: BoolArray) -> None:
     for time_left_s in (None, 60.0):
-        scored = Ladder().climb(generation, 3, everything, time_left_s)
+        scored = climbed(Ladder(), generation, 3, everything, time_left_s)
         assert scored.rung == "full" and scored.mask.all() and not scored.reasons
         np.testing.assert_array_equal(scored.scores, generation.scorer.score(3))  # type: ignore[union-attr]
 
 
 def test_when_time_is_short_the_nearest_are_scored(generation: Generation, everything: BoolArray) -> None:
     ladder, slow = Ladder(), slowed(generation, 400)
-    assert ladder.climb(slow, 0, everything, 60.0).rung == "full"
-    scored = ladder.climb(slow, 5, everything, 0.4)
+    assert climbed(ladder, slow, 0, everything, 60.0).rung == "full"
+    scored = climbed(ladder, slow, 5, everything, 0.4)
     assert scored.rung == "shortlist" and "scored the nearest" in scored.reasons[0]
     chosen = np.flatnonzero(scored.mask)
     assert FEWEST_SHORTLISTED <= len(chosen) < len(everything)
@@ -62,11 +69,11 @@ def test_without_time_spectral_distance_decides_and_scoring_is_tried_again(
     generation: Generation, everything: BoolArray
 ) -> None:
     ladder, slow = Ladder(), slowed(generation, 400)
-    ladder.climb(slow, 0, everything, 60.0)
-    scored = ladder.climb(slow, 5, everything, 0.03)
+    climbed(ladder, slow, 0, everything, 60.0)
+    scored = climbed(ladder, slow, 5, everything, 0.03)
     assert scored.rung == "nearest" and scored.reasons == ("there was no time to score",)
     assert int(scored.scores.argmax()) == int(generation.index.distances_db(5).argmin())
-    rungs = [ladder.climb(slow, 6, everything, 0.1).rung for _ in range(12)]
+    rungs = [climbed(ladder, slow, 6, everything, 0.1).rung for _ in range(12)]
     assert "shortlist" in rungs
 
 
@@ -75,17 +82,17 @@ def test_known_scores_are_used_when_time_is_short(tmp_path: Path, generation: Ge
     known = replace(generation, index=index, scorer=SlowScorer(scorer, 400, len(index)))
     everything = np.ones(len(index), dtype=np.bool_)
     ladder = Ladder()
-    first = ladder.climb(known, 0, everything, 60.0)
-    again = ladder.climb(known, 0, everything, 0.03)
+    first = climbed(ladder, known, 0, everything, 60.0)
+    again = climbed(ladder, known, 0, everything, 0.03)
     assert (first.rung, again.rung) == ("full", "kept")
     np.testing.assert_array_equal(first.scores, again.scores)
 
 
 def test_a_model_that_turns_slow_is_given_up_in_time(generation: Generation, everything: BoolArray) -> None:
     ladder = Ladder()
-    ladder.climb(generation, 0, everything, 60.0)
+    climbed(ladder, generation, 0, everything, 60.0)
     began_s = time.monotonic()
-    scored = ladder.climb(slowed(generation, 30_000), 5, everything, 0.5)
+    scored = climbed(ladder, slowed(generation, 30_000), 5, everything, 0.5)
     assert scored.rung == "nearest" and "late" in scored.reasons[0]
     assert time.monotonic() - began_s < 5
 
@@ -101,7 +108,7 @@ def test_a_broken_model_leaves_it_to_distance(
             raise RuntimeError("boom")
         return np.full(len(generation.index), wrong, dtype=np.float32)
 
-    scored = Ladder().climb(with_scorer(generation, score), 2, everything, None)
+    scored = climbed(Ladder(), with_scorer(generation, score), 2, everything, None)
     assert scored.rung == "nearest" and reason in scored.reasons[0]
 
 

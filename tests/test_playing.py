@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import COMMAND, Running, run_here, wait_until
 from tests.heard import decode

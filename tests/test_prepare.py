@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import EndlosError, PoolError
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from stream.pool import open_pool
 from tests.commands import wait_until

@@ -10,7 +10,8 @@ import pytest
 
 from model.errors import EndlosError
 from stream.decisions import DecisionLog
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from stream.replay import Replay
 from tests.models import write_tiny_model

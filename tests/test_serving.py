@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import Running, wait_until
 from tests.heard import decode, residual_db

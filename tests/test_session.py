@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from model.errors import EndlosError, OutputError
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import wait_until
 from tools.latency import CardTiming

@@ -12,7 +12,7 @@ from model.contract import chosen_model
 from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys

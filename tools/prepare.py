@@ -13,7 +13,8 @@ import tools
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from stream.decisions import Decision
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.pool import DATABASE_FILE, current_generation
 from tools.home import cached_pool, demo_folder
 

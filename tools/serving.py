@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream.decisions import DecisionLog
-from stream.engine import EngineSettings
+from stream.engine_settings import EngineSettings
 from stream.outputs.base import OutputStatus
 from tools.ending import EndedError, Ending
 from tools.latency import card_timing, parse_latency

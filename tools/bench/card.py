@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from model.kernels import FloatArray
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.outputs.soundcard import SoundCard
 from stream.pacer import Pacer
 from stream.planner_settings import PlannerSettings

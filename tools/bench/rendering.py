@@ -7,7 +7,8 @@ from statistics import median
 from model.contract import carried_model
 from model.kernels import FloatArray
 from stream.ahead import Immediate
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.generation import Generation, ScoringSettings, open_generation
 from stream.outputs.encoder import StreamEncoder
 from stream.planner import Planner

@@ -70,7 +70,8 @@ def measure(settings: BenchSettings) -> list[Figure]:
 
 def first_sound(pool: str, model: str | None, seed: int) -> dict[str, float]:
     """Open the live engine and render until it sounds; by the monotonic clock, which all processes share."""
-    from stream.engine import Engine, EngineSettings
+    from stream.engine import Engine
+    from stream.engine_settings import EngineSettings
     from stream.planner_settings import PlannerSettings
 
     imported_s = time.monotonic()

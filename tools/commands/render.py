@@ -77,7 +77,8 @@ def render(
     """
     from model.contract import chosen_model
     from stream.decisions import DecisionLog
-    from stream.engine import Engine, EngineSettings
+    from stream.engine import Engine
+    from stream.engine_settings import EngineSettings
     from stream.outputs.file import open_audio_file
     from stream.planner_settings import PlannerSettings
     from stream.replay import Replay

@@ -89,7 +89,7 @@ def serve(
     Over HTTP, to Icecast servers, on a sound card; until SIGTERM or Ctrl-C.
     """
     from model.contract import chosen_model
-    from stream.engine import EngineSettings
+    from stream.engine_settings import EngineSettings
     from stream.outputs.icecast import icecast_password, parse_icecast_url
     from stream.planner_settings import PlannerSettings
     from tools.serving import ServeSettings, serve_source

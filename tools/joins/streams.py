@@ -8,7 +8,8 @@ import numpy as np
 from model.errors import PoolError
 from model.kernels import FloatArray, IntArray
 from stream.decisions import Decision
-from stream.engine import Engine, EngineSettings
+from stream.engine import Engine
+from stream.engine_settings import EngineSettings
 from stream.levels import song_gain
 from stream.planner_settings import PlannerSettings, Strategy
 from stream.pool import open_pool
