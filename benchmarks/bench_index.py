@@ -14,7 +14,10 @@ import numpy as np
 
 from benchmarks.record import record
 from model.kernels import BoolArray, IntArray
-from stream.index import NEVER, EdgeIndex
+from stream.course import Course
+from stream.coverage import entries
+from stream.index import EdgeIndex
+from stream.phrases import Phrases
 from stream.shortlist import EmbeddingIndex, Metric
 
 BUDGET_P99_MS = 100.0
@@ -71,19 +74,20 @@ class _Stream:
             heads=no_edges, tails=no_edges, bands=embeddings, song=song, successor=np.full_like(song, -1)
         )
         self._window = int(NO_REPEAT_SHARE * chunks)
-        self._last_played = np.full(chunks, NEVER, dtype=np.int64)
-        played = np.random.default_rng(1).permutation(chunks)[: self._window]
-        self._last_played[played] = np.arange(self._window)
+        self._course = Course.new(chunks)
+        rows = np.arange(chunks)
+        self._phrases = Phrases(first_exit=rows, last_exit=rows)
+        for row in np.random.default_rng(1).permutation(chunks)[: self._window].tolist():
+            self._course.follow(row, natural=False, other_song=True, share=0.0)
         self._banned: BoolArray = song % 100 == 7
-        self._steps = self._window
 
     def decide(self, reference: int) -> IntArray:
         """One whole decision: repeat rules, bans, another song, distances to all, shortlist."""
-        mask = self._index.playable(self._last_played, self._steps, self._window, self._banned)
+        here = entries(self._course, self._phrases, self._banned, window=self._window, after=reference)
+        mask = here.allowed
         mask &= self._index.song != self._index.song[reference]
         rows, _ = self._embeddings.shortlist(reference, mask, SHORTLISTED)
-        self._last_played[rows[0]] = self._steps
-        self._steps += 1
+        self._course.follow(int(rows[0]), natural=False, other_song=True, share=0.0)
         return rows
 
 

@@ -5,25 +5,21 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from model.contract import carried_model
 from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
-from stream.costs import Costs, CostWeights
 from stream.decisions import Decision
 from stream.engine_settings import EngineSettings
 from stream.feedback import HeardJoin, LabelledJoin, remember
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
-from stream.index import NEVER
-from stream.joining import JoinPlanner, warm_up
+from stream.joining import JoinPlanner
 from stream.last_join import LastJoin
 from stream.newer import Newer, judged_joins
 from stream.planner import Planner
 from stream.pool import Song
-from stream.ranking import top
 from stream.renderer import Renderer
+from stream.warm_up import first_score, warm_up
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +94,7 @@ class Engine:
         played = LastJoin(on_decision)
         generation = open_current()
         if live:
-            _load_kernels(generation, settings.engine_rate_hz)
+            warm_up(generation, settings.engine_rate_hz)
         start = _start(generation, settings.start_song)
         planner = Planner(generation, settings.planner, start, judged_joins(folder))
         newer = Newer(folder, planner, open_current)
@@ -111,7 +107,7 @@ class Engine:
             Ahead(
                 planner,
                 depth=settings.plan_ahead,
-                prepare=lambda: _warm_up(generation),
+                prepare=lambda: first_score(planner.generation.scorer),
                 refresh=newer.look,
                 rehearse=joins.prepare,
             )
@@ -178,23 +174,6 @@ class Engine:
             lost=len(self._renderer.lost),
             join=self._played.join,
         )
-
-
-def _load_kernels(generation: Generation, engine_rate_hz: int) -> None:
-    """Compile, or load, every kernel: each holds Python's lock while it is, and the first sounds need it."""
-    index = generation.index
-    scores = -index.distances_db(0)
-    nothing = np.zeros(len(index), dtype=np.bool_)
-    top(scores, index.playable(np.full(len(index), NEVER, dtype=np.int64), 0, 1, nothing), 1)
-    if generation.scorer is not None:
-        Costs(generation, CostWeights()).terms(0, np.array([1]))
-    warm_up(engine_rate_hz)
-
-
-def _warm_up(generation: Generation) -> None:
-    """Run the model once, before the first decision is under time."""
-    if generation.scorer is not None:
-        generation.scorer.score(0, np.zeros(1, dtype=np.int64))
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from model.kernels import BoolArray, FloatArray, IntArray
 from stream.maps import give_back
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
@@ -85,16 +85,6 @@ class EdgeIndex:
         """Return the `count` rows of the smallest distances where `mask` holds, nearest first."""
         return self.bands.shortlist(reference, mask, count)[0]
 
-    def playable(self, last_played: IntArray, now: int, window: int, banned: BoolArray) -> BoolArray:
-        """Return `(N,)` bool: not banned, and not played within the last `window` steps before `now`.
-
-        last_played: `(N,)` int64, the step at which each chunk was played last, or `NEVER`.
-        banned: `(N,)` bool.
-        """
-        if len(last_played) != len(self) or len(banned) != len(self):
-            raise ValueError(f"last_played and banned must have {len(self)} rows")
-        return _playable(last_played, np.int64(now), np.int64(window), banned)
-
 
 def band_levels_db(edges: FloatArray) -> FloatArray:
     """Return `(N, BANDS)` float32: level of each edge in bands from 40 Hz to half the edge rate, in dB.
@@ -137,13 +127,3 @@ def _bands(pool: Pool, heads: FloatArray, tails: FloatArray) -> EmbeddingIndex:
         except PoolError as error:
             log.info("band levels are not kept: %s", error)
     return bands
-
-
-@kernel
-def _playable(last_played: IntArray, now: np.int64, window: np.int64, banned: BoolArray) -> BoolArray:
-    count = len(last_played)
-    result = np.empty(count, dtype=np.bool_)
-    for row in range(count):
-        recent = last_played[row] >= 0 and now - last_played[row] <= window
-        result[row] = not (recent or banned[row])
-    return result

@@ -9,14 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from model.errors import DecodeError, EndlosError
-from model.kernels import FloatArray
 from stream.align import find_shift
 from stream.beats import beat_fit
 from stream.crossfade import correlation
 from stream.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.generation import Chunk
 from stream.levels import Release, loudness_lufs, song_gain
-from stream.limiter import Limiter
 from stream.pool import ChunkKey
 from stream.seam import HOP_FRAMES, Seam, analyse
 from stream.step import Step
@@ -243,15 +241,3 @@ def _correlation(a: Seam, b: Seam, middle: int, shift: int, before: int, after: 
     if first < 0 or first - shift < 0 or max(stop, stop - shift) > 2 * REACH_FRAMES:
         return 0.0
     return correlation(a.audio[first:stop], b.audio[first - shift : stop - shift])
-
-
-def warm_up(rate_hz: int) -> None:
-    """Compile, or load, every kernel that a join needs, before one is under time."""
-    noise = np.random.default_rng(0).normal(0.0, 0.5, (2 * REACH_FRAMES, 2)).astype(np.float32)
-    seam = analyse(noise, rate_hz)
-    limits = Limits(longest_frames=rate_hz, before_cut_frames=rate_hz, after_start_frames=rate_hz)
-    choose_fade(seam, seam, 0, 0.0, limits, rate_hz)
-    loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
-    limiter = Limiter(rate_hz)
-    limiter.push(loud, watched=True)
-    limiter.pull(HOP_FRAMES)

@@ -36,6 +36,11 @@ class Scored:
     """`full`, `kept`, `shortlist` or `nearest`."""
     reasons: tuple[str, ...] = ()
 
+    @property
+    def failed(self) -> bool:
+        """Whether nothing was scored."""
+        return self.rung == "nearest"
+
 
 class Ladder:
     """Picks the highest rung that fits into the time left; belongs to the planner's thread.

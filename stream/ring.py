@@ -169,6 +169,8 @@ class Ring:
         kernels.write(self._header, self._audio, nothing, self._prefill_frames)
         kernels.fill(self._header, self._audio, nothing)
         kernels.readable_frames(self._header)
+        kernels.space_frames(self._header)
+        kernels.load(self._header, kernels.FILLS)
         kernels.store(self._header, kernels.FILLS, 0)
         kernels.discard(self._header.copy())
         kernels.switch(self._header.copy())

@@ -25,6 +25,8 @@ class SeamScorer:
         self._sides = sides
         self._stage = stage
         self._last: tuple[int, FloatArray] | None = None
+        # Compiled, or loaded, here: no score of a stream waits for that.
+        sides.distances_db(0, np.zeros(1, dtype=np.int64))
 
     def score(
         self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None

@@ -101,7 +101,9 @@ class Search:
                 self._hubs = np.zeros(count, dtype=np.float32)
             everything = np.ones(count, dtype=np.bool_)
             for row in range(count if count <= PREPARED_CHUNKS else 0):
-                self.exit(row, everything, None)
+                if self.exit(row, everything, None).scored.failed:
+                    # A model that hangs takes its time; decisions, which have none, go on trying it.
+                    break
         except Exception:  # whatever a runtime or a broken graph may raise: decisions tell of it
             self._hubs = np.zeros(count, dtype=np.float32)
 

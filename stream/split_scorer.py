@@ -57,6 +57,9 @@ class SplitScorer(RowScorer):
         self._own_steps = steps // 2
         self._cancelled = threading.Event()
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="split-scorer")
+        # Compiled, or loaded, here: no score of a stream waits for that.
+        zero = np.zeros(self._recurrence.padded_units, dtype=np.float32)
+        self._recurrence.run(np.zeros((1, 3), dtype=np.float32), self._output[:1], zero, zero)
 
     def cancel(self) -> None:
         """Make a score under way end soon, by raising."""

@@ -1,25 +1,34 @@
 """The engine over a pool that was really built: what it refuses, and songs that join while it plays."""
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 import stream.bans
+import stream.generation
+import stream.guard
 import stream.newer
 from model.errors import EndlosError, ModelError, PoolError
+from model.kernels import FloatArray, IntArray
 from stream import ahead
 from stream.decisions import Decision, DecisionLog
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
 from stream.feedback import labelled_joins
+from stream.guard import GuardedScorer
+from stream.index import EdgeIndex
 from stream.planner_settings import PlannerSettings
 from stream.pool import current_generation
+from stream.scorer import Scorer
+from stream.scorers import open_scorer
 from tests.models import write_tiny_model
-from tests.pools import noise_song
+from tests.pools import MadeUpScorer, noise_song
 from tools.build import BuildSettings, build_pool
 from tools.cut import CutSettings
 
@@ -93,6 +102,51 @@ def test_the_first_song_can_be_chosen(pool: Path) -> None:
     engine.close()
     with pytest.raises(EndlosError, match=r"no song .other\.flac."):
         Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="other.flac"))
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    gate = threading.Event()
+
+    def hang(reference: int, candidates: IntArray | None) -> FloatArray:
+        gate.wait(timeout=120)
+        raise RuntimeError("it was let go")
+
+    opened: list[GuardedScorer] = []
+    made = 0
+
+    def opening(*args: Any, **options: Any) -> tuple[Scorer, EdgeIndex]:
+        nonlocal made
+        made += 1
+        if made > 1 and not replaced:
+            gate.wait(timeout=120)
+        scorer, index = open_scorer(*args, **options)
+        return scorer if made > 1 else MadeUpScorer(hang), index
+
+    class Remembered(GuardedScorer):
+        def __init__(self, scorer: Scorer, make: Callable[[], Scorer]) -> None:
+            super().__init__(scorer, make)
+            opened.append(self)
+
+    monkeypatch.setattr(stream.guard, "UNHURRIED_S", 1.0)
+    monkeypatch.setattr(stream.generation, "open_scorer", opening)
+    monkeypatch.setattr(stream.generation, "GuardedScorer", Remembered)
+    model = write_tiny_model(tmp_path / "model", 200)
+    settings = EngineSettings(model=model, planner=PlannerSettings(min_phrase_s=0.0))
+    log: list[Decision] = []
+    engine = Engine.open(pool, settings, on_decision=log.append, live=True)
+    try:
+        wanted, deadline = "full" if replaced else "nearest", time.monotonic() + 60
+        while wanted not in {decision.step.rung for decision in log}:
+            assert time.monotonic() < deadline, "planning never began"
+            engine.render(RATE_HZ // 10)
+            time.sleep(0.01)
+        assert opened[0].abandoned == 1 or not replaced
+    finally:
+        gate.set()
+        engine.close()
 
 
 def test_songs_join_while_it_plays(tmp_path: Path) -> None:

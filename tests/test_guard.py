@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from model.errors import ModelError
 from model.kernels import FloatArray, IntArray
 from stream.guard import MOST_ABANDONED, GuardedScorer
 from stream.scorer import ScoringLateError
@@ -58,9 +59,9 @@ def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
     with pytest.raises(ScoringLateError, match="replaced"):
         guard.score(0, timeout_s=0.05)
     assert time.monotonic() - began_s < 10
-    assert guard.abandoned == 1 and hung.cancelled and len(made) == 1
-    np.testing.assert_array_equal(guard.score(1, timeout_s=5), SCORES + 1)
-    assert guard.abandoned == 1
+    assert guard.abandoned == 1 and hung.cancelled
+    np.testing.assert_array_equal(guard.score(1, timeout_s=20), SCORES + 1)
+    assert guard.abandoned == 1 and len(made) == 1
     guard.close()
     guard.close()
 
@@ -94,7 +95,86 @@ def test_after_some_that_hung_no_more_are_tried(
         return MadeUpScorer(hang)
 
     guard = GuardedScorer(MadeUpScorer(hang), make)
-    for _ in range(MOST_ABANDONED + 5):
+    deadline = time.monotonic() + 20
+    while guard.abandoned < MOST_ABANDONED:
+        assert time.monotonic() < deadline
         with pytest.raises(ScoringLateError):
             guard.score(0, timeout_s=0.01)
+    with pytest.raises(ScoringLateError, match="no more are tried"):
+        guard.score(0, timeout_s=0.01)
+    assert guard.kept(0) is None
     assert guard.abandoned == MOST_ABANDONED and made == MOST_ABANDONED - 1
+
+
+def test_a_score_without_a_timeout_and_what_is_known_are_guarded_too(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stream.guard.UNHURRIED_S", 0.05)
+    monkeypatch.setattr("stream.guard.KNOWN_S", 0.05)
+
+    def hang(reference: int, candidates: IntArray | None = None) -> FloatArray:
+        gate.wait(timeout=60)
+        return SCORES
+
+    guard = GuardedScorer(MadeUpScorer(hang), lambda: MadeUpScorer(good))
+    with pytest.raises(ScoringLateError, match="replaced"):
+        guard.score(0)
+    assert guard.abandoned == 1
+    guard.close()
+    knowing = MadeUpScorer(good)
+    monkeypatch.setattr(knowing, "kept", hang)
+    guard = GuardedScorer(knowing, lambda: MadeUpScorer(good))
+    assert guard.kept(0) is None and guard.abandoned == 1
+    np.testing.assert_array_equal(guard.score(2, timeout_s=20), SCORES + 2)
+    guard.close()
+
+
+def test_a_replacement_that_opens_slowly_is_waited_for_and_one_that_hangs_is_abandoned(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, opened = threading.Event(), threading.Event()
+
+    def hang(reference: int, candidates: IntArray | None) -> FloatArray:
+        gate.wait(timeout=60)
+        return SCORES
+
+    def make() -> MadeUpScorer:
+        opening.set()
+        opened.wait(timeout=60)
+        return MadeUpScorer(good)
+
+    guard = GuardedScorer(MadeUpScorer(hang), make)
+    with pytest.raises(ScoringLateError, match="replaced"):
+        guard.score(0, timeout_s=0.01)
+    assert opening.wait(timeout=20)
+    for _ in range(3):
+        with pytest.raises(ScoringLateError, match="opened again"):
+            guard.score(0, timeout_s=0.01)
+        assert guard.kept(0) is None
+    assert guard.abandoned == 1
+    monkeypatch.setattr("stream.guard.UNHURRIED_S", 0.0)
+    with pytest.raises(ScoringLateError, match="opened again"):
+        guard.score(0, timeout_s=0.01)
+    assert guard.abandoned == 2
+    monkeypatch.undo()
+    opened.set()
+    np.testing.assert_array_equal(guard.score(3, timeout_s=20), SCORES + 3)
+    guard.close()
+
+
+def test_a_replacement_that_cannot_be_opened_says_so(gate: threading.Event) -> None:
+    def hang(reference: int, candidates: IntArray | None) -> FloatArray:
+        gate.wait(timeout=60)
+        return SCORES
+
+    def make() -> MadeUpScorer:
+        raise OSError("no such file")
+
+    guard = GuardedScorer(MadeUpScorer(hang), make)
+    with pytest.raises(ScoringLateError, match="replaced"):
+        guard.score(0, timeout_s=0.01)
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"cannot be opened again \(no such file\)"):
+            guard.score(0, timeout_s=20)
+    assert guard.kept(0) is None and guard.abandoned == 1
+    guard.close()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.errors import ModelError
-from stream.index import BANDS, FLOOR_DB, NEVER, EdgeIndex, band_levels_db
+from stream.index import BANDS, FLOOR_DB, EdgeIndex, band_levels_db
 from stream.pool import Pool, generation_folder
 from tests.held import HELD_IS_TOLD, held_kb
 from tests.pools import EDGE_SAMPLES, make_pool, noise_song
@@ -124,17 +124,6 @@ def test_bands_find_a_tone() -> None:
     assert levels.shape == (3, BANDS)
     loudest = levels.argmax(axis=1)
     assert loudest[0] < loudest[1] < loudest[2]
-
-
-def test_playable_keeps_recent_and_banned_out(index: EdgeIndex) -> None:
-    last_played = np.full(len(index), NEVER, dtype=np.int64)
-    last_played[[0, 1, 2]] = [5, 8, 9]
-    banned = np.zeros(len(index), dtype=np.bool_)
-    banned[7] = True
-    playable = index.playable(last_played, 9, 2, banned)
-    assert np.flatnonzero(~playable).tolist() == [1, 2, 7]
-    with pytest.raises(ValueError, match="rows"):
-        index.playable(last_played[:3], 9, 2, banned)
 
 
 @pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")

@@ -16,11 +16,11 @@ import numpy as np
 from model.contract import carried_model
 from model.kernels import FloatArray
 from stream.generation import ScoringSettings, open_generation
-from stream.joining import warm_up
 from stream.planner import Planner
 from stream.planner_settings import PlannerSettings
 from stream.renderer import Renderer
 from stream.spans import SpanReader
+from stream.warm_up import first_score, warm_up
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.process import anonymous_mb, resident_mb
@@ -211,8 +211,8 @@ def simulate(
         generation = replace(generation, reader=_SilentReader(generation.pool, _RATE_HZ))
     assert generation.scorer is not None
     # As the engine does before it plays; a kernel that is compiled for once says nothing of margins.
-    generation.scorer.score(0, np.zeros(1, dtype=np.int64))
-    warm_up(_RATE_HZ)
+    warm_up(generation, _RATE_HZ)
+    first_score(generation.scorer)
     rehearsed = Planner(generation, PlannerSettings(seed=seed))
     for _ in range(_REHEARSED_STEPS):
         rehearsed.deliver(rehearsed.next(leave=True))
