@@ -10,7 +10,7 @@ from types import TracebackType
 
 from model.errors import OutputError
 from stream.generation import Chunk
-from stream.joining import JoinPlan
+from stream.join_plan import JoinPlan
 from stream.step import Step
 
 log = logging.getLogger(__name__)

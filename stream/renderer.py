@@ -13,7 +13,8 @@ from stream.bans import NothingReadableError
 from stream.crossfade import mix
 from stream.decisions import Decision
 from stream.generation import Chunk
-from stream.joining import JoinPlan, JoinPlanner, JoinSource
+from stream.join_plan import JoinPlan, JoinSource
+from stream.joining import JoinPlanner
 from stream.levels import Release, song_gain, song_gain_db
 from stream.limiter import Limiter
 from stream.step import Step

@@ -13,7 +13,7 @@ from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
-from stream.joining import JoinPlan
+from stream.join_plan import JoinPlan
 from stream.levels import Release
 from stream.pool import ChunkKey
 from stream.renderer import Renderer

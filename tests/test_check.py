@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from model.errors import PoolError
-from stream.pool import DATABASE_FILE, Pool, decoded_copy, generation_folder, open_pool
+from stream.database import DATABASE_FILE
+from stream.pool import Pool, decoded_copy, generation_folder, open_pool
 from tests.music import quick_settings, tune, write_music
 from tools.build import build_pool
 from tools.check import check_pool

@@ -379,7 +379,7 @@ def test_a_corrupt_pool_database(tiny_pool: Path, tmp_path: Path, capsys: pytest
 
 
 def test_a_pool_without_chunks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from stream.pool import SCHEMA, SCHEMA_VERSION
+    from stream.database import SCHEMA, SCHEMA_VERSION
 
     with sqlite3.connect(tmp_path / "pool.db") as database:
         database.executescript(SCHEMA)

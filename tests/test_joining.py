@@ -11,7 +11,8 @@ from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.beats import beat_fit
 from stream.generation import Generation
-from stream.joining import JoinPlan, JoinPlanner
+from stream.join_plan import JoinPlan
+from stream.joining import JoinPlanner
 from stream.levels import Release, k_weighted_power, loudness_lufs
 from stream.step import Step
 from tests.pools import make_generation, make_pool, noise_song

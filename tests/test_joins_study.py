@@ -17,10 +17,11 @@ from tools.joins.areas import matched_area, weighted_area
 from tools.joins.boundaries import Boundary
 from tools.joins.detector import Boosted, Network, balance, out_of_fold
 from tools.joins.evidence import evidence
-from tools.joins.folds import fold_of_songs, folds_of_models, sub_pool
+from tools.joins.folds import fold_of_songs, folds_of_models
 from tools.joins.samples import Samples
 from tools.joins.spectra import spectra
 from tools.joins.wander import wander
+from tools.sub_pool import sub_pool
 
 
 def made_up(told: float, seed: int = 0) -> Samples:

@@ -14,11 +14,10 @@ import stream.pool
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray
+from stream.database import DATABASE_FILE, connect
 from stream.pool import (
-    DATABASE_FILE,
     FINGERPRINT_FRAMES,
     Pool,
-    connect,
     current_generation,
     fingerprint,
     generation_folder,

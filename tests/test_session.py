@@ -15,7 +15,6 @@ from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import wait_until
 from tools.latency import CardTiming
-from tools.playing import status_text
 from tools.session import (
     HttpAddress,
     OutputSettings,
@@ -26,6 +25,7 @@ from tools.session import (
     parse_device,
     require_places,
 )
+from tools.status_line import status_text
 
 
 def open_engine(pool: Path) -> Engine:

@@ -18,7 +18,8 @@ import tools.build
 import tools.place
 from model.errors import PoolError
 from stream.columns import read_columns, record_type
-from stream.pool import DATABASE_FILE, open_pool
+from stream.database import DATABASE_FILE
+from stream.pool import open_pool
 from tests.music import quick_settings, write_music
 from tools.build import build_pool
 from tools.check import check_pool

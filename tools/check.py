@@ -14,15 +14,9 @@ from model.seam import seam_sides
 from model.spectral import chunk_spectra
 from model.texture import textures
 from stream.columns import FINGERPRINT_FRAMES
+from stream.database import connect
 from stream.decode import decode
-from stream.pool import (
-    Pool,
-    Song,
-    connect,
-    decoded_copy,
-    fingerprint,
-    open_pool,
-)
+from stream.pool import Pool, Song, decoded_copy, fingerprint, open_pool
 from tools.check_embeddings import embedding_problems
 from tools.song import hash_file
 

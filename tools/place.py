@@ -13,7 +13,7 @@ import numpy.typing as npt
 from model.errors import PoolError
 from model.files import beside
 from stream.columns import Rows, columns
-from stream.pool import DATABASE_FILE
+from stream.database import DATABASE_FILE
 
 LOCK_FILE = "build.lock"
 FOLDERS = ("analysis", "decoded", "generations")

@@ -12,10 +12,11 @@ from pathlib import Path
 import tools
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
+from stream.database import DATABASE_FILE
 from stream.decisions import Decision
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
-from stream.pool import DATABASE_FILE, current_generation
+from stream.pool import current_generation
 from tools.home import cached_pool, demo_folder
 
 _POLL_S = 0.1

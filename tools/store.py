@@ -13,17 +13,8 @@ import numpy as np
 from model.errors import PoolError
 from model.files import PART_SUFFIX, is_left_behind
 from stream.columns import Rows, record_type
-from stream.pool import (
-    DATABASE_FILE,
-    SCHEMA,
-    SCHEMA_VERSION,
-    Failure,
-    connect,
-    current_generation,
-    decoded_copy,
-    generation_folder,
-    open_pool,
-)
+from stream.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
+from stream.pool import Failure, current_generation, decoded_copy, generation_folder, open_pool
 from tools.place import FOLDERS, GRID_FOLDER, remove, save_array, save_columns, storing
 from tools.scan import FoundFile
 from tools.song import SongAnalysis

@@ -4,25 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.errors import EndlosError, OutputError
+from model.errors import OutputError
 from tools.bench.figures import Figure
 from tools.bench.table import number
+from tools.plots import require_matplotlib
 
 _WITHIN, _PAST = "#2a9d8f", "#e76f51"
 _LEAST = 1e-3
 """What takes less of its budget is drawn as this."""
 _ROW_INCHES = 0.28
 _NAME_LETTERS = 60
-
-
-def require_matplotlib() -> None:
-    """Raise `EndlosError` where nothing can be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise EndlosError(
-            "--plot needs matplotlib; install it with `pip install 'endlos[train]'`, or leave --plot out"
-        ) from error
 
 
 def plot_figures(figures: Sequence[Figure], path: Path, title: str) -> None:

@@ -4,7 +4,8 @@ import time
 from pathlib import Path
 
 from model.errors import PoolError
-from stream.pool import DATABASE_FILE, open_pool
+from stream.database import DATABASE_FILE
+from stream.pool import open_pool
 from tools.bench.settings import BenchSettings, Notice
 from tools.prepare import prepare
 

@@ -65,12 +65,13 @@ def bench(
     from model.contract import chosen_model
     from tools.bench.budgets import Budgets, with_changes
     from tools.bench.figures import past_budget
-    from tools.bench.plot import plot_figures, require_matplotlib
+    from tools.bench.plot import plot_figures
     from tools.bench.record import default_results, record
     from tools.bench.settings import BenchSettings
     from tools.bench.source import about, bench_pool
     from tools.bench.suite import chosen, measure
     from tools.bench.table import print_figures
+    from tools.plots import require_matplotlib
 
     budgets = with_changes(Budgets(), budget or ())
     questions = chosen(only, peers=peers)

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import OutputError
-from tools.bench.plot import require_matplotlib
 from tools.evaluate.protocol import EvalReport
+from tools.plots import require_matplotlib
 
 _FIGURES = (("all", "top_1", "top-1"), ("all", "mrr", "MRR"), ("same", "auc", "AUC, same song"))
 

@@ -1,8 +1,6 @@
 """Song-disjoint folds of a pool: who is in which, and a pool of one fold's songs alone."""
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +8,7 @@ import numpy as np
 from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
 from model.kernels import IntArray
-from stream.columns import columns
-from stream.pool import DATABASE_FILE, Pool, generation_folder, open_pool
+from stream.pool import Pool
 
 FEWEST_SONGS = 4
 """Of a fold: joins to another song need some to go to."""
@@ -61,33 +58,3 @@ def learned_songs(model: Path | None) -> frozenset[str]:
     learned = load_contract(chosen_model(model)).training.get("train", {})
     names = learned.get("songs", []) if isinstance(learned, dict) else []
     return frozenset(Path(name).name for name in names)
-
-
-def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
-    """Write a pool of some songs of the current generation into `out`; its files are the same.
-
-    songs: indices into the pool's songs. Scores and embeddings that were computed for the whole are left out.
-    """
-    pool = open_pool(folder)
-    kept = np.isin(pool.chunk_song, songs)
-    source, target = generation_folder(folder, pool.generation), generation_folder(out, pool.generation)
-    target.mkdir(parents=True)
-    for name in columns(pool.edge_samples):
-        array = np.load(source / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        np.save(target / f"{name}.npy", array[kept])
-    decoded = folder / "decoded"
-    if decoded.is_dir():
-        (out / "decoded").symlink_to(decoded.resolve(), target_is_directory=True)
-    with (
-        closing(sqlite3.connect(f"{(folder / DATABASE_FILE).absolute().as_uri()}?mode=ro", uri=True)) as old,
-        closing(sqlite3.connect(out / DATABASE_FILE)) as new,
-    ):
-        old.backup(new)
-        ids = [
-            (pool.generation, pool.songs[song].song_id)
-            for song in range(len(pool.songs))
-            if song not in songs
-        ]
-        new.executemany("DELETE FROM generation_songs WHERE generation = ? AND song_id = ?", ids)
-        new.commit()
-    return out

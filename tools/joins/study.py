@@ -14,7 +14,7 @@ from model.kernels import DoubleArray, FloatArray
 from stream.planner_settings import Strategy
 from stream.pool import open_pool
 from tools.joins.detector import Kind
-from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models, learned_songs, sub_pool
+from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models, learned_songs
 from tools.joins.keeper import Heard, Keeper
 from tools.joins.middles import WithMiddles
 from tools.joins.samples import Collector, Samples
@@ -23,6 +23,7 @@ from tools.joins.sides import Sides
 from tools.joins.streams import EngineStream, PlainStream
 from tools.joins.verdicts import MIDDLE, PLAIN, Verdict, judged
 from tools.joins.windows import Source, cut_windows
+from tools.sub_pool import sub_pool
 
 LEAST_WINDOW_S = 3.0
 

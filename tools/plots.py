@@ -1,0 +1,13 @@
+"""Plots need matplotlib, which playing does not bring."""
+
+from model.errors import EndlosError
+
+
+def require_matplotlib() -> None:
+    """Raise `EndlosError` where nothing can be drawn."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise EndlosError(
+            "--plot needs matplotlib; install it with `pip install 'endlos[train]'`, or leave --plot out"
+        ) from error
