@@ -11,12 +11,12 @@ import pytest
 
 from model.errors import EndlosError, OutputError
 from stream.engine import Engine, EngineSettings
+from stream.outputs.soundcard import CardTiming
 from stream.planner_settings import PlannerSettings
+from stream.server import HttpAddress
 from tests.commands import wait_until
-from tools.latency import CardTiming
 from tools.playing import status_text
 from tools.session import (
-    HttpAddress,
     OutputSettings,
     Session,
     full_title,

@@ -14,9 +14,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from model.errors import OutputError
-from stream import web
+from stream import health, http_response
 from stream.outputs.broadcast import MAX_LISTENERS, Broadcast
-from stream.web import WebServer, create_app
+from stream.server import WebServer
+from stream.web import create_app
 from tests.browser import browsing, rendered
 from tests.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
@@ -103,7 +104,7 @@ def test_a_player_that_asks_gets_titles(site: Site) -> None:
 def test_a_listener_who_does_not_read_is_dropped(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(web, "SLOW_AFTER_S", 0.5)
+    monkeypatch.setattr(http_response, "SLOW_AFTER_S", 0.5)
     quick = site.ask("GET", "/stream.mp3")
     read = 0
 
@@ -162,7 +163,7 @@ def test_status_and_health(site: Site) -> None:
 
 
 def test_the_stream_stopping_makes_it_unwell(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "AUDIBLE_WITHIN_S", 0.5)
+    monkeypatch.setattr(health, "AUDIBLE_WITHIN_S", 0.5)
     with Feeder(site.broadcast, music(1)):
         wait_until(lambda: site.ask("GET", "/health").status == 200, "it is well")
     wait_until(lambda: site.ask("GET", "/health").status == 503, "the silence is noticed")

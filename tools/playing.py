@@ -14,12 +14,12 @@ from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
 from stream.planner_settings import PlannerSettings
+from stream.server import HttpAddress
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys
 from tools.latency import card_timing, parse_latency
 from tools.prepare import Prepared, prepare, require_model
 from tools.session import (
-    HttpAddress,
     OutputSettings,
     Session,
     full_title,

@@ -13,28 +13,16 @@ from stream.devices import find_device
 from stream.engine import Engine, NowPlaying
 from stream.outputs.base import Output, OutputStatus
 from stream.outputs.broadcast import Broadcast
-from stream.outputs.encoder import CODECS, Codec, extension
+from stream.outputs.codecs import CODECS, Codec, extension
 from stream.outputs.icecast import IcecastOutput, IcecastTarget
-from stream.outputs.soundcard import SoundCard
+from stream.outputs.soundcard import CardTiming, SoundCard
 from stream.pacer import Pacer
 from stream.pool import Song
-from stream.web import WebServer, create_app
-from tools.latency import CardTiming
+from stream.server import DEFAULT_HOST, HttpAddress, WebServer
+from stream.web import create_app
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
 _FURTHER_PORTS = 20
 _MOMENTS = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpAddress:
-    """Where to serve the page and the stream."""
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-    fixed: bool = True
-    """Whether no other port will do."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ import numpy as np
 from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State
-from stream.outputs.encoder import Codec, StreamEncoder
+from stream.outputs.codecs import Codec
+from stream.outputs.encoder import StreamEncoder
 from stream.outputs.feed import EncoderFeed, audible
 
 POLL_S = 0.5

@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from model.errors import OutputError
@@ -38,6 +39,18 @@ OPEN_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_BLOCK_FRAMES = 8192
 
+Latency = Literal["low", "high"] | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardTiming:
+    """How a sound card is driven."""
+
+    latency_s: Latency = DEFAULT_LATENCY_S
+    """What it is asked to hold; or what the device itself calls low or high."""
+    block_frames: int = DEFAULT_BLOCK_FRAMES
+    """What it takes at once."""
+
 
 class SoundCard:
     """Plays through a sound card, and comes back by itself when the card was gone.
@@ -59,7 +72,7 @@ class SoundCard:
         *,
         block_frames: int = DEFAULT_BLOCK_FRAMES,
         ring_s: float = 0.75,
-        latency: Literal["low", "high"] | float = DEFAULT_LATENCY_S,
+        latency: Latency = DEFAULT_LATENCY_S,
     ) -> None:
         """Make one that is still closed.
 
