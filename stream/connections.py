@@ -1,37 +1,34 @@
-"""The open connections of the web server: what ends one at once."""
+"""The connections of the web server: each request knows its own, so that it can be ended at once."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+_TRANSPORT = "endlos.transport"
 
 
 class Connections:
-    """The open connections, so that one can be ended at once. Belongs to the server's event loop."""
+    """What all connections of one server have in common."""
 
     def __init__(self) -> None:
         self.closing = False
         """Set by any thread: endless answers end now."""
-        self._transports: dict[object, asyncio.Transport] = {}
 
-    def abort(self, client: object) -> None:
-        """End the connection of `client`, a (host, port), without waiting for what is under way."""
-        transport = self._transports.get(client)
-        if transport is not None:
-            transport.abort()
 
-    def protocol(self) -> type[asyncio.Protocol]:
-        """Return uvicorn's HTTP protocol, which notes its connections here."""
-        transports = self._transports
+class NotedProtocol(H11Protocol):
+    """uvicorn's HTTP protocol, whose requests carry the connection that they came by.
 
-        class Noted(H11Protocol):
-            def connection_made(self, transport: Any) -> None:
-                super().connection_made(transport)
-                self._peer = tuple(transport.get_extra_info("peername")[:2])
-                transports[self._peer] = transport
+    No address can stand for it: behind a proxy the one in the scope is that of whoever was forwarded.
+    """
 
-            def connection_lost(self, exc: Exception | None) -> None:
-                transports.pop(self._peer, None)
-                super().connection_lost(exc)
+    def connection_made(self, transport: Any) -> None:
+        """Note the connection where uvicorn takes the state of each of its requests from."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, _TRANSPORT: transport}
 
-        return Noted
+
+def abort(scope: Scope) -> None:
+    """End the connection that a request came by, without waiting for what is under way."""
+    cast(asyncio.Transport, scope["state"][_TRANSPORT]).abort()

@@ -5,7 +5,7 @@ import asyncio
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stream.connections import Connections
+from stream.connections import Connections, abort
 from stream.outputs.broadcast import Broadcast, Listener
 from stream.outputs.icy import IcyTitles
 
@@ -55,7 +55,7 @@ class AudioResponse(Response):
             self._broadcast.leave(dropped=self._listener.lost)
             if self._listener.lost:
                 # Not closed in good order: that would wait until the listener has read what is under way.
-                connections.abort(scope["client"])
+                abort(scope)
                 await asyncio.wait({gone}, timeout=1)
             gone.cancel()
 

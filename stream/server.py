@@ -9,7 +9,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from model.errors import OutputError
-from stream.connections import Connections
+from stream.connections import Connections, NotedProtocol
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -42,7 +42,7 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=self._connections.protocol(),
+                http=NotedProtocol,
                 ws="none",
                 lifespan="off",
                 # Its own configuration would close every log handler of the process, whoever's they are.

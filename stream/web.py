@@ -12,9 +12,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from stream.connections import Connections
-from stream.health import healthy, silences
+from stream.health import health_of
 from stream.http_response import AudioResponse
-from stream.outputs.base import Output
+from stream.outputs.base import Output, status_of
 from stream.outputs.broadcast import Broadcast
 from stream.outputs.icy import ICY_INTERVAL_BYTES, IcyTitles
 from stream.page_texts import content_policy, page_texts
@@ -27,12 +27,14 @@ def create_app(
     outputs: Sequence[Output],
     broadcasts: Mapping[str, Broadcast],
     skip: Callable[[], None] | None = None,
+    since_pause_s: Callable[[], float | None] = lambda: None,
 ) -> Starlette:
     """Return the web application.
 
     now: what plays, with the keys that the page shows where they are there: title, artist, position_s,
     length_s, next_title, next_artist, next_score; any others are passed on in `/status.json`.
     broadcasts: by extension, "mp3" is heard at `/stream.mp3`. skip: called by `POST /next`; None: no button.
+    since_pause_s: how long ago the stream stood still on purpose, as `health_of` takes it.
     `POST /next` is refused unless it comes from the page itself (its `Origin` is the host that was asked), or
     carries the header `X-Endlos`, which no other site can make a browser send.
     """
@@ -46,19 +48,24 @@ def create_app(
         )
 
     def status(request: Request) -> Response:
+        statuses = [status_of(output) for output in outputs]
         body = {
             "now": dict(now()),
-            "outputs": [asdict(output.status()) for output in outputs],
+            "outputs": [asdict(status) for status in statuses],
             "listeners": sum(broadcast.listeners for broadcast in broadcasts.values()),
-            "healthy": healthy(silences(outputs, broadcasts)),
+            "healthy": health_of(statuses, since_pause_s()).well,
         }
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     def health(request: Request) -> Response:
-        silent_s = silences(outputs, broadcasts)
-        well = healthy(silent_s)
-        body = {"healthy": well, "seconds_since_sound": silent_s}
-        return JSONResponse(body, 200 if well else 503, headers={"Cache-Control": "no-store"})
+        found = health_of([status_of(output) for output in outputs], since_pause_s())
+        body = {
+            "healthy": found.well,
+            "paused": found.paused,
+            "away": found.away,
+            "seconds_since_sound": found.silent_s,
+        }
+        return JSONResponse(body, 200 if found.well else 503, headers={"Cache-Control": "no-store"})
 
     def post_next(request: Request) -> Response:
         if skip is None:

@@ -13,6 +13,7 @@ from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine import EngineSettings
+from stream.outputs.base import status_of
 from stream.planner_settings import PlannerSettings
 from stream.server import HttpAddress
 from tools.ending import EndedError, Ending
@@ -130,7 +131,7 @@ def _card_rate_hz(outputs: OutputSettings) -> int:
 
 def _greeting(session: Session, *, asked_for_http: bool) -> str:
     if session.card is not None:
-        return f"playing on {session.card.status().detail} - {KEYS}"
+        return f"playing on {status_of(session.card).detail} - {KEYS}"
     assert session.web is not None
     why = "" if asked_for_http else "there is no sound card; "
     return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"
@@ -187,7 +188,7 @@ def status_text(session: Session) -> str:
         score = "" if moment.next_score is None else f" ({moment.next_score:.2f})"
         parts.append(f"next: {'goes on' if going_on else song_title(moment.next_song)}{score}")
     if session.card is not None:
-        status = session.card.status()
+        status = status_of(session.card)
         parts.append(f"{session.card.volume_db:+.0f} dB")
         parts.append(f"underruns {1000 * status.underrun_frames / session.engine.engine_rate_hz:.0f} ms")
     else:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.devices import OutputDevice, find_device, load_sounddevice
-from stream.outputs.base import OutputStatus, State
+from stream.outputs.base import OutputStatus, State, ago_s, audible
 from stream.quiet import quiet_c_stderr
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
@@ -112,8 +112,10 @@ class SoundCard:
         self._detail = ""
         self._latency_s = 0.0
         self._reconnects = 0
+        self._delivered_at_s: float | None = None
         # Written by the pacer's thread.
         self._dropped_frames = 0
+        self._audible_at_s: float | None = None
         self._skip_pending = False
 
         self._stream: Any = None
@@ -164,6 +166,8 @@ class SoundCard:
         taken = 0
         if self._accepts() and not self._skip_pending:
             taken = self._ring.write(block)
+        if audible(block[:taken]):
+            self._audible_at_s = time.monotonic()
         self._dropped_frames += len(block) - taken
         self._settle()
 
@@ -195,6 +199,9 @@ class SoundCard:
         """Return a snapshot."""
         ring = self._ring
         state = self._state
+        delivered_ago_s, offered_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
+        # What was offered has been played where the callback has asked for frames since.
+        played = delivered_ago_s is not None and offered_ago_s is not None
         return OutputStatus(
             name=self.name,
             state="paused" if self._paused and state in ("starting", "playing") else state,
@@ -206,6 +213,8 @@ class SoundCard:
             latency_s=self._latency_s,
             device_underruns=ring.device_underruns,
             reconnects=self._reconnects,
+            delivered_ago_s=delivered_ago_s,
+            audible_ago_s=max(delivered_ago_s, offered_ago_s) if played else None,
         )
 
     def _accepts(self) -> bool:
@@ -298,6 +307,7 @@ class SoundCard:
                 now_s = time.monotonic()
                 if self._ring.fills != fills:
                     fills, seen_s = self._ring.fills, now_s
+                    self._delivered_at_s = now_s
                 elif not self._stream.active:
                     self._detail = "the sound card is gone"
                     return
