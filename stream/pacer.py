@@ -6,9 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from model.errors import EndlosError
 from model.kernels import FloatArray
 from stream.outputs.base import Leader, Output
 
@@ -34,6 +33,7 @@ MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
 Clock = Literal["leader", "wall", "paused", "stopped"]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,7 @@ class Pacer:
         self._wake = threading.Event()
         self._finished = threading.Event()
         self._close_lock = threading.Lock()
+        self._failing_lock = threading.Lock()
         self._closed = False
         self._stopping = False
         self._paused = False
@@ -113,6 +114,9 @@ class Pacer:
         self._max_lateness_s = 0.0
         self._clock_resets = 0
         self._leader_losses = 0
+        self._rested_s: float | None = None
+
+        # Guarded by the lock for what fails.
         self._failed_outputs = 0
 
         # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
@@ -129,7 +133,7 @@ class Pacer:
         for started, output in enumerate(self._outputs):
             try:
                 output.start()
-            except EndlosError:
+            except Exception:
                 del self._outputs[started:]
                 self._close_outputs()
                 raise
@@ -156,13 +160,19 @@ class Pacer:
         """Stand still, faded, or go on from there."""
         self._paused = paused
         if self._leader is not None:
-            self._leader.pause(paused)
+            self._guarded(self._leader, self._leader.pause, paused)
         self._wake.set()
 
     @property
     def paused(self) -> bool:
         """Whether the stream stands still."""
         return self._paused
+
+    def since_pause_s(self) -> float | None:
+        """Return how long ago the stream stood still on purpose: 0 in a pause, None before the first."""
+        if self._paused:
+            return 0.0
+        return None if self._rested_s is None else self._clock_s() - self._rested_s
 
     @property
     def error(self) -> Exception | None:
@@ -220,34 +230,47 @@ class Pacer:
                 self._guarded(output, output.skip)
 
     def _standing_still(self) -> bool:
-        return self._paused or (self._leader is not None and self._leader.status().state == "paused")
+        if self._paused or self._leader is None:
+            return self._paused
+        status = self._guarded(self._leader, self._leader.status)
+        return status is not None and status.state == "paused"
 
     def _leads(self) -> bool:
-        if self._leader is None or self._leader not in self._outputs:
-            return False
-        now_s = self._clock_s()
-        if self._leader.space_frames() >= self._block_frames:
-            self._leader_moved_s = now_s
-        state = self._leader.status().state
-        there = state in ("starting", "playing")
-        patience_s = LEADER_START_S if state == "starting" else LEADER_STALL_S
-        leads = there and now_s - self._leader_moved_s <= patience_s
+        leads = self._leader is not None and self._moves(self._leader)
         if self._clock == "leader" and not leads:
             self._leader_losses += 1
-        if leads and self._leader_stood:
-            # What its ring holds is from before, with holes; it goes over to what is pulled now.
-            self._guarded(self._leader, self._leader.skip)
-        self._leader_stood = there and not leads
         return leads
+
+    def _moves(self, leader: Leader) -> bool:
+        """Return whether the leader takes what it is offered, or is about to."""
+        now_s = self._clock_s()
+        space_frames = self._guarded(leader, leader.space_frames)
+        status = self._guarded(leader, leader.status)
+        if space_frames is None or status is None:
+            return False
+        if space_frames >= self._block_frames:
+            self._leader_moved_s = now_s
+        there = status.state in ("starting", "playing")
+        patience_s = LEADER_START_S if status.state == "starting" else LEADER_STALL_S
+        moves = there and now_s - self._leader_moved_s <= patience_s
+        if moves and self._leader_stood:
+            # What its ring holds is from before, with holes; it goes over to what is pulled now.
+            self._guarded(leader, leader.skip)
+        self._leader_stood = there and not moves
+        return moves
 
     def _follow_leader(self) -> None:
         assert self._leader is not None
         self._clock = "leader"
-        missing_frames = self._block_frames - self._leader.space_frames()
+        space_frames = self._guarded(self._leader, self._leader.space_frames)
+        status = self._guarded(self._leader, self._leader.status)
+        if space_frames is None or status is None:
+            # It has failed just now; from the next step on the wall clock goes on.
+            return
+        missing_frames = self._block_frames - space_frames
         if missing_frames > 0:
             self._wait(missing_frames / self._rate_hz)
             return
-        status = self._leader.status()
         before_s = self._clock_s()
         # Should the leader get lost, the wall clock goes on from what of it has been heard.
         self._anchor_s = before_s
@@ -280,7 +303,7 @@ class Pacer:
         """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
         self._clock = "paused"
         self._wait(self._max_wait_s)
-        self._anchor_s = self._leader_moved_s = self._clock_s()
+        self._anchor_s = self._leader_moved_s = self._rested_s = self._clock_s()
         self._anchor_frames = self._blocks * self._block_frames
 
     def _pull(self) -> FloatArray:
@@ -292,19 +315,26 @@ class Pacer:
         for output in list(self._outputs):
             self._guarded(output, output.offer, block)
 
-    def _guarded(self, output: Output, call: Callable[..., None], *args: FloatArray) -> None:
-        """Call an output; one that raises is closed and left out from then on, so that no other suffers."""
+    def _guarded(self, output: Output, call: Callable[..., Answer], *args: object) -> Answer | None:
+        """Call an output and return its answer, None when it has failed. Any thread.
+
+        One that raises is closed and left out from then on, so that no other suffers.
+        """
         if output not in self._outputs:
-            return
+            return None
         try:
-            call(*args)
+            return call(*args)
         except Exception:
-            self._failed_outputs += 1
-            self._outputs.remove(output)
+            with self._failing_lock:
+                if output not in self._outputs:
+                    return None
+                self._outputs.remove(output)
+                self._failed_outputs += 1
             log.exception("the output %r has failed; the others go on without it", output.name)
             if call != output.close:
                 # Closing may wait for a device or a server; here the others wait for their next block.
                 threading.Thread(target=_close_failed, args=(output,), daemon=True).start()
+            return None
 
     def _count_lateness(self, lateness_s: float, cause: str) -> None:
         self._max_lateness_s = max(self._max_lateness_s, lateness_s)

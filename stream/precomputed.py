@@ -13,6 +13,8 @@ from stream.pool import Pool
 
 log = logging.getLogger(__name__)
 
+FOLDER = "scores"
+"""Inside a pool's folder."""
 NAMES_SUFFIX = ".names.npy"
 
 
@@ -48,7 +50,7 @@ def chunk_names(pool: Pool) -> npt.NDArray[np.bytes_]:
 def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:
     """Return where scores of this very model over these very chunks, in this order, would stand."""
     chunks = hashlib.blake2b(b"\n".join(chunk_names(pool)), digest_size=16).hexdigest()
-    return pool.folder / "scores" / content_hash(model, contract) / f"{chunks}.npy"
+    return pool.folder / FOLDER / content_hash(model, contract) / f"{chunks}.npy"
 
 
 def open_matrix(path: Path, chunks: int) -> FloatArray | None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from stream.outputs import broadcast as module
-from stream.outputs.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, IcyTitles, Listener
-from stream.outputs.encoder import Codec
+from stream.outputs.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
+from stream.outputs.codecs import Codec
+from stream.outputs.icy import IcyTitles
 from tests.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from model.errors import OutputError
-from stream.outputs.encoder import CODECS, OPUS_RATE_HZ, Codec, StreamEncoder
+from stream.outputs.codecs import CODECS, OPUS_RATE_HZ, Codec
+from stream.outputs.encoder import StreamEncoder
 from tests.heard import RATE_HZ, decode, music, residual_db
 
 KBPS: dict[Codec, int] = {"mp3": 128, "opus": 96, "vorbis": 128, "aac": 128, "flac": 0}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from stream.outputs.feed import AUDIBLE, FADE_S, RING_S, STARVED_AFTER_S, EncoderFeed, audible
+from stream.outputs.base import AUDIBLE, audible
+from stream.outputs.feed import FADE_S, RING_S, STARVED_AFTER_S, EncoderFeed
 
 RATE_HZ = 1000
 FADE = round(FADE_S * RATE_HZ)

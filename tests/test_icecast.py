@@ -193,7 +193,7 @@ def test_silence_keeps_the_mount_when_nothing_is_offered() -> None:
         output.start()
         wait_until(lambda: output.status().underrun_frames > 5 * RATE_HZ, "5 s of silence are sent")
         assert (output.status().state, output.status().reconnects) == ("playing", 0)
-        assert output.silent_for_s() is None
+        assert output.status().audible_ago_s is None
         output.close()
 
 

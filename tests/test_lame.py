@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from stream.outputs import encoder, lame
-from stream.outputs.encoder import LibavCoder, StreamEncoder, open_coder
+from stream.outputs.encoder import StreamEncoder, open_coder
 from stream.outputs.lame import LameCoder, WholeFrames, system_lame
+from stream.outputs.libav import LibavCoder
 from tests.heard import RATE_HZ, decode, music, residual_db
 
 

@@ -9,13 +9,13 @@ import pytest
 
 from model.errors import EndlosError, OutputError
 from stream.devices import OutputDevice
-from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S
+from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S, CardTiming
 from tests.commands import run_here
 from tests.pulse import FAVOURED, MISSING, pulse_available, pulse_null_sink
 from tests.real import require_real
 from tools import latency
 from tools.home import HOME_VARIABLE
-from tools.latency import LATENCIES_S, CardTiming, Trial, card_timing, choose, parse_latency
+from tools.latency import LATENCIES_S, Trial, card_timing, choose, parse_latency
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RATE_HZ = 44_100

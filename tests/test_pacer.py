@@ -373,6 +373,58 @@ def test_an_output_that_raises_is_left_out_and_the_others_go_on() -> None:
     assert bench.pacer.status().failed_outputs == 1
 
 
+@pytest.mark.parametrize("method", ["space_frames", "offer", "status", "skip"])
+def test_a_leader_that_raises_is_left_out_and_the_others_go_on_by_the_wall_clock(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(card_ppm=0.0)
+    assert bench.card is not None
+    bench.run(2)
+    before_s, before = bench.clock(), bench.collector.frames()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the driver is broken")
+
+    monkeypatch.setattr(bench.card, method, fail)
+    bench.pacer.skip(bench.engine.skip)
+    bench.run(5)
+    status = bench.pacer.status()
+    assert (status.clock, status.failed_outputs, status.leader_losses) == ("wall", 1, 1)
+    heard = bench.collector.frames() - before
+    assert abs(heard - (bench.clock() - before_s) * RATE_HZ) < RATE_HZ
+
+
+def test_a_leader_that_cannot_pause_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(card_ppm=0.0)
+    assert bench.card is not None
+    bench.run(1)
+
+    def fail(paused: bool) -> None:
+        raise RuntimeError("the driver is broken")
+
+    monkeypatch.setattr(bench.card, "pause", fail)
+    bench.pacer.pause(True)
+    bench.run(1)
+    bench.pacer.pause(False)
+    before = bench.collector.frames()
+    bench.run(2)
+    assert bench.pacer.status().failed_outputs == 1
+    assert abs(bench.collector.frames() - before - 2 * RATE_HZ) < RATE_HZ // 2
+
+
+def test_how_long_ago_it_stood_still_on_purpose() -> None:
+    bench = Bench()
+    bench.run(3)
+    assert bench.pacer.since_pause_s() is None
+    bench.pacer.pause(True)
+    bench.run(20)
+    assert bench.pacer.since_pause_s() == 0.0
+    bench.pacer.pause(False)
+    bench.run(4)
+    since_s = bench.pacer.since_pause_s()
+    assert since_s is not None and abs(since_s - 4) < 0.6
+
+
 class Stuck(Collector):
     """Its close comes back only when it is let go."""
 
@@ -419,14 +471,21 @@ def test_an_output_that_cannot_be_closed_is_not_closed_again() -> None:
 
 
 class Refusing(Collector):
+    def __init__(self, error: Exception) -> None:
+        super().__init__("refusing")
+        self.error = error
+
     def start(self) -> None:
-        raise OutputError("the port is taken")
+        assert self.error is not None
+        raise self.error
 
 
-def test_when_one_output_cannot_start_the_started_ones_are_closed() -> None:
+@pytest.mark.parametrize("kind", [OutputError, RuntimeError])
+def test_when_one_output_cannot_start_the_started_ones_are_closed(kind: type[Exception]) -> None:
     first, last = Collector(), Collector()
-    pacer = Pacer(Engine(SimulatedClock()).render, [first, Refusing(), last], RATE_HZ)
-    with pytest.raises(OutputError, match="the port is taken"):
+    refusing = Refusing(kind("the port is taken"))
+    pacer = Pacer(Engine(SimulatedClock()).render, [first, refusing, last], RATE_HZ)
+    with pytest.raises(kind, match="the port is taken"):
         pacer.start()
     assert first.events == ["start", "close"]
     assert last.events == []

@@ -1,8 +1,10 @@
 """One running stream over HTTP: what it says, what keys do, and how it ends."""
 
+import json
 import logging
 import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +12,16 @@ from pathlib import Path
 import pytest
 
 from model.errors import EndlosError, OutputError
+from stream import health
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
+from stream.outputs.codecs import CODECS, extension
+from stream.outputs.icecast import parse_icecast_url
+from stream.outputs.soundcard import CardTiming
 from stream.planner_settings import PlannerSettings
+from stream.server import HttpAddress
 from tests.commands import wait_until
-from tools.latency import CardTiming
 from tools.session import (
-    HttpAddress,
     OutputSettings,
     Session,
     full_title,
@@ -89,6 +94,45 @@ def test_pause_holds_the_stream_and_skip_leaves_the_chunk(session: Session) -> N
     assert skipped.wait(5.0)
 
 
+def test_an_output_that_cannot_say_how_it_is_does_not_end_the_stream(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a mistake")
+
+    wait_until(lambda: heard_s(session) > 0.2, "sound")
+    monkeypatch.setattr(session.outputs[0], "status", fail)
+    assert "a mistake" in session.statuses()[0].detail
+    assert heard_s(session) > 0
+    assert status_text(session).endswith("0 listening")
+    blocks = session._pacer.status().blocks
+    wait_until(lambda: session._pacer.status().blocks > blocks, "going on")
+    session.check()
+
+
+def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "AWAY_S", 4.0)
+    assert session.web is not None
+    url = session.web.url + "health"
+
+    def asked() -> tuple[int, bool]:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, json.load(answer)["paused"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)["paused"]
+
+    def silent_s() -> float:
+        return session.statuses()[0].audible_ago_s or 0.0
+
+    wait_until(lambda: asked() == (200, False), "it is well")
+    session.pause()
+    wait_until(lambda: silent_s() > 5.0 and asked() == (200, True), "it is well in a long silence")
+    session.pause()
+    wait_until(lambda: silent_s() < 4.0 and asked() == (200, False), "it sounds again")
+
+
 def test_what_ends_the_stream_is_told(tiny_pool: Path) -> None:
     engine = open_engine(tiny_pool)
     session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
@@ -154,6 +198,16 @@ def test_a_sound_card_is_driven_as_told_and_the_others_keep_to_the_wall_clock(ti
 def test_a_stream_goes_somewhere() -> None:
     with pytest.raises(EndlosError, match="--http"):
         OutputSettings()
+
+
+def test_two_streams_at_one_place_are_refused() -> None:
+    with pytest.raises(EndlosError, match=r"/stream\.mp3 is asked for 2 times; give each codec"):
+        OutputSettings(http=HttpAddress(), codecs=("mp3", "opus", "mp3"))
+    urls = ("icecast://a@h:1/x.mp3", "icecast://h:1/x.mp3?format=opus")
+    with pytest.raises(EndlosError, match=r"icecast://h:1/x\.mp3 is asked for 2 times"):
+        OutputSettings(icecast=[parse_icecast_url(url, "secret") for url in urls])
+    OutputSettings(http=HttpAddress(), codecs=CODECS)
+    assert len({extension(codec) for codec in CODECS}) == len(CODECS)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,20 @@ def test_a_pause_is_silent_faded_and_goes_on_where_it_was(sink: PulseSink) -> No
     np.testing.assert_allclose(gain, np.arange(1, RAMP_FRAMES + 1) / RAMP_FRAMES, atol=1e-3)
 
 
+def test_it_says_when_it_was_last_heard_and_that_it_goes_on_in_a_pause(sink: PulseSink) -> None:
+    with playing(sink) as player:
+        poll_until(lambda: player.card()["audible_ago_s"] is not None, 30, lambda: "nothing was heard")
+        player.do("pause")
+
+        def rests() -> bool:
+            card = player.card()
+            return bool(card["audible_ago_s"] > 2.0 > card["delivered_ago_s"])
+
+        poll_until(rests, 30, lambda: f"it is not silent and there: {player.card()}")
+        player.do("resume")
+        poll_until(lambda: player.card()["audible_ago_s"] < 2.0, 30, lambda: "it is not heard again")
+
+
 def test_a_skip_is_heard_at_once_and_faded(sink: PulseSink) -> None:
     fade = round(SWITCH_FADE_S * RATE_HZ)
     with playing(sink) as player:

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -14,11 +15,17 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from model.errors import OutputError
-from stream import web
+from stream import health, http_response
+from stream.outputs.base import OutputStatus
 from stream.outputs.broadcast import MAX_LISTENERS, Broadcast
-from stream.web import WebServer, create_app
+from stream.outputs.encoded import EncodedOutput
+from stream.outputs.icecast import IcecastOutput, parse_icecast_url
+from stream.server import WebServer
+from stream.web import create_app
 from tests.browser import browsing, rendered
 from tests.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
+from tests.icecast_server import SOURCE_PASSWORD, icecast_program, icecast_server
+from tests.real import require_real
 
 NOW = {
     "title": "<i>Tea</i> & “Sympathy”",
@@ -100,10 +107,12 @@ def test_a_player_that_asks_gets_titles(site: Site) -> None:
         assert response.read(length).rstrip(b"\0").decode() == "StreamTitle='Künstler – Titel';"
 
 
+@pytest.mark.parametrize("forwarded", ["", "X-Forwarded-For: 203.0.113.7\r\n"])
 def test_a_listener_who_does_not_read_is_dropped(
-    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, forwarded: str
 ) -> None:
-    monkeypatch.setattr(web, "SLOW_AFTER_S", 0.5)
+    """forwarded: what a reverse proxy on this machine, who has the connection, says of its listener."""
+    monkeypatch.setattr(http_response, "SLOW_AFTER_S", 0.5)
     quick = site.ask("GET", "/stream.mp3")
     read = 0
 
@@ -117,7 +126,7 @@ def test_a_listener_who_does_not_read_is_dropped(
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", site.server.port))
-        slow.sendall(b"GET /stream.mp3 HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.sendall(f"GET /stream.mp3 HTTP/1.1\r\nHost: x\r\n{forwarded}\r\n".encode())
         wait_until(lambda: site.broadcast.listeners == 2, "both listen")
         with Feeder(site.broadcast, music(5), speed=12, loop=True):
             wait_until(lambda: site.broadcast.dropped_listeners == 1, "the slow one is dropped", 40)
@@ -146,7 +155,8 @@ def test_who_leaves_makes_room_and_the_room_is_limited(site: Site) -> None:
 
 def test_status_and_health(site: Site) -> None:
     silent = site.ask("GET", "/health")
-    assert (silent.status, json.load(silent)["healthy"]) == (503, False)
+    told = json.load(silent)
+    assert (silent.status, told["healthy"], list(told["away"])) == (503, False, ["http mp3"])
     zeros = np.zeros((RATE_HZ, 2), dtype=np.float32)
     site.broadcast.offer(zeros)
     wait_until(lambda: site.broadcast.status().frames_out > RATE_HZ // 2, "silence was encoded")
@@ -162,10 +172,62 @@ def test_status_and_health(site: Site) -> None:
 
 
 def test_the_stream_stopping_makes_it_unwell(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "AUDIBLE_WITHIN_S", 0.5)
+    monkeypatch.setattr(health, "AWAY_S", 0.5)
     with Feeder(site.broadcast, music(1)):
         wait_until(lambda: site.ask("GET", "/health").status == 200, "it is well")
     wait_until(lambda: site.ask("GET", "/health").status == 503, "the silence is noticed")
+
+
+def test_an_output_that_cannot_say_how_it_is_takes_neither_page_nor_status_nor_health_down(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> OutputStatus:
+        raise ZeroDivisionError("a mistake")
+
+    with Feeder(site.broadcast, music(2), loop=True):
+        wait_until(lambda: site.ask("GET", "/health").status == 200, "it is well")
+        monkeypatch.setattr(site.broadcast, "status", fail)
+        assert site.ask("GET", "/").status == 200
+        answer = site.ask("GET", "/status.json")
+        assert answer.status == 200
+        (output,) = json.load(answer)["outputs"]
+        assert output["state"] == "stopped"
+        assert "ZeroDivisionError: a mistake" in output["detail"]
+        ill = site.ask("GET", "/health")
+        assert ill.status == 503
+        assert "a mistake" in json.load(ill)["away"]["http mp3"]
+
+
+def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_real(
+        "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
+    )
+    monkeypatch.setattr(health, "AWAY_S", 3.0)
+    with icecast_server() as server, ExitStack() as opened:
+        target = parse_icecast_url(f"icecast://127.0.0.1:{server.port}/a.mp3", SOURCE_PASSWORD)
+        broadcast = Broadcast(RATE_HZ)
+        outputs: list[EncodedOutput] = [IcecastOutput(target, RATE_HZ, str), broadcast]
+        web = WebServer(create_app(dict, outputs, {"mp3": broadcast}), port=0)
+        web.start()
+        opened.callback(web.close)
+        for output in outputs:
+            output.start()
+            opened.callback(output.close)
+            opened.enter_context(Feeder(output, music(5), speed=1, loop=True))
+
+        def asked() -> tuple[int, list[str]]:
+            connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=20)
+            connection.request("GET", "/health")
+            answer = connection.getresponse()
+            return answer.status, list(json.load(answer)["away"])
+
+        wait_until(lambda: asked() == (200, []), "both are heard")
+        server.kill()
+        wait_until(lambda: asked() == (503, [target.url]), "the one that is gone is named")
+        server.start()
+        wait_until(lambda: asked() == (200, []), "both are heard again")
 
 
 def test_next_is_for_the_page_and_for_who_means_it(site: Site) -> None:

@@ -14,14 +14,12 @@ import numpy as np
 from model.errors import EndlosError, OutputError
 from model.files import write_whole
 from stream.devices import find_device
-from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S
+from stream.outputs.soundcard import DEFAULT_LATENCY_S, CardTiming, Latency
 from stream.pacer import Pacer
 from tools.bench.timed_card import TimedCard
 from tools.home import cache_folder
 
 log = logging.getLogger("endlos")
-
-Latency = Literal["low", "high"] | float
 
 # Largest first: what is heard of a trial that fails is silence, so none is spared.
 LATENCIES_S = (0.2, 0.1, 0.06, 0.04, 0.025, 0.015, 0.01)
@@ -31,16 +29,6 @@ _START_TIMEOUT_S = 10.0
 _MIN_S, _MAX_S = 0.002, 2.0
 _BLOCKS_FRAMES = (512, 256, 128, 64)
 _WORDS: tuple[Literal["low", "high", "auto", "measure"], ...] = ("low", "high", "auto", "measure")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CardTiming:
-    """How a sound card is driven."""
-
-    latency_s: Latency = DEFAULT_LATENCY_S
-    """What it is asked to hold; or what the device itself calls low or high."""
-    block_frames: int = DEFAULT_BLOCK_FRAMES
-    """What it takes at once."""
 
 
 @dataclass(frozen=True, kw_only=True)

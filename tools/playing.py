@@ -11,12 +11,12 @@ from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine_settings import EngineSettings
 from stream.planner_settings import PlannerSettings
+from stream.server import HttpAddress
 from tools.ending import EndedError, Ending
 from tools.keys import Keys, open_keys
 from tools.latency import card_timing, parse_latency
 from tools.prepare import Prepared, prepare, require_model
 from tools.session import (
-    HttpAddress,
     OutputSettings,
     Session,
     new_seed,
@@ -126,7 +126,7 @@ def _card_rate_hz(outputs: OutputSettings) -> int:
 
 def _greeting(session: Session, *, asked_for_http: bool) -> str:
     if session.card is not None:
-        return f"playing on {session.card.status().detail} - {KEYS}"
+        return f"playing on {status_of(session.card).detail} - {KEYS}"
     assert session.web is not None
     why = "" if asked_for_http else "there is no sound card; "
     return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"

@@ -1,8 +1,8 @@
 """One running stream: the engine, the pacer that pulls it, and the outputs that hear it."""
 
 import secrets
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,30 +11,18 @@ from model.kernels import FloatArray
 from stream.decisions import DecisionLog
 from stream.devices import find_device
 from stream.engine import Engine, NowPlaying
-from stream.outputs.base import Output, OutputStatus
+from stream.outputs.base import Output, OutputStatus, status_of
 from stream.outputs.broadcast import Broadcast
-from stream.outputs.encoder import CODECS, Codec, extension
+from stream.outputs.codecs import CODECS, Codec, extension
 from stream.outputs.icecast import IcecastOutput, IcecastTarget
-from stream.outputs.soundcard import SoundCard
+from stream.outputs.soundcard import CardTiming, SoundCard
 from stream.pacer import Pacer
 from stream.pool import Song
-from stream.web import WebServer, create_app
-from tools.latency import CardTiming
+from stream.server import DEFAULT_HOST, HttpAddress, WebServer
+from stream.web import create_app
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
 _FURTHER_PORTS = 20
 _MOMENTS = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpAddress:
-    """Where to serve the page and the stream."""
-
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
-    fixed: bool = True
-    """Whether no other port will do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +44,17 @@ class OutputSettings:
     def __post_init__(self) -> None:
         if not self.sound_card and self.http is None and not self.icecast:
             raise EndlosError("the stream goes nowhere; give --http, --icecast or --device")
+        _require_once(
+            (f"/stream.{extension(codec)}" for codec in self.codecs), "give each codec to --codec once"
+        )
+        _require_once((target.url for target in self.icecast), "give each mount to --icecast once")
+
+
+def _require_once(places: Iterable[str], todo: str) -> None:
+    """Refuse two streams at one place: the one would be encoded for nobody."""
+    for place, times in Counter(places).items():
+        if times > 1:
+            raise EndlosError(f"{place} is asked for {times} times; {todo}")
 
 
 def require_places(settings: OutputSettings) -> None:
@@ -160,11 +159,11 @@ class Session:
 
     def statuses(self) -> list[OutputStatus]:
         """Return how each output is doing."""
-        return [output.status() for output in self.outputs]
+        return [status_of(output) for output in self.outputs]
 
     def heard(self) -> NowPlaying:
         """Return what the sound card, else the first output, lets be heard now. Any thread."""
-        status = self.outputs[0].status()
+        status = status_of(self.outputs[0])
         moments = list(self._moments)
         heard_s = moments[-1].time_s - status.buffered_s - status.latency_s
         return next((moment for moment in reversed(moments) if moment.time_s <= heard_s), moments[0])
@@ -199,7 +198,7 @@ class Session:
         return block
 
     def _bind(self, address: HttpAddress) -> WebServer:
-        app = create_app(self.now, self.outputs, self.broadcasts, self.skip)
+        app = create_app(self.now, self.outputs, self.broadcasts, self.skip, self._pacer.since_pause_s)
         further = 0 if address.fixed else _FURTHER_PORTS
         for port in range(address.port, address.port + further):
             try:

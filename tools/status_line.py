@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 
+from stream.outputs.base import status_of
 from tools.session import (
     Session,
     full_title,
@@ -23,7 +24,7 @@ def status_text(session: Session) -> str:
         score = "" if moment.next_score is None else f" ({moment.next_score:.2f})"
         parts.append(f"next: {'goes on' if going_on else song_title(moment.next_song)}{score}")
     if session.card is not None:
-        status = session.card.status()
+        status = status_of(session.card)
         parts.append(f"{session.card.volume_db:+.0f} dB")
         parts.append(f"underruns {1000 * status.underrun_frames / session.engine.engine_rate_hz:.0f} ms")
     else:

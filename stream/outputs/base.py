@@ -1,9 +1,15 @@
 """What every output owes the pacer: it takes blocks without ever blocking, and says how it is."""
 
+import time
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+
 from model.kernels import FloatArray
+
+AUDIBLE = 0.5 / 32768
+"""Peaks below half a 16-bit step are silence."""
 
 State = Literal["starting", "playing", "paused", "reconnecting", "stopped"]
 
@@ -33,6 +39,10 @@ class OutputStatus:
     device_underruns: int = 0
     """How often a device said that it had run dry itself."""
     reconnects: int = 0
+    delivered_ago_s: float | None = None
+    """How long ago anything was last handed on, silence too; None: never."""
+    audible_ago_s: float | None = None
+    """How long ago audible sound was last handed on; None: never."""
 
 
 class Output(Protocol):
@@ -69,3 +79,22 @@ class Leader(Output, Protocol):
 
     def pause(self, paused: bool) -> None:
         """Fall silent, faded, and keep what is buffered; or go on from there. Any thread."""
+
+
+def status_of(output: Output) -> OutputStatus:
+    """Return an output's snapshot; of one that cannot even say how it is, one that says so. Any thread."""
+    try:
+        return output.status()
+    except Exception as error:  # of whatever kind: the other outputs have nothing to do with it
+        detail = f"it cannot say how it is ({type(error).__name__}: {error})"
+        return OutputStatus(name=output.name, state="stopped", detail=detail)
+
+
+def audible(block: FloatArray) -> bool:
+    """Return whether a block `(frames, 2)` holds anything that can be heard."""
+    return bool(len(block)) and float(np.abs(block).max()) > AUDIBLE
+
+
+def ago_s(at_s: float | None) -> float | None:
+    """Return how long ago a time of the monotonic clock was, None for None."""
+    return None if at_s is None else time.monotonic() - at_s

@@ -5,19 +5,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.outputs.codecs import Codec, content_type
 from stream.outputs.encoded import EncodedOutput
-from stream.outputs.encoder import Codec, content_type
 
 BURST_S = 2.5
 """What a new listener gets at once, so that its player starts at once."""
 HISTORY_S = 12.0
 """A listener that is further behind than this has lost the stream, and is dropped."""
 MAX_LISTENERS = 64
-ICY_INTERVAL_BYTES = 16_000
 
 _TAKE_BYTES = 32 * 1024
-_ICY_UNIT_BYTES = 16
-_ICY_MAX_BYTES = 255 * _ICY_UNIT_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,35 +149,3 @@ class Broadcast(EncodedOutput):
 
     def _detail(self) -> str:
         return f"{self._listeners} listening, {self._joined} so far, {self._dropped} too slow"
-
-
-class IcyTitles:
-    """Sets stream titles between the bytes of one listener (the ICY protocol of SHOUTcast)."""
-
-    def __init__(self, title: Callable[[], str], interval_bytes: int = ICY_INTERVAL_BYTES) -> None:
-        self._title = title
-        self._interval_bytes = interval_bytes
-        self._left_bytes = interval_bytes
-        self._said: str | None = None
-
-    def weave(self, data: bytes) -> bytes:
-        """Return `data` with a title after each interval; an empty one where it has not changed."""
-        woven = bytearray()
-        while len(data) >= self._left_bytes:
-            woven += data[: self._left_bytes]
-            data = data[self._left_bytes :]
-            self._left_bytes = self._interval_bytes
-            woven += self._block()
-        self._left_bytes -= len(data)
-        return bytes(woven + data)
-
-    def _block(self) -> bytes:
-        title = self._title()
-        if title == self._said:
-            return b"\0"
-        self._said = title
-        # Players look for "';" as the end, and the length counts units of 16 bytes in one byte.
-        text = title.replace("';", "’;").encode()[: _ICY_MAX_BYTES - len(b"StreamTitle='';")]
-        block = b"StreamTitle='" + text.decode(errors="ignore").encode() + b"';"
-        units = -(-len(block) // _ICY_UNIT_BYTES)
-        return bytes([units]) + block.ljust(units * _ICY_UNIT_BYTES, b"\0")

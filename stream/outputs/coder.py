@@ -1,5 +1,6 @@
 """What every encoder of a byte stream or a file has in common, and what it writes to."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -43,3 +44,23 @@ def tame(block: FloatArray) -> FloatArray:
         return block
     finite: FloatArray = np.nan_to_num(block, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST)
     return np.clip(finite, -LOUDEST, LOUDEST)
+
+
+class Cutter:
+    """Cuts a stream into blocks of one length, so that an encoder's bytes do not depend on the caller's."""
+
+    def __init__(self, block_frames: int) -> None:
+        self._block_frames = block_frames
+        self._rest = np.zeros((0, 2), dtype=np.float32)
+
+    def push(self, block: FloatArray) -> Iterator[FloatArray]:
+        """Yield the whole blocks that are there now; to be used up before the next call."""
+        joined = np.concatenate([self._rest, block])
+        whole = len(joined) // self._block_frames * self._block_frames
+        self._rest = joined[whole:].copy()
+        for start in range(0, whole, self._block_frames):
+            yield joined[start : start + self._block_frames]
+
+    def rest(self) -> FloatArray:
+        """Return what is left, shorter than a block, maybe empty."""
+        return self._rest

@@ -8,9 +8,10 @@ import numpy as np
 
 from model.errors import OutputError
 from model.kernels import FloatArray
-from stream.outputs.base import OutputStatus, State
-from stream.outputs.encoder import Codec, StreamEncoder
-from stream.outputs.feed import EncoderFeed, audible
+from stream.outputs.base import OutputStatus, State, ago_s, audible
+from stream.outputs.codecs import Codec
+from stream.outputs.encoder import StreamEncoder
+from stream.outputs.feed import EncoderFeed
 
 POLL_S = 0.5
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
@@ -61,6 +62,7 @@ class EncodedOutput:
         self._fault = ""
         self._frames_out = 0
         self._sessions = 0
+        self._delivered_at_s: float | None = None
         self._audible_at_s: float | None = None
 
     def start(self) -> None:
@@ -78,10 +80,6 @@ class EncodedOutput:
 
     def skip(self) -> None:
         """Do nothing: the ring is nearly empty at all times, and what was delivered is beyond recall."""
-
-    def silent_for_s(self) -> float | None:
-        """Return how long ago audible sound was last delivered, None when never. Any thread."""
-        return None if self._audible_at_s is None else time.monotonic() - self._audible_at_s
 
     def status(self) -> OutputStatus:
         """Return a snapshot. Any thread."""
@@ -101,6 +99,8 @@ class EncodedOutput:
             skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
             reconnects=max(self._sessions - 1, 0),
+            delivered_ago_s=ago_s(self._delivered_at_s),
+            audible_ago_s=ago_s(self._audible_at_s),
         )
 
     def close(self) -> None:
@@ -173,7 +173,7 @@ class EncodedOutput:
         self._feed.restart()
         self._sessions += 1
         self._state, self._fault = "playing", ""
-        header_is_due, frames = True, 0
+        header_is_due, frames, sounds = True, 0, False
         while True:
             last = self._stop.is_set()
             block = self._feed.take()
@@ -190,12 +190,14 @@ class EncodedOutput:
             if last:
                 data += encoder.encode(self._silence()) + encoder.flush()
             frames += len(block)
+            sounds = sounds or audible(block)
             if data:
                 self._deliver(encoder.header if header_is_due else b"", data, frames)
                 self._frames_out += frames
-                header_is_due, frames = False, 0
-            if audible(block):
-                self._audible_at_s = time.monotonic()
+                self._delivered_at_s = time.monotonic()
+                if sounds:
+                    self._audible_at_s = self._delivered_at_s
+                header_is_due, frames, sounds = False, 0, False
             if last:
                 return
             self._attend()

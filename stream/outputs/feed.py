@@ -12,8 +12,6 @@ from stream.ring import Ring
 RING_S = 4.0
 FADE_S = 0.1
 STARVED_AFTER_S = 1.25
-AUDIBLE = 0.5 / 32768
-"""Peaks below half a 16-bit step are silence."""
 
 _TAKE_S = 1.0
 # Not frame by frame, which would keep a core busy in every pause.
@@ -161,8 +159,3 @@ class EncoderFeed:
         ready = max(len(joined) - self._fade_frames, 0)
         self._held = joined[ready:].copy()
         return joined[:ready]
-
-
-def audible(block: FloatArray) -> bool:
-    """Return whether a block `(frames, 2)` holds anything that can be heard."""
-    return bool(len(block)) and float(np.abs(block).max()) > AUDIBLE

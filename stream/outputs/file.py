@@ -13,8 +13,9 @@ import soxr
 
 from model.errors import OutputError
 from model.kernels import FloatArray
+from stream.outputs.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.coder import BinaryFile, Coder
-from stream.outputs.encoder import OPUS_RATE_HZ, Codec, open_coder
+from stream.outputs.encoder import open_coder
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - 4096

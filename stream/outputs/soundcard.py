@@ -5,12 +5,13 @@ import logging
 import math
 import threading
 import time
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from model.errors import OutputError
 from model.kernels import FloatArray
 from stream.devices import OutputDevice, find_device, load_sounddevice
-from stream.outputs.base import OutputStatus, State
+from stream.outputs.base import OutputStatus, State, ago_s, audible
 from stream.quiet import quiet_c_stderr
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
@@ -38,6 +39,18 @@ OPEN_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 1.0
 MAX_BLOCK_FRAMES = 8192
 
+Latency = Literal["low", "high"] | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardTiming:
+    """How a sound card is driven."""
+
+    latency_s: Latency = DEFAULT_LATENCY_S
+    """What it is asked to hold; or what the device itself calls low or high."""
+    block_frames: int = DEFAULT_BLOCK_FRAMES
+    """What it takes at once."""
+
 
 class SoundCard:
     """Plays through a sound card, and comes back by itself when the card was gone.
@@ -59,7 +72,7 @@ class SoundCard:
         *,
         block_frames: int = DEFAULT_BLOCK_FRAMES,
         ring_s: float = 0.75,
-        latency: Literal["low", "high"] | float = DEFAULT_LATENCY_S,
+        latency: Latency = DEFAULT_LATENCY_S,
     ) -> None:
         """Make one that is still closed.
 
@@ -99,8 +112,10 @@ class SoundCard:
         self._detail = ""
         self._latency_s = 0.0
         self._reconnects = 0
+        self._delivered_at_s: float | None = None
         # Written by the pacer's thread.
         self._dropped_frames = 0
+        self._audible_at_s: float | None = None
         self._skip_pending = False
 
         self._stream: Any = None
@@ -151,6 +166,8 @@ class SoundCard:
         taken = 0
         if self._accepts() and not self._skip_pending:
             taken = self._ring.write(block)
+        if audible(block[:taken]):
+            self._audible_at_s = time.monotonic()
         self._dropped_frames += len(block) - taken
         self._settle()
 
@@ -182,6 +199,9 @@ class SoundCard:
         """Return a snapshot."""
         ring = self._ring
         state = self._state
+        delivered_ago_s, offered_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
+        # What was offered has been played where the callback has asked for frames since.
+        played = delivered_ago_s is not None and offered_ago_s is not None
         return OutputStatus(
             name=self.name,
             state="paused" if self._paused and state in ("starting", "playing") else state,
@@ -193,6 +213,8 @@ class SoundCard:
             latency_s=self._latency_s,
             device_underruns=ring.device_underruns,
             reconnects=self._reconnects,
+            delivered_ago_s=delivered_ago_s,
+            audible_ago_s=max(delivered_ago_s, offered_ago_s) if played else None,
         )
 
     def _accepts(self) -> bool:
@@ -285,6 +307,7 @@ class SoundCard:
                 now_s = time.monotonic()
                 if self._ring.fills != fills:
                     fills, seen_s = self._ring.fills, now_s
+                    self._delivered_at_s = now_s
                 elif not self._stream.active:
                     self._detail = "the sound card is gone"
                     return

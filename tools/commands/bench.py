@@ -71,8 +71,13 @@ def bench(
     from tools.bench.source import about, bench_pool
     from tools.bench.suite import chosen, measure
     from tools.bench.table import print_figures
+    from tools.overwriting import refuse_overwriting
     from tools.plots import require_matplotlib
 
+    refuse_overwriting(
+        (("--out", out), ("--plot", plot)),
+        (("POOL", pool), ("--model", chosen_model(model) if model else None)),
+    )
     budgets = with_changes(Budgets(), budget or ())
     questions = chosen(only, peers=peers)
     if plot is not None:

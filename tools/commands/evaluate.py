@@ -52,8 +52,14 @@ def evaluate(
     Songs that the model was trained on are left out. `--scores` writes what the engine goes by.
     """
     from model.contract import chosen_model
+    from tools.overwriting import refuse_overwriting
 
     folder = chosen_model(model)
+    others = [chosen_model(other) for other in beside or ()]
+    refuse_overwriting(
+        (("--scores", scores), ("--plot", plot)),
+        (("POOL", pool), ("--model", folder), *(("--beside", other) for other in others)),
+    )
     with progress_bar(quiet) as bar:
         task = bar.add_task("loading", total=None)
 
@@ -70,7 +76,7 @@ def evaluate(
 
         settings = EvalSettings(
             model=folder,
-            beside=tuple(chosen_model(other) for other in beside or ()),
+            beside=tuple(others),
             gaps_ms=tuple(gap_ms) if gap_ms else GAPS_MS,
             chunk_s=chunk_s if cut == "equal" else None,
             training_songs=training_songs,

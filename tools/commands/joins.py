@@ -61,7 +61,10 @@ def joins(
     from tools.joins.pictures import draw
     from tools.joins.report import plain, print_study
     from tools.joins.study import JoinSettings, study
+    from tools.overwriting import refuse_overwriting
 
+    for written in (("--plot", plot), ("--listen", listen)):
+        refuse_overwriting((written,), (("POOL", pool), ("--model", model), ("--fold-models", fold_models)))
     if detector != "boosted":
         load_keras()
     settings = JoinSettings(

@@ -82,6 +82,7 @@ def render(
     from stream.outputs.file import open_audio_file
     from stream.planner_settings import PlannerSettings
     from stream.replay import Replay
+    from tools.overwriting import refuse_overwriting
 
     if bits not in (16, 24):
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")
@@ -89,6 +90,10 @@ def render(
         raise typer.BadParameter("say how long the stream is to be", param_hint="--seconds")
     if seconds is not None and not math.isfinite(seconds):
         raise EndlosError(f"--seconds is {seconds}, expected a number; `endlos play` is the endless one")
+    refuse_overwriting(
+        (("OUT", out), ("--log", log)),
+        (("POOL", pool), ("--replay", replay), ("--model", chosen_model(model))),
+    )
     began_s = time.monotonic()
     with ExitStack() as opened:
         # A song that is lost on the way is named there, with its reason, when that happens.

@@ -92,9 +92,19 @@ def serve(
     from stream.engine_settings import EngineSettings
     from stream.outputs.icecast import icecast_password, parse_icecast_url
     from stream.planner_settings import PlannerSettings
+    from stream.server import HttpAddress
+    from tools.overwriting import refuse_overwriting
     from tools.serving import ServeSettings, serve_source
-    from tools.session import HttpAddress, OutputSettings, new_seed, parse_address, parse_codec, parse_device
+    from tools.session import OutputSettings, new_seed, parse_address, parse_codec, parse_device
 
+    refuse_overwriting(
+        (("--log", log),),
+        (
+            ("POOL", source),
+            ("--model", chosen_model(model)),
+            ("--icecast-password-file", icecast_password_file),
+        ),
+    )
     # Only where it is needed: a password file that is not is no reason to fail.
     password = icecast_password(icecast_password_file) if icecast else None
     address = parse_address(http) if http is not None else None

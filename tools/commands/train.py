@@ -100,7 +100,12 @@ def train(
         raise typer.BadParameter(f"{', '.join(given)} goes with --approach binary only")
     if approach == "binary" and start_from is not None:
         raise typer.BadParameter("--from goes with --approach tower only")
+    from tools.overwriting import refuse_overwriting
+
     pool, out = pool.expanduser(), out.expanduser()
+    refuse_overwriting(
+        (("--out", out),), (("POOL", pool), ("--from", Path(start_from) if start_from else None))
+    )
     common: dict[str, Any] = {
         "preset": preset,
         "epochs": epochs,
