@@ -22,7 +22,12 @@ from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
 
 @pytest.fixture(scope="module")
 def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
-    return make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+    made = make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+    # Kernels that compile within the first decision would make it late.
+    planner = Planner(made, PlannerSettings(min_phrase_s=0.0))
+    for _ in range(8):
+        planner.deliver(planner.next())
+    return made
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
