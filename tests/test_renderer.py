@@ -139,7 +139,7 @@ def one_sided(seconds: float, side: int, seed: int) -> FloatArray:
 @pytest.mark.parametrize(("longest_s", "target_lufs"), [(0.05, -20.0), (0.3, -25.0), (3.0, None)])
 def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_lufs: float | None) -> None:
     """One song sounds on the left alone, the other on the right: where both sound, it fades."""
-    sounds = [one_sided(12, 0, 1), one_sided(15, 1, 2)]
+    sounds = [one_sided(12, 0, 1), 0.7 * one_sided(15, 1, 2)]
     generation = make_generation(make_pool(tmp_path, sounds, chunk_s=2.0))
     log: list[Decision] = []
     renderer = Renderer(
@@ -149,10 +149,15 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
         target_lufs=target_lufs,
         on_decision=log.append,
     )
-    stream = renderer.render(60 * RATE_HZ)
+    pieces = []
+    for _ in range(12):
+        pieces.append(renderer.render(5 * RATE_HZ))
+        # A join that begins at once may fade unevenly.
+        renderer.jump()
+    stream = np.concatenate(pieces)
     rendered = stream.sum(axis=1)
     borders = np.flatnonzero(np.diff((stream != 0.0).all(axis=1))) + 1
-    fade_frames = []
+    fade_frames, uneven, released = [], 0, 0
     for decision in log:
         plan, before, chunk = decision.plan, decision.before, decision.step.chunk
         if plan is None or before is None or not decision.step.leaves_song:
@@ -180,7 +185,10 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
             "target_lufs": target_lufs,
         }
         fade_frames.append(end - begin)
+        uneven += plan.before_frames != plan.after_frames
+        released += plan.release_frames > 0
     assert len(fade_frames) > 5 and max(fade_frames) <= longest_s * RATE_HZ
+    assert uneven > 1 and released > 1
 
 
 def test_loud_songs_do_not_exceed_the_ceiling_at_joins(tmp_path: Path) -> None:
