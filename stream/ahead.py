@@ -117,8 +117,8 @@ class Ahead:
         self._plan_number = 0
         self._closed = False
         self._next_refresh_s = time.monotonic() + REFRESH_S
-        self._heard_until_s = time.monotonic() + self._ready[0].length_s
-        """When the chunk that was taken last ends, if it began to sound when it was taken."""
+        self._heard_until_s = time.monotonic()
+        """When the chunk that was taken last ends, if it began to sound when it was taken; at first, now."""
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._thread.start()
         with self._changed:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,12 @@ from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
 
 @pytest.fixture(scope="module")
 def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
-    return make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+    made = make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+    # Kernels that compile within the first decision would make it late.
+    planner = Planner(made, PlannerSettings(min_phrase_s=0.0))
+    for _ in range(8):
+        planner.deliver(planner.next())
+    return made
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -92,6 +98,43 @@ def test_planning_that_fails_is_tried_again_and_told_once(
     finally:
         source.close()
     assert sum("planning failed" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_step_must_be_ready_when_all_before_it_have_been_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = began_s = 1_000.0
+    monkeypatch.setattr(ahead, "time", SimpleNamespace(monotonic=lambda: now_s))
+    # The last chunk of each song is longer than the others.
+    songs = [noise_song(9.7, 0), noise_song(10.1, 1)]
+    planned: list[Step] = []
+    deadlines_s: list[float] = []
+
+    class Noting(Planner):
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            step = super().next(leave=leave, deadline_s=deadline_s)
+            if deadline_s is not None:
+                deadlines_s.append(deadline_s)
+            planned.append(step)
+            return step
+
+    def wait_for_plan(steps: int) -> None:
+        wait_until(lambda: len(planned) >= steps)
+
+    planner = Noting(make_generation(make_pool(tmp_path, songs)), PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=4)
+    try:
+        step = source.take(None)
+        for taken in range(1, 8):
+            wait_for_plan(taken + 4)
+            # Each chunk begins to sound when the one before it is over.
+            now_s += step.length_s
+            step = source.take(step.chunk)
+    finally:
+        source.close()
+    ends_s = began_s + np.cumsum([step.length_s for step in planned])
+    assert len(set(np.diff(ends_s).round(3))) > 1
+    np.testing.assert_allclose(deadlines_s, ends_s[: len(deadlines_s)], atol=1e-6)
 
 
 def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation) -> None:

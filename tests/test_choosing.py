@@ -171,6 +171,18 @@ def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generati
     assert coverage(course, phrases, 1.0, 1.0, 5.0)[0] == pytest.approx(1.0 + 5.0 * 19)
 
 
+@pytest.mark.parametrize("window", [0, 1, 6])
+def test_the_window_blocks_what_plays_and_as_many_before_it(generation: Generation, window: int) -> None:
+    phrases = Phrases.of_pool(generation.pool, least_s=0.0, least_bars=0, most_s=0.1)
+    course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
+    played = [5, 17, 2, 9, 21, 0, 13, 8, 19, 3]
+    for row in played:
+        course.follow(row, natural=False, other_song=True, share=0.5)
+    found = entries(course, phrases, nothing, window=window, after=played[-1])
+    assert np.flatnonzero(found.blocked).tolist() == sorted(played[-1 - window :])
+    np.testing.assert_array_equal(found.allowed, ~found.blocked)
+
+
 def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
     old, course = made_up(songs=3, chunks=8, chunk_s=2.0, seed=3), Course.new(24)
     for row in (1, 2, 9, 17, 17):

@@ -118,6 +118,24 @@ def test_the_stream_and_its_title_return_after_the_server_was_killed(server: Ice
     assert np.abs(decode(plain.finish())[0]).max() > 0.1
 
 
+def test_a_title_that_did_not_change_is_sent_again_after_a_reconnect(server: IcecastServer) -> None:
+    def wait_for_title() -> None:
+        listener = Recording(server, "/endlos.mp3", titles=True)
+        wait_until(lambda: b"StreamTitle='Still the same';" in listener.data, "the title is told")
+
+    output = IcecastOutput(target(server), RATE_HZ, lambda: "Still the same")
+    output.start()
+    with Feeder(output, music(5), loop=True):
+        wait_for(output, "playing")
+        wait_for_title()
+        server.kill()
+        wait_for(output, "reconnecting")
+        server.start()
+        wait_for(output, "playing")
+        wait_for_title()
+    output.close()
+
+
 def test_a_wrong_password_is_told_and_no_password_is(
     server: IcecastServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

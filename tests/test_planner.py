@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.bench_planning import made_up
 from model.errors import EndlosError
-from model.kernels import FloatArray
+from model.kernels import DoubleArray, FloatArray
 from stream.costs import CostWeights
 from stream.feedback import LabelledJoin
 from stream.generation import Generation
@@ -141,6 +141,107 @@ def test_a_good_join_into_a_dead_end_is_left_for_one_that_leads_on(generation: G
 
     assert first_join(0).chunk.song_index == 1
     assert first_join(2).chunk.song_index != 1
+
+
+def known_logits(generation: Generation, logits: DoubleArray) -> Generation:
+    """A model that gives these log-odds to each join, `(N, N)`."""
+    return matrix_of(generation, (1.0 / (1.0 + np.exp(-logits))).astype(np.float32))
+
+
+def single_chunks(**changes: object) -> PlannerSettings:
+    """Every chunk is a phrase of its own, and the best join is taken."""
+    plain: dict[str, object] = {"top_k": 1, "max_phrase_s": 0.1, "no_repeat_share": 0.0}
+    return settings(**(plain | {"weights": ONLY_THE_MODEL} | changes))
+
+
+def test_each_join_ahead_sees_one_more_dead_end(generation: Generation) -> None:
+    """The better a join from chunk 0 is, the sooner it leads nowhere: 2 at once, 8 after three more."""
+    logits = np.full((len(generation.index), len(generation.index)), -4.0)
+    logits[0, [2, 4, 6, 8]] = 2.0, 1.5, 1.2, 1.0
+    for chain in ([4, 12], [6, 14, 16], [8, 19, 21, 23]):
+        for exit_row, entry_row in itertools.pairwise(chain):
+            logits[exit_row, entry_row] = 3.0
+    known = known_logits(generation, logits)
+
+    def first(joins_ahead: int, discount: float = 0.5) -> int:
+        chosen = single_chunks(joins_ahead=joins_ahead, discount=discount)
+        return walk(Planner(known, chosen, generation.chunk(0)), 2)[1].chunk.row
+
+    assert [first(joins_ahead) for joins_ahead in range(4)] == [2, 4, 6, 8]
+    assert first(3, discount=0.0) == 2
+
+
+@pytest.mark.parametrize("joins_ahead", [0, 1, 2, 3])
+def test_what_lies_ahead_is_the_best_of_all_ways(generation: Generation, joins_ahead: int) -> None:
+    count, discount = len(generation.index), 0.7
+    logits = np.random.default_rng(8).normal(-1.0, 2.0, (count, count))
+    chosen = single_chunks(joins_ahead=joins_ahead, discount=discount)
+    step = walk(Planner(known_logits(generation, logits), chosen, generation.chunk(0)), 2)[1]
+    # What may not be: staying, going on (that is no join), and going back to where the stream is.
+    joins = logits.copy()
+    np.fill_diagonal(joins, -np.inf)
+    joins[np.arange(count - 1), np.arange(1, count)] = -np.inf
+    for first_of_song in (10, 18):
+        joins[first_of_song - 1, first_of_song] = logits[first_of_song - 1, first_of_song]
+    joins[:, 0] = -np.inf
+    ahead = np.zeros(count)
+    for _ in range(joins_ahead):
+        leaving = (joins + discount * ahead).max(axis=1)
+        ahead = leaving - leaving.mean()
+    totals = joins[0] + discount * ahead
+    assert step.chunk.row == int(totals.argmax())
+    assert step.terms["future"] == pytest.approx(discount * ahead[step.chunk.row], abs=1e-3)
+    assert step.terms["total"] == pytest.approx(totals.max(), abs=1e-3)
+
+
+def test_a_chunk_that_all_like_is_left_for_one_that_this_one_likes(generation: Generation) -> None:
+    count = len(generation.index)
+    logits = np.full((count, count), -2.0)
+    logits[:, 13] = 2.0
+    logits[0, 15] = 1.7
+    known = known_logits(generation, logits)
+
+    def first(hub: float) -> Step:
+        chosen = single_chunks(joins_ahead=0, weights=replace(ONLY_THE_MODEL, hub=hub))
+        return walk(Planner(known, chosen, generation.chunk(0)), 2)[1]
+
+    assert first(0.0).chunk.row == 13
+    chosen = first(CostWeights().hub)
+    assert chosen.chunk.row == 15
+    # The two best of the 24 scores of each chunk count: of 13 both, of 15 one.
+    levels = np.full(count, -2.0)
+    levels[[13, 15]] = 2.0, (1.7 - 2.0) / 2
+    level = levels[15] - levels.mean()
+    assert chosen.terms["hub"] == pytest.approx(-CostWeights().hub * level, abs=1e-3)
+    assert chosen.terms["total"] == pytest.approx(1.7 - CostWeights().hub * level, abs=1e-3)
+    assert first(0.01).terms["hub"] == pytest.approx(-0.01 * (levels[13] - levels.mean()), abs=1e-3)
+
+
+def test_a_hub_is_chosen_less_often_with_its_term(generation: Generation) -> None:
+    count = len(generation.index)
+    logits = np.random.default_rng(4).normal(-1.0, 1.0, (count, count))
+    logits[:, 13] += 2.0
+    known = known_logits(generation, logits)
+
+    def chosen_from(hub: float) -> int:
+        chosen = single_chunks(joins_ahead=0, weights=replace(ONLY_THE_MODEL, hub=hub))
+        firsts = [walk(Planner(known, chosen, generation.chunk(start)), 2)[1] for start in range(count)]
+        return rows(firsts).count(13)
+
+    assert chosen_from(CostWeights().hub) < 0.7 * chosen_from(0.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5])
+def test_the_window_is_as_long_as_told_and_no_longer(generation: Generation, share: float) -> None:
+    walked = rows(walk(Planner(generation, settings(strategy="random", no_repeat_share=share)), 1_500))
+    window = int(share * len(generation.index))
+    last: dict[int, int] = {}
+    shortest = len(walked)
+    for place, row in enumerate(walked):
+        shortest = min(shortest, place - last.get(row, -len(walked)))
+        last[row] = place
+    # The chunk that plays, and `window` before it: the first that may come back is the one before those.
+    assert shortest == window + 2
 
 
 def test_expensive_scores_are_spread_over_the_chunks_of_a_phrase(generation: Generation) -> None:

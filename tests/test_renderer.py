@@ -128,6 +128,69 @@ def test_the_log_names_both_sides_of_a_join(generation: Generation) -> None:
         assert line["natural"] == (decision.fade_frames == 0)
 
 
+def one_sided(seconds: float, side: int, seed: int) -> FloatArray:
+    """Noise on one side alone, of which no sample is zero."""
+    rng = np.random.default_rng(seed)
+    song = np.zeros((round(seconds * RATE_HZ), 2), dtype=np.float32)
+    song[:, side] = rng.choice([-1.0, 1.0], len(song)) * rng.uniform(0.02, 0.1, len(song))
+    return song
+
+
+@pytest.mark.parametrize(("longest_s", "target_lufs"), [(0.05, -20.0), (0.3, -25.0), (3.0, None)])
+def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_lufs: float | None) -> None:
+    """One song sounds on the left alone, the other on the right: where both sound, it fades."""
+    sounds = [one_sided(12, 0, 1), 0.7 * one_sided(15, 1, 2)]
+    generation = make_generation(make_pool(tmp_path, sounds, chunk_s=2.0))
+    log: list[Decision] = []
+    renderer = Renderer(
+        Immediate(Planner(generation, PlannerSettings(strategy="random", seed=5))),
+        engine_rate_hz=RATE_HZ,
+        fade_s=longest_s,
+        target_lufs=target_lufs,
+        on_decision=log.append,
+    )
+    pieces = []
+    for _ in range(12):
+        pieces.append(renderer.render(5 * RATE_HZ))
+        # A join that begins at once may fade unevenly.
+        renderer.jump()
+    stream = np.concatenate(pieces)
+    rendered = stream.sum(axis=1)
+    borders = np.flatnonzero(np.diff((stream != 0.0).all(axis=1))) + 1
+    fade_frames, uneven, released = [], 0, 0
+    for decision in log:
+        plan, before, chunk = decision.plan, decision.before, decision.step.chunk
+        if plan is None or before is None or not decision.step.leaves_song:
+            continue
+        # Beyond the ends of a song there is nothing to fade.
+        if before.row in (5, 12) or chunk.row in (0, 6) or decision.t_out_frames > len(stream) - RATE_HZ:
+            continue
+        line = decision.as_json()
+        place = int(np.searchsorted(borders, decision.t_out_frames))
+        begin, end = borders[place - 1], borders[place]
+        assert line["fade_s"] == pytest.approx((end - begin) / RATE_HZ, abs=1e-9)
+        assert line["t_out_frames"] - begin == plan.before_frames
+        assert line["join"] == plan.as_json()
+        # From there on it is the next song, as loud as is told.
+        entered = round(line["to"]["start_s"] * RATE_HZ) + end - decision.t_out_frames  # type: ignore[index]
+        song = sounds[chunk.song_index].sum(axis=1)
+        gain_db = 20 * np.log10(rendered[end] / song[entered])
+        assert gain_db == pytest.approx(decision.gain_db + line["match_db"], abs=1e-3)  # type: ignore[operator]
+        assert line["gain_db"] == pytest.approx(0.0 if target_lufs is None else target_lufs + 20.0, abs=1e-5)
+        assert line["release_s"] == pytest.approx(abs(plan.match_db) / 0.5, abs=1e-4)
+        assert line["settings"] == {
+            "engine_rate_hz": RATE_HZ,
+            "fade_s": longest_s,
+            "reach_frames": renderer.reach_frames,
+            "target_lufs": target_lufs,
+        }
+        fade_frames.append(end - begin)
+        uneven += plan.before_frames != plan.after_frames
+        released += plan.release_frames > 0
+    assert len(fade_frames) > 5 and max(fade_frames) <= longest_s * RATE_HZ
+    assert uneven > 1 and released > 1
+
+
 def test_loud_songs_do_not_exceed_the_ceiling_at_joins(tmp_path: Path) -> None:
     time_s = np.arange(8 * RATE_HZ) / RATE_HZ
     songs = []

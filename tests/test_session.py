@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import socket
 import threading
 import urllib.error
@@ -12,9 +13,13 @@ from pathlib import Path
 import pytest
 
 from model.errors import EndlosError, OutputError
+from model.kernels import FloatArray
 from stream import health
+from stream.decisions import Decision
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
+from stream.feedback import labelled_joins
+from stream.outputs.base import OutputStatus
 from stream.outputs.codecs import CODECS, extension
 from stream.outputs.icecast import parse_icecast_url
 from stream.outputs.soundcard import CardTiming
@@ -64,6 +69,63 @@ def test_it_sounds_and_says_what(session: Session) -> None:
     assert session.web is not None
     with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=10) as stream:
         assert len(stream.read(8000)) == 8000
+
+
+class LateOutput:
+    """An output in which sound lies for some time before it is handed on, and then some until it is heard."""
+
+    name = "late"
+
+    def __init__(self, buffered_s: float, latency_s: float) -> None:
+        self._status = OutputStatus(
+            name=self.name, state="playing", buffered_s=buffered_s, latency_s=latency_s
+        )
+
+    def start(self) -> None: ...
+
+    def space_frames(self) -> int:
+        return 0
+
+    def offer(self, block: FloatArray) -> None: ...
+
+    def skip(self) -> None: ...
+
+    def status(self) -> OutputStatus:
+        return self._status
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("buffered_share", [1.0, 0.0, 0.4])
+def test_a_like_goes_to_the_join_that_is_heard(
+    tiny_pool: Path, tmp_path: Path, buffered_share: float
+) -> None:
+    pool = tmp_path / "pool"
+    shutil.copytree(tiny_pool, pool)
+    log: list[Decision] = []
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=0.1)
+    engine = Engine.open(pool, settings, on_decision=log.append)
+    session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
+    for _ in range(240):
+        session._render(engine.engine_rate_hz // 20)
+    joins = [decision for decision in log if decision.plan is not None]
+    assert len(joins) >= 5
+    for join in joins[-2:-5:-1]:
+        # Half a second after the middle of the join: it is over, and no other has begun.
+        heard_s = join.t_out_frames / engine.engine_rate_hz + 0.5
+        late_s = engine.now().time_s - heard_s
+        session.outputs = [LateOutput(buffered_share * late_s, (1.0 - buffered_share) * late_s)]
+        heard = session.heard()
+        assert heard.song == join.step.chunk.song
+        assert heard.time_s == pytest.approx(heard_s, abs=0.051)
+        assert heard.position_s == pytest.approx(join.entered_at_s + 0.5, abs=0.051)
+        assert session.now()["time_s"] == heard.time_s
+        assert session.judge(liked=True)
+        judged = labelled_joins(pool)[-1]
+        assert join.before is not None
+        assert (judged.from_hash, judged.to_hash) == (join.before.key[0], join.step.chunk.key[0])
+        assert (judged.to_start_sample, judged.label) == (join.step.chunk.key[1], 1)
+    session.close()
 
 
 def test_the_status_line(session: Session) -> None:

@@ -230,6 +230,16 @@ def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
         wait_until(lambda: asked() == (200, []), "both are heard again")
 
 
+def test_ten_seconds_without_sound_are_unwell(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent_for_s: float | None = None
+    status = site.broadcast.status()
+    monkeypatch.setattr(site.broadcast, "status", lambda: replace(status, audible_ago_s=silent_for_s))
+    answers = {}
+    for silent_for_s in (0.0, 9.9, 10.1, None):
+        answers[silent_for_s] = site.ask("GET", "/health").status
+    assert answers == {0.0: 200, 9.9: 200, 10.1: 503, None: 503}
+
+
 def test_next_is_for_the_page_and_for_who_means_it(site: Site) -> None:
     own = f"http://127.0.0.1:{site.server.port}"
     assert site.ask("POST", "/next", {"X-Endlos": "1"}).status == 204

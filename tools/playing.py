@@ -10,6 +10,7 @@ from model.errors import EndlosError
 from stream.decisions import DecisionLog
 from stream.devices import find_device, has_sound_card
 from stream.engine_settings import EngineSettings
+from stream.outputs.base import status_of
 from stream.planner_settings import PlannerSettings
 from stream.server import HttpAddress
 from tools.ending import EndedError, Ending
