@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +38,7 @@ _POLL_S = 0.1
 _SEND_BUFFER_BYTES = 64 * 1024
 _CLOSE_S = 0.6
 _FORCED_S = 0.3
+_PAGE = Path(__file__).with_name("page") / "index.html"
 
 Now = Callable[[], Mapping[str, object]]
 
@@ -56,7 +57,7 @@ def create_app(
     `POST /next` is refused unless it comes from the page itself (its `Origin` is the host that was asked), or
     carries the header `X-Endlos`, which no other site can make a browser send.
     """
-    page = Template(resources.files("stream").joinpath("page/index.html").read_text(encoding="utf-8"))
+    page = Template(_PAGE.read_text(encoding="utf-8"))
     policy = _content_policy(page.template)
 
     def index(request: Request) -> Response:

@@ -57,13 +57,14 @@ class Running:
         *words: str | Path,
         terminal: bool = False,
         command: tuple[str, ...] = COMMAND,
+        folder: Path = REPOSITORY,
         **environment: str,
     ) -> None:
-        """terminal: give it a pseudo-terminal as standard input and output."""
+        """terminal: give it a pseudo-terminal as standard input and output. folder: where it is called."""
         self._read_end, write_end = pty.openpty() if terminal else os.pipe()
         self._process = subprocess.Popen(
             [*command, *map(str, words)],
-            cwd=REPOSITORY,
+            cwd=folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             stdin=write_end if terminal else subprocess.DEVNULL,
             stdout=write_end,

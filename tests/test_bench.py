@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 
 from model.errors import EndlosError
+from stream.planner import Planner
 from stream.pool import open_pool
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
 from stream.step import Step
 from tests.commands import run_here
-from tests.pools import make_generation, make_pool, noise_song
-from tools.bench import null_sink, suite
+from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tools.bench import deciding, null_sink, suite
 from tools.bench.budgets import Budgets, with_changes
 from tools.bench.deciding import decide_in_phrases_ms, decide_ms
 from tools.bench.figures import Figure, missing, past_budget, quantile_figure
@@ -214,15 +216,41 @@ def test_a_resized_pool_has_so_many_chunks_of_different_songs(tmp_path: Path, ch
 def test_decisions_are_timed_on_the_rung_that_is_asked_for(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(9.0, seed) for seed in range(3)])
     generation = make_generation(pool)
-    took_ms = decide_ms(generation, np.arange(10), left_s=60.0, rung="full")
+    took_ms = decide_ms(generation, np.arange(10), left_s=60.0, rung="full", limit_s=math.inf)
     assert len(took_ms) == 8
     assert min(took_ms) > 0
-    assert len(decide_ms(generation, np.arange(10), left_s=0.0, rung="nearest")) == 8
+    assert len(decide_ms(generation, np.arange(10), left_s=0.0, rung="nearest", limit_s=math.inf)) == 8
+    assert len(decide_ms(generation, np.arange(10), left_s=60.0, rung="full", limit_s=0.0)) == 3
     with pytest.raises(RuntimeError, match="expected 'kept'"):
         decide_ms(generation, np.arange(10), left_s=60.0, rung="kept")
-    in_phrases_ms = decide_in_phrases_ms(generation, 30)
-    assert 0 < len(in_phrases_ms) <= 30
-    assert min(in_phrases_ms) > 0.2
+    generation.close()
+
+
+def test_of_a_stream_every_decision_is_timed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(tmp_path, [noise_song(9.0, seed) for seed in range(3)])
+    generation = make_generation(pool)
+    scorer = generation.scorer
+    assert isinstance(scorer, MadeUpScorer)
+    scored: list[float] = []
+
+    class Noted(Planner):
+        """Notes how long those steps took for which the scorer was asked, as it is for each decision here."""
+
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            before = scorer.asked
+            step = super().next(leave=leave, deadline_s=deadline_s)
+            if scorer.asked > before or step.after is None:
+                scored.append(step.decision_ms)
+            return step
+
+    monkeypatch.setattr(deciding, "Planner", Noted)
+    for count in (1, 30):
+        scored.clear()
+        took_ms = decide_in_phrases_ms(generation, count)
+        assert len(took_ms) == count
+        assert took_ms == scored[-count:]
     generation.close()
 
 

@@ -183,17 +183,3 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
     whole = recording[start : start + (SOUND_S - 1) * RATE_HZ]
     wrong = np.flatnonzero(np.abs(whole - expected[RATE_HZ:]).max(axis=1) >= 1e-6)
     return f"{len(wrong)} frames differ" if len(wrong) else ""
-
-
-def test_first_use_without_music_and_without_tensorflow(tmp_path: Path) -> None:
-    """Demo songs are made, a pool is built, the carried model chooses; nothing of the user's is needed."""
-    (tmp_path / "tensorflow.py").write_text("raise SystemExit('playing needs TensorFlow')")
-    with Running(
-        "play", "--http", "127.0.0.1:0", ENDLOS_HOME=str(tmp_path / "home"), PYTHONPATH=str(tmp_path)
-    ) as running:
-        running.wait_for("serving http://", timeout_s=180.0)
-        assert np.abs(listen(url(running), 3.0)).max() > 0.01
-        running.send(signal.SIGTERM)
-        assert running.end() == 0
-    songs = list((tmp_path / "home" / "demo-songs").glob("*.flac"))
-    assert len(songs) == 3
