@@ -1,4 +1,4 @@
-"""The installed command, called from a folder that has nothing to do with endlos, training packages and all."""
+"""The installed command beside the training packages, called from a folder that has nothing to do with it."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from tests.heard import decode
 from tests.music import write_music
 
 SCRIPT = Path(sysconfig.get_path("scripts")) / "endlos"
-SCREEN_S = 300.0
+PATIENCE_S = 300.0
 """For what is analysed and compiled on the way, on a machine that is busy."""
 
 
@@ -46,7 +46,7 @@ def installed(folder: Path, *words: str | Path, **environment: str) -> Running:
 
 def hears(running: Running, seconds: float = 1.0) -> bool:
     """Whether anything is heard where it says that it serves."""
-    printed = running.wait_for("serving http://", SCREEN_S)
+    printed = running.wait_for("serving http://", PATIENCE_S)
     address = re.search(r"serving (http://\S+)", printed)
     assert address
     with urllib.request.urlopen(f"{address[1]}stream.mp3", timeout=60) as stream:
@@ -55,18 +55,15 @@ def hears(running: Running, seconds: float = 1.0) -> bool:
 
 def test_it_imports_this_checkout(elsewhere: Path) -> None:
     """A folder `tools` without a face, as tf2onnx leaves one beside the packages, is not taken for ours."""
+    code = "import model, stream, tools; print(model.__file__, stream.__file__, tools.__file__)"
     found = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "import tools, stream, model; print(tools.__file__, stream.__file__, model.__file__)",
-        ],
+        [sys.executable, "-c", code],
         cwd=elsewhere,
         capture_output=True,
         text=True,
         check=True,
     ).stdout.split()
-    expected = [str(REPOSITORY / package / "__init__.py") for package in ("tools", "stream", "model")]
+    expected = [str(REPOSITORY / package / "__init__.py") for package in ("model", "stream", "tools")]
     assert found == expected, "not installed from here; `make test` does that"
     assert SCRIPT.is_file()
 
@@ -98,6 +95,6 @@ def test_the_benchmark_measures_what_it_makes_itself(elsewhere: Path, tmp_path: 
     for budget in ("least_model_times_real=0", "least_random_times_real=0", "beyond_encoder_cpu_s=1e9"):
         words += ["--budget", budget]
     with installed(elsewhere, *words) as running:
-        assert running.end(2 * SCREEN_S) == 0, running.printed()
+        assert running.end(2 * PATIENCE_S) == 0, running.printed()
     recorded = json.loads(results.read_text(encoding="utf-8"))
     assert all(figure["value"] > 0 for figure in recorded["figures"]["figures"])
