@@ -42,10 +42,9 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path} imports relatively"
             module = node.module or ""
             names.add(module)
-            # `from model import errors` names a module, `from model.errors import X` does not.
-            names.update(
-                f"{module}.{alias.name}" for alias in node.names if module in ("model", "stream", "importlib")
-            )
+            if module in ("model", "stream", "importlib"):
+                # `from model import errors` names a module, `from model.errors import X` does not.
+                names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
 
 
