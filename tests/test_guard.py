@@ -1,7 +1,6 @@
 """The guard: a hung scorer costs its timeout, is counted and replaced; everything else passes through."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +10,7 @@ from model.kernels import FloatArray, IntArray
 from stream.guard import MOST_ABANDONED, GuardedScorer
 from stream.scorer import ScoringLateError
 from tests.pools import MadeUpScorer
+from tests.waiting import PATIENCE_S
 
 SCORES = np.arange(5, dtype=np.float32)
 
@@ -31,19 +31,19 @@ def test_scores_and_errors_pass_through() -> None:
         raise RuntimeError("boom")
 
     guard = GuardedScorer(MadeUpScorer(good), lambda: MadeUpScorer(good))
-    np.testing.assert_array_equal(guard.score(2, timeout_s=5), SCORES + 2)
+    np.testing.assert_array_equal(guard.score(2, timeout_s=PATIENCE_S), SCORES + 2)
     np.testing.assert_array_equal(guard.score(3), SCORES + 3)
     guard.close()
     failing = GuardedScorer(MadeUpScorer(broken), lambda: MadeUpScorer(good))
     with pytest.raises(RuntimeError, match="boom"):
-        failing.score(0, timeout_s=5)
+        failing.score(0, timeout_s=PATIENCE_S)
     assert failing.abandoned == 0
     failing.close()
 
 
 def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
     def hang(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return SCORES
 
     hung = MadeUpScorer(hang)
@@ -54,12 +54,11 @@ def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
         return made[-1]
 
     guard = GuardedScorer(hung, make)
-    began_s = time.monotonic()
     with pytest.raises(ScoringLateError, match="replaced"):
         guard.score(0, timeout_s=0.05)
-    assert time.monotonic() - began_s < 10
+    assert not gate.is_set(), "the scorer that hung was not waited for"
     assert guard.abandoned == 1 and hung.cancelled and len(made) == 1
-    np.testing.assert_array_equal(guard.score(1, timeout_s=5), SCORES + 1)
+    np.testing.assert_array_equal(guard.score(1, timeout_s=PATIENCE_S), SCORES + 1)
     assert guard.abandoned == 1
     guard.close()
     guard.close()
@@ -67,14 +66,14 @@ def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
 
 def test_a_late_answer_of_an_abandoned_scorer_is_never_taken_for_another(gate: threading.Event) -> None:
     def slow_first(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return np.full(5, -1.0, dtype=np.float32)
 
     guard = GuardedScorer(MadeUpScorer(slow_first), lambda: MadeUpScorer(good))
     with pytest.raises(ScoringLateError):
         guard.score(0, timeout_s=0.01)
     gate.set()
-    np.testing.assert_array_equal(guard.score(4, timeout_s=5), SCORES + 4)
+    np.testing.assert_array_equal(guard.score(4, timeout_s=PATIENCE_S), SCORES + 4)
     guard.close()
 
 
@@ -85,7 +84,7 @@ def test_after_some_that_hung_no_more_are_tried(
     made = 0
 
     def hang(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return SCORES
 
     def make() -> MadeUpScorer:

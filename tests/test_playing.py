@@ -18,6 +18,7 @@ from tests.heard import decode
 from tests.music import write_music
 from tests.pulse import FAVOURED, MISSING, locate, pulse_available, pulse_null_sink
 from tests.replayed import stream_of
+from tests.waiting import PATIENCE_S
 from tools.playing import KEYS
 
 SOUND_S = 60
@@ -33,7 +34,7 @@ def url(running: Running) -> str:
 
 def listen(address: str, seconds: float = 1.0) -> np.ndarray:  # type: ignore[type-arg]
     """Return what a listener hears, `(frames, 2)`."""
-    with urllib.request.urlopen(f"{address}stream.mp3", timeout=30) as stream:
+    with urllib.request.urlopen(f"{address}stream.mp3", timeout=PATIENCE_S) as stream:
         return decode(stream.read(round(seconds * 192_000 / 8)))[0]
 
 
@@ -60,7 +61,7 @@ def test_signals_end_it(number: signal.Signals, code: int, tiny_pool: Path, tiny
         address = url(running)
         assert np.abs(listen(address)).max() > 0.01
         running.send(number)
-        assert running.end(10.0) == code
+        assert running.end() == code
         printed = running.printed()
         assert "Traceback" not in printed
         assert "next: " not in printed, "no status line where there is no terminal"
@@ -74,7 +75,7 @@ def test_it_ends_while_it_still_prepares(tmp_path: Path, tiny_model: Path) -> No
     with Running(*words, terminal=True, ENDLOS_HOME=home) as running:
         running.wait_for("preparing the first songs")
         running.send(signal.SIGTERM)
-        assert running.end(15.0) == 0
+        assert running.end() == 0
         assert "Traceback" not in running.printed()
 
 

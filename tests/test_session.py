@@ -13,6 +13,7 @@ from model.errors import EndlosError, OutputError
 from stream.engine import Engine, EngineSettings
 from stream.planner_settings import PlannerSettings
 from tests.commands import wait_until
+from tests.waiting import PATIENCE_S
 from tools.latency import CardTiming
 from tools.playing import status_text
 from tools.session import (
@@ -56,7 +57,7 @@ def test_it_sounds_and_says_what(session: Session) -> None:
     # What is heard was rendered before, never after.
     assert heard_s(session) <= session.engine.now().time_s
     assert session.web is not None
-    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=10) as stream:
+    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=PATIENCE_S) as stream:
         assert len(stream.read(8000)) == 8000
 
 
@@ -85,7 +86,7 @@ def test_pause_holds_the_stream_and_skip_leaves_the_chunk(session: Session) -> N
     before = session.engine.skip
     session.engine.skip = lambda: (before(), skipped.set())[0]  # type: ignore[method-assign]
     session.skip()
-    assert skipped.wait(5.0)
+    assert skipped.wait(PATIENCE_S)
 
 
 def test_what_ends_the_stream_is_told(tiny_pool: Path) -> None:
