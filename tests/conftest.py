@@ -13,8 +13,8 @@ settings.register_profile("endlos", deadline=None)
 settings.load_profile("endlos")
 
 TIMED = {
-    *("threading", "time", "subprocess", "wait_until", "poll_until", "PATIENCE_S"),
-    *("Running", "run_apart", "run_isolated", "pulse_null_sink", "prepare"),
+    *("threading", "time", "wait_until", "poll_until", "PATIENCE_S"),
+    *("Running", "pulse_null_sink", "prepare"),
 }
 """A test module that knows one of these names may depend on how fast the machine is; it should not."""
 

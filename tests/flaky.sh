@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests that wait, start processes or threads, or look at a clock, again and again beside two busy loops.
+# Runs the tests that wait, have threads, or look at a clock, again and again beside two busy loops.
 set -euo pipefail
 python=${1:?usage: tests/flaky.sh PYTHON [REPEATS] [more options for pytest]}
 repeats=${2:-20}
