@@ -7,9 +7,10 @@ VENV := .venv
 PYTHON_RUN := $(VENV)/bin/python
 MUSIC :=
 ARGS :=
+REPEATS := 20
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help play test lint bench lock system-play system-test clean
+.PHONY: help play test flaky lint bench lock system-play system-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ play: $(VENV)/.runtime system-play ## play without end: MUSIC=~/Music, or demo s
 
 test: $(VENV)/.dev system-test ## run all tests
 	$(PYTHON_RUN) -m pytest $(ARGS)
+
+flaky: $(VENV)/.dev system-test ## run the tests that wait, again and again on a busy machine (REPEATS=20)
+	@bash tests/flaky.sh $(PYTHON_RUN) $(REPEATS) $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(PYTHON_RUN) -m ruff check .

@@ -1,7 +1,9 @@
 """One typed way to compile a numba kernel: no GIL, cached on disk, exact floating point."""
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
@@ -32,3 +34,8 @@ if _BLAS not in sys.modules:
 def kernel(function: Callable[Params, Result]) -> Callable[Params, Result]:
     """Compile `function` with numba: `nogil`, cached, without fast-math, so results are reproducible."""
     return cast(Callable[Params, Result], numba.njit(nogil=True, cache=True)(function))
+
+
+def cache_folder() -> Path:
+    """Return where compiled kernels are kept: `NUMBA_CACHE_DIR`, else beside the modules that have them."""
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).with_name("__pycache__"))

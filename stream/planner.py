@@ -55,6 +55,11 @@ class Planner:
         self._banned_hashes: frozenset[str] = frozenset()
         self._take_up(generation)
 
+    @property
+    def has_decided(self) -> bool:
+        """Whether the next step, unless it has to leave, carries out a join that is chosen already."""
+        return self._plan is not None
+
     def prepare(self) -> None:
         """Do beforehand what the first decision would wait for."""
         if self._settings.strategy == "model":

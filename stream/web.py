@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
@@ -18,6 +18,8 @@ from stream.outputs.base import Output, status_of
 from stream.outputs.broadcast import Broadcast
 from stream.outputs.icy import ICY_INTERVAL_BYTES, IcyTitles
 from stream.page_texts import content_policy, page_texts
+
+_PAGE = Path(__file__).with_name("page") / "index.html"
 
 Now = Callable[[], Mapping[str, object]]
 
@@ -38,7 +40,7 @@ def create_app(
     `POST /next` is refused unless it comes from the page itself (its `Origin` is the host that was asked), or
     carries the header `X-Endlos`, which no other site can make a browser send.
     """
-    page = Template(resources.files("stream").joinpath("page/index.html").read_text(encoding="utf-8"))
+    page = Template(_PAGE.read_text(encoding="utf-8"))
     policy = content_policy(page.template)
 
     def index(request: Request) -> Response:

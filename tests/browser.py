@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.real import require_real
+from tests.waiting import PATIENCE_S
 
 _SWITCHES = (
     "--headless",
@@ -29,7 +30,7 @@ def _command(profile: str, *arguments: str) -> list[str]:
     return [program, *_SWITCHES, f"--user-data-dir={profile}", *arguments]
 
 
-def rendered(url: str, timeout_s: float = 60) -> str:
+def rendered(url: str, timeout_s: float = 5 * PATIENCE_S) -> str:
     """Return the page as its scripts have left it after a moment."""
     with tempfile.TemporaryDirectory(prefix="endlos-browser-", ignore_cleanup_errors=True) as profile:
         command = _command(profile, "--virtual-time-budget=1500", "--dump-dom", url)
@@ -49,4 +50,4 @@ def browsing(url: str) -> Iterator[None]:
                 yield
             finally:
                 process.terminate()
-                process.wait(10)
+                process.wait(PATIENCE_S)

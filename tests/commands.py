@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import pytest
 
+from tests.waiting import PATIENCE_S
+from tests.waiting import wait_until as wait_until
 from tools.cli import main
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -36,17 +37,9 @@ def run_apart(*words: str | Path, **environment: str) -> subprocess.CompletedPro
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=10 * PATIENCE_S,
         check=False,
     )
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
-    """Wait for `condition`; fail naming `what` after `timeout_s`."""
-    deadline_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline_s, f"waited {timeout_s:.0f} s for {what}"
-        time.sleep(0.02)
 
 
 class Running:
@@ -57,13 +50,14 @@ class Running:
         *words: str | Path,
         terminal: bool = False,
         command: tuple[str, ...] = COMMAND,
+        folder: Path = REPOSITORY,
         **environment: str,
     ) -> None:
-        """terminal: give it a pseudo-terminal as standard input and output."""
+        """terminal: give it a pseudo-terminal as standard input and output. folder: where it is called."""
         self._read_end, write_end = pty.openpty() if terminal else os.pipe()
         self._process = subprocess.Popen(
             [*command, *map(str, words)],
-            cwd=REPOSITORY,
+            cwd=folder,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
             stdin=write_end if terminal else subprocess.DEVNULL,
             stdout=write_end,
@@ -91,7 +85,7 @@ class Running:
             self._text += data
         return self._text.decode(errors="replace")
 
-    def wait_for(self, text: str, timeout_s: float = 60.0) -> str:
+    def wait_for(self, text: str, timeout_s: float = PATIENCE_S) -> str:
         """Wait until `text` has been printed; return all that has."""
 
         def shown() -> bool:
@@ -111,7 +105,7 @@ class Running:
         """Send a signal to it alone."""
         self._process.send_signal(number)
 
-    def end(self, timeout_s: float = 30.0) -> int:
+    def end(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for its end and return its exit code."""
         deadline_s = time.monotonic() + timeout_s
         while self._process.poll() is None:

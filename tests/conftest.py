@@ -12,7 +12,20 @@ from tests.real import require_real as require
 settings.register_profile("endlos", deadline=None)
 settings.load_profile("endlos")
 
+TIMED = {
+    *("threading", "time", "wait_until", "poll_until", "PATIENCE_S"),
+    *("Running", "pulse_null_sink", "prepare"),
+}
+"""A test module that knows one of these names may depend on how fast the machine is; it should not."""
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what may depend on time, so that `make flaky` finds it."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not TIMED.isdisjoint(vars(item.module)):
+            item.add_marker(pytest.mark.timing)
 
 
 @pytest.fixture(scope="session")

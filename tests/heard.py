@@ -3,30 +3,20 @@
 import io
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import av
 import numpy as np
-import pytest
 import soxr
 
 from model.kernels import FloatArray
+from tests.waiting import wait_until as wait_until
 
 RATE_HZ = 44_100
 
 
 class Offered(Protocol):
     def offer(self, block: FloatArray) -> None: ...
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
-    """Poll until the condition holds; fail, saying what was waited for, when it never does."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {timeout_s:.0f} s in vain until {what}")
-        time.sleep(0.01)
 
 
 def music(seconds: float, seed: int = 0, rate_hz: int = RATE_HZ) -> FloatArray:

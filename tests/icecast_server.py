@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
 
+from tests.waiting import PATIENCE_S
 from tools.bench.free_port import free_port
 
 SOURCE_PASSWORD = "pass&word/with?odd=characters"
@@ -73,7 +74,7 @@ class IcecastServer:
 
     def start(self) -> None:
         """Start, and come back when the port answers."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             if self._process is None or self._process.poll() is not None:
                 # One that could not bind its port ends at once; whoever has it may leave it again.
@@ -86,7 +87,7 @@ class IcecastServer:
                 socket.create_connection((self.host, self.port), timeout=1).close()
                 return
             except OSError:
-                assert time.monotonic() < deadline, f"no answer within 10 s: {self.error_log()}"
+                assert time.monotonic() < deadline, f"no answer in time: {self.error_log()}"
                 time.sleep(0.02)
 
     def kill(self) -> None:
@@ -106,9 +107,9 @@ class IcecastServer:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    def listen(self, mount: str, *, titles: bool = False, timeout_s: float = 10) -> http.client.HTTPResponse:
+    def listen(self, mount: str, *, titles: bool = False) -> http.client.HTTPResponse:
         """Return the open response of a listener on `mount`."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
         connection.request("GET", mount, headers={"Icy-MetaData": "1"} if titles else {})
         return connection.getresponse()
 

@@ -14,6 +14,7 @@ from types import TracebackType
 import numpy as np
 
 from model.kernels import FloatArray
+from tests.waiting import PATIENCE_S
 
 MISSING = "no PulseAudio: install it (Debian: pulseaudio pulseaudio-utils libasound2-plugins libportaudio2)"
 
@@ -71,7 +72,7 @@ class PulseSink:
                 ],
                 env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        poll_until(self._answers, 10, lambda: f"PulseAudio did not start: {self._log.read_text()}")
+        poll_until(self._answers, lambda: f"PulseAudio did not start: {self._log.read_text()}")
         self.record()
 
     def unload(self) -> None:
@@ -97,7 +98,7 @@ class PulseSink:
         self._reader = threading.Thread(target=self._read, args=(self._recorder,), daemon=True)
         self._reader.start()
         before = len(self._recorded)
-        poll_until(lambda: len(self._recorded) > before, 10, lambda: "the monitor is not recorded")
+        poll_until(lambda: len(self._recorded) > before, lambda: "the monitor is not recorded")
 
     def make_default(self, name: str) -> None:
         """Let what is played to no sink in particular go to this one."""
@@ -169,9 +170,9 @@ def pulse_null_sink(rate_hz: int = 44_100) -> Iterator[PulseSink]:
         yield sink
 
 
-def poll_until(condition: Callable[[], bool], timeout_s: float, otherwise: Callable[[], str]) -> None:
-    """Wait for `condition`; fail with a message after `timeout_s`."""
-    deadline = time.monotonic() + timeout_s
+def poll_until(condition: Callable[[], bool], otherwise: Callable[[], str]) -> None:
+    """Wait for `condition`; fail with a message when it never holds."""
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, otherwise()
         time.sleep(0.02)

@@ -18,6 +18,7 @@ from stream.planner import Planner
 from stream.planner_settings import PlannerSettings
 from stream.step import Step
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.005)
@@ -41,7 +42,7 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
     gate = threading.Event()
 
     def wait_and_score(reference: int, candidates: IntArray | None) -> FloatArray:
-        assert gate.wait(timeout=30)
+        assert gate.wait(timeout=PATIENCE_S)
         return np.linspace(0, 1, len(generation.index), dtype=np.float32)
 
     scorer = MadeUpScorer(wait_and_score)
@@ -57,7 +58,7 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
         assert rungs == {"natural", "any"}
         gate.set()
         # What took long is not dared at once again, for the longer the slower this machine is.
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while step.rung != "full":
             assert time.monotonic() < deadline, "the model was never asked again"
             wait_until(lambda: source.peek() is not None)
@@ -175,7 +176,7 @@ def test_a_newer_generation_is_taken_up_while_playing(generation: Generation, tm
     source = Ahead(planner, depth=2, refresh=lambda: newer.pop() if newer else None)
     try:
         step = source.take(None)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while step.chunk.song_index != 2:
             assert time.monotonic() < deadline
             wait_until(lambda: source.peek() is not None)

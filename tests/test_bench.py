@@ -1,7 +1,9 @@
 """The benchmark: what it computes from what was measured, its table, and that it fails past a budget."""
 
 import ctypes
+import itertools
 import json
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +12,14 @@ import numpy as np
 import pytest
 
 from model.errors import EndlosError
+from stream.planner import Planner
 from stream.pool import open_pool
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
 from stream.step import Step
 from tests.commands import run_here
-from tests.pools import make_generation, make_pool, noise_song
-from tools.bench import null_sink, suite
+from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tools.bench import deciding, null_sink, suite
 from tools.bench.budgets import Budgets, with_changes
 from tools.bench.deciding import decide_in_phrases_ms, decide_ms
 from tools.bench.figures import Figure, missing, past_budget, quantile_figure
@@ -25,7 +28,7 @@ from tools.bench.null_sink import NullSink
 from tools.bench.plot import plot_figures, share
 from tools.bench.pools import resized
 from tools.bench.settings import BenchSettings
-from tools.bench.simulation import Record, simulate
+from tools.bench.simulation import FIRST_RUNG, Record, simulate
 from tools.bench.table import number, print_figures
 from tools.bench.timed_callback import CallbackTimes
 from tools.bench.virtual import Taken, VirtualCard, VirtualPlanner
@@ -214,24 +217,64 @@ def test_a_resized_pool_has_so_many_chunks_of_different_songs(tmp_path: Path, ch
 def test_decisions_are_timed_on_the_rung_that_is_asked_for(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(9.0, seed) for seed in range(3)])
     generation = make_generation(pool)
-    took_ms = decide_ms(generation, np.arange(10), left_s=60.0, rung="full")
+    took_ms = decide_ms(generation, np.arange(10), left_s=60.0, rung="full", limit_s=math.inf)
     assert len(took_ms) == 8
     assert min(took_ms) > 0
-    assert len(decide_ms(generation, np.arange(10), left_s=0.0, rung="nearest")) == 8
+    assert len(decide_ms(generation, np.arange(10), left_s=0.0, rung="nearest", limit_s=math.inf)) == 8
+    assert len(decide_ms(generation, np.arange(10), left_s=60.0, rung="full", limit_s=0.0)) == 3
     with pytest.raises(RuntimeError, match="expected 'kept'"):
         decide_ms(generation, np.arange(10), left_s=60.0, rung="kept")
-    in_phrases_ms = decide_in_phrases_ms(generation, 30)
-    assert 0 < len(in_phrases_ms) <= 30
-    assert min(in_phrases_ms) > 0.2
+    generation.close()
+
+
+def test_of_a_stream_every_decision_is_timed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(tmp_path, [noise_song(9.0, seed) for seed in range(3)])
+    generation = make_generation(pool)
+    scorer = generation.scorer
+    assert isinstance(scorer, MadeUpScorer)
+    scored: list[float] = []
+
+    class Noted(Planner):
+        """Notes how long those steps took for which the scorer was asked, as it is for each decision here."""
+
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            before = scorer.asked
+            step = super().next(leave=leave, deadline_s=deadline_s)
+            if scorer.asked > before or step.after is None:
+                scored.append(step.decision_ms)
+            return step
+
+    monkeypatch.setattr(deciding, "Planner", Noted)
+    for count in (1, 30):
+        scored.clear()
+        took_ms = decide_in_phrases_ms(generation, count)
+        assert len(took_ms) == count
+        assert took_ms == scored[-count:]
     generation.close()
 
 
 def test_a_simulated_minute_of_a_small_pool(tiny_pool: Path, tiny_model: Path) -> None:
     for silent in (True, False):
-        told = simulate(str(tiny_pool), str(tiny_model), hours=1 / 60, silent=silent, samples=2)
+        ticks = itertools.count()
+        told = simulate(
+            str(tiny_pool),
+            str(tiny_model),
+            hours=1 / 60,
+            silent=silent,
+            samples=2,
+            # However slow this machine is: whatever is looked at takes a millisecond.
+            clock=lambda ticks=ticks: next(ticks) / 1e3,  # type: ignore[misc]
+        )
         assert told["decisions"] >= 20  # type: ignore[operator]
-        assert told["first_rung_percent"] == 100.0
+        rungs = told["rungs"]
+        assert isinstance(rungs, dict)
+        on_first = sum(count for rung, count in rungs.items() if rung in FIRST_RUNG)
+        assert told["first_rung_percent"] == pytest.approx(100.0 * on_first / sum(rungs.values()))
         assert told["late"] == 0
+        assert told["underrun_frames"] == 0
+        assert told["scored_ms"]["max"] == pytest.approx(1.0)  # type: ignore[index]
         assert told["chunks"] == len(open_pool(tiny_pool))
 
 

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from tools.ending import EndedError, Ending
 
 
@@ -15,7 +16,7 @@ def test_a_signal_is_noted(number: signal.Signals, interrupt: bool) -> None:
         ending.check()
         assert not ending.wanted
         os.kill(os.getpid(), number)
-        ending.wait(5.0)
+        ending.wait(PATIENCE_S)
         assert ending.wanted
         assert ending.by_interrupt == interrupt
         with pytest.raises(EndedError):
@@ -28,7 +29,7 @@ def test_the_second_ctrl_c_interrupts_at_once() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with Ending() as ending:
         os.kill(os.getpid(), signal.SIGINT)
-        ending.wait(5.0)
+        ending.wait(PATIENCE_S)
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
 

@@ -29,6 +29,7 @@ from stream.scorer import Scorer
 from stream.scorers import open_scorer
 from tests.models import write_tiny_model
 from tests.pools import MadeUpScorer, noise_song
+from tests.waiting import PATIENCE_S
 from tools.build import BuildSettings, build_pool
 from tools.cut import CutSettings
 
@@ -157,7 +158,7 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
         engine.render(RATE_HZ)
         build(write_songs(music, [6], first=1), pool)
         heard = set()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while "song1.flac" not in heard:
             assert time.monotonic() < deadline
             assert np.isfinite(engine.render(RATE_HZ // 4)).all()
@@ -177,7 +178,7 @@ def test_songs_that_are_gone_for_a_moment_are_heard_again(
     engine = Engine.open(build(music, tmp_path / "pool"), RANDOM, live=True)
 
     def render_until(silent: bool) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while engine.render(RATE_HZ // 10).any() == silent:
             assert time.monotonic() < deadline
             time.sleep(0.001)
@@ -250,7 +251,7 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
     try:
         (music / "song0.flac").unlink()
         build(music, pool)
-        before, deadline = len(looked), time.monotonic() + 30
+        before, deadline = len(looked), time.monotonic() + PATIENCE_S
         while len(looked) < before + 5:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from model import export
-from model.contract import load_contract
+from model.contract import carried_model, load_contract
 from model.errors import ModelError
 from model.export import GRAPH_FILE, export_binary
 from model.features import EDGE_RATE_HZ, chunk_edges
@@ -128,7 +128,7 @@ def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(
 def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Path(export.__file__).parent / "pretrained" / "binary-fast"
+    folder = carried_model("binary-fast")
     assert sum(path.stat().st_size for path in folder.iterdir()) < 2**20
     contract = load_contract(folder)
     monkeypatch.setattr("tests.pools.EDGE_SAMPLES", contract.edge_samples)

@@ -12,6 +12,7 @@ from model.kernels import FloatArray, IntArray
 from stream.guard import MOST_ABANDONED, GuardedScorer
 from stream.scorer import ScoringLateError
 from tests.pools import MadeUpScorer
+from tests.waiting import PATIENCE_S
 
 SCORES = np.arange(5, dtype=np.float32)
 
@@ -32,19 +33,19 @@ def test_scores_and_errors_pass_through() -> None:
         raise RuntimeError("boom")
 
     guard = GuardedScorer(MadeUpScorer(good), lambda: MadeUpScorer(good))
-    np.testing.assert_array_equal(guard.score(2, timeout_s=5), SCORES + 2)
+    np.testing.assert_array_equal(guard.score(2, timeout_s=PATIENCE_S), SCORES + 2)
     np.testing.assert_array_equal(guard.score(3), SCORES + 3)
     guard.close()
     failing = GuardedScorer(MadeUpScorer(broken), lambda: MadeUpScorer(good))
     with pytest.raises(RuntimeError, match="boom"):
-        failing.score(0, timeout_s=5)
+        failing.score(0, timeout_s=PATIENCE_S)
     assert failing.abandoned == 0
     failing.close()
 
 
 def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
     def hang(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return SCORES
 
     hung = MadeUpScorer(hang)
@@ -55,27 +56,26 @@ def test_a_hung_scorer_is_abandoned_and_replaced(gate: threading.Event) -> None:
         return made[-1]
 
     guard = GuardedScorer(hung, make)
-    began_s = time.monotonic()
     with pytest.raises(ScoringLateError, match="replaced"):
         guard.score(0, timeout_s=0.05)
-    assert time.monotonic() - began_s < 10
-    assert guard.abandoned == 1 and hung.cancelled
-    np.testing.assert_array_equal(guard.score(1, timeout_s=20), SCORES + 1)
-    assert guard.abandoned == 1 and len(made) == 1
+    assert not gate.is_set(), "the scorer that hung was not waited for"
+    assert guard.abandoned == 1 and hung.cancelled and len(made) == 1
+    np.testing.assert_array_equal(guard.score(1, timeout_s=PATIENCE_S), SCORES + 1)
+    assert guard.abandoned == 1
     guard.close()
     guard.close()
 
 
 def test_a_late_answer_of_an_abandoned_scorer_is_never_taken_for_another(gate: threading.Event) -> None:
     def slow_first(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return np.full(5, -1.0, dtype=np.float32)
 
     guard = GuardedScorer(MadeUpScorer(slow_first), lambda: MadeUpScorer(good))
     with pytest.raises(ScoringLateError):
         guard.score(0, timeout_s=0.01)
     gate.set()
-    np.testing.assert_array_equal(guard.score(4, timeout_s=5), SCORES + 4)
+    np.testing.assert_array_equal(guard.score(4, timeout_s=PATIENCE_S), SCORES + 4)
     guard.close()
 
 
@@ -86,7 +86,7 @@ def test_after_some_that_hung_no_more_are_tried(
     made = 0
 
     def hang(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=60)
+        gate.wait()
         return SCORES
 
     def make() -> MadeUpScorer:
@@ -95,7 +95,7 @@ def test_after_some_that_hung_no_more_are_tried(
         return MadeUpScorer(hang)
 
     guard = GuardedScorer(MadeUpScorer(hang), make)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while guard.abandoned < MOST_ABANDONED:
         assert time.monotonic() < deadline
         with pytest.raises(ScoringLateError):
@@ -125,7 +125,7 @@ def test_a_score_without_a_timeout_and_what_is_known_are_guarded_too(
     monkeypatch.setattr(knowing, "kept", hang)
     guard = GuardedScorer(knowing, lambda: MadeUpScorer(good))
     assert guard.kept(0) is None and guard.abandoned == 1
-    np.testing.assert_array_equal(guard.score(2, timeout_s=20), SCORES + 2)
+    np.testing.assert_array_equal(guard.score(2, timeout_s=PATIENCE_S), SCORES + 2)
     guard.close()
 
 
@@ -158,7 +158,7 @@ def test_a_replacement_that_opens_slowly_is_waited_for_and_one_that_hangs_is_aba
     assert guard.abandoned == 2
     monkeypatch.undo()
     opened.set()
-    np.testing.assert_array_equal(guard.score(3, timeout_s=20), SCORES + 3)
+    np.testing.assert_array_equal(guard.score(3, timeout_s=PATIENCE_S), SCORES + 3)
     guard.close()
 
 
@@ -175,6 +175,6 @@ def test_a_replacement_that_cannot_be_opened_says_so(gate: threading.Event) -> N
         guard.score(0, timeout_s=0.01)
     for _ in range(2):
         with pytest.raises(ModelError, match=r"cannot be opened again \(no such file\)"):
-            guard.score(0, timeout_s=20)
+            guard.score(0, timeout_s=PATIENCE_S)
     assert guard.kept(0) is None and guard.abandoned == 1
     guard.close()

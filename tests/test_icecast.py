@@ -21,6 +21,7 @@ from stream.outputs.icecast import (
 from tests.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 from tests.icecast_server import SOURCE_PASSWORD, IcecastServer, icecast_program, icecast_server
 from tests.real import require_real
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ class Recording:
         self._thread.start()
 
     def finish(self) -> bytes:
-        self._thread.join(20)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         return self.data
 
@@ -206,10 +207,10 @@ def test_silence_keeps_the_mount_when_nothing_is_offered() -> None:
     require_real(
         "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
     )
-    with icecast_server(source_timeout_s=2) as server:
+    with icecast_server(source_timeout_s=5) as server:
         output = IcecastOutput(target(server), RATE_HZ, lambda: "title")
         output.start()
-        wait_until(lambda: output.status().underrun_frames > 5 * RATE_HZ, "5 s of silence are sent")
+        wait_until(lambda: output.status().underrun_frames > 11 * RATE_HZ, "11 s of silence are sent")
         assert (output.status().state, output.status().reconnects) == ("playing", 0)
         assert output.status().audible_ago_s is None
         output.close()

@@ -42,8 +42,9 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path} imports relatively"
             module = node.module or ""
             names.add(module)
-            # `from model import errors` names a module, `from model.errors import X` does not.
-            names.update(f"{module}.{alias.name}" for alias in node.names if module in ("model", "stream"))
+            if module in ("model", "stream", "importlib"):
+                # `from model import errors` names a module, `from model.errors import X` does not.
+                names.update(f"{module}.{alias.name}" for alias in node.names)
     return names
 
 
@@ -105,6 +106,19 @@ def test_package_faces_are_empty(package: str) -> None:
     faces = [path for path in modules(package).values() if path.name == "__init__.py"]
     assert faces
     assert [path for path in faces if path.read_text(encoding="utf-8").strip()] == []
+
+
+@pytest.mark.parametrize("package", ["model", "stream", "tools", "tests", "benchmarks"])
+def test_nothing_asks_where_a_package_lies(package: str) -> None:
+    """A module knows its own `__file__`; a package's is None where another one left a folder of its name."""
+    for name, path in modules(package).items():
+        asked = [
+            node.attr
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Attribute) and node.attr in ("__file__", "__path__", "__spec__")
+        ]
+        strangers = imported(path) & {"importlib.resources", "pkgutil", "pkg_resources"}
+        assert not asked and not strangers, f"{name} uses {[*asked, *strangers]}"
 
 
 def test_nothing_imports_tools_but_tools() -> None:

@@ -1,21 +1,51 @@
 """The ladder: each rung is reached under slowness to order, and what it decides is right."""
 
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from model.kernels import BoolArray, FloatArray, IntArray
+from stream import ladder as ladder_module
+from stream import simulate
 from stream.generation import Generation
-from stream.ladder import FEWEST_SHORTLISTED, Ladder, Scored
+from stream.ladder import FEWEST_SHORTLISTED, TIMEOUT_SHARE, Ladder, Scored
 from stream.scorer import ScoringLateError
 from stream.scorers import open_scorer
 from stream.simulate import SlowScorer
 from tests.models import write_tiny_model
 from tests.pools import MadeUpScorer, make_generation, make_pool, noise_song
+
+
+class Clock:
+    """Time that passes when the simulated scorer waits, and then only."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def event(self) -> threading.Event:
+        """Return an event whose wait is over at once."""
+        event = threading.Event()
+
+        def wait(timeout_s: float) -> bool:
+            self.now_s += 0.0 if event.is_set() else timeout_s
+            return event.is_set()
+
+        event.wait = wait  # type: ignore[method-assign, assignment]
+        return event
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """How long scoring takes is what was ordered, however slow this machine is."""
+    clock = Clock()
+    monkeypatch.setattr(ladder_module, "time", SimpleNamespace(perf_counter=lambda: clock.now_s))
+    monkeypatch.setattr(simulate, "threading", SimpleNamespace(Event=clock.event))
+    return clock
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +118,14 @@ def test_known_scores_are_used_when_time_is_short(tmp_path: Path, generation: Ge
     np.testing.assert_array_equal(first.scores, again.scores)
 
 
-def test_a_model_that_turns_slow_is_given_up_in_time(generation: Generation, everything: BoolArray) -> None:
+def test_a_model_that_turns_slow_is_given_up_in_time(
+    generation: Generation, everything: BoolArray, clock: Clock
+) -> None:
     ladder = Ladder()
     climbed(ladder, generation, 0, everything, 60.0)
-    began_s = time.monotonic()
     scored = climbed(ladder, slowed(generation, 30_000), 5, everything, 0.5)
     assert scored.rung == "nearest" and "late" in scored.reasons[0]
-    assert time.monotonic() - began_s < 5
+    assert clock.now_s == pytest.approx(TIMEOUT_SHARE * 0.5)
 
 
 @pytest.mark.parametrize(
@@ -112,12 +143,13 @@ def test_a_broken_model_leaves_it_to_distance(
     assert scored.rung == "nearest" and reason in scored.reasons[0]
 
 
-def test_simulated_slowness_comes_in_shares(generation: Generation) -> None:
+def test_simulated_slowness_comes_in_shares(generation: Generation, clock: Clock) -> None:
     assert generation.scorer is not None
     slow = SlowScorer(generation.scorer, 200, len(generation.index))
-    began_s = time.monotonic()
     slow.score(0)
-    assert time.monotonic() - began_s >= 0.2
+    assert clock.now_s == pytest.approx(0.2)
+    slow.score(0, np.arange(len(generation.index) // 4))
+    assert clock.now_s == pytest.approx(0.25)
     with pytest.raises(ScoringLateError):
         slow.score(1, timeout_s=0.01)
     slow.cancel()

@@ -13,6 +13,7 @@ from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S, Ca
 from tests.commands import run_here
 from tests.pulse import FAVOURED, MISSING, pulse_available, pulse_null_sink
 from tests.real import require_real
+from tests.waiting import PATIENCE_S
 from tools import latency
 from tools.home import HOME_VARIABLE
 from tools.latency import LATENCIES_S, Trial, card_timing, choose, parse_latency
@@ -175,7 +176,7 @@ def test_a_real_card_is_timed_by_its_own_callbacks() -> None:
             env=sink.environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=True,
         )
     large, small = json.loads(done.stdout)
@@ -183,5 +184,5 @@ def test_a_real_card_is_timed_by_its_own_callbacks() -> None:
     assert small["latency_s"] == pytest.approx(0.06, rel=0.3)
     for trial in (large, small):
         # Never closer than a block: by itself the callback cannot be called more often.
-        assert 256 / RATE_HZ * 0.9 < trial["longest_gap_s"] < 0.5
+        assert trial["longest_gap_s"] > 256 / RATE_HZ * 0.9
         assert trial["underruns"] >= 0

@@ -17,6 +17,7 @@ from stream.pacer import (
     Pacer,
 )
 from tests.heard import wait_until
+from tests.waiting import PATIENCE_S
 
 RATE_HZ = 44_100
 BLOCK = 1024
@@ -434,7 +435,7 @@ class Stuck(Collector):
 
     def close(self) -> None:
         self.closing.set()
-        assert self.let_go.wait(30)
+        assert self.let_go.wait(PATIENCE_S)
         raise OutputError("it cannot even be closed")
 
 
@@ -445,7 +446,7 @@ def test_an_output_that_raises_is_closed_and_nobody_waits_for_that(caplog: pytes
     pacer = Pacer(Engine(clock).render, [broken, other], RATE_HZ, clock=clock, wait=clock.pass_by)
     while len(other.blocks) < 100:
         pacer.step()
-    assert broken.closing.wait(30)
+    assert broken.closing.wait(PATIENCE_S)
     broken.let_go.set()
     wait_until(lambda: "cannot be closed either" in caplog.text, "the log of it")
     pacer.stop()
@@ -455,7 +456,7 @@ def test_an_output_that_raises_is_closed_and_nobody_waits_for_that(caplog: pytes
 class StuckTheSecondTime(Stuck):
     def close(self) -> None:
         if self.closing.is_set():
-            self.let_go.wait(30)
+            self.let_go.wait(PATIENCE_S)
         self.closing.set()
         raise OutputError("it cannot be closed")
 
@@ -499,7 +500,7 @@ def test_what_the_engine_raises_closes_the_outputs_and_reaches_whoever_waits() -
     pacer = Pacer(render, [collector], RATE_HZ, block_frames=1024)
     pacer.start()
     with pytest.raises(RuntimeError, match="no 1024 frames"):
-        pacer.wait(10)
+        pacer.wait(PATIENCE_S)
     assert isinstance(pacer.error, RuntimeError)
     pacer.stop()
     assert collector.events == ["start", "close"]
@@ -518,7 +519,7 @@ def test_it_runs_in_a_thread_until_it_is_stopped() -> None:
     pacer = Pacer(Engine(SimulatedClock()).render, [watched], RATE_HZ, block_frames=256)
     pacer.start()
     assert not pacer.wait(0)
-    assert enough.wait(10)
+    assert enough.wait(PATIENCE_S)
     pacer.stop()
     assert pacer.wait(0)
     assert watched.events == ["start", "close"]

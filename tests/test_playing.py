@@ -18,6 +18,7 @@ from tests.heard import decode
 from tests.music import write_music
 from tests.pulse import FAVOURED, MISSING, locate, pulse_available, pulse_null_sink
 from tests.replayed import stream_of
+from tests.waiting import PATIENCE_S
 from tools.playing import KEYS
 
 SOUND_S = 60
@@ -33,7 +34,7 @@ def url(running: Running) -> str:
 
 def listen(address: str, seconds: float = 1.0) -> np.ndarray:  # type: ignore[type-arg]
     """Return what a listener hears, `(frames, 2)`."""
-    with urllib.request.urlopen(f"{address}stream.mp3", timeout=30) as stream:
+    with urllib.request.urlopen(f"{address}stream.mp3", timeout=PATIENCE_S) as stream:
         return decode(stream.read(round(seconds * 192_000 / 8)))[0]
 
 
@@ -60,7 +61,7 @@ def test_signals_end_it(number: signal.Signals, code: int, tiny_pool: Path, tiny
         address = url(running)
         assert np.abs(listen(address)).max() > 0.01
         running.send(number)
-        assert running.end(10.0) == code
+        assert running.end() == code
         printed = running.printed()
         assert "Traceback" not in printed
         assert "next: " not in printed, "no status line where there is no terminal"
@@ -74,7 +75,7 @@ def test_it_ends_while_it_still_prepares(tmp_path: Path, tiny_model: Path) -> No
     with Running(*words, terminal=True, ENDLOS_HOME=home) as running:
         running.wait_for("preparing the first songs")
         running.send(signal.SIGTERM)
-        assert running.end(15.0) == 0
+        assert running.end() == 0
         assert "Traceback" not in running.printed()
 
 
@@ -183,17 +184,3 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
     whole = recording[start : start + (SOUND_S - 1) * RATE_HZ]
     wrong = np.flatnonzero(np.abs(whole - expected[RATE_HZ:]).max(axis=1) >= 1e-6)
     return f"{len(wrong)} frames differ" if len(wrong) else ""
-
-
-def test_first_use_without_music_and_without_tensorflow(tmp_path: Path) -> None:
-    """Demo songs are made, a pool is built, the carried model chooses; nothing of the user's is needed."""
-    (tmp_path / "tensorflow.py").write_text("raise SystemExit('playing needs TensorFlow')")
-    with Running(
-        "play", "--http", "127.0.0.1:0", ENDLOS_HOME=str(tmp_path / "home"), PYTHONPATH=str(tmp_path)
-    ) as running:
-        running.wait_for("serving http://", timeout_s=180.0)
-        assert np.abs(listen(url(running), 3.0)).max() > 0.01
-        running.send(signal.SIGTERM)
-        assert running.end() == 0
-    songs = list((tmp_path / "home" / "demo-songs").glob("*.flac"))
-    assert len(songs) == 3

@@ -182,7 +182,7 @@ def test_a_command_and_its_workers_end_together(tmp_path: Path) -> None:
 
     wait_until(lambda: len(members()) > 1 or not command.running, "its workers")
     command.close()
-    wait_until(lambda: not members(), "the end of all of them", 10.0)
+    wait_until(lambda: not members(), "the end of all of them")
     assert command._process.returncode in (-signal.SIGTERM, 0)
 
 

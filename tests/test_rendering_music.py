@@ -13,6 +13,7 @@ import soundfile
 from stream.decode import decode
 from stream.levels import CEILING
 from tests.models import write_tiny_model
+from tests.waiting import PATIENCE_S
 from tools.demo_songs import write_demo_songs
 
 RATE_HZ = 44_100
@@ -27,7 +28,7 @@ SONGS = (
 def must(*words: object) -> None:
     """Run the command line to its end; it must succeed."""
     command = [sys.executable, "-m", "tools.cli", *map(str, words)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10 * PATIENCE_S)
     assert ended.returncode == 0, ended.stderr
 
 

@@ -16,6 +16,7 @@ from stream.planner_settings import PlannerSettings
 from stream.replay import Replay
 from tests.models import write_tiny_model
 from tests.test_engine import RATE_HZ, build, write_songs
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -113,4 +114,4 @@ def test_the_commands_log_and_replay(pool: Path, tmp_path: Path) -> None:
 
 def main_of(*words: object) -> int:
     command = [sys.executable, "-m", "tools.cli", *map(str, words)]
-    return subprocess.run(command, check=False, timeout=120).returncode
+    return subprocess.run(command, check=False, timeout=10 * PATIENCE_S).returncode

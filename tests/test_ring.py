@@ -13,6 +13,7 @@ from model.kernels import FloatArray, IntArray
 from stream import ring_kernels
 from stream.ring import Ring
 from stream.ring_kernels import HEADER_SLOTS, UNITY, portaudio_callback
+from tests.waiting import PATIENCE_S
 
 
 class ModelRing:
@@ -214,7 +215,7 @@ def test_two_threads_lose_repeat_and_tear_nothing() -> None:
                 pass
         write(np.stack([content, -content], axis=1))
     done.set()
-    reader.join(30)
+    reader.join(PATIENCE_S)
     assert not reader.is_alive()
     assert ring.underrun_frames == 0
 

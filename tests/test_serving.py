@@ -16,6 +16,7 @@ from tests.commands import Running, wait_until
 from tests.heard import decode, residual_db
 from tests.icecast_server import SOURCE_PASSWORD, IcecastServer, icecast_program, icecast_server
 from tests.replayed import stream_of
+from tests.waiting import PATIENCE_S
 
 MOUNT = "/endlos.mp3"
 RATE_HZ = 44_100
@@ -38,7 +39,7 @@ def heard(server: IcecastServer, seconds: float) -> bytes:
             return False
         return answers[-1].status == http.client.OK
 
-    wait_until(mounted, "the mount", 30.0)
+    wait_until(mounted, "the mount")
     return answers[-1].read(round(seconds * 128_000 / 8))
 
 
@@ -93,17 +94,17 @@ def test_http_serves_every_codec_and_its_status(tiny_pool: Path) -> None:
     with Running(*words) as running:
         base = address(running)
         for name in ("mp3", "opus"):
-            with urllib.request.urlopen(f"{base}stream.{name}", timeout=30) as stream:
+            with urllib.request.urlopen(f"{base}stream.{name}", timeout=PATIENCE_S) as stream:
                 sound, _ = decode(stream.read(24_000))
             assert np.abs(sound).max() > 0.01
-        with urllib.request.urlopen(f"{base}status.json", timeout=30) as answer:
+        with urllib.request.urlopen(f"{base}status.json", timeout=PATIENCE_S) as answer:
             status = json.load(answer)
         assert status["now"]["songs"] == 3
         assert [output["state"] for output in status["outputs"]] == ["playing", "playing"]
-        with urllib.request.urlopen(base, timeout=30) as page:
+        with urllib.request.urlopen(base, timeout=PATIENCE_S) as page:
             assert b"<audio" in page.read()
         running.send(signal.SIGINT)
-        assert running.end(10.0) == 130
+        assert running.end() == 130
         assert "Traceback" not in running.printed()
         assert running.printed().rstrip().endswith("INFO ended")
 
@@ -116,9 +117,9 @@ def test_an_icecast_server_that_is_not_there_stops_nothing(tiny_pool: Path) -> N
     with Running(*words, ENDLOS_ICECAST_PASSWORD="secret") as running:
         base = address(running)
         running.wait_for("nowhere.mp3: reconnecting")
-        with urllib.request.urlopen(f"{base}stream.mp3", timeout=30) as stream:
+        with urllib.request.urlopen(f"{base}stream.mp3", timeout=PATIENCE_S) as stream:
             sound, _ = decode(stream.read(24_000))
         assert np.abs(sound).max() > 0.01
         running.send(signal.SIGTERM)
-        assert running.end(10.0) == 0
+        assert running.end() == 0
         assert "secret" not in running.printed()

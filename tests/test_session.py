@@ -26,6 +26,7 @@ from stream.outputs.soundcard import CardTiming
 from stream.planner_settings import PlannerSettings
 from stream.server import HttpAddress
 from tests.commands import wait_until
+from tests.waiting import PATIENCE_S
 from tools.session import (
     OutputSettings,
     Session,
@@ -67,7 +68,7 @@ def test_it_sounds_and_says_what(session: Session) -> None:
     # What is heard was rendered before, never after.
     assert heard_s(session) <= session.engine.now().time_s
     assert session.web is not None
-    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=10) as stream:
+    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=PATIENCE_S) as stream:
         assert len(stream.read(8000)) == 8000
 
 
@@ -153,7 +154,7 @@ def test_pause_holds_the_stream_and_skip_leaves_the_chunk(session: Session) -> N
     before = session.engine.skip
     session.engine.skip = lambda: (before(), skipped.set())[0]  # type: ignore[method-assign]
     session.skip()
-    assert skipped.wait(5.0)
+    assert skipped.wait(PATIENCE_S)
 
 
 def test_an_output_that_cannot_say_how_it_is_does_not_end_the_stream(

@@ -15,6 +15,7 @@ from model.errors import ModelError, PoolError
 from model.kernels import FloatArray
 from stream.ranking import top
 from stream.shortlist import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric
+from tests.waiting import PATIENCE_S
 
 METRICS: tuple[Metric, ...] = ("dot", "l1")
 
@@ -279,7 +280,7 @@ def test_threads_share_an_index() -> None:
     together = threading.Barrier(8)
 
     def ask(number: int) -> bool:
-        together.wait(timeout=10)
+        together.wait(timeout=PATIENCE_S)
         return all(
             np.array_equal(index.shortlist(number, masks[number], 50)[0], alone[number]) for _ in range(20)
         )

@@ -47,7 +47,7 @@ class Player:
             stdout=subprocess.PIPE,
             text=True,
         )
-        poll_until(lambda: self.card()["state"] == "playing", 30, lambda: "the player does not play")
+        poll_until(lambda: self.card()["state"] == "playing", lambda: "the player does not play")
 
     def do(self, command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
@@ -66,7 +66,7 @@ class Player:
     def play_for(self, seconds: float) -> None:
         """Come back when the card has played as much more."""
         target = self.card()["frames_out"] + seconds * RATE_HZ
-        poll_until(lambda: self.card()["frames_out"] >= target, 10 + 3 * seconds, lambda: "it stands still")
+        poll_until(lambda: self.card()["frames_out"] >= target, lambda: "it stands still")
 
     def end(self) -> None:
         self._process.kill()
@@ -101,7 +101,7 @@ def await_heard(sink: PulseSink, probe: FloatArray, since: int) -> int:
         found.extend([] if at is None else [since + at])
         return at is not None
 
-    poll_until(look, 10, lambda: "it is not heard")
+    poll_until(look, lambda: "it is not heard")
     return found[0]
 
 
@@ -109,7 +109,7 @@ def assert_heard(sink: PulseSink, number: int, start: int, seconds: float, since
     """Assert that `seconds` of a song, from its frame `start` on, are in the recording in one piece."""
     frames = round(seconds * RATE_HZ)
     at = await_heard(sink, song(number)[start : start + 64], since)
-    poll_until(lambda: sink.recorded_frames() >= at + frames, 10 + seconds, lambda: "the recording ends")
+    poll_until(lambda: sink.recorded_frames() >= at + frames, lambda: "the recording ends")
     heard = sink.recorded(at)[:frames]
     differs = np.flatnonzero(np.any(heard != song(number)[start : start + frames], axis=1))
     assert not len(differs), f"{len(differs)} frames differ, the first after {differs[0] / RATE_HZ:.3f} s"
@@ -153,7 +153,7 @@ def test_a_pause_is_silent_faded_and_goes_on_where_it_was(sink: PulseSink) -> No
     with playing(sink) as player:
         player.play_for(1)
         player.do("pause")
-        poll_until(lambda: not sink.recorded()[-RATE_HZ // 2 :].any(), 10, lambda: "the pause is not silent")
+        poll_until(lambda: not sink.recorded()[-RATE_HZ // 2 :].any(), lambda: "the pause is not silent")
         paused = player.card()
         assert paused["state"] == "paused"
         stopped = sink.recorded(since)
@@ -211,7 +211,7 @@ def test_after_a_skip_in_a_pause_the_old_song_is_not_heard_again(sink: PulseSink
     with playing(sink) as player:
         player.play_for(1)
         player.do("pause")
-        poll_until(lambda: not sink.recorded()[-RATE_HZ // 2 :].any(), 10, lambda: "the pause is not silent")
+        poll_until(lambda: not sink.recorded()[-RATE_HZ // 2 :].any(), lambda: "the pause is not silent")
         since = sink.recorded_frames()
         player.do("skip")
         player.do("skip")
@@ -226,7 +226,7 @@ def test_it_ends_faded_and_at_once(sink: PulseSink) -> None:
     with playing(sink) as player:
         player.play_for(0.5)
         assert player.do("quit")["card"]["state"] == "stopped"
-    poll_until(lambda: not sink.recorded()[-RATE_HZ // 4 :].any(), 10, lambda: "it is not silent")
+    poll_until(lambda: not sink.recorded()[-RATE_HZ // 4 :].any(), lambda: "it is not silent")
     heard = sink.recorded(since)
     last = int(np.flatnonzero(heard.any(axis=1))[-1])
     envelope = np.abs(heard[last - RAMP_FRAMES : last + 1]).max(axis=1) / 0.5
@@ -239,24 +239,23 @@ def test_it_comes_back_when_the_sound_server_does() -> None:
     with pulse_null_sink() as sink, playing(sink) as player:
         player.play_for(0.5)
         sink.kill()
-        poll_until(lambda: player.card()["state"] == "reconnecting", 10, lambda: "it notices nothing")
+        poll_until(lambda: player.card()["state"] == "reconnecting", lambda: "it notices nothing")
         before = player.do("status")
         poll_until(
             lambda: player.do("status")["pacer"]["frames"] > before["pacer"]["frames"] + RATE_HZ // 2,
-            10,
             lambda: "the stream does not go on without the card",
         )
         assert player.do("status")["pacer"]["clock"] == "wall"
         since = sink.recorded_frames()
         sink.start()
-        poll_until(lambda: player.card()["state"] == "playing", 10, lambda: "it does not come back")
+        poll_until(lambda: player.card()["state"] == "playing", lambda: "it does not come back")
         player.play_for(0.5)
         status = player.do("status")
         assert status["card"]["reconnects"] == 1
         assert status["pacer"]["clock"] == "leader"
         # A sink that is not yet recorded may take two seconds at once, and then stand still.
         assert status["pacer"]["leader_losses"] >= 1
-        poll_until(lambda: bool(sink.recorded(since).any()), 10, lambda: "nothing is heard")
+        poll_until(lambda: bool(sink.recorded(since).any()), lambda: "nothing is heard")
 
 
 def test_a_sink_that_is_taken_away_and_given_back_is_not_noticed_by_who_listens_elsewhere() -> None:
@@ -273,13 +272,13 @@ def test_a_sink_that_is_taken_away_and_given_back_is_not_noticed_by_who_listens_
         player.play_for(1)
         look()
         sink.unload()
-        poll_until(lambda: look()["card"]["state"] == "reconnecting", 5, lambda: "it notices nothing")
+        poll_until(lambda: look()["card"]["state"] == "reconnecting", lambda: "it notices nothing")
         since_frames = told[-1][1]["pacer"]["frames"] + 2 * RATE_HZ
-        poll_until(lambda: look()["pacer"]["frames"] > since_frames, 10, lambda: "the stream stands still")
+        poll_until(lambda: look()["pacer"]["frames"] > since_frames, lambda: "the stream stands still")
         missed = look()["card"]["dropped_frames"]
         assert missed > RATE_HZ
         sink.load()
-        poll_until(lambda: look()["card"]["state"] == "playing", 2, lambda: "it does not come back in time")
+        poll_until(lambda: look()["card"]["state"] == "playing", lambda: "it does not come back")
         sink.record()
         heard: list[int] = []
 
@@ -288,7 +287,7 @@ def test_a_sink_that_is_taken_away_and_given_back_is_not_noticed_by_who_listens_
             heard.extend([] if at is None else [at])
             return at is not None
 
-        poll_until(hear, 10, lambda: "nothing is heard")
+        poll_until(hear, lambda: "nothing is heard")
         behind = (look()["pacer"]["frames"] - heard[0]) % len(song(0))
         # The card's ring and what the sound server holds; a sink that nobody recorded took two seconds.
         assert behind < 4 * RATE_HZ, "it is not where the stream is"
@@ -313,7 +312,7 @@ def test_a_changed_default_sink_is_followed() -> None:
         since = sink.recorded_frames()
         sink.make_default("other")
         position = player.card()["frames_out"]
-        poll_until(lambda: bool(sink.recorded(since)[:-SETTLED].any()), 5, lambda: "it is not followed")
+        poll_until(lambda: bool(sink.recorded(since)[:-SETTLED].any()), lambda: "it is not followed")
         first = int(np.flatnonzero(sink.recorded(since).any(axis=1))[0]) + since
         heard = locate(song(0), sink.recorded(first + RAMP_FRAMES)[:64])
         assert heard is not None
@@ -443,10 +442,10 @@ def test_what_is_opened_again_is_the_default_device_of_then(monkeypatch: pytest.
     monkeypatch.setattr(soundcard, "find_device", lambda device: asked.append(device) or next(defaults))
     card = SoundCard(None, RATE_HZ)
     card.start()
-    poll_until(lambda: card.status().state == "starting", 5, lambda: "it does not open")
+    poll_until(lambda: card.status().state == "starting", lambda: "it does not open")
     # A stream that is no longer active once it has begun: the device is gone.
     card.offer(np.zeros((RATE_HZ // 2, 2), dtype=np.float32))
-    poll_until(lambda: card.status().reconnects == 1, 5, lambda: "it does not come back")
+    poll_until(lambda: card.status().reconnects == 1, lambda: "it does not come back")
     card.close()
     assert opened == [3, 5]
     assert asked == [None, None]

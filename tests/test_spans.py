@@ -20,6 +20,7 @@ from stream.pool import Pool, Song, decoded_copy, fingerprint
 from stream.spans import SpanReader, write_decoded_copy
 from stream.traits import ChunkTraits
 from tests.held import HELD_IS_TOLD, held_kb
+from tests.waiting import PATIENCE_S
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "music"
 REAL_FILES = sorted(path for path in REAL.rglob("*") if path.suffix in {".mp3", ".ogg", ".flac", ".wav"})
@@ -366,7 +367,7 @@ def test_threads_read_the_same_samples(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE_S)
     assert not any(thread.is_alive() for thread in threads) and not wrong
 
 

@@ -20,6 +20,7 @@ from model.pairs import Pairs, contrast_pairs
 from model.quiet import without_noise
 from model.validation import SECOND_CHANNEL, TRAINING
 from tests.edges import tone_edges
+from tests.waiting import PATIENCE_S
 
 with without_noise():
     from model.binary_training import build_optimizer, train_binary
@@ -193,7 +194,7 @@ def test_batches_are_made_one_ahead_and_no_further() -> None:
 
     batches = made_ahead(make, range(3, 8))
     assert next(batches) == 30
-    assert second.wait(timeout=20)
+    assert second.wait(timeout=PATIENCE_S)
     batches.close()
     assert made == [3, 4]
     found = []

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from tests.browser import browsing, rendered
 from tests.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 from tests.icecast_server import SOURCE_PASSWORD, icecast_program, icecast_server
 from tests.real import require_real
+from tests.waiting import PATIENCE_S
 
 NOW = {
     "title": "<i>Tea</i> & “Sympathy”",
@@ -53,7 +55,7 @@ class Site:
         self.skips += 1
 
     def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE_S)
         connection.request(method, path, headers=headers or {})
         return connection.getresponse()
 
@@ -112,7 +114,7 @@ def test_a_listener_who_does_not_read_is_dropped(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, forwarded: str
 ) -> None:
     """forwarded: what a reverse proxy on this machine, who has the connection, says of its listener."""
-    monkeypatch.setattr(http_response, "SLOW_AFTER_S", 0.5)
+    monkeypatch.setattr(http_response, "SLOW_AFTER_S", 3.0)
     quick = site.ask("GET", "/stream.mp3")
     read = 0
 
@@ -129,11 +131,11 @@ def test_a_listener_who_does_not_read_is_dropped(
         slow.sendall(f"GET /stream.mp3 HTTP/1.1\r\nHost: x\r\n{forwarded}\r\n".encode())
         wait_until(lambda: site.broadcast.listeners == 2, "both listen")
         with Feeder(site.broadcast, music(5), speed=12, loop=True):
-            wait_until(lambda: site.broadcast.dropped_listeners == 1, "the slow one is dropped", 40)
+            wait_until(lambda: site.broadcast.dropped_listeners == 1, "the slow one is dropped")
             # Cut off for good, not left half open until it has read what is under way.
             before = read
             wait_until(lambda: read > before + 20_000, "the quick one still hears")
-        slow.settimeout(20)
+        slow.settimeout(PATIENCE_S)
         rest = b""
         while more := slow.recv(65_536):
             rest = more
@@ -173,7 +175,7 @@ def test_status_and_health(site: Site) -> None:
 
 def test_the_stream_stopping_makes_it_unwell(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "AWAY_S", 0.5)
-    with Feeder(site.broadcast, music(1)):
+    with Feeder(site.broadcast, music(1), loop=True):
         wait_until(lambda: site.ask("GET", "/health").status == 200, "it is well")
     wait_until(lambda: site.ask("GET", "/health").status == 503, "the silence is noticed")
 
@@ -255,7 +257,7 @@ def test_next_is_for_the_page_and_for_who_means_it(site: Site) -> None:
 def test_without_skip_and_without_broadcasts_the_page_offers_neither() -> None:
     server = WebServer(create_app(dict, [], {}), port=0)
     server.start()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     connection.request("GET", "/")
     page = connection.getresponse().read().decode()
     assert "<audio" not in page
@@ -306,7 +308,7 @@ def test_a_browser_plays_the_stream(site: Site) -> None:
 
     site.app.router.routes += [Route("/probe", probe), Route("/told", tell)]
     with Feeder(site.broadcast, music(10), speed=1, loop=True), browsing(site.server.url + "probe"):
-        wait_until(lambda: bool(told) and told[-1] > 1.5, "the browser has played 1.5 s", 60)
+        wait_until(lambda: bool(told) and told[-1] > 1.5, "the browser has played 1.5 s")
     assert site.broadcast.dropped_listeners == 0
 
 

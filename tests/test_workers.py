@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_S
 from tools.workers import Crashed, Room, run_all
 
 NO_ROOM: Room = lambda name, size: False  # noqa: E731
@@ -85,7 +86,7 @@ def test_a_script_that_cannot_be_imported_again_gets_one_sentence(tmp_path: Path
         env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parent.parent)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -83,9 +83,9 @@ def check_model() -> Check:
 
 def check_kernel_cache() -> Check:
     """Whether compiled kernels can be kept; else each start compiles them anew."""
-    import model.kernels
+    from model.kernels import cache_folder
 
-    place = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(model.kernels.__file__).parent / "__pycache__")
+    place = cache_folder()
     good = _writable(place)
     return _looked_at(
         "kernel cache",

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import tools
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError, PoolError
 from stream.database import DATABASE_FILE
@@ -17,6 +16,7 @@ from stream.decisions import Decision
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
 from stream.pool import current_generation
+from tools import apart
 from tools.home import cached_pool, demo_folder
 
 _POLL_S = 0.1
@@ -32,19 +32,16 @@ class Command:
         """Start `endlos` with `words`; what it prints goes to the file `log`."""
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
-        # -P and the path: what is imported is this endlos, whatever lies in the user's folder.
-        root = str(Path(tools.__file__).resolve().parent.parent)
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tools.cli", *words],
+                apart.command("tools.cli", *words),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONPATH": path},
+                env=apart.environment(),
                 # A group of its own: the terminal's Ctrl-C is for the player, which then ends this one.
                 start_new_session=sys.platform != "win32",
                 creationflags=flags,

@@ -43,9 +43,7 @@ _THREADS = 2
 _PLENTY_S = 3600.0
 _WARM_UPS = 2
 _FEWEST = 3
-_PHRASE_WARM_UPS = 60
-_LEAST_MS = 0.2
-"""A step of a stream that carries out what was decided before takes less, and is no decision."""
+_PHRASE_WARM_UPS = 30
 _LIMIT_S = 30.0
 """A case that takes longer is left with fewer references, and says so."""
 _EXACT_EDGE_SAMPLES = 440
@@ -180,8 +178,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
         # What has been scored now: its rows are kept.
         references = references[: _WARM_UPS + len(full_ms)]
         known_ms = decide_ms(generation, references, left_s=_PLENTY_S, rung="full")
-        steps = settings.repeats(2000, 100)
-        stream_ms = decide_in_phrases_ms(generation, steps) if approach.phrases else []
+        stream_ms = decide_in_phrases_ms(generation, settings.repeats(1000, 50)) if approach.phrases else []
     finally:
         generation.close()
     size = f"{len(pool):,} candidates"
@@ -190,7 +187,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     full_at_most = approach.p99_at_most_ms if budgeted else None
     figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
     if approach.phrases:
-        note = f"{len(stream_ms)} of {steps} steps of a stream; up to two exits are scored for one"
+        note = f"{len(stream_ms)} decisions of a stream; up to two exits are scored for one"
         name = f"{approach.name}, in phrases, {size}"
         figures.append(named(name, values=stream_ms, p99_at_most=full_at_most, note=note))
     if approach.rungs:
@@ -201,10 +198,12 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
     return figures
 
 
-def decide_ms(generation: Generation, references: IntArray, *, left_s: float, rung: str) -> list[float]:
+def decide_ms(
+    generation: Generation, references: IntArray, *, left_s: float, rung: str, limit_s: float = _LIMIT_S
+) -> list[float]:
     """Return how long the planner takes for a step after each reference but the first `_WARM_UPS`.
 
-    There are fewer values than references when they would take longer than `_LIMIT_S`.
+    There are fewer values than references when they would take longer than `limit_s`.
     left_s: the time that it is given. rung: the rung of the ladder on which every step must be decided.
     """
     # No phrases: every step is to be scored.
@@ -212,7 +211,7 @@ def decide_ms(generation: Generation, references: IntArray, *, left_s: float, ru
     took_ms: list[float] = []
     began_s = time.monotonic()
     for row in references.tolist():
-        if len(took_ms) >= _WARM_UPS + _FEWEST and time.monotonic() - began_s > _LIMIT_S:
+        if len(took_ms) >= _WARM_UPS + _FEWEST and time.monotonic() - began_s > limit_s:
             break
         planner.anchor(generation.chunk(row))
         step = planner.next(deadline_s=time.monotonic() + left_s)
@@ -223,15 +222,20 @@ def decide_ms(generation: Generation, references: IntArray, *, left_s: float, ru
     return took_ms[_WARM_UPS:]
 
 
-def decide_in_phrases_ms(generation: Generation, steps: int) -> list[float]:
-    """Return how long the planner takes for those of `steps` steps of a stream that decide something."""
+def decide_in_phrases_ms(generation: Generation, decisions: int) -> list[float]:
+    """Return how long the planner takes for each of so many decisions of a stream, warmed up before.
+
+    A step that carries out what was decided before is none.
+    """
     planner = Planner(generation, PlannerSettings())
-    took_ms = []
-    for _ in range(_PHRASE_WARM_UPS + steps):
+    took_ms: list[float] = []
+    while len(took_ms) < _PHRASE_WARM_UPS + decisions:
+        decides = not planner.has_decided
         step = planner.next(deadline_s=time.monotonic() + _PLENTY_S)
         planner.deliver(step)
-        took_ms.append(step.decision_ms)
-    return [one_ms for one_ms in took_ms[_PHRASE_WARM_UPS:] if one_ms > _LEAST_MS]
+        if decides:
+            took_ms.append(step.decision_ms)
+    return took_ms[_PHRASE_WARM_UPS:]
 
 
 def _open_exact(pool: Pool) -> tuple[Scorer, EdgeIndex]:

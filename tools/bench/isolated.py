@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import EndlosError
+from tools import apart
 
 TIMEOUT_S = 1800.0
 _ERROR_LINES = 3
@@ -17,15 +17,7 @@ _ERROR_LINES = 3
 
 def command(function: str, **arguments: object) -> list[str]:
     """Return the command line that calls `module:function` with plain arguments and prints its result."""
-    words = [sys.executable, "-P", "-m", "tools.bench.isolated", function]
-    return [*words, json.dumps(arguments, default=_plain)]
-
-
-def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment in which such a command imports this endlos, wherever it is run."""
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    return {**os.environ, **(more or {}), "PYTHONPATH": path}
+    return apart.command("tools.bench.isolated", function, json.dumps(arguments, default=_plain))
 
 
 def run_isolated(function: str, *, env: Mapping[str, str] | None = None, **arguments: object) -> Any:
@@ -36,7 +28,7 @@ def run_isolated(function: str, *, env: Mapping[str, str] | None = None, **argum
     try:
         done = subprocess.run(
             command(function, **arguments),
-            env=environment(env),
+            env=apart.environment(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

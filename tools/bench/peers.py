@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +21,10 @@ from model.errors import EndlosError
 from stream.outputs.icecast import PASSWORD_VARIABLE
 from stream.outputs.lame import system_lame
 from stream.pool import open_pool
+from tools import apart
 from tools.bench import icecast_local, rendering
 from tools.bench.figures import Figure, missing
 from tools.bench.icecast_local import LocalIcecast
-from tools.bench.isolated import environment
 from tools.bench.process import cpu_s_of, others_are_told, resident_mb_of
 from tools.bench.settings import BenchSettings
 
@@ -122,11 +121,11 @@ def _music(pool: Path, folder: Path) -> Path:
 
 @contextmanager
 def _endlos(settings: BenchSettings, server: LocalIcecast) -> Iterator[_Stream]:
-    words = [sys.executable, "-P", "-m", "tools.cli", "serve", str(settings.pool), "--seed", "0", "--quiet"]
+    words = apart.command("tools.cli", "serve", str(settings.pool), "--seed", "0", "--quiet")
     words += ["--icecast", f"icecast://source@127.0.0.1:{server.port}/endlos.mp3?bitrate={_KBPS}"]
     if settings.model is not None:
         words += ["--model", str(settings.model)]
-    with _running(words, environment({PASSWORD_VARIABLE: server.password})) as process:
+    with _running(words, apart.environment({PASSWORD_VARIABLE: server.password})) as process:
         yield _Stream(name="endlos", process=process, note="every reference scored for the first time")
 
 

@@ -7,6 +7,7 @@ it really took. Whoever else uses the machine makes the figures worse, never bet
 import time
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -200,9 +201,18 @@ class Record:
 
 
 def simulate(
-    pool: str, model: str | None, hours: float, silent: bool, seed: int = 0, samples: int = 24
+    pool: str,
+    model: str | None,
+    hours: float,
+    silent: bool,
+    seed: int = 0,
+    samples: int = 24,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, object]:
-    """Run the stream for `hours` of virtual time and return what happened; in a process of its own."""
+    """Run the stream for `hours` of virtual time and return what happened; in a process of its own.
+
+    clock: seconds, by which decisions and blocks are charged.
+    """
     began_s = time.perf_counter()
     scoring = ScoringSettings(model=Path(model) if model else carried_model(), guarded=True)
     generation = open_generation(Path(pool), scoring, engine_rate_hz=_RATE_HZ)
@@ -227,6 +237,7 @@ def simulate(
         depth=_PLAN_AHEAD,
         now_s=lambda: card.now_s,
         each=record.take,
+        clock=clock,
     )
     renderer = Renderer(
         steps,
@@ -242,10 +253,10 @@ def simulate(
     slowest_s = 0.0
     while renderer.time_frames < total_s * _RATE_HZ:
         card.wait_for_room(block_frames)
-        began, planned_s = time.perf_counter(), steps.planner.spent_s
+        began, planned_s = clock(), steps.planner.spent_s
         renderer.render(block_frames)
         # Planning runs in this thread here and in another one live.
-        took_s = time.perf_counter() - began - (steps.planner.spent_s - planned_s)
+        took_s = clock() - began - (steps.planner.spent_s - planned_s)
         card.write(block_frames, took_s)
         slowest_s = max(slowest_s, took_s)
         if renderer.time_frames >= looks_s[len(resident)] * _RATE_HZ:

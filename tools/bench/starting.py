@@ -2,13 +2,13 @@
 
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tools import apart
 from tools.bench.figures import Figure
-from tools.bench.isolated import environment, run_isolated
+from tools.bench.isolated import run_isolated
 from tools.bench.settings import BenchSettings
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def _sounded(engine: "Engine", since_s: float) -> float:
 def _help_s() -> float:
     began_s = time.monotonic()
     subprocess.run(
-        [sys.executable, "-P", "-m", "tools.cli", "--help"],
-        env=environment(),
+        apart.command("tools.cli", "--help"),
+        env=apart.environment(),
         stdout=subprocess.DEVNULL,
         check=True,
     )

@@ -133,14 +133,23 @@ class VirtualSteps:
     """The steps of a virtual planner as a renderer takes them (`stream.ahead.StepSource`)."""
 
     def __init__(
-        self, planner: Planner, *, depth: int, now_s: Callable[[], float], each: Callable[[Taken], None]
+        self,
+        planner: Planner,
+        *,
+        depth: int,
+        now_s: Callable[[], float],
+        each: Callable[[Taken], None],
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """now_s: virtual time of the renderer's thread. each: told of every step that is taken."""
+        """now_s: virtual time of the renderer's thread. each: told of every step that is taken.
+
+        clock: seconds, by which decisions are charged.
+        """
 
         def plan(left_s: float | None) -> Step:
             return planner.next(deadline_s=None if left_s is None else time.monotonic() + left_s)
 
-        self.planner = VirtualPlanner(plan, planner.deliver, depth=depth)
+        self.planner = VirtualPlanner(plan, planner.deliver, depth=depth, clock=clock)
         self._ban = planner.ban
         self._now_s = now_s
         self._each = each

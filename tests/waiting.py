@@ -1,0 +1,18 @@
+"""Waits for what is to happen, for as long as the busiest machine may take."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+PATIENCE_S = 60.0
+"""How long a test waits before it fails; how soon something comes is for `benchmarks/` to measure."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Poll until the condition holds; fail, saying what was waited for, when it never does."""
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline_s:
+            pytest.fail(f"waited {timeout_s:.0f} s in vain until {what}")
+        time.sleep(0.01)
