@@ -12,6 +12,7 @@ from model.contract import ModelContract, carried_model, load_contract
 from model.errors import EndlosError
 from model.files import beside
 from model.kernels import BoolArray, FloatArray, IntArray
+from model.learned import cannot_tell, known_songs
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
@@ -91,8 +92,8 @@ class EvalReport:
     songs: tuple[str, ...]
     left_out: tuple[str, ...]
     """Songs that the model was trained on."""
-    training_set: bool
-    """Whether the figures are of songs that the model was trained on."""
+    training_set: bool | None
+    """Whether the figures are of songs that the model was trained on; None: it cannot be told."""
     gaps: tuple[GapFigures, ...]
     notes: tuple[str, ...]
     seed: int
@@ -191,10 +192,15 @@ def _models(settings: EvalSettings) -> dict[str, Path]:
 
 def _songs(
     pool: Pool, contract: ModelContract, settings: EvalSettings
-) -> tuple[IntArray, tuple[str, ...], bool]:
-    """Return the songs to ask about, the names of those left out, and whether the model knows them all."""
-    known = known_songs(pool, contract)
+) -> tuple[IntArray, tuple[str, ...], bool | None]:
+    """Return the songs to ask about, the names of those left out, and whether the model knows any asked.
+
+    That is None, and all are asked about, where it cannot be told.
+    """
+    known = known_songs(contract, pool.audio_hashes)
     everything = np.unique(pool.chunk_song)
+    if known is None:
+        return everything, (), None
     if settings.training_songs:
         return everything, (), bool(known.any())
     unknown = everything[~known[everything]]
@@ -278,7 +284,11 @@ def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
 def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     notes = []
     for name, folder in models.items():
-        known = int(known_songs(pool, load_contract(folder))[songs].sum())
+        learned = known_songs(load_contract(folder), pool.audio_hashes)
+        if learned is None:
+            notes.append(cannot_tell(name))
+            continue
+        known = int(learned[songs].sum())
         if known:
             notes.append(
                 f"{name} was trained on {known} of the {len(songs)} songs that are asked about: "
@@ -294,13 +304,6 @@ def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
             f"the report's network is not at hand; `{TRAIN_SEED_REPORT}` makes it, --beside MODEL measures it"
         )
     return notes
-
-
-def known_songs(pool: Pool, contract: ModelContract) -> BoolArray:
-    """Return for each song of the pool whether the model was trained on it, by name or by audio hash."""
-    record = contract.training.get("train", {})
-    names, hashes = set(record.get("songs", ())), set(record.get("audio_hashes", ()))
-    return np.array([song.name in names or song.audio_hash in hashes for song in pool.songs], dtype=np.bool_)
 
 
 def _verdict(gaps: Sequence[GapFigures], name: str) -> list[str]:
