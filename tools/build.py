@@ -57,7 +57,7 @@ class BuildSettings:
                 f"chunks of {self.cut.min_chunk_s:g} s are too short to be one; "
                 f"give at least {MIN_CHUNK_S:g} s"
             )
-        if self.jobs < 1:
+        if not self.jobs >= 1:
             raise PoolError(f"{self.jobs} jobs build nothing; give 1 or more")
         if not (math.isfinite(self.decoded_cache_gib) and self.decoded_cache_gib >= 0):
             raise PoolError(f"a cache of {self.decoded_cache_gib:g} GiB makes no sense; give 0 or more")

@@ -1,5 +1,6 @@
 """The evaluation: every scorer on the same chunks, for each gap; which songs are asked about; the verdict."""
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ GAPS_MS = (0.0, 5.0, 20.0, 50.0, 100.0, 250.0)
 HEADLINE_GAP_MS = 50.0
 CHUNKS_ALONE = ", chunks alone"
 """Marks the row of a model that is not told of the song around a chunk, though it was fitted to be."""
+LONGEST_CHUNK_S = 3600.0
 SEAM_LEARNT = 0.3
 """A model that loses more of its top-10 between gaps of 0 and 20 ms has learnt the sample-level seam."""
 TRAIN_SEED_REPORT = "endlos train POOL --out MODEL --preset seed"
@@ -53,12 +55,14 @@ class EvalSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.gaps_ms or min(self.gaps_ms) < 0:
+        if not self.gaps_ms or not all(math.isfinite(gap) and gap >= 0 for gap in self.gaps_ms):
             raise EndlosError(f"the gaps are {self.gaps_ms} ms, expected at least one, none below 0")
-        if self.chunk_s is not None and self.chunk_s < 0.5:
+        if self.chunk_s is not None and not 0.5 <= self.chunk_s <= LONGEST_CHUNK_S:
             raise EndlosError(
-                f"chunks of {self.chunk_s:g} s are too short to ask about; expected 0.5 s or more"
+                f"chunks of {self.chunk_s:g} s cannot be asked about; expected 0.5 to {LONGEST_CHUNK_S:g} s"
             )
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,10 @@ class JoinSettings:
             raise EndlosError(f"streams of {self.seconds:g} s; give 30 to 86400 seconds")
         if not 2 <= self.folds <= 10:
             raise EndlosError(f"{self.folds} folds; give 2 to 10")
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
+        if not self.kept >= 0:
+            raise EndlosError(f"{self.kept} joins to listen to; give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
