@@ -119,6 +119,7 @@ def test_what_no_one_can_mean_is_refused(make: Callable[[Any], object], values: 
         ("render", "POOL", "out.wav", "--seconds=1e308"),
         ("pool", "build", "POOL", "--out=other", "--chunk-s=nan"),
         ("pool", "build", "POOL", "--out=other", "--max-chunk-s=inf"),
+        ("pool", "build", "POOL", "--out=other", "--cut=equal", "--chunk-s=1e-9"),
         ("train", "POOL", "--out=model", "--learning-rate=nan"),
     ],
     ids=" ".join,

@@ -52,9 +52,10 @@ class BuildSettings:
             raise PoolError(
                 f"edges of {self.edge_s:g} s make no sense; give a length above 0 and up to {MAX_EDGE_S:g} s"
             )
-        if self.cut.min_chunk_s < MIN_CHUNK_S:
+        shortest_s = min(self.cut.min_chunk_s, self.cut.chunk_s)
+        if shortest_s < MIN_CHUNK_S:
             raise PoolError(
-                f"chunks of {self.cut.min_chunk_s:g} s are too short to be one; "
+                f"chunks of {shortest_s:g} s are too short to be one; "
                 f"give at least {MIN_CHUNK_S:g} s"
             )
         if not self.jobs >= 1:
