@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.contract import carried_model
+from model.contract import chosen_model
 from model.kernels import DoubleArray, FloatArray
 from stream.generation import Generation, ScoringSettings, open_generation
 from stream.index import EdgeIndex
@@ -150,7 +150,7 @@ def main() -> None:
     """Measure pools of 1,800 and 20,000 made-up chunks, or the pool (and model) that is named."""
     settings = PlannerSettings(seed=1)
     if len(sys.argv) > 1:
-        model = Path(sys.argv[2]) if len(sys.argv) > 2 else carried_model()
+        model = chosen_model(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
         opened = open_generation(Path(sys.argv[1]), ScoringSettings(model=model), engine_rate_hz=RATE_HZ)
         report(wander(opened, HOURS, settings))
         return

@@ -65,7 +65,7 @@ class BinarySettings(TrainSettings):
         if self.optimizer is not None and self.optimizer not in OPTIMIZERS:
             raise ModelError(f"there is no optimizer '{self.optimizer}'; take one of {', '.join(OPTIMIZERS)}")
         check_counts(batch_size=self.batch_size)
-        if self.edge_samples is not None and self.edge_samples < 2:
+        if self.edge_samples is not None and not self.edge_samples >= 2:
             raise ModelError(f"edge_samples is {self.edge_samples}; give at least 2")
         super().__post_init__()
 

@@ -7,6 +7,8 @@ import numpy as np
 from model.kernels import FloatArray
 
 UNSEEN = "unseen songs (song-disjoint)"
+KEPT_BACK = "songs kept back (it cannot be told whether they were learned before)"
+"""Where training began from a model that cannot tell what it had learned from."""
 """What songs that training never saw are called wherever they are measured on."""
 
 

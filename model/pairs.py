@@ -149,16 +149,22 @@ def rows_with_choice(chunk_song: IntArray) -> IntArray:
     return rows[_choices_inside(rows, start, stop) > 0]
 
 
-def split_songs(chunk_song: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
+def split_songs(
+    chunk_song: IntArray, share: float, rng: np.random.Generator, fresh: BoolArray | None = None
+) -> BoolArray:
     """Return `(N,)` bool: True for the chunks of songs that training never sees.
 
     share: of the songs, in [0, 1); at least one song is kept back when it is above 0, and one left to train.
+    fresh: `(N,)`, whether a chunk's song may be kept back; None: every one may.
     """
     songs = np.unique(chunk_song)
     if share <= 0:
         return np.zeros(len(chunk_song), dtype=np.bool_)
     count = min(max(1, round(share * len(songs))), len(songs) - 1)
-    return np.isin(chunk_song, rng.permutation(songs)[:count])
+    drawn = rng.permutation(songs)
+    if fresh is not None:
+        drawn = drawn[np.isin(drawn, chunk_song[fresh])]
+    return np.isin(chunk_song, drawn[:count])
 
 
 def _choices_inside(rows: IntArray, start: IntArray, stop: IntArray) -> IntArray:

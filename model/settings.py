@@ -28,14 +28,14 @@ class TrainSettings:
             raise ModelError(f"a learning rate of {self.learning_rate:g} teaches nothing; give one above 0")
         if not 0 <= self.validation_share < 1:
             raise ModelError(f"validation_share is {self.validation_share:g}; give at least 0 and below 1")
-        if self.seed < 0:
+        if not self.seed >= 0:
             raise ModelError(f"the seed is {self.seed}; give 0 or more")
 
 
 def check_counts(**counts: int | None) -> None:
     """Raise `ModelError` for a count that is given and below 1."""
     for name, value in counts.items():
-        if value is not None and value < 1:
+        if value is not None and not value >= 1:
             raise ModelError(f"{name} is {value}; give at least 1")
 
 

@@ -13,7 +13,7 @@ from keras import ops
 from model.calibration import Scored, calibrate
 from model.curves import Curves
 from model.kernels import FloatArray
-from model.measures import UNSEEN
+from model.measures import KEPT_BACK, UNSEEN
 from model.networks import learned_parameters
 from model.spectral import BROAD, QUARTERS
 from model.tower_data import (
@@ -48,7 +48,7 @@ PANELS = (
     ("mrr", "MRR", 0.0),
     ("auc_same", "AUC same", 0.5),
 )
-STYLES = {TRAINING: {"color": "#1f77b4"}, UNSEEN: {"color": "#d62728"}}
+STYLES = {TRAINING: {"color": "#1f77b4"}, UNSEEN: {"color": "#d62728"}, KEPT_BACK: {"color": "#d62728"}}
 _FAR = 1e4
 
 
@@ -77,15 +77,17 @@ def train_towers(
     settings: TowerSettings,
     *,
     weights: Path | None = None,
+    unseen_name: str = UNSEEN,
     resume: bool = False,
     progress: Callable[[TrainProgress[SuccessorRanks]], None] | None = None,
 ) -> TowerReport:
-    """Train on `train`, measure on `unseen` too (songs that are in neither), export into `out`.
+    """Train on `train`, measure on `unseen` too (songs that are not learned from), export into `out`.
 
-    weights: where `settings.pretrained` begins. Stops and goes on as `run_training` says.
+    weights: where `settings.pretrained` begins. unseen_name: `UNSEEN`, or `KEPT_BACK` where it cannot be told
+    whether `weights` learned from them. Stops and goes on as `run_training` says.
     Raises `ModelError` when data, settings, weights and checkpoint do not fit together.
     """
-    towers = _Towers(train, unseen, settings, weights)
+    towers = _Towers(train, unseen, settings, weights, unseen_name)
     return run_training(towers.task, out, towers.finish, resume=resume, progress=progress)
 
 
@@ -126,9 +128,15 @@ class _Towers:
     """What approach `tower` gives to be trained, and makes of it."""
 
     def __init__(
-        self, train: SongSet, unseen: SongSet | None, settings: TowerSettings, weights: Path | None
+        self,
+        train: SongSet,
+        unseen: SongSet | None,
+        settings: TowerSettings,
+        weights: Path | None,
+        unseen_name: str,
     ) -> None:
         self.train, self.unseen, self.settings = train, unseen, settings
+        self.unseen_name = unseen_name
         self.variation = Variation()
         keras.utils.set_random_seed(settings.seed)
         self.towers: Towers = build_towers()
@@ -181,7 +189,7 @@ class _Towers:
         """Return the scores of training songs and unseen ones."""
         sets = {TRAINING: self.train.grids[:MEASURED_SONGS]}
         if self.unseen is not None:
-            sets[UNSEEN] = self.unseen.grids
+            sets[self.unseen_name] = self.unseen.grids
         return {name: score_songs(self.towers, grids) for name, grids in sets.items()}
 
     def finish(self, training: Training[SuccessorRanks]) -> TowerReport:
@@ -189,7 +197,7 @@ class _Towers:
         task, out = self.task, training.out
         scored = self.score()
         ranks = successor_ranks(scored)
-        calibrated_on = UNSEEN if UNSEEN in ranks else TRAINING
+        calibrated_on = self.unseen_name if self.unseen_name in ranks else TRAINING
         calibration = calibrate([scored[calibrated_on]])
         rng = np.random.default_rng([self.settings.seed, 3])
         examples = draw_seams(self.train.grids, rng, self.variation, songs=4, seams_per_song=8)

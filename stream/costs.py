@@ -5,10 +5,12 @@ nothing. The term `next` is free knowledge of the engine: what really follows A 
 `before` what really precedes B (A should be like it); the crossfade uses both.
 """
 
+import math
 from dataclasses import dataclass, fields
 
 import numpy as np
 
+from model.errors import EndlosError
 from model.kernels import FloatArray, IntArray, kernel
 from stream.generation import Generation
 from stream.index import NO_SUCCESSOR
@@ -100,8 +102,9 @@ class CostWeights:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if not getattr(self, field.name) >= 0:
-                raise ValueError(f"weight {field.name} must be at least 0")
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value >= 0):
+                raise EndlosError(f"the weight {field.name} is {value:g}; give a number of 0 or more")
 
 
 _KERNEL_WEIGHTS = (

@@ -1,12 +1,13 @@
 """Everything the engine needs of one pool generation: pool, index, scorer and audio, opened together."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from model.errors import PoolError
+from model.errors import EndlosError, PoolError
 from model.features import EDGE_RATE_HZ
 from model.texture import Textures
 from stream.guard import GuardedScorer
@@ -127,6 +128,14 @@ class ScoringSettings:
     """Live: a score that hangs must not end the planning."""
     simulate_slow_ms: float = 0.0
     """Each decision is made to take this much longer, for tests and benchmarks."""
+
+    def __post_init__(self) -> None:
+        if not self.threads >= 1:
+            raise EndlosError(f"{self.threads} threads score nothing; give 1 or more")
+        if not (math.isfinite(self.simulate_slow_ms) and self.simulate_slow_ms >= 0):
+            raise EndlosError(
+                f"decisions cannot be {self.simulate_slow_ms:g} ms slower; give a number of 0 or more"
+            )
 
 
 def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: int) -> Generation:

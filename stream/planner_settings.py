@@ -38,7 +38,10 @@ class PlannerSettings:
     def __post_init__(self) -> None:
         if self.strategy not in ("model", "random", "natural"):
             raise EndlosError(f"strategy {self.strategy!r} is unknown; use model, random or natural")
-        if self.top_k < 1 or self.min_phrase_s < 0 or self.min_phrase_bars < 0 or self.joins_ahead < 0:
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
+        least = (self.min_phrase_s, self.min_phrase_bars, self.joins_ahead)
+        if not self.top_k >= 1 or not all(value >= 0 for value in least):
             raise EndlosError(
                 "top_k must be at least 1; min_phrase_s, min_phrase_bars and joins_ahead at least 0"
             )

@@ -93,6 +93,11 @@ class Pool:
         return len(self.chunk_song)
 
     @property
+    def audio_hashes(self) -> list[str]:
+        """Of each song, in the order of `songs`."""
+        return [song.audio_hash for song in self.songs]
+
+    @property
     def edge_samples(self) -> int:
         """Longest edge that the pool keeps, in samples at `EDGE_RATE_HZ`."""
         return int(self.heads.shape[2])

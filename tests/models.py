@@ -1,12 +1,13 @@
 """Tiny exact models for tests, made of a few ONNX nodes whose result is computed in NumPy too."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from model.contract import TOWER_ROLES, GraphSpec, ModelContract, TensorSpec, save_contract
+from model.contract import TOWER_ROLES, GraphSpec, ModelContract, TensorSpec, load_contract, save_contract
 from model.features import EDGE_RATE_HZ
 from model.kernels import FloatArray, HalfArray
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
@@ -54,6 +55,12 @@ def write_tiny_model(folder: Path, edge_samples: int, *, output: str = "score") 
         ),
         folder,
     )
+    return folder
+
+
+def learned_from(folder: Path, training: dict[str, object]) -> Path:
+    """Let the contract of a model say of its training what is given; return its folder."""
+    save_contract(replace(load_contract(folder), training=training), folder)
     return folder
 
 

@@ -452,7 +452,7 @@ def test_render_at_another_rate_and_width(tiny_pool: Path, tmp_path: Path) -> No
     [
         (("--rate", "8000"), "44100 or 48000"),
         (("--bits", "12"), "16 or 24"),
-        (("--seconds", "inf"), "expected a number"),
+        (("--seconds", "inf"), "expected at most"),
         (("--start", "nowhere.wav"), "nowhere.wav"),
         (("--fade-s", "1000"), "fade_s"),
         (("--model", "no-such-model"), "no-such-model is not a model"),

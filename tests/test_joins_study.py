@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from model.errors import EndlosError
+from model.learned import songs_record
 from stream.pool import open_pool
 from tests.commands import run_here
+from tests.models import learned_from
 from tests.music import quick_settings, write_music
 from tools.build import build_pool
 from tools.joins.areas import matched_area, weighted_area
@@ -183,10 +185,8 @@ def test_the_folds_of_models_are_the_songs_that_they_did_not_learn_from(
     for number, unheard in enumerate((names[:4], names[3:7])):
         folder = tmp_path / f"model{number}"
         shutil.copytree(tiny_model, folder)
-        contract = json.loads((folder / "model.json").read_text())
-        learned = [f"elsewhere/{name}" for name in names if name not in unheard]
-        contract["training"] = {"train": {"songs": learned}}
-        (folder / "model.json").write_text(json.dumps(contract))
+        learned = [song.audio_hash for song in pool.songs if song.name not in unheard]
+        learned_from(folder, {"train": songs_record(learned)})
         models.append(folder)
     with pytest.raises(EndlosError, match="fewer than 4 songs"):
         folds_of_models(pool, models)
@@ -196,13 +196,14 @@ def test_the_folds_of_models_are_the_songs_that_they_did_not_learn_from(
 def test_the_command_from_end_to_end(
     eight_songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--seconds", "40", "--folds", "2", "--json", "--pieces", "2"]
+    words = ["--model", "tower", "--seconds", "40", "--folds", "2", "--json", "--pieces", "2"]
     code = run_here(
         "joins", eight_songs, *words, "--listen", tmp_path / "listen", "--plot", tmp_path / "plot", "--debug"
     )
     assert code == 0
     told = json.loads(capsys.readouterr().out)
     assert told["songs"] == 8
+    assert told["model_may_know_songs"] is False
     assert 0 <= told["detectors"]["boosted"]["retrained"]["engine"]["value"] <= 1
     assert told["streams"]["engine"]["joins"] > 0
     assert {row["figure"] for row in told["measures"]} > {"beat error, median", "loudness jump, 95 %"}

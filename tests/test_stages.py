@@ -7,10 +7,11 @@ import pytest
 
 from model.errors import EndlosError
 from model.kernels import FloatArray
+from model.learned import songs_record
 from model.seam import SeamSides, seam_sides
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from stream.pool import open_pool
-from tests.models import write_tiny_towers
+from tests.models import learned_from, write_tiny_towers
 from tools.evaluate.averages import Estimate
 from tools.evaluate.stages import CARRIED, EVIDENCE, Fold, fit_stage, gain, judged, main, over_all, read_folds
 
@@ -101,7 +102,10 @@ def test_what_is_fitted_gives_probabilities(folds: list[Fold]) -> None:
 
 
 def test_towers_that_kept_the_same_songs_back_are_no_folds(tiny_pool: Path, tmp_path: Path) -> None:
-    towers = [write_tiny_towers(tmp_path / name) for name in ("a", "b")]
+    towers = [
+        learned_from(write_tiny_towers(tmp_path / name), {"train": songs_record(["elsewhere"])})
+        for name in ("a", "b")
+    ]
     with pytest.raises(EndlosError, match="another one does not know either"):
         read_folds(open_pool(tiny_pool), towers, 50.0)
 

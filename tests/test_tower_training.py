@@ -13,7 +13,7 @@ from model.checkpoint import CHECKPOINT_FILE
 from model.contract import load_contract
 from model.errors import ModelError
 from model.kernels import BoolArray, DoubleArray, FloatArray
-from model.measures import UNSEEN
+from model.measures import KEPT_BACK, UNSEEN
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.tower_data import Seams, SongSet, song_grid
 from model.tower_export import WEIGHTS_FILE, load_weights
@@ -47,7 +47,7 @@ def melody(seconds: float, seed: int) -> FloatArray:
 
 def song_set(seeds: range) -> SongSet:
     grids = [song_grid(melody(40, seed), SPECTRUM_RATE_HZ) for seed in seeds]
-    return SongSet(grids=grids, source={"songs": [str(seed) for seed in seeds], "digest": str(seeds)})
+    return SongSet(grids=grids, source={"audio_hashes": [str(seed) for seed in seeds], "digest": str(seeds)})
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,16 @@ def test_an_interrupted_training_goes_on_to_the_same_end(
 
 def test_training_goes_on_from_learned_weights(trained: Trained, train: SongSet, tmp_path: Path) -> None:
     settings = TowerSettings(validation_share=0, pretrained=True, epochs=1, learning_rate=1e-9)
-    train_towers(train, None, tmp_path, settings, weights=trained.folder / WEIGHTS_FILE)
+    report = train_towers(
+        train,
+        train,
+        tmp_path,
+        settings,
+        weights=trained.folder / WEIGHTS_FILE,
+        unseen_name=KEPT_BACK,
+    )
+    assert set(report.ranks) == {TRAINING, KEPT_BACK}
+    assert report.calibrated_on == KEPT_BACK
     before, after = (np.load(folder / WEIGHTS_FILE) for folder in (trained.folder, tmp_path))
     for name in before.files:
         np.testing.assert_allclose(before[name], after[name], atol=1e-3)

@@ -28,11 +28,12 @@ def test_songs_are_split_and_their_grids_are_those_of_the_files(tmp_path: Path) 
     assert told == [(number, 5) for number in range(1, 6)]
     assert unseen is not None
     names = [*_songs(train.source), *_songs(unseen.source)]
-    assert sorted(names) == [f"song{number}.wav" for number in range(5)]
+    assert sorted(names) == [f"hash{number}" for number in range(5)]
     assert len(_songs(unseen.source)) == 2
     for part in (train, unseen):
         for name, grid in zip(_songs(part.source), part.grids, strict=True):
-            whole = song_grid(*decode(tmp_path / name))
+            (song,) = (song for song in pool.songs if song.audio_hash == name)
+            whole = song_grid(*decode(song.path))
             np.testing.assert_array_equal(grid, whole[: len(grid)])
             assert abs(len(grid) - len(whole)) <= 1
     json.dumps(train.source)
@@ -51,7 +52,7 @@ def test_a_song_that_is_gone_is_left_out(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, seed) for seed in range(2)])
     (tmp_path / "song0.wav").unlink()
     train, _ = song_sets(pool, ALL)
-    assert _songs(train.source) == ["song1.wav"]
+    assert _songs(train.source) == ["hash1"]
     (tmp_path / "song1.wav").unlink()
     (tmp_path / GRID_FOLDER / f"hash1.v{SPECTRAL_VERSION}.npy").unlink()
     with pytest.raises(ModelError, match="no song of"):
@@ -105,6 +106,6 @@ def test_a_pool_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def _songs(source: dict[str, object]) -> list[str]:
-    songs = source["songs"]
+    songs = source["audio_hashes"]
     assert isinstance(songs, list)
     return songs

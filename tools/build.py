@@ -52,12 +52,12 @@ class BuildSettings:
             raise PoolError(
                 f"edges of {self.edge_s:g} s make no sense; give a length above 0 and up to {MAX_EDGE_S:g} s"
             )
-        if self.cut.min_chunk_s < MIN_CHUNK_S:
+        shortest_s = min(self.cut.min_chunk_s, self.cut.chunk_s)
+        if shortest_s < MIN_CHUNK_S:
             raise PoolError(
-                f"chunks of {self.cut.min_chunk_s:g} s are too short to be one; "
-                f"give at least {MIN_CHUNK_S:g} s"
+                f"chunks of {shortest_s:g} s are too short to be one; give at least {MIN_CHUNK_S:g} s"
             )
-        if self.jobs < 1:
+        if not self.jobs >= 1:
             raise PoolError(f"{self.jobs} jobs build nothing; give 1 or more")
         if not (math.isfinite(self.decoded_cache_gib) and self.decoded_cache_gib >= 0):
             raise PoolError(f"a cache of {self.decoded_cache_gib:g} GiB makes no sense; give 0 or more")

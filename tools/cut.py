@@ -49,13 +49,13 @@ class CutSettings:
     def __post_init__(self) -> None:
         if self.cut not in ("silence", "equal", "beat"):
             raise EndlosError(f"there is no cut {self.cut!r}; take beat, silence or equal")
-        if self.bars is not None and self.bars < 1:
+        if self.bars is not None and not self.bars >= 1:
             raise EndlosError(f"chunks of {self.bars} bars make no sense; give 1 or more")
         if self.cutter not in ("numba", "pydub"):
             raise EndlosError(f"there is no cutter {self.cutter!r}; take numba or pydub")
         if not (math.isfinite(self.silence_db) and self.silence_db <= 0):
             raise EndlosError(f"silence at {self.silence_db} dBFS makes no sense; give a level up to 0 dBFS")
-        if self.silence_ms < 1:
+        if not self.silence_ms >= 1:
             raise EndlosError(f"silence of {self.silence_ms} ms makes no sense; give 1 ms or more")
         lengths_s = (self.chunk_s, self.min_chunk_s, self.max_chunk_s)
         if not all(math.isfinite(length) and length > 0 for length in lengths_s):

@@ -53,6 +53,10 @@ class PlaySettings:
     simulate_slow_ms: float = 0.0
     quiet: bool = False
 
+    def __post_init__(self) -> None:
+        if not -60.0 <= self.volume_db <= 0.0:
+            raise EndlosError(f"the volume is {self.volume_db:g} dB; give -60 to 0")
+
 
 def play_source(source: Path | None, settings: PlaySettings) -> None:
     """Play a pool, music or the demo songs until it is ended; `KeyboardInterrupt` after Ctrl-C.

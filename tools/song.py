@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
 from model.spectral import SPECTRAL_VERSION
 from stream.columns import Rows
@@ -30,6 +31,10 @@ class AnalysisSettings:
     cut: CutSettings
     edge_samples: int
     """Length of the edges that are kept, in samples at `EDGE_RATE_HZ`."""
+
+    def __post_init__(self) -> None:
+        if not self.edge_samples >= 2:
+            raise PoolError(f"edges of {self.edge_samples} samples make no sense; give 2 or more")
 
     @property
     def key(self) -> str:

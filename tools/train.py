@@ -33,17 +33,30 @@ def training_packages() -> Iterator[None]:
         ) from error
 
 
-def keep_back(pool: Pool, song: IntArray, share: float, rng: np.random.Generator) -> BoolArray:
+def keep_back(
+    pool: Pool,
+    song: IntArray,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    learned: frozenset[str] = frozenset(),
+) -> BoolArray:
     """Return `(n,)` bool: which of `(n,)` songs or chunks, by their song, training never sees.
 
-    share: of the songs. Raises `ModelError` for a single song of which a share is asked for.
+    share: of the songs. learned: audio hashes of songs that were learned from before, none of which is kept
+    back. Raises `ModelError` for a single song of which a share is asked for.
     """
-    if share > 0 and len(np.unique(song)) < 2:
+    if share > 0 and len({pool.songs[number].audio_hash for number in np.unique(song).tolist()}) < 2:
         raise ModelError(
             f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
             "add songs, or train with a validation share of 0"
         )
-    return split_songs(song, share, rng)
+    hashes = pool.audio_hashes
+    # Copies of a file are one song: to learn from one and measure on the other tells nothing.
+    first = {audio_hash: number for number, audio_hash in reversed(list(enumerate(hashes)))}
+    same = np.array([first[audio_hash] for audio_hash in hashes], dtype=np.int64)[song]
+    fresh = np.array([audio_hash not in learned for audio_hash in hashes], dtype=np.bool_)[song]
+    return split_songs(same, share, rng, fresh)
 
 
 def print_exported(difference: float, files: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from model.binary_settings import BinarySettings
 from model.edgeset import EdgeSet
 from model.features import EDGE_RATE_HZ
 from model.kernels import BoolArray
+from model.learned import songs_record
 from model.measures import Measure
 from stream.pool import Pool, open_pool
 from tools.terminal import print_table
@@ -64,7 +65,7 @@ def pool_edges(pool: Pool, chosen: BoolArray) -> EdgeSet:
         heads=pool.heads,
         tails=pool.tails,
         source={
-            "songs": [pool.songs[song].name for song in songs],
+            **songs_record([pool.songs[song].audio_hash for song in songs]),
             "chunks": int(chosen.sum()),
             "digest": digest.hexdigest(),
         },

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.contract import carried_model
+from model.contract import carried_model, chosen_model, load_contract
 from model.errors import DecodeError, ModelError
 from model.kernels import IntArray
+from model.learned import learned_songs, songs_record
+from model.measures import KEPT_BACK, UNSEEN
 from model.spectral import SPECTRAL_VERSION
 from model.tower_data import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
 from model.tower_settings import TowerSettings
@@ -42,27 +44,54 @@ def train_pool(
 ) -> "TowerReport":
     """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
 
-    start_from: `pretrained` (the model that the package carries) or the folder of a model of approach tower;
-    goes with `settings.pretrained`. prepared: told how many songs of how many have their grid.
+    start_from: `pretrained`, or a model of approach tower as `chosen_model` takes it; goes with
+    `settings.pretrained`. What it had learned from counts as learned. prepared: told how many songs of how
+    many have their grid.
     Raises `PoolError` for a pool that cannot be read, `ModelError` for one that nothing can be learned from,
     and `model.training.TrainingStoppedError` when it is interrupted.
     """
+    start = None if start_from is None else start_model(start_from)
+    before = frozenset() if start is None else learned_songs(load_contract(start))
     pool = open_pool(pool_folder)
-    train, unseen = song_sets(pool, settings, prepared)
+    train, unseen = song_sets(pool, settings, prepared, before=before)
     with training_packages():
+        from model.tower_export import WEIGHTS_FILE
         from model.tower_training import train_towers
     return train_towers(
-        train, unseen, out, settings, weights=_weights(start_from), resume=resume, progress=progress
+        train,
+        unseen,
+        out,
+        settings,
+        weights=None if start is None else start / WEIGHTS_FILE,
+        unseen_name=KEPT_BACK if before is None else UNSEEN,
+        resume=resume,
+        progress=progress,
     )
 
 
+def start_model(start_from: str) -> Path:
+    """Return the folder of the towers that a training is to begin from; `ModelError` where they are none."""
+    folder = carried_model("tower") if start_from == PRETRAINED else chosen_model(Path(start_from))
+    approach = load_contract(folder).approach
+    if approach != "tower":
+        raise ModelError(f"{folder} is a model of approach {approach}; --from takes one of approach tower")
+    return folder
+
+
 def song_sets(
-    pool: Pool, settings: TowerSettings, prepared: Callable[[int, int], None] | None = None
+    pool: Pool,
+    settings: TowerSettings,
+    prepared: Callable[[int, int], None] | None = None,
+    *,
+    before: frozenset[str] | None = frozenset(),
 ) -> tuple[SongSet, SongSet | None]:
-    """Return the songs to learn from and those kept back (None when none are), from dead air to dead air."""
+    """Return the songs to learn from and those kept back (None when none are), from dead air to dead air.
+
+    before: audio hashes of songs that were learned from before; none of them is kept back. None: not known.
+    """
     rng = np.random.default_rng([settings.seed, 0])
     songs = np.sort(rng.permutation(np.unique(pool.chunk_song))[:MOST_SONGS])
-    kept_back = keep_back(pool, songs, settings.validation_share, rng)
+    kept_back = keep_back(pool, songs, settings.validation_share, rng, learned=before or frozenset())
     judged = labelled_joins(pool.folder)
     grids: dict[int, GridArray] = {}
     for done, number in enumerate(songs.tolist()):
@@ -71,7 +100,7 @@ def song_sets(
             grids[number] = _sounding(pool, number, grid)
         if prepared is not None:
             prepared(done + 1, len(songs))
-    train = _song_set(pool, songs[~kept_back], grids, judged)
+    train = _song_set(pool, songs[~kept_back], grids, judged, before)
     unseen = _song_set(pool, songs[kept_back], grids, [])
     if not train.grids:
         raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
@@ -114,7 +143,11 @@ def described(ranks: "dict[str, SuccessorRanks]") -> str:
 
 
 def _song_set(
-    pool: Pool, songs: IntArray, grids: dict[int, GridArray], judged: list[LabelledJoin]
+    pool: Pool,
+    songs: IntArray,
+    grids: dict[int, GridArray],
+    judged: list[LabelledJoin],
+    before: frozenset[str] | None = frozenset(),
 ) -> SongSet:
     held = [number for number in songs.tolist() if number in grids]
     place = {pool.songs[number].audio_hash: (at, number) for at, number in enumerate(held)}
@@ -139,7 +172,7 @@ def _song_set(
     return SongSet(
         grids=[grids[number] for number in held],
         source={
-            "songs": [pool.songs[number].name for number in held],
+            **songs_record([pool.songs[number].audio_hash for number in held], before),
             "seconds": round(sum(len(grids[number]) for number in held) * GRID_S),
             "digest": digest.hexdigest(),
             "judged_joins": len(joins),
@@ -172,12 +205,3 @@ def _sounding(pool: Pool, number: int, grid: GridArray) -> GridArray:
 def _first_row(pool: Pool, number: int) -> int:
     start_sample = pool.start_sample[pool.chunk_song == number].min()
     return int(start_sample / pool.songs[number].sample_rate_hz / GRID_S)
-
-
-def _weights(start_from: str | None) -> Path | None:
-    if start_from is None:
-        return None
-    from model.tower_export import WEIGHTS_FILE
-
-    folder = carried_model("tower") if start_from == PRETRAINED else Path(start_from).expanduser()
-    return folder / WEIGHTS_FILE

@@ -56,6 +56,7 @@ def joins(
     songs of the other folds tells joins from places where nothing was joined (AUC 0.5: it cannot, 1: always).
     Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats.
     """
+    from model.contract import chosen_model
     from tools.joins.detector import load_keras
     from tools.joins.listening import write_sheet
     from tools.joins.pictures import draw
@@ -71,7 +72,7 @@ def joins(
         seconds=min(seconds, QUICK_SECONDS) if quick else seconds,
         folds=2 if quick else folds,
         seed=seed,
-        model=model.expanduser() if model else None,
+        model=chosen_model(model),
         fold_models=fold_models.expanduser() if fold_models else None,
         detectors=("boosted", "network") if detector == "both" else (detector,),
         kept=pieces if listen else 0,

@@ -23,6 +23,7 @@ from tools.commands.options import (
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
+LONGEST_S = 366 * 86_400.0
 
 
 def render(
@@ -88,8 +89,11 @@ def render(
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")
     if seconds is None and replay is None:
         raise typer.BadParameter("say how long the stream is to be", param_hint="--seconds")
-    if seconds is not None and not math.isfinite(seconds):
-        raise EndlosError(f"--seconds is {seconds}, expected a number; `endlos play` is the endless one")
+    if seconds is not None and not seconds <= LONGEST_S:
+        raise EndlosError(
+            f"--seconds is {seconds:g}, expected at most {LONGEST_S:g}, a year; "
+            "`endlos play` is the endless one"
+        )
     refuse_overwriting(
         (("OUT", out), ("--log", log)),
         (("POOL", pool), ("--replay", replay), ("--model", chosen_model(model))),

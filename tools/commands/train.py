@@ -38,7 +38,7 @@ def train(
         typer.Option(
             "--from",
             metavar="pretrained|MODEL",
-            help="Go on from learned towers: the carried ones, or those in a folder.",
+            help="Go on from learned towers: the carried ones, or a model's folder or name.",
         ),
     ] = None,
     epochs: Annotated[

@@ -1,5 +1,6 @@
 """The evaluation: every scorer on the same chunks, for each gap; which songs are asked about; the verdict."""
 
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from model.contract import ModelContract, carried_model, load_contract
 from model.errors import EndlosError
 from model.files import beside
 from model.kernels import BoolArray, FloatArray, IntArray
+from model.learned import cannot_tell, known_songs
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer
 from stream.scorers import open_scorer
@@ -32,6 +34,7 @@ GAPS_MS = (0.0, 5.0, 20.0, 50.0, 100.0, 250.0)
 HEADLINE_GAP_MS = 50.0
 CHUNKS_ALONE = ", chunks alone"
 """Marks the row of a model that is not told of the song around a chunk, though it was fitted to be."""
+LONGEST_CHUNK_S = 3600.0
 SEAM_LEARNT = 0.3
 """A model that loses more of its top-10 between gaps of 0 and 20 ms has learnt the sample-level seam."""
 TRAIN_SEED_REPORT = "endlos train POOL --out MODEL --preset seed"
@@ -52,12 +55,14 @@ class EvalSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not self.gaps_ms or min(self.gaps_ms) < 0:
+        if not self.gaps_ms or not all(math.isfinite(gap) and gap >= 0 for gap in self.gaps_ms):
             raise EndlosError(f"the gaps are {self.gaps_ms} ms, expected at least one, none below 0")
-        if self.chunk_s is not None and self.chunk_s < 0.5:
+        if self.chunk_s is not None and not 0.5 <= self.chunk_s <= LONGEST_CHUNK_S:
             raise EndlosError(
-                f"chunks of {self.chunk_s:g} s are too short to ask about; expected 0.5 s or more"
+                f"chunks of {self.chunk_s:g} s cannot be asked about; expected 0.5 to {LONGEST_CHUNK_S:g} s"
             )
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,8 +96,8 @@ class EvalReport:
     songs: tuple[str, ...]
     left_out: tuple[str, ...]
     """Songs that the model was trained on."""
-    training_set: bool
-    """Whether the figures are of songs that the model was trained on."""
+    training_set: bool | None
+    """Whether the figures are of songs that the model was trained on; None: it cannot be told."""
     gaps: tuple[GapFigures, ...]
     notes: tuple[str, ...]
     seed: int
@@ -191,10 +196,15 @@ def _models(settings: EvalSettings) -> dict[str, Path]:
 
 def _songs(
     pool: Pool, contract: ModelContract, settings: EvalSettings
-) -> tuple[IntArray, tuple[str, ...], bool]:
-    """Return the songs to ask about, the names of those left out, and whether the model knows them all."""
-    known = known_songs(pool, contract)
+) -> tuple[IntArray, tuple[str, ...], bool | None]:
+    """Return the songs to ask about, the names of those left out, and whether the model knows any asked.
+
+    That is None, and all are asked about, where it cannot be told.
+    """
+    known = known_songs(contract, pool.audio_hashes)
     everything = np.unique(pool.chunk_song)
+    if known is None:
+        return everything, (), None
     if settings.training_songs:
         return everything, (), bool(known.any())
     unknown = everything[~known[everything]]
@@ -278,7 +288,11 @@ def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
 def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     notes = []
     for name, folder in models.items():
-        known = int(known_songs(pool, load_contract(folder))[songs].sum())
+        learned = known_songs(load_contract(folder), pool.audio_hashes)
+        if learned is None:
+            notes.append(cannot_tell(name))
+            continue
+        known = int(learned[songs].sum())
         if known:
             notes.append(
                 f"{name} was trained on {known} of the {len(songs)} songs that are asked about: "
@@ -294,13 +308,6 @@ def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
             f"the report's network is not at hand; `{TRAIN_SEED_REPORT}` makes it, --beside MODEL measures it"
         )
     return notes
-
-
-def known_songs(pool: Pool, contract: ModelContract) -> BoolArray:
-    """Return for each song of the pool whether the model was trained on it, by name or by audio hash."""
-    record = contract.training.get("train", {})
-    names, hashes = set(record.get("songs", ())), set(record.get("audio_hashes", ()))
-    return np.array([song.name in names or song.audio_hash in hashes for song in pool.songs], dtype=np.bool_)
 
 
 def _verdict(gaps: Sequence[GapFigures], name: str) -> list[str]:

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from model.calibration import Scored, calibrate
-from model.contract import load_contract
+from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
 from model.kernels import DoubleArray, FloatArray, IntArray
+from model.learned import cannot_tell, known_songs
 from model.seam import SeamSides, seam_terms
 from model.second_stage import SecondStage, save_second_stage
 from stream.embeddings import pool_embeddings
@@ -26,7 +27,7 @@ from stream.pool import Pool, open_pool
 from tools.evaluate.averages import RESAMPLES, Estimate, drawn_estimate, ratio, song_weights
 from tools.evaluate.chunks import cut_songs, gapped_pools, gapped_sides, successors
 from tools.evaluate.preference import Contests, contests, fit_weights
-from tools.evaluate.protocol import HEADLINE_GAP_MS, known_songs
+from tools.evaluate.protocol import HEADLINE_GAP_MS
 from tools.evaluate.ranking import RankingFigures, ranking_figures
 from tools.terminal import print_table
 
@@ -103,7 +104,9 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
     folds, asked = [], np.empty(0, dtype=np.int64)
     for model in models:
         contract = load_contract(model)
-        known = known_songs(pool, contract)
+        known = known_songs(contract, pool.audio_hashes)
+        if known is None:
+            raise EndlosError(cannot_tell(str(model)))
         songs = np.unique(pool.chunk_song)
         songs = songs[~known[songs]]
         if len(songs) < 2:
@@ -174,7 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if len(asked.models) < 2:
         parser.error("two models or more are needed, which kept other songs back")
     try:
-        folds = read_folds(open_pool(asked.pool), asked.models, asked.gap_ms)
+        models = [chosen_model(model) for model in asked.models]
+        folds = read_folds(open_pool(asked.pool), models, asked.gap_ms)
     except EndlosError as error:
         parser.exit(1, f"{error}\n")
     rows = []

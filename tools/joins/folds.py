@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.contract import chosen_model, load_contract
+from model.contract import load_contract
 from model.errors import EndlosError
 from model.kernels import IntArray
+from model.learned import cannot_tell, known_songs
 from stream.pool import Pool
 
 FEWEST_SONGS = 4
@@ -38,13 +39,14 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
 def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
     """Return `(songs,)`: the first model that did not learn from each song, -1 where every one did.
 
-    Songs are compared by the names of their files. `EndlosError` when a model has too few songs to judge.
+    `EndlosError` when a model has too few songs to judge, or cannot tell what it learned from.
     """
     fold = np.full(len(pool.songs), -1, dtype=np.int64)
     for number, model in enumerate(models):
-        learned = learned_songs(model)
-        unheard = [Path(song.name).name not in learned for song in pool.songs]
-        fold[(fold < 0) & np.array(unheard)] = number
+        known = known_songs(load_contract(model), pool.audio_hashes)
+        if known is None:
+            raise EndlosError(cannot_tell(str(model)))
+        fold[(fold < 0) & ~known] = number
         if int((fold == number).sum()) < FEWEST_SONGS:
             raise EndlosError(
                 f"{model} leaves fewer than {FEWEST_SONGS} songs of {pool.folder} to judge it by: it learned "
@@ -53,8 +55,4 @@ def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
     return fold
 
 
-def learned_songs(model: Path | None) -> frozenset[str]:
-    """Return the names of the files that a model learned from; None is the carried model."""
-    learned = load_contract(chosen_model(model)).training.get("train", {})
-    names = learned.get("songs", []) if isinstance(learned, dict) else []
-    return frozenset(Path(name).name for name in names)
+from stream.pool import Pool

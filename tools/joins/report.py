@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from model.learned import cannot_tell
 from tools.joins.areas import Area
 from tools.joins.bounds import figure_rows, held
 from tools.joins.study import Study
@@ -62,8 +63,10 @@ def print_study(study: Study) -> None:
         else f", fewer than the {100 * LEAST_SHARE:.0f} % asked for"
     )
     print(f"{100 * study.other_song_share:.0f} % of the engine's joins go to another song{enough}")
-    if study.model_knows_songs:
-        print("the model may have learned from these songs: on others its joins may be heard more easily")
+    if study.model_knows_songs is None:
+        print(cannot_tell("the model"))
+    elif study.model_knows_songs:
+        print("the model learned from these songs: on others its joins may be heard more easily")
     print()
     rows = _measures(study)
     kinds = list(study.cards_columns())

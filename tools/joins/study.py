@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from model.contract import carried_model, load_contract
 from model.errors import EndlosError
 from model.kernels import DoubleArray, FloatArray
+from model.learned import known_songs
 from stream.planner_settings import Strategy
-from stream.pool import open_pool
+from stream.pool import Pool, open_pool
 from tools.joins.detector import Kind
-from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models, learned_songs
+from tools.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models
 from tools.joins.keeper import Heard, Keeper
 from tools.joins.middles import WithMiddles
 from tools.joins.samples import Collector, Samples
@@ -36,8 +38,7 @@ class JoinSettings:
     """Length of each stream of each fold, and of the streams of the whole pool that are measured."""
     folds: int = 3
     seed: int = 0
-    model: Path | None = None
-    """None: the carried one."""
+    model: Path = field(default_factory=carried_model)
     fold_models: Path | None = None
     """Folder of models; the songs that each did not learn from are a fold."""
     detectors: tuple[Kind, ...] = ("boosted",)
@@ -49,6 +50,10 @@ class JoinSettings:
             raise EndlosError(f"streams of {self.seconds:g} s; give 30 to 86400 seconds")
         if not 2 <= self.folds <= 10:
             raise EndlosError(f"{self.folds} folds; give 2 to 10")
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
+        if not self.kept >= 0:
+            raise EndlosError(f"{self.kept} joins to listen to; give 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,8 +65,8 @@ class Study:
     window_s: float
     other_song_share: float
     """Of the engine's joins in the folds."""
-    model_knows_songs: bool
-    """Whether the engine's model may have learned from the songs that its joins are judged on."""
+    model_knows_songs: bool | None
+    """Whether the engine's model learned from songs that its joins are judged on; None: it cannot be told."""
     verdicts: dict[Kind, Verdict]
     scores: DoubleArray
     """`(n,)` of the first detector, retrained."""
@@ -126,7 +131,6 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                 )
     samples = Samples.joined_of(parts)
     engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))
-    names = {Path(song.name).name for song in pool.songs}
     if not len(engine):
         raise EndlosError(
             f"the engine made no join in {settings.seconds:g} s that stands alone for "
@@ -143,13 +147,18 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
         chunks=len(pool),
         window_s=2 * half_s,
         other_song_share=float(engine.other_song.mean()),
-        model_knows_songs=not models and bool(names & learned_songs(settings.model)),
+        model_knows_songs=False if models else _knows(settings.model, pool),
         verdicts=verdicts,
         scores=scores,
         samples=samples,
         cards=cards,
         heard=keeper.heard(samples),
     )
+
+
+def _knows(model: Path, pool: Pool) -> bool | None:
+    known = known_songs(load_contract(model), pool.audio_hashes)
+    return None if known is None else bool(known.any())
 
 
 def _fold_models(settings: JoinSettings) -> list[Path]:
@@ -161,7 +170,7 @@ def _fold_models(settings: JoinSettings) -> list[Path]:
     return models
 
 
-def _engine(folder: Path, strategy: str, seed: int, model: Path | None) -> EngineStream:
+def _engine(folder: Path, strategy: str, seed: int, model: Path) -> EngineStream:
     return EngineStream.of(folder, strategy, seed, model)  # type: ignore[arg-type]
 
 
