@@ -53,6 +53,3 @@ def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
                 "from the others, or another fold's model has them; train it with more songs held out"
             )
     return fold
-
-
-from stream.pool import Pool
