@@ -14,6 +14,7 @@ from model.files import beside
 from model.kernels import FloatArray
 from stream.decode import SongFile, decode
 from stream.maps import give_back, in_parts
+from stream.open_files import OpenFiles
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 
 BLOCK_FRAMES = 32_768
@@ -29,6 +30,8 @@ _FEWEST_DECODED = 2
 
 class SpanReader:
     """The audio of a pool in engine frames: bounded handles and caches; any thread may read.
+
+    Threads wait for each other only where both need the file of one song (`stream.open_files`).
 
     A song is heard from its file where seeks check out, else from its decoded copy, else (the copy was
     evicted) from a whole decode that is kept for a while. At equal rates a span is the decode, bit for bit.
@@ -51,15 +54,16 @@ class SpanReader:
         self._max_open_files = max_open_files
         self._cache_bytes = cache_bytes
         self._decoded_bytes = decoded_bytes
+        # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
         self._lock = threading.Lock()
-        # Held for a whole decode, which may take seconds, so that other songs stay readable meanwhile.
-        self._decode_lock = threading.Lock()
-        self._files: OrderedDict[int, SongFile] = OrderedDict()
+        self._files = OpenFiles(max_open_files)
         self._copies: OrderedDict[int, FloatArray] = OrderedDict()
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
         # Of each song whose file was read: as `_written` found it before.
         self._first_read: dict[int, tuple[int, int] | None] = {}
+        # How often something was forgotten: what was being read meanwhile may be of an older file.
+        self._forgotten = 0
 
     def song_frames(self, song: int) -> int:
         """Return the length of a whole song in engine frames."""
@@ -109,7 +113,10 @@ class SpanReader:
         if written is None:
             raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
         with self._lock:
-            if self._first_read.setdefault(song, written) != written:
+            changed = self._first_read.setdefault(song, written) != written
+        if changed:
+            self._files.drop(song)
+            with self._lock:
                 self._forget(song)
                 self._first_read[song] = written
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
@@ -126,11 +133,14 @@ class SpanReader:
             raise _changed(path)
 
     def close(self) -> None:
-        """Close every file and drop every cache; a later read opens what it needs anew."""
+        """Close every file and drop every cache; a later read opens what it needs anew.
+
+        A file that another thread reads at this moment is closed by that thread.
+        """
+        self._files.clear()
         with self._lock:
-            for file in self._files.values():
-                file.close()
-            for kept in (self._files, self._copies, self._decoded, self._blocks, self._first_read):
+            self._forgotten += 1
+            for kept in (self._copies, self._decoded, self._blocks, self._first_read):
                 kept.clear()
 
     def _to_engine(self, song: int, sample: int) -> int:
@@ -152,8 +162,11 @@ class SpanReader:
             if kept is not None:
                 self._blocks.move_to_end(key)
                 return kept
+            forgotten = self._forgotten
         block = self._resampled_block(song, number)
         with self._lock:
+            if forgotten != self._forgotten:
+                return block
             self._blocks[key] = block
             while len(self._blocks) > 1 and len(self._blocks) * block.nbytes > self._cache_bytes:
                 self._blocks.popitem(last=False)
@@ -191,46 +204,42 @@ class SpanReader:
                 audio[first - start : end - start] = whole[first:end]
                 give_back(whole)
             else:
-                with self._lock:
-                    audio[first - start : end - start] = self._read_file(song, first, end)
+                audio[first - start : end - start] = self._read_file(song, first, end)
         return audio
 
     def _read_file(self, song: int, start: int, stop: int) -> FloatArray:
-        """Read from the open file, and close one that fails: a later read opens it anew; the lock is held."""
-        try:
-            return self._file(song).read(start, stop)
-        except DecodeError:
-            self._close_file(song)
-            raise
-
-    def _close_file(self, song: int) -> None:
-        file = self._files.pop(song, None)
-        if file is not None:
-            file.close()
+        """Read from the open file, and close one that fails: a later read opens it anew."""
+        with self._files.borrowed(song) as handle:
+            if handle.file is None:
+                handle.file = self._open(song)
+            try:
+                return handle.file.read(start, stop)
+            except DecodeError:
+                handle.close()
+                raise
 
     def _forget(self, song: int) -> None:
-        """Drop what is kept of a song's file, but for its decoded copy; the lock is held."""
-        self._close_file(song)
+        """Drop what was read of a song's file; the lock is held."""
+        self._forgotten += 1
         self._decoded.pop(song, None)
         for key in [key for key in self._blocks if key[0] == song]:
             del self._blocks[key]
 
-    def _file(self, song: int) -> SongFile:
-        """Return the open file of a seekable song; the lock is held."""
-        file = self._files.get(song)
-        if file is not None:
-            self._files.move_to_end(song)
-            return file
+    def _open(self, song: int) -> SongFile:
+        """Open the file of a seekable song; `DecodeError` when it is no longer the one that was analysed."""
         entry = self._pool.songs[song]
-        self._first_read.setdefault(song, _written(entry.path))
+        self._look_at(song)
         file = SongFile(entry.path)
         if (file.frames, file.sample_rate_hz) != (entry.frames, entry.sample_rate_hz):
             file.close()
             raise _changed(entry.path)
-        self._files[song] = file
-        while len(self._files) > self._max_open_files:
-            self._files.popitem(last=False)[1].close()
         return file
+
+    def _look_at(self, song: int) -> None:
+        """Note what a song's file is before it is read first."""
+        written = _written(self._pool.songs[song].path)
+        with self._lock:
+            self._first_read.setdefault(song, written)
 
     def _array(self, song: int) -> FloatArray | None:
         """Return the whole song as an array, or None when its spans come from its file."""
@@ -239,29 +248,32 @@ class SpanReader:
             return None
         with self._lock:
             whole = self._kept_array(song)
-            if whole is None:
-                whole = _mapped(decoded_copy(self._pool.folder, entry.audio_hash), entry)
-                if whole is not None:
+        if whole is not None:
+            return whole
+        # One thread maps or decodes a song, which may take seconds; other songs stay readable meanwhile.
+        with self._files.borrowed(song):
+            with self._lock:
+                whole, forgotten = self._kept_array(song), self._forgotten
+            if whole is not None:
+                return whole
+            whole = _mapped(decoded_copy(self._pool.folder, entry.audio_hash), entry)
+            if whole is not None:
+                with self._lock:
                     self._copies[song] = whole
                     while len(self._copies) > self._max_open_files:
                         self._copies.popitem(last=False)
-        if whole is not None:
-            return whole
-        with self._decode_lock:
-            with self._lock:
-                whole = self._kept_array(song)
-            if whole is not None:
                 return whole
-            with self._lock:
-                self._first_read.setdefault(song, _written(entry.path))
+            self._look_at(song)
             whole, rate_hz = decode(entry.path)
             if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
                 raise _changed(entry.path)
             with self._lock:
-                self._keep_decoded(song, whole)
+                if forgotten == self._forgotten:
+                    self._keep_decoded(song, whole)
         return whole
 
     def _kept_array(self, song: int) -> FloatArray | None:
+        """Return the whole song if it is at hand; the lock is held."""
         for kept in (self._copies, self._decoded):
             if song in kept:
                 kept.move_to_end(song)

@@ -371,6 +371,119 @@ def test_threads_read_the_same_samples(tmp_path: Path) -> None:
     assert not any(thread.is_alive() for thread in threads) and not wrong
 
 
+SLOW = {
+    "looked at": ("_written", True),
+    "opened": ("SongFile", True),
+    "read": ("read", True),
+    "mapped": ("_mapped", False),
+    "decoded": ("decode", False),
+}
+
+
+@pytest.mark.parametrize("what", SLOW)
+def test_a_song_on_a_slow_disk_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    name, seekable = SLOW[what]
+    slow, paths = tmp_path / "0.wav", [wav(tmp_path, 44_100, 3.0, f"{n}.wav", seed=n) for n in range(3)]
+    pool = pool_of(tmp_path, paths, seekable=seekable)
+    wholes = [decode(path)[0] for path in paths]
+    reader = SpanReader(pool, max_open_files=2)
+    waiting, gate = threading.Event(), threading.Event()
+    if not seekable and what == "mapped":
+        write_decoded_copy(wholes[0], decoded_copy(tmp_path, "hash0"))
+    place: object = SongFile if name == "read" else spans
+    real = getattr(place, name)
+
+    def gated(first: object, *others: object) -> object:
+        path = first._path if isinstance(first, SongFile) else first
+        if path in (slow, decoded_copy(tmp_path, "hash0")):
+            waiting.set()
+            assert gate.wait(timeout=60)
+        return real(first, *others)
+
+    found: list[FloatArray] = []
+    others: list[bool] = []
+
+    def listen() -> None:
+        for _ in range(2):
+            for song in (1, 2):
+                reader.check(3 * song)
+                others.append(np.array_equal(reader.read(song, 100, 60_000), wholes[song][100:60_000]))
+
+    reader.read(1, 0, 1_000)
+    monkeypatch.setattr(place, name, gated)
+    stuck = threading.Thread(target=lambda: found.append(reader.read(0, 5, 50_000)))
+    stuck.start()
+    try:
+        assert waiting.wait(timeout=30)
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        listener.join(timeout=30)
+        assert not listener.is_alive(), "another song waits for this one's disk"
+        assert others == [True] * 4
+        closing = threading.Thread(target=reader.close, daemon=True)
+        closing.start()
+        closing.join(timeout=30)
+        assert not closing.is_alive() and not reader._files, "closing waits for a slow disk"
+    finally:
+        gate.set()
+        stuck.join(timeout=30)
+    assert np.array_equal(found[0], wholes[0][5:50_000])
+
+
+def test_files_that_are_read_stay_open_and_all_are_closed_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [wav(tmp_path, 44_100, 1.0, f"{n}.wav", seed=n) for n in range(6)]
+    pool = pool_of(tmp_path, paths)
+    wholes = [decode(path)[0] for path in paths]
+    opened: set[int] = set()
+    reading: set[int] = set()
+    most, wrong = 0, 0
+
+    class Watched(SongFile):
+        def __init__(self, path: Path) -> None:
+            nonlocal most
+            super().__init__(path)
+            opened.add(id(self))
+            most = max(most, len(opened))
+
+        def read(self, start: int, stop: int) -> FloatArray:
+            reading.add(id(self))
+            try:
+                return super().read(start, stop)
+            finally:
+                reading.remove(id(self))
+
+        def close(self) -> None:
+            nonlocal wrong
+            wrong += id(self) in reading
+            opened.discard(id(self))
+            super().close()
+
+    monkeypatch.setattr(spans, "SongFile", Watched)
+    reader = SpanReader(pool, max_open_files=2, cache_bytes=1)
+
+    def listen(seed: int) -> None:
+        nonlocal wrong
+        for song in np.random.default_rng(seed).integers(0, 6, 60).tolist():
+            wrong += not np.array_equal(reader.read(song, 9, 30_000), wholes[song][9:30_000])
+            if song == 5:
+                reader.close()
+
+    threads = [threading.Thread(target=listen, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not any(thread.is_alive() for thread in threads) and not wrong
+    # Two that are kept; each thread reads one, and may be about to close the two that it has taken out.
+    assert most <= 2 + 3 * len(threads) and len(reader._files) <= 2
+    reader.close()
+    assert not opened and not reader._files
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file size limits on Windows")
 def test_a_copy_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     import resource
