@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from model.kernels import FloatArray
-from stream.align import find_shift, grid_shift_s
-from stream.seam import Seam, analyse
+from stream.align import find_shift, grid_shift_s, onset_shift
+from stream.seam import HOP_FRAMES, Seam, analyse
 
 RATE_HZ = 44_100
 REACH = 258 * 128
@@ -61,6 +61,28 @@ def test_no_shift_is_longer_than_allowed() -> None:
     found = find_shift(drums(0.0), drums(0.05), RATE_HZ, grid_s=0.05, longest_s=0.02)
     assert abs(found.frames) <= 0.02 * RATE_HZ
     assert find_shift(drums(0.0), drums(0.05), RATE_HZ, grid_s=0.05, longest_s=0.0).frames == 0
+
+
+def attacks(at_hops: float, *, every_hops: float | None = None) -> FloatArray:
+    """Onset strengths with bumps, one of them `at_hops` from the seam; `every_hops` others."""
+    hops = np.arange(2 * REACH // HOP_FRAMES) - REACH // HOP_FRAMES
+    away = hops - at_hops
+    if every_hops is not None:
+        away = (away + every_hops / 2) % every_hops - every_hops / 2
+    return (5.0 * np.exp(-0.5 * np.square(away / 2.0))).astype(np.float32)
+
+
+@pytest.mark.parametrize("fraction", [-0.4, -0.2, 0.0, 0.3, 0.45])
+def test_attacks_are_found_between_the_hops(fraction: float) -> None:
+    shift, how_well = onset_shift(attacks(4.0), attacks(4.0 - 7.0 - fraction), 0.0, 20.0, RATE_HZ)
+    assert shift == pytest.approx(7.0 + fraction, abs=0.05) and how_well > 0.98
+
+
+@pytest.mark.parametrize("ahead_hops", [6.0, -6.0])
+def test_of_two_shifts_that_fit_alike_the_smaller_is_taken(ahead_hops: float) -> None:
+    """Attacks come every 17 hops: 6 hops one way are as good as 11 the other way."""
+    first, second = attacks(0.0, every_hops=17.0), attacks(-ahead_hops, every_hops=17.0)
+    assert onset_shift(first, second, 0.0, 20.0, RATE_HZ)[0] == pytest.approx(ahead_hops, abs=0.1)
 
 
 def test_silence_and_noise_move_nothing() -> None:

@@ -1,5 +1,7 @@
 """Bans: they end by themselves, last longer each time, and are forgiven."""
 
+import pytest
+
 from stream.bans import FIRST_WAIT_S, FORGIVEN_S, LONGEST_WAIT_S, Bans
 
 
@@ -20,6 +22,19 @@ def test_waits_double_up_to_the_longest_and_are_forgiven() -> None:
     now_s += FORGIVEN_S
     bans.add("gone")
     now_s += FIRST_WAIT_S
+    assert bans.current() == frozenset()
+
+
+@pytest.mark.parametrize(("good_for_s", "waits_s"), [(FORGIVEN_S - 1.0, 2.0), (FORGIVEN_S, 1.0)])
+def test_a_song_is_forgiven_after_it_could_be_read_for_long(good_for_s: float, waits_s: float) -> None:
+    now_s = 5.0
+    bans = Bans(lambda: now_s)
+    bans.add("gone")
+    now_s += FIRST_WAIT_S + good_for_s
+    bans.add("gone")
+    now_s += waits_s * FIRST_WAIT_S - 0.1
+    assert bans.current() == {"gone"}
+    now_s += 0.2
     assert bans.current() == frozenset()
 
 

@@ -1,7 +1,9 @@
 """What a choice is made of, computed another way: phrases, terms, hubs, coverage, the course, feedback."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from benchmarks.bench_planning import made_up
 from model.errors import PoolError
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.texture import textures
+from stream import feedback
 from stream.costs import TERMS, Costs, CostWeights
 from stream.course import Course
 from stream.coverage import GRACE_PLAYS, MOST_SHARES, coverage, entries
@@ -193,9 +196,47 @@ def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
     assert (moved.steps, moved.owed) == (course.steps, course.owed)
     coarser = made_up(songs=2, chunks=8, chunk_s=4.0, seed=3)
     assert (course.moved(old, coarser).last_played == NEVER).all()
+    # Of a song that was cut anew each chunk is looked for: here the last two of each song are one.
+    pool = old.pool
+    last = np.arange(24) % 8 == 7
+    ends = np.where(np.arange(24) % 8 == 6, pool.end_sample + round(2.0 * 44_100), pool.end_sample)
+    columns = {"chunk_song": pool.chunk_song, "start_sample": pool.start_sample, "end_sample": ends}
+    shorter = replace(
+        old,
+        pool=replace(pool, **{name: column[~last] for name, column in columns.items()}),
+        index=replace(
+            old.index,
+            song=old.index.song[~last],
+            successor=old.index.successor[~last],
+            heads=old.index.heads[~last],
+            tails=old.index.tails[~last],
+        ),
+    )
+    for row in (6, 15):
+        course.follow(row, natural=False, other_song=True, share=0.5)
+    cut_anew = course.moved(old, shorter)
+    kept = (np.arange(24) % 8 < 6)[~last]
+    np.testing.assert_array_equal(cut_anew.plays[kept], course.plays[np.arange(24) % 8 < 6])
+    np.testing.assert_array_equal(cut_anew.last_played[kept], course.last_played[np.arange(24) % 8 < 6])
+    assert (cut_anew.last_played[~kept] == NEVER).all() and not cut_anew.plays[~kept].any()
 
 
-def test_judged_joins_are_kept_and_the_last_word_counts(tmp_path: Path) -> None:
+def test_other_songs_are_owed_and_given_in_advance_up_to_a_bound() -> None:
+    course = Course.new(4)
+    for other_song, share, expected in ((False, 0.34, 0.34), (True, 0.34, -0.32), (None, 0.34, -0.32)):
+        course.follow(0, natural=other_song is None, other_song=other_song, share=share)
+        assert course.owed == pytest.approx(expected)
+    for other_song, bound in ((False, 4.0), (True, -4.0)):
+        for _ in range(30):
+            course.follow(0, natural=False, other_song=other_song, share=0.5)
+        assert course.owed == bound
+
+
+def test_judged_joins_are_kept_and_the_last_word_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock of which no two readings are the same.
+    monkeypatch.setattr(feedback, "time", SimpleNamespace(time=itertools.count(1.0).__next__))
     assert labelled_joins(tmp_path) == []
     first = LabelledJoin(from_hash="a", from_end_sample=10, to_hash="b", to_start_sample=20, label=1)
     second = replace(first, to_hash="c", label=0)
@@ -205,6 +246,8 @@ def test_judged_joins_are_kept_and_the_last_word_counts(tmp_path: Path) -> None:
         replace(first, label=0),
         second,
     ]
+    monkeypatch.setattr(feedback, "MOST_JOINS", 1)
+    assert labelled_joins(tmp_path) == [replace(first, label=0)]
     (tmp_path / STATE_FILE).write_bytes(b"no database at all" * 100)
     with pytest.raises(PoolError, match=r"state\.db"):
         labelled_joins(tmp_path)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.kernels import DoubleArray
-from stream.fades import Fade, Limits, choose_fade
+from stream.fades import WORST_RATIO, Fade, Limits, choose_fade
 from stream.seam import Seam, analyse
 
 RATE_HZ = 44_100
@@ -82,6 +82,52 @@ def test_limits_hold(
     assert fade.before_frames + fade.after_frames <= limits.longest_frames
     assert fade.middle_frames - fade.before_frames >= limits.earliest
     assert fade.middle_frames + fade.after_frames <= max(shift + limits.after_start_frames, limits.earliest)
+
+
+SOFT, OTHER = tones(220, 277, 330), tones(233, 311, 370)
+
+
+def of_half(a: DoubleArray, b: DoubleArray, half_s: float) -> Fade:
+    return choose_fade(seam(a), seam(b), 0, 0.0, FREE, RATE_HZ, (half_s,))
+
+
+def test_neither_half_is_much_longer_than_the_other() -> None:
+    """The soft song would go on for long, and the attack of the other comes at once."""
+    for attack_s in (0.006, 0.012, 0.02, 0.03):
+        fade = chosen(SOFT, struck(OTHER, attack_s))
+        halves = sorted((fade.before_frames, fade.after_frames))
+        assert halves[1] <= WORST_RATIO * halves[0]
+
+
+def test_a_middle_away_from_the_start_costs_its_distance() -> None:
+    fade = chosen(SOFT, struck(OTHER, 0.012))
+    assert abs(fade.middle_frames) > 0.03 * RATE_HZ
+    assert fade.costs_db["away"] == pytest.approx(15.0 * abs(fade.middle_frames) / RATE_HZ, abs=1e-3)
+
+
+def test_what_does_not_agree_clashes_for_as_long_as_both_sound() -> None:
+    short, long = (of_half(SOFT, OTHER, half_s).costs_db["clash"] for half_s in (0.1, 0.2))
+    assert long == pytest.approx(2.0 * short, rel=0.1)
+    # On average half of either is heard: 40 dB a second where nothing agrees, and the bands on top.
+    assert 0.5 * 0.2 * 20.0 < short < 0.5 * 0.2 * 60.0
+    assert of_half(SOFT, SOFT, 0.2).costs_db["clash"] == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_hole_costs_its_level() -> None:
+    hole = noise(0.1, 2)
+    hole[REACH - RATE_HZ // 5 : REACH + RATE_HZ // 5] *= 1e-3
+    # In the middle of the fade half of A is left, and nothing of B: 3 dB less than A alone.
+    assert 2.0 < of_half(noise(0.1), hole, 0.05).costs_db["level"] < 8.0
+    assert of_half(noise(0.1), noise(0.1, 2), 0.05).costs_db["level"] < 0.5
+
+
+def test_an_attack_hides_a_change_of_sound() -> None:
+    bright = tones(1500, 1900, 2500)
+    for half_s in (0.006, 0.012, 0.024):
+        open_db, hidden_db = (
+            of_half(a, bright, half_s).costs_db["cut"] for a in (SOFT, struck(SOFT, -0.012))
+        )
+        assert hidden_db < 0.6 * open_db and open_db > 20.0
 
 
 def test_every_term_is_told() -> None:

@@ -75,6 +75,20 @@ def test_planning_ahead_changes_no_choice(generation: Generation) -> None:
     assert ahead == immediate
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_still_planned_after_a_jump_counts_as_played(generation: Generation, seed: int) -> None:
+    planner = Planner(generation, settings(strategy="random", no_repeat_share=0.7, seed=seed))
+    planned = [planner.next() for _ in range(6)]
+    planner.deliver(planned[0])
+    # The renderer jumps over two of them; two wait to be played.
+    planner.deliver(planned[3])
+    later = rows([planner.next() for _ in range(6)])
+    assert not set(rows([planned[0], *planned[3:]])) & set(later)
+    for step in planned[4:]:
+        planner.deliver(step)
+    assert planner.next().chunk.row not in [*rows(planned[3:]), *later]
+
+
 def joins_of(steps: list[Step]) -> list[Step]:
     return [step for step in steps if step.after is not None and not step.natural]
 
@@ -289,6 +303,17 @@ def test_the_pool_is_covered_evenly() -> None:
     joins = joins_of(steps)
     share = sum(step.leaves_song for step in joins) / len(joins)
     assert share == pytest.approx(PlannerSettings().other_songs, abs=0.03)
+
+
+def test_where_other_songs_are_long_owed_nothing_else_is_considered(generation: Generation) -> None:
+    """A model that holds with its own song, as far as it is let: one join in three leaves all the same."""
+    index = generation.index
+    matrix = np.full((len(index), len(index)), 1e-6, dtype=np.float32)
+    matrix[index.song[:, None] == index.song[None, :]] = 1.0 - 1e-6
+    chosen = single_chunks(other_songs=0.34, joins_ahead=0)
+    joins = joins_of(walk(Planner(matrix_of(generation, matrix), chosen), 400))
+    share = sum(step.leaves_song for step in joins) / len(joins)
+    assert share == pytest.approx(0.34, abs=0.05)
 
 
 def test_natural_plays_every_song_in_order_and_comes_round(generation: Generation) -> None:
