@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.contract import carried_model
 from model.errors import EndlosError, PoolError
-from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.costs import Costs, CostWeights
 from stream.decisions import Decision

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import IntArray
 from model.errors import PoolError
-from model.kernels import IntArray
 from stream.generation import Generation
 
 STATE_FILE = "state.db"

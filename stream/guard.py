@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream.scorer import Scorer, ScoringLateError
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
-from stream.maps import give_back
+from model.kernels import kernel
+from model.mapped import give_back
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
 

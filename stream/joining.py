@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.errors import DecodeError, EndlosError
-from model.kernels import FloatArray
 from stream.align import find_shift
 from stream.beats import beat_fit
 from stream.crossfade import correlation

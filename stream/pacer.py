@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.outputs.base import Leader, Output
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soxr
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 RATE_HZ = 44_100
 

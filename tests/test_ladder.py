@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.kernels import BoolArray, FloatArray, IntArray
+from model.arrays import BoolArray, FloatArray, IntArray
 from stream.generation import Generation
 from stream.ladder import FEWEST_SHORTLISTED, Ladder
 from stream.scorer import ScoringLateError

@@ -55,8 +55,7 @@ class BuildSettings:
         shortest_s = min(self.cut.min_chunk_s, self.cut.chunk_s)
         if shortest_s < MIN_CHUNK_S:
             raise PoolError(
-                f"chunks of {shortest_s:g} s are too short to be one; "
-                f"give at least {MIN_CHUNK_S:g} s"
+                f"chunks of {shortest_s:g} s are too short to be one; give at least {MIN_CHUNK_S:g} s"
             )
         if not self.jobs >= 1:
             raise PoolError(f"{self.jobs} jobs build nothing; give 1 or more")

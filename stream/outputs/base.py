@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 State = Literal["starting", "playing", "paused", "reconnecting", "stopped"]
 

@@ -11,8 +11,8 @@ import soundfile
 import soxr
 from av.audio.stream import AudioStream
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.coder import BinaryFile, Coder, tame
 from stream.outputs.lame import LameCoder, system_lame
 

@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.coder import BinaryFile, Coder
 from stream.outputs.encoder import OPUS_RATE_HZ, Codec, open_coder
 

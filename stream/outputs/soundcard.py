@@ -7,11 +7,11 @@ import threading
 import time
 from typing import Any, Literal
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
+from model.quiet import quiet_c_stderr
 from stream.devices import OutputDevice, find_device, load_sounddevice
 from stream.outputs.base import OutputStatus, State
-from stream.quiet import quiet_c_stderr
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
 
