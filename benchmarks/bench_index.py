@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.kernels import BoolArray, IntArray
+from model.arrays import BoolArray, IntArray
 from stream.course import Course
 from stream.coverage import entries
 from stream.index import EdgeIndex

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
+from model.arrays import DoubleArray, FloatArray
 from model.contract import chosen_model
-from model.kernels import DoubleArray, FloatArray
 from stream.generation import Generation, ScoringSettings, open_generation
 from stream.index import EdgeIndex
 from stream.planner import Planner

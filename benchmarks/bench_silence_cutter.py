@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.kernels import IntArray
+from model.arrays import IntArray
 from stream.decode import decode
 from tools.cut import CutSettings
 from tools.silence import detect_silence, detect_silence_pydub, to_int16

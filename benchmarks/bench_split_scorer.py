@@ -14,9 +14,10 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import record
-from model.export import export_binary
+from model.arrays import FloatArray, IntArray
+from model.binary_export import export_binary
 from model.features import EDGE_RATE_HZ
-from model.kernels import FloatArray, IntArray, kernel
+from model.kernels import kernel
 from model.networks import seed_network
 from stream.graphs import open_session
 from stream.index import EdgeIndex

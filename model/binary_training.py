@@ -10,15 +10,16 @@ from typing import Any
 import keras
 import numpy as np
 
+from model.arrays import FloatArray
+from model.binary_data import choose_edge_samples
+from model.binary_export import export_binary
 from model.binary_settings import BinarySettings
 from model.curves import Curves
-from model.edgeset import EdgeSet, choose_edge_samples, plain_batch, varied_batch
-from model.export import export_binary
-from model.kernels import FloatArray
+from model.edgeset import EdgeSet, plain_batch, varied_batch
 from model.measures import UNSEEN, Measure
-from model.networks import build_network, learned_parameters
+from model.networks import build_network
 from model.pairs import Pairs, binary_pairs, contrast_pairs
-from model.training import Task, Training, TrainProgress, run_training
+from model.training import Task, Training, TrainProgress, learned_parameters, run_training
 from model.validation import SECOND_CHANNEL, TRAINING, rank_successors, validate
 
 EVALUATED_AT_LEAST = 256

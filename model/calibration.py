@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray
+from model.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.binary_settings import BinarySettings
+from model.arrays import DoubleArray, FloatArray, IntArray
 from model.errors import ModelError
 from model.features import EDGE_RATE_HZ
-from model.kernels import DoubleArray, FloatArray, IntArray
 from model.pairs import Pairs
 
 GAP_S = 0.05
@@ -58,26 +57,6 @@ class EdgeSet:
                 f"the network looks at {edge_samples / EDGE_RATE_HZ:.2f} s of each chunk, the pool keeps "
                 f"{self.ceiling_samples / EDGE_RATE_HZ:.2f} s; build the pool with longer edges"
             )
-
-
-def choose_edge_samples(edges: EdgeSet, settings: BinarySettings) -> tuple[int, str | None]:
-    """Return the edge of the model in samples at `EDGE_RATE_HZ`, and what is to be said about it.
-
-    edges: of the training songs. Preset `seed` takes their shortest chunk (report, section 2.2), but no more
-    than the pool keeps. Raises `ModelError` when the pool keeps less than what was asked for.
-    """
-    wanted = settings.edge_samples or settings.defaults.edge_samples
-    if wanted is not None:
-        edges.check_edge(wanted)
-        return wanted, None
-    shortest = max(2, int(edges.chunk_samples.min()))
-    ceiling = edges.ceiling_samples
-    if shortest > ceiling:
-        return ceiling, (
-            f"the edge is {ceiling / EDGE_RATE_HZ:.2f} s, the longest that the pool keeps; "
-            f"the shortest chunk, which the report takes, has {shortest / EDGE_RATE_HZ:.2f} s"
-        )
-    return shortest, f"the edge is the shortest chunk: {shortest / EDGE_RATE_HZ:.2f} s, {shortest} samples"
 
 
 def plain_batch(edges: EdgeSet, pairs: Pairs, edge_samples: int, channel: int = 0) -> FloatArray:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import soxr
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 DECIMATION = 35
 """The report's factor: every 35th sample of 44,100 Hz is kept."""

@@ -8,17 +8,9 @@ from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
 import numba
-import numpy as np
-import numpy.typing as npt
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
-
-HalfArray = npt.NDArray[np.float16]
-FloatArray = npt.NDArray[np.float32]
-DoubleArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 _BLAS = "scipy.linalg.cython_blas"
 if _BLAS not in sys.modules:

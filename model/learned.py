@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from model.arrays import BoolArray
 from model.contract import ModelContract
-from model.kernels import BoolArray
 
 HASHES = "audio_hashes"
 BEFORE = "learned_before"

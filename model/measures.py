@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 UNSEEN = "unseen songs (song-disjoint)"
 KEPT_BACK = "songs kept back (it cannot be told whether they were learned before)"

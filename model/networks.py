@@ -108,11 +108,6 @@ def fast_network(edge_samples: int, shape: FastShape | None = None) -> Any:
     return keras.Model(pair, layers.Dense(1, activation="sigmoid", name="score")(hidden), name="fast")
 
 
-def learned_parameters(network: Any) -> int:
-    """Return how many numbers of a network training may change."""
-    return int(sum(int(np.prod(weight.shape)) for weight in network.trainable_weights))
-
-
 def _semitone_bank(sizes: FastShape) -> Callable[..., Any]:
     """Return an initialiser of cosines, then sines, a semitone apart, under a Hann window."""
 

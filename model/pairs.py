@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.errors import ModelError
-from model.kernels import BoolArray, FloatArray, IntArray
 
 TRUE_SPAN = 2
 """The report calls a chunk's next two chunks true successors."""

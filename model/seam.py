@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray, kernel
+from model.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.kernels import kernel
 from model.spectral import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 
 FLOOR_DB = -80.0

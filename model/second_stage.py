@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.contract import PRETRAINED, SECOND_STAGE_FILE
 from model.errors import ModelError
 from model.files import write_whole
-from model.kernels import FloatArray
 from model.seam import GROUPS, seam_terms
 
 TERMS = 3 * len(GROUPS)

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import soxr
 
-from model.kernels import DoubleArray, FloatArray, IntArray
+from model.arrays import DoubleArray, FloatArray, IntArray
 
 SPECTRAL_VERSION = 1
 """Changes with the values that `chunk_spectra` returns; a pool or model of another version does not fit."""

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import DoubleArray, FloatArray
 from model.contract import GraphSpec, TensorSpec
 from model.errors import ModelError
-from model.kernels import DoubleArray, FloatArray
 
 SPLIT_FILE = "split.onnx"
 SPLIT_ROLE = "split"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels import FloatArray, IntArray, kernel
+from model.arrays import FloatArray, IntArray
+from model.kernels import kernel
 from model.spectral import MEL_BANDS
 
 SHORTEST_LAG, LONGEST_LAG = 4, 60

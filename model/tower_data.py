@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model import spectral
+from model.arrays import FloatArray, IntArray
 from model.errors import ModelError
-from model.kernels import FloatArray, IntArray, kernel
+from model.kernels import kernel
 from model.spectral import BROAD, FLOOR_DB, GROUPS, HIGH, LOW, MEL, QUARTERS, SPECTRUM_BINS, SPECTRUM_FRAMES
 
 GridArray = npt.NDArray[np.int16]

@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.contract import (
     CONTRACT_FILE,
     SECOND_STAGE_FILE,
@@ -18,7 +19,6 @@ from model.contract import (
 from model.errors import ModelError
 from model.export import OPSET, Exported, check_difference, compare, replace_model, to_onnx
 from model.features import EDGE_RATE_HZ
-from model.kernels import FloatArray
 from model.second_stage import add_second_stage
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.tower_networks import Towers

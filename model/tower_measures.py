@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.calibration import Scored
-from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray
 from model.tower_data import GridArray, equal_chunks, sides
 from model.tower_networks import Towers
 

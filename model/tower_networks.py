@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 
 

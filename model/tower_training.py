@@ -10,11 +10,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from model.arrays import FloatArray
 from model.calibration import Scored, calibrate
 from model.curves import Curves
-from model.kernels import FloatArray
 from model.measures import KEPT_BACK, UNSEEN
-from model.networks import learned_parameters
 from model.spectral import BROAD, QUARTERS
 from model.tower_data import (
     STEPS_PER_DB,
@@ -30,7 +29,7 @@ from model.tower_export import export_towers, load_weights
 from model.tower_measures import GAP_S, SuccessorRanks, rank_successors, score_songs
 from model.tower_networks import Towers, build_towers, set_scale
 from model.tower_settings import TowerSettings
-from model.training import Task, Training, TrainProgress, run_training
+from model.training import Task, Training, TrainProgress, learned_parameters, run_training
 
 TRAINING = "training songs"
 MEASURED_SONGS = 16

@@ -27,7 +27,6 @@ from model.contract import CONTRACT_FILE
 from model.curves import Curves, draw_curves
 from model.errors import ModelError
 from model.files import write_whole
-from model.networks import learned_parameters
 from model.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -306,3 +305,8 @@ def made_ahead(make: Callable[[int], Made], steps: range) -> Generator[Made, Non
             if step + 1 in steps:
                 ahead.append(maker.submit(make, step + 1))
             yield made
+
+
+def learned_parameters(network: Any) -> int:
+    """Return how many numbers of a network training may change."""
+    return int(sum(int(np.prod(weight.shape)) for weight in network.trainable_weights))

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.edgeset import EdgeSet, plain_batch
-from model.kernels import FloatArray, IntArray
 from model.measures import UNSEEN, Measure, area_under_curve, measure
 from model.pairs import (
     Pairs,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from stream.seam import HOP_FRAMES, Seam
 
 GRID_ONSET_RANGE_S = 0.045

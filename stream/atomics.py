@@ -8,7 +8,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from model.kernels import IntArray
+from model.arrays import IntArray
 
 INT64_BYTES = 8
 

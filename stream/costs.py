@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.errors import EndlosError
-from model.kernels import FloatArray, IntArray, kernel
+from model.kernels import kernel
 from stream.generation import Generation
 from stream.index import NO_SUCCESSOR
 from stream.shortlist import EmbeddingIndex

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import IntArray
+from model.arrays import IntArray
 from stream.generation import Generation
 from stream.index import NEVER
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from model.arrays import BoolArray, FloatArray, IntArray
+from model.kernels import kernel
 from stream.course import Course
 from stream.index import NEVER
 from stream.phrases import NOWHERE, Phrases

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 
 
 def correlation(outgoing: FloatArray, incoming: FloatArray) -> float:

@@ -9,11 +9,12 @@ from typing import Literal
 import numpy as np
 import soundfile
 
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
+from model.mapped import PART_FRAMES
+from model.quiet import quiet_c_stderr
 from stream.downmix import to_stereo
-from stream.maps import LONG_FRAMES, PART_FRAMES, collect
-from stream.quiet import quiet_c_stderr
+from stream.maps import LONG_FRAMES, collect
 
 Decoder = Literal["soundfile", "pyav"]
 

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
 from stream.downmix import to_stereo
 from stream.maps import collect
 

@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 _MINUS_3_DB = sqrt(0.5)
 

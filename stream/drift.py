@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import soxr
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 log = logging.getLogger(__name__)
 

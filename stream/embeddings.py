@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import BoolArray, FloatArray, HalfArray, IntArray
 from model.contract import TOWER_ROLES, ModelContract, graphs_hash
 from model.errors import ModelError, PoolError
-from model.kernels import BoolArray, FloatArray, HalfArray, IntArray
+from model.mapped import give_back
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
-from stream.maps import give_back
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
 

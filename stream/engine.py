@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from model.arrays import FloatArray
 from model.contract import carried_model
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate, StepSource
 from stream.decisions import Decision
 from stream.engine_settings import EngineSettings

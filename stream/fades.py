@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import DoubleArray, IntArray, kernel
+from model.arrays import DoubleArray, IntArray
+from model.kernels import kernel
 from stream.levels import LOUDNESS_OFFSET_DB, loudness_lufs
 from stream.seam import HOP_FRAMES, Seam
 

@@ -3,7 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from model.arrays import BoolArray, FloatArray, IntArray
+from model.kernels import kernel
 from stream.phrases import Phrases
 from stream.ranking import top
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
+from model.arrays import FloatArray, IntArray
 from model.errors import ModelError
-from model.kernels import FloatArray, IntArray
 from stream.scorer import Scorer, ScoringLateError
 
 log = logging.getLogger(__name__)

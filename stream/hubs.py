@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 MOST_SAMPLES = 128
 LEAST_SAMPLES = 32

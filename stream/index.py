@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.errors import ModelError, PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import BoolArray, FloatArray, IntArray
-from stream.maps import give_back
+from model.mapped import give_back
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray, FloatArray
+from model.arrays import BoolArray, FloatArray
 from stream.index import EdgeIndex
 from stream.scorer import Scorer, ScoringLateError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray
+from model.arrays import BoolArray
 from stream.costs import CostWeights
 from stream.course import Course
 from stream.coverage import Entries, coverage

@@ -5,7 +5,8 @@ from functools import cache
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, kernel
+from model.arrays import DoubleArray, FloatArray
+from model.kernels import kernel
 from stream.pool import Song
 
 CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import IntArray
+from model.arrays import IntArray
 from stream.feedback import REACH_S, LabelledJoin
 from stream.generation import Generation
 

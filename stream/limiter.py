@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from model.kernels import BoolArray, DoubleArray, FloatArray, kernel
+from model.arrays import BoolArray, DoubleArray, FloatArray
+from model.kernels import kernel
 from stream.levels import CEILING
 
 LOOKAHEAD_S = 0.005

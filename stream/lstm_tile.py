@@ -16,7 +16,7 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 GATES = 4
 

@@ -1,23 +1,19 @@
 """Audio in memory-mapped files that do not stay in memory once they have been read."""
 
 import errno
-import mmap
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
 
 LONG_FRAMES = 1 << 25
 """What is longer (12.7 minutes at 44.1 kHz) is kept in a file where there is a folder for it."""
-PART_FRAMES = 1 << 20
 
 # EDQUOT is not known on Windows.
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -27,7 +23,8 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> FloatArray:
     """Return blocks `(frames, ...)` float32 one after the other as one array; of none, `(0, 2)`.
 
     scratch: folder in which more than `LONG_FRAMES` are kept, in a file without a name that goes away with
-    the array; None: always in memory. Never write into what is returned: `give_back` would lose it.
+    the array; None: always in memory. Never write into what is returned:
+    `model.mapped.give_back` would lose it.
     `DecodeError` when there is no room for them; any other `OSError` as it is.
     """
     kept: deque[FloatArray] = deque()
@@ -50,30 +47,6 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> FloatArray:
         raise DecodeError(
             f"the samples of a long song find no room in {scratch} ({error.strerror}); free some space"
         ) from error
-
-
-def in_parts(audio: FloatArray, frames: int = PART_FRAMES) -> Iterator[FloatArray]:
-    """Yield an array part by part, and let go of each that is memory-mapped before the next."""
-    for start in range(0, len(audio), frames):
-        yield audio[start : start + frames]
-        give_back(audio)
-
-
-def give_back(mapped: npt.NDArray[Any]) -> None:
-    """Let go of what was read of an array that is mapped from a file; it can be read again, from the file.
-
-    What was written into the array is lost. Nothing for any other array. The system would keep what was
-    read, and count it as this process's, until memory is short.
-    """
-    owner: Any = mapped
-    from_file = False
-    while isinstance(owner, np.ndarray):
-        # Any other map may be of no file, and would come back as zeros.
-        from_file = from_file or isinstance(owner, np.memmap)
-        owner = owner.base
-    # Not on Windows, which counts what is mapped differently.
-    if from_file and isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def _taken(kept: deque[FloatArray]) -> Iterator[FloatArray]:

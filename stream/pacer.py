@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.outputs.base import Leader, Output
 
 log = logging.getLogger(__name__)

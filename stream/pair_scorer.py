@@ -5,7 +5,7 @@ import time
 import numpy as np
 import onnxruntime
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream.index import EdgeIndex
 from stream.scorer import KEPT_BYTES, RowScorer, ScoringLateError
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import DoubleArray, IntArray, kernel
+from model.arrays import DoubleArray, IntArray
+from model.kernels import kernel
 from stream.pool import Pool
 
 NOWHERE = -1

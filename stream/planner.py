@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.kernels import BoolArray, IntArray
+from model.arrays import BoolArray, IntArray
 from stream.bans import NothingReadableError
 from stream.course import Course
 from stream.coverage import Entries, entries

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import DoubleArray, FloatArray, HalfArray, IntArray
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import DoubleArray, FloatArray, HalfArray, IntArray
 from model.seam import SeamSides
 from model.texture import Textures
 from stream.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray, IntArray
 from model.contract import ModelContract, content_hash
-from model.kernels import FloatArray, IntArray
 from stream.pool import Pool
 
 log = logging.getLogger(__name__)

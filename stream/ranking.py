@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from model.arrays import BoolArray, FloatArray, IntArray
+from model.kernels import kernel
 
 LEAST_ROOM = 16_384
 """At least this many rows are collected before the worse ones are sorted out."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray, kernel
+from model.arrays import DoubleArray, FloatArray, IntArray
+from model.kernels import kernel
 from stream.lstm_tile import GATES, LANES, TILE_COLUMNS, TILE_ROWS, add_product, divide, fetch, multiply_add
 
 _TANH_GATE = 2

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
 from stream.ahead import StepSource
 from stream.bans import NothingReadableError
 from stream.crossfade import mix

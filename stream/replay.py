@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.decisions import Decision
 from stream.generation import Chunk, Generation, ScoringSettings, open_generation
 from stream.join_plan import JoinPlan

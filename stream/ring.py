@@ -9,7 +9,7 @@ which `fill` uses alike from Python and from a compiled callback that knows only
 
 import numpy as np
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream import ring_kernels as kernels
 from stream.atomics import INT64_BYTES
 

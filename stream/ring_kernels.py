@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
-from model.kernels import FloatArray, IntArray, kernel
+from model.arrays import FloatArray, IntArray
+from model.kernels import kernel
 from stream.atomics import load_acquire, store_release
 
 # Gains are whole multiples of 2^-24, so that ramps are exact and a gain fits a float32.

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from typing import Protocol
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 
 KEPT_BYTES = 64 * 2**20
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray
+from model.arrays import DoubleArray, FloatArray, IntArray
 from stream.levels import k_weighted_power
 
 HOP_FRAMES = 128

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from model.seam import SeamSides
 from model.second_stage import SecondStage
 from stream.shortlist import EmbeddingIndex

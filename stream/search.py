@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from model.kernels import BoolArray, FloatArray, IntArray
+from model.arrays import BoolArray, FloatArray, IntArray
 from stream.costs import CACHED_CHUNKS, TERMS, Costs, CostWeights
 from stream.feedback import LabelledJoin
 from stream.future import Future

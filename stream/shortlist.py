@@ -17,8 +17,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.errors import ModelError, PoolError
-from model.kernels import BoolArray, FloatArray, IntArray, kernel
+from model.kernels import kernel
 from stream.ranking import top
 
 Int8Array = npt.NDArray[np.int8]

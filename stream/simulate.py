@@ -2,7 +2,7 @@
 
 import threading
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream.scorer import Scorer, ScoringLateError
 
 

@@ -9,11 +9,11 @@ from stat import S_ISREG
 import numpy as np
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import DecodeError, PoolError
 from model.files import beside
-from model.kernels import FloatArray
+from model.mapped import give_back, in_parts
 from stream.decode import SongFile, decode
-from stream.maps import give_back, in_parts
 from stream.open_files import OpenFiles
 from stream.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 

@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.errors import ModelError
-from model.kernels import FloatArray, IntArray
 from stream.index import EdgeIndex
 from stream.lstm_tile import TILE_ROWS
 from stream.recurrence import Recurrence

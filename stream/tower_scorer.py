@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream.shortlist import EmbeddingIndex
 
 MOST_EXPONENT = np.float32(88.0)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray, IntArray
 from model.errors import PoolError
-from model.kernels import FloatArray, IntArray
 
 PITCH_CLASSES = 12
 

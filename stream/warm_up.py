@@ -6,7 +6,7 @@ kernels of a scorer are compiled when it is opened, those of a ring when it is m
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.costs import Costs, CostWeights
 from stream.course import Course
 from stream.coverage import coverage, entries

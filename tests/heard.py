@@ -9,7 +9,7 @@ import av
 import numpy as np
 import soxr
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tests.waiting import wait_until as wait_until
 
 RATE_HZ = 44_100

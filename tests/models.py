@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from model.arrays import FloatArray, HalfArray
 from model.contract import TOWER_ROLES, GraphSpec, ModelContract, TensorSpec, load_contract, save_contract
 from model.features import EDGE_RATE_HZ
-from model.kernels import FloatArray, HalfArray
 from model.spectral import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 
 OPSET = 17

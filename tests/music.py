@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.build import BuildSettings
 from tools.cut import CutSettings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 
 RATE_HZ = 44_100
 ROOTS_HZ = (55.0, 41.2, 49.0, 36.7)

@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.outputs.broadcast import Broadcast
 from stream.outputs.soundcard import SoundCard
 from stream.pacer import Pacer

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from model.arrays import FloatArray, IntArray
 from model.features import chunk_edges
-from model.kernels import FloatArray, IntArray
 from stream.generation import Generation
 from stream.index import EdgeIndex
 from stream.pool import Pool, Song, fingerprint

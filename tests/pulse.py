@@ -13,7 +13,7 @@ from types import TracebackType
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tests.waiting import PATIENCE_S
 
 MISSING = "no PulseAudio: install it (Debian: pulseaudio pulseaudio-utils libasound2-plugins libportaudio2)"

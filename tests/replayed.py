@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
 from stream.replay import Replay

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 RATE_HZ = 22_050
 PITCHES_HZ = (220.0, 277.2, 329.6, 370.0, 196.0, 246.9)

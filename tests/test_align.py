@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.align import find_shift, grid_shift_s, onset_shift
 from stream.seam import HOP_FRAMES, Seam, analyse
 

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from model.kernels import IntArray
+from model.arrays import IntArray
 from stream.atomics import load_acquire, store_release
 
 

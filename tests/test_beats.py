@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from tests.rhythms import RATE_HZ, song_of_beats
 from tools.onsets import find_attacks
 from tools.rhythm import CLEAR_BEAT, find_rhythm

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.decode import decode
 from tools.cut import CutSettings, cut_song
 from tools.silence import FULL_SCALE, Int16Array, detect_silence, detect_silence_pydub, to_int16

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from tests.rhythms import RATE_HZ, song_of_beats
 from tools.cut import CutResult, CutSettings, cut_song
 from tools.cut_beat import BEFORE_ONSET_S, QUIET_REACH_S, cut_on_beats, usual_bars

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
 from stream.decode import SongFile, decode, probe, seeks_check_out
 
 TONES_HZ = (440.0, 1_250.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.demo import effects, voices
 from tools.demo.effects import RATE_HZ
 

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 import soxr
 
+from model.arrays import DoubleArray, FloatArray
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray
 from tools.demo.compose import compose
 from tools.demo_songs import write_demo_songs
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.drift import MAX_LAG_S, MAX_LEAD_S, MAX_SKEW, SETTLE_S, WallFollower
 from stream.outputs.feed import EncoderFeed
 from stream.pacer import Pacer

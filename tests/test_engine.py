@@ -14,8 +14,8 @@ import stream.bans
 import stream.generation
 import stream.guard
 import stream.newer
+from model.arrays import FloatArray, IntArray
 from model.errors import EndlosError, ModelError, PoolError
-from model.kernels import FloatArray, IntArray
 from stream import ahead
 from stream.decisions import Decision, DecisionLog
 from stream.engine import Engine

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray, IntArray
 from model.contract import load_contract
 from model.features import chunk_edges
-from model.kernels import FloatArray, IntArray
 from model.learned import songs_record
 from model.second_stage import add_second_stage
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.errors import EndlosError
-from model.kernels import BoolArray, FloatArray, IntArray
 from tools.evaluate.ranking import POOLS, RankingFigures, difference, ranking_figures
 
 SONGS = (9, 12, 5, 1, 3)

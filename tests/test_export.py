@@ -9,14 +9,15 @@ import pytest
 import soundfile
 
 from model import export
+from model.arrays import FloatArray
+from model.binary_export import GRAPH_FILE, export_binary
 from model.contract import carried_model, load_contract
 from model.errors import ModelError
-from model.export import GRAPH_FILE, export_binary
 from model.features import EDGE_RATE_HZ, chunk_edges
-from model.kernels import FloatArray
 from model.learned import learned_songs
 from model.quiet import without_noise
 from stream.scorers import open_scorer
+from tests.models import write_tiny_towers
 from tests.pools import make_pool, noise_song
 
 with without_noise():
@@ -118,7 +119,7 @@ def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(
     edge = load_contract(folder).edge_samples
     examples = np.zeros((2, 2 * edge, 1), np.float32)
     for difference in (2e-5, float("nan")):
-        monkeypatch.setattr(export, "compare", lambda *_, found=difference: found)
+        monkeypatch.setattr("model.binary_export.compare", lambda *_, found=difference: found)
         with pytest.raises(ModelError, match="the model was not written"):
             export_binary(
                 network, folder, preset="fast", edge_samples=edge, examples=examples, training={}, metrics={}
@@ -145,3 +146,14 @@ def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
             assert f"{figures[key]:.3f}" in row
     learned = learned_songs(contract)
     assert learned and not learned & set(contract.training["unseen"]["audio_hashes"])
+
+
+def test_graphs_of_an_older_model_go_with_it_and_nothing_else_does(tmp_path: Path) -> None:
+    folder = write_tiny_towers(tmp_path / "model")
+    (folder / "mine.onnx").write_bytes(b"no graph of this model")
+    export.replace_model(folder, {GRAPH_FILE: b"new", "starts.onnx": b"taken over"})
+    assert not (folder / "ends.onnx").exists()
+    assert not (folder / "model.json").exists()
+    assert (folder / GRAPH_FILE).read_bytes() == b"new"
+    assert (folder / "starts.onnx").read_bytes() == b"taken over"
+    assert (folder / "mine.onnx").is_file()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.kernels import DoubleArray
+from model.arrays import DoubleArray
 from stream.fades import WORST_RATIO, Fade, Limits, choose_fade
 from stream.seam import Seam, analyse
 

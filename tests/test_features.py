@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.features import DECIMATION, EDGE_RATE_HZ, chunk_edges
-from model.kernels import FloatArray
 
 RATES_HZ = (8_000, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000)
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray, IntArray
 from model.errors import ModelError
-from model.kernels import FloatArray, IntArray
 from stream.guard import MOST_ABANDONED, GuardedScorer
 from stream.scorer import ScoringLateError
 from tests.pools import MadeUpScorer

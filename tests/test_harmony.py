@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.decode import decode
 from tools.harmony import CHROMA_HOP, CHROMA_WINDOW, chroma_frames, find_key, find_tuning, unit_chroma
 from tools.onsets import RATE_HZ

@@ -18,7 +18,10 @@ SHARED_MODEL_MODULES = {
     "model.seam",
     "model.texture",
     "model.second_stage",
+    "model.arrays",
     "model.kernels",
+    "model.mapped",
+    "model.quiet",
     "model.errors",
     "model.files",
 }

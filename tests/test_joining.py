@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.beats import beat_fit
 from stream.generation import Generation
 from stream.join_plan import JoinPlan

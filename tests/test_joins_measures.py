@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.joins.boundaries import Boundary, boundary
 from tools.joins.clicks import clicks
 from tools.joins.measures import measure

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from model.kernels import BoolArray, FloatArray, IntArray
+from model.arrays import BoolArray, FloatArray, IntArray
 from stream import ladder as ladder_module
 from stream import simulate
 from stream.generation import Generation

@@ -6,7 +6,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.levels import CEILING
 from stream.limiter import Limiter, true_peaks
 

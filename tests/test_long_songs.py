@@ -11,16 +11,18 @@ import numpy as np
 import pytest
 import soundfile
 
+import model.mapped
 import stream.decode
 import stream.maps
 import tools.cut
 import tools.harmony
 import tools.loudness
 import tools.onsets
+from model.arrays import FloatArray
 from model.errors import DecodeError
-from model.kernels import FloatArray
+from model.mapped import give_back, in_parts
 from stream.decode import decode
-from stream.maps import collect, give_back, in_parts
+from stream.maps import collect
 from stream.pool import open_pool
 from stream.spans import write_decoded_copy
 from tests.music import tune, write_music
@@ -37,8 +39,9 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
     for module in (stream.maps, stream.decode):
         monkeypatch.setattr(module, "LONG_FRAMES", 20_000)
+    for module in (model.mapped, stream.decode):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
-    monkeypatch.setattr(stream.maps.in_parts, "__defaults__", (7_777,))
+    monkeypatch.setattr(model.mapped.in_parts, "__defaults__", (7_777,))
     monkeypatch.setattr(tools.loudness, "FILTERED_FRAMES", 7_777)
     monkeypatch.setattr(tools.cut, "PART_WINDOWS", 100)
     monkeypatch.setattr(tools.onsets, "PART_STEPS", 1_001)

@@ -5,7 +5,7 @@ import pyloudnorm
 import pytest
 
 import tools.loudness
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.loudness import (
     SILENCE_DB,
     SILENCE_LUFS,

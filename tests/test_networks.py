@@ -10,7 +10,8 @@ from model.errors import ModelError
 from model.quiet import without_noise
 
 with without_noise():
-    from model.networks import build_network, fast_network, learned_parameters, seed_network
+    from model.networks import build_network, fast_network, seed_network
+    from model.training import learned_parameters
 
 
 def test_seed_is_the_reports_network_layer_by_layer() -> None:

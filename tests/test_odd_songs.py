@@ -10,8 +10,8 @@ import soundfile
 
 import stream.decode
 import stream.maps
+from model.arrays import DoubleArray, FloatArray
 from model.contract import carried_model
-from model.kernels import DoubleArray, FloatArray
 from stream.levels import CEILING
 from stream.pool import Pool, open_pool
 from tests.commands import run_apart, run_here

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State
 from stream.pacer import (
     ALONE_BLOCK_FRAMES,

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import edgeset
+from model.arrays import IntArray
+from model.binary_data import choose_edge_samples
 from model.binary_settings import BinarySettings
-from model.edgeset import EdgeSet, choose_edge_samples, plain_batch, varied_batch
+from model.edgeset import EdgeSet, plain_batch, varied_batch
 from model.errors import ModelError
-from model.kernels import IntArray
 from model.pairs import (
     Pairs,
     binary_pairs,

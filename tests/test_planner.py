@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.bench_planning import made_up
+from model.arrays import DoubleArray, FloatArray
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray
 from stream.costs import CostWeights
 from stream.feedback import LabelledJoin
 from stream.generation import Generation

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import stream.pool
+from model.arrays import FloatArray
 from model.errors import PoolError
 from model.features import EDGE_RATE_HZ
-from model.kernels import FloatArray
 from stream.database import DATABASE_FILE, connect
 from stream.pool import (
     FINGERPRINT_FRAMES,

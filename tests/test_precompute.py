@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tools.precompute
+from model.arrays import FloatArray
 from model.contract import load_contract
 from model.errors import ModelError, PoolError
-from model.kernels import FloatArray
 from stream.pool import Pool
 from stream.precomputed import MatrixScorer, chunk_names, matrix_path, open_matrix
 from stream.scorers import open_scorer

@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, sys
-from stream.quiet import quiet_c_stderr
+from model.quiet import quiet_c_stderr
 
 libc = ctypes.CDLL(None)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from stream.ahead import Ahead, Immediate
 from stream.decisions import Decision
 from stream.generation import Generation

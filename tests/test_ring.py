@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.kernels import FloatArray, IntArray
+from model.arrays import FloatArray, IntArray
 from stream import ring_kernels
 from stream.ring import Ring
 from stream.ring_kernels import HEADER_SLOTS, UNITY, portaudio_callback

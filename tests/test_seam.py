@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from model.seam import (
     ECHO_BANDS,
     ECHO_FRAMES,

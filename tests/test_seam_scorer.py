@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.contract import content_hash, load_contract
 from model.errors import ModelError
-from model.kernels import FloatArray
 from model.seam import GROUPS, SeamSides, seam_sides
 from model.second_stage import (
     TERMS,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import EndlosError, OutputError
-from model.kernels import FloatArray
 from stream import health
 from stream.decisions import Decision
 from stream.engine import Engine

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.arrays import FloatArray
 from model.errors import ModelError, PoolError
-from model.kernels import FloatArray
 from stream.ranking import top
 from stream.shortlist import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric
 from tests.waiting import PATIENCE_S

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream import devices
 from stream.devices import OutputDevice
 from stream.outputs import soundcard

@@ -12,8 +12,8 @@ import pytest
 import soundfile
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import DecodeError, PoolError
-from model.kernels import FloatArray
 from stream import spans
 from stream.decode import SongFile, decode, seeks_check_out
 from stream.pool import Pool, Song, decoded_copy, fingerprint

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from model.spectral import (
     BROAD,
     FLOOR_DB,

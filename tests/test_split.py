@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
+from model.arrays import FloatArray
+from model.binary_export import convert, export_binary
 from model.errors import ModelError
-from model.export import convert, export_binary
 from model.features import EDGE_RATE_HZ, chunk_edges
-from model.kernels import FloatArray
 from model.networks import fast_network, seed_network
 from model.split import SplitWeights, score_split, split_weights
 from stream.decode import decode
@@ -237,7 +237,7 @@ def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.M
         weights.constant[0] += 1e-3
         return weights
 
-    monkeypatch.setattr("model.export.split_weights", wrong)
+    monkeypatch.setattr("model.binary_export.split_weights", wrong)
     with pytest.raises(ModelError, match=r"split\.onnx differs from Keras"):
         export(network, tmp_path, "seed", 6)
     assert list(tmp_path.iterdir()) == []

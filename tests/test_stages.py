@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 from model.learned import songs_record
 from model.seam import SeamSides, seam_sides
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES

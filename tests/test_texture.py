@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from model.spectral import MEL_BANDS, SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 from model.texture import DISTANCES, REACH_FRAMES, TEXTURE_VALUES, Textures, textures
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.errors import ModelError
-from model.kernels import FloatArray
 from model.spectral import (
     BROAD,
     FLOOR_DB,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.tower_networks import Foretell, TowerShape, build_towers, set_scale
 

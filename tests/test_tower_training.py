@@ -9,10 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from model.arrays import BoolArray, DoubleArray, FloatArray
 from model.checkpoint import CHECKPOINT_FILE
 from model.contract import load_contract
 from model.errors import ModelError
-from model.kernels import BoolArray, DoubleArray, FloatArray
 from model.measures import KEPT_BACK, UNSEEN
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.tower_data import Seams, SongSet, song_grid

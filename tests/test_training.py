@@ -10,11 +10,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from model.arrays import FloatArray
 from model.binary_settings import BinarySettings
 from model.checkpoint import CHECKPOINT_FILE
 from model.contract import load_contract
 from model.errors import ModelError
-from model.kernels import FloatArray
 from model.measures import UNSEEN, Measure, area_under_curve, measure
 from model.pairs import Pairs, contrast_pairs
 from model.quiet import without_noise

@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from model.arrays import IntArray
 from model.errors import PoolError
-from model.kernels import IntArray
 from stream.traits import TRAIT_COLUMNS, ChunkTraits
 from tests.rhythms import RATE_HZ, song_of_beats
 from tools.loudness import integrated_lufs

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.arrays import FloatArray
 from model.contract import carried_model
-from model.kernels import FloatArray
 from stream.index import EdgeIndex
 from stream.split_scorer import SplitScorer
 from tests.conftest import REPOSITORY

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.errors import DecodeError, PoolError
 from model.features import chunk_edges
-from model.kernels import FloatArray, IntArray
+from model.mapped import give_back
 from model.seam import seam_sides
 from model.spectral import chunk_spectra
 from model.texture import textures
 from stream.columns import Rows, record_type
 from stream.decode import decode, probe, seeks_check_out
-from stream.maps import give_back
 from stream.pool import decoded_copy, fingerprint
 from stream.spans import write_decoded_copy
 from stream.traits import TRAIT_COLUMNS

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray, kernel
+from model.arrays import DoubleArray, FloatArray, IntArray
+from model.kernels import kernel
 from tools.beats import Beats
 from tools.harmony import CHROMA_RATE_HZ
 from tools.onsets import ENVELOPE_RATE_HZ

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.ndimage
 
-from model.kernels import DoubleArray, FloatArray, kernel
+from model.arrays import DoubleArray, FloatArray
+from model.kernels import kernel
 from tools.onsets import ENVELOPE_RATE_HZ, Attacks
 from tools.tempo import FASTEST_BPM, SLOWEST_BPM, STEP_S, tempo_path
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.errors import DecodeError
 from model.features import chunk_edges
-from model.kernels import FloatArray, IntArray
 from model.seam import seam_sides
 from model.spectral import chunk_spectra
 from model.texture import textures

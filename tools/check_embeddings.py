@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from model.arrays import IntArray
 from model.contract import carried_model, carried_models, load_contract
 from model.errors import EndlosError, PoolError
-from model.kernels import IntArray
 from stream.embeddings import FOLDER, Chunks, Towers, embeddings, kept
 from stream.pool import Pool, generation_folder
 from stream.shortlist import EmbeddingIndex

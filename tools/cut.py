@@ -6,9 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from model.arrays import DoubleArray, FloatArray, IntArray
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray, IntArray, kernel
-from stream.maps import in_parts
+from model.kernels import kernel
+from model.mapped import in_parts
 from tools.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
 WINDOW_S = 0.01

@@ -5,8 +5,8 @@ from math import ceil
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray
-from stream.maps import give_back
+from model.arrays import DoubleArray, FloatArray, IntArray
+from model.mapped import give_back
 from tools.cut import CutResult, CutSettings, audible_part, cut_song
 from tools.rhythm import Rhythm
 from tools.voice import voice_across

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
 from model.files import beside
-from model.kernels import FloatArray
 from tools.demo.compose import Score, compose
 from tools.demo.effects import RATE_HZ
 from tools.demo.render import render

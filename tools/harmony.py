@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
-from stream.maps import give_back, in_parts
+from model.arrays import DoubleArray, FloatArray
+from model.mapped import give_back, in_parts
 from tools.onsets import RATE_HZ
 from tools.spectrogram import power_spectrogram
 

@@ -8,8 +8,8 @@ import pyloudnorm
 import scipy.signal
 import soxr
 
-from model.kernels import DoubleArray, FloatArray
-from stream.maps import in_parts
+from model.arrays import DoubleArray, FloatArray
+from model.mapped import in_parts
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: nothing below it is heard as loudness."""

@@ -7,8 +7,8 @@ import librosa.filters
 import numpy as np
 import scipy.ndimage
 
-from model.kernels import DoubleArray, FloatArray
-from stream.maps import give_back, in_parts
+from model.arrays import DoubleArray, FloatArray
+from model.mapped import give_back, in_parts
 from tools.spectrogram import power_spectrogram
 
 RATE_HZ = 22_050

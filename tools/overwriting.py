@@ -8,9 +8,10 @@ from pathlib import Path
 
 from model.contract import CONTRACT_FILE
 from model.errors import EndlosError, PoolError
+from stream.database import DATABASE_FILE
 from stream.embeddings import FOLDER as EMBEDDINGS_FOLDER
 from stream.feedback import STATE_FILE
-from stream.pool import DATABASE_FILE, open_pool
+from stream.pool import open_pool
 from stream.precomputed import FOLDER as SCORES_FOLDER
 from tools.place import FOLDERS, GRID_FOLDER, LOCK_FILE
 from tools.scan import scan

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray
 from model.contract import load_contract
 from model.errors import ModelError, PoolError
 from model.files import PART_SUFFIX
-from model.kernels import FloatArray
 from stream.pool import Pool, open_pool
 from stream.precomputed import NAMES_SUFFIX, chunk_names, matrix_path, open_matrix
 from stream.scorer import Scorer

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from model.kernels import DoubleArray, FloatArray
-from stream.maps import collect, in_parts
+from model.arrays import DoubleArray, FloatArray
+from model.mapped import in_parts
+from stream.maps import collect
 from tools.bars import Bars, find_bars
 from tools.beats import Beats, track_beats
 from tools.harmony import chroma_frames

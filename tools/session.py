@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model.arrays import FloatArray
 from model.errors import EndlosError, OutputError
-from model.kernels import FloatArray
 from stream.decisions import DecisionLog
 from stream.devices import find_device
 from stream.engine import Engine, NowPlaying

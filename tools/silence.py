@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray, IntArray
 from model.errors import EndlosError
-from model.kernels import FloatArray, IntArray, kernel
+from model.kernels import kernel
 
 Int16Array = npt.NDArray[np.int16]
 

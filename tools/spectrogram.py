@@ -8,7 +8,7 @@ which every later process crashes. `librosa.filters` compiles nothing.
 import numpy as np
 import scipy.fft
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 BLOCK_FRAMES = 256
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.kernels import IntArray
+from model.arrays import IntArray
 from stream.columns import columns
 from stream.database import DATABASE_FILE
 from stream.pool import generation_folder, open_pool

@@ -3,7 +3,8 @@
 import numpy as np
 import scipy.fft
 
-from model.kernels import DoubleArray, FloatArray, IntArray, kernel
+from model.arrays import DoubleArray, FloatArray, IntArray
+from model.kernels import kernel
 from tools.onsets import ENVELOPE_RATE_HZ
 
 SLOWEST_BPM = 70.0

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from model.arrays import BoolArray, IntArray
 from model.errors import ModelError
-from model.kernels import BoolArray, IntArray
 from model.pairs import split_songs
 from model.quiet import without_noise
 from stream.pool import Pool

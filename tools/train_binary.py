@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.arrays import BoolArray
 from model.binary_settings import BinarySettings
 from model.edgeset import EdgeSet
 from model.features import EDGE_RATE_HZ
-from model.kernels import BoolArray
 from model.learned import songs_record
 from model.measures import Measure
 from stream.pool import Pool, open_pool

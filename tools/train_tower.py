@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from model.arrays import IntArray
 from model.contract import carried_model, chosen_model, load_contract
 from model.errors import DecodeError, ModelError
-from model.kernels import IntArray
 from model.learned import learned_songs, songs_record
 from model.measures import KEPT_BACK, UNSEEN
 from model.spectral import SPECTRAL_VERSION

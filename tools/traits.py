@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pyloudnorm
 import scipy.signal
 
-from model.kernels import DoubleArray, FloatArray, IntArray
-from stream.maps import give_back
+from model.arrays import DoubleArray, FloatArray, IntArray
+from model.mapped import give_back
 from stream.traits import ChunkTraits
 from tools.harmony import CHROMA_RATE_HZ, find_key, unit_chroma
 from tools.loudness import BLOCK_S, SILENCE_LUFS

@@ -6,8 +6,8 @@ loud band is missed.
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
-from stream.maps import give_back
+from model.arrays import DoubleArray, FloatArray
+from model.mapped import give_back
 
 REACH_S = 0.2
 """Looked at on both sides of the instant."""

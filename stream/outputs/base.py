@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 
 LOUDEST = 16.0
 """24 dB above full scale; what is louder is damage."""

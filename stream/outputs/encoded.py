@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.base import OutputStatus, State, ago_s, audible
 from stream.outputs.codecs import Codec
 from stream.outputs.encoder import StreamEncoder

@@ -7,8 +7,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.codecs import CODECS, OPUS_RATE_HZ, Codec, content_type, is_ogg
 from stream.outputs.coder import BinaryFile, Coder
 from stream.outputs.lame import LameCoder, system_lame

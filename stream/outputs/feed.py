@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.drift import WallFollower
 from stream.ring import Ring
 

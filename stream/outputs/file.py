@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
 from stream.outputs.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.coder import BinaryFile, Coder
 from stream.outputs.encoder import open_coder

@@ -11,7 +11,7 @@ import weakref
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.outputs.coder import BinaryFile, tame
 
 _NAMES = {

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.outputs.codecs import Codec
 from stream.outputs.coder import BinaryFile, Cutter, tame
 

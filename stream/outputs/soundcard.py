@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from model.arrays import FloatArray
 from model.errors import OutputError
-from model.kernels import FloatArray
+from model.quiet import quiet_c_stderr
 from stream.devices import OutputDevice, find_device, load_sounddevice
 from stream.outputs.base import OutputStatus, State, ago_s, audible
-from stream.quiet import quiet_c_stderr
 from stream.ring import Ring
 from stream.ring_kernels import portaudio_callback
 
@@ -200,8 +200,10 @@ class SoundCard:
         ring = self._ring
         state = self._state
         delivered_ago_s, offered_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
-        # What was offered has been played where the callback has asked for frames since.
-        played = delivered_ago_s is not None and offered_ago_s is not None
+        audible_ago_s = None
+        if delivered_ago_s is not None and offered_ago_s is not None:
+            # What was offered has been played where the callback has asked for frames since.
+            audible_ago_s = max(delivered_ago_s, offered_ago_s)
         return OutputStatus(
             name=self.name,
             state="paused" if self._paused and state in ("starting", "playing") else state,
@@ -214,7 +216,7 @@ class SoundCard:
             device_underruns=ring.device_underruns,
             reconnects=self._reconnects,
             delivered_ago_s=delivered_ago_s,
-            audible_ago_s=max(delivered_ago_s, offered_ago_s) if played else None,
+            audible_ago_s=audible_ago_s,
         )
 
     def _accepts(self) -> bool:

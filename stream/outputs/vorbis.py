@@ -3,7 +3,7 @@
 import numpy as np
 import soundfile
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.outputs.coder import BinaryFile, Cutter, tame
 
 # Small: libsndfile's Vorbis encoder keeps a whole write on the stack.

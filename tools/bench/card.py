@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings
 from stream.outputs.soundcard import SoundCard

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import IntArray
 from model.contract import carried_model, load_contract
-from model.kernels import IntArray
 from model.second_stage import load_second_stage
 from stream.embeddings import pool_embeddings
 from stream.generation import Generation

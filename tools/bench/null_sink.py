@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.errors import EndlosError
-from model.kernels import FloatArray
 
 RATE_HZ = 44_100
 MISSING = "no sound card: give --device, or install pulseaudio, pulseaudio-utils and libasound2-plugins"

@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
+from model.arrays import FloatArray
 from model.contract import carried_model
-from model.kernels import FloatArray
 from stream.ahead import Immediate
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import FloatArray
 from model.contract import carried_model
-from model.kernels import FloatArray
 from stream.generation import ScoringSettings, open_generation
 from stream.planner import Planner
 from stream.planner_settings import PlannerSettings

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
-from model.kernels import DoubleArray, IntArray
+from model.arrays import DoubleArray, IntArray
 
 _POINTER = ctypes.c_void_p
 

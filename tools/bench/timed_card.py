@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray
+from model.arrays import DoubleArray
 from stream.outputs.soundcard import SoundCard
 from tools.bench.timed_callback import CallbackTimes
 

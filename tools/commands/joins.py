@@ -64,8 +64,8 @@ def joins(
     from tools.joins.study import JoinSettings, study
     from tools.overwriting import refuse_overwriting
 
-    for written in (("--plot", plot), ("--listen", listen)):
-        refuse_overwriting((written,), (("POOL", pool), ("--model", model), ("--fold-models", fold_models)))
+    for place in (("--plot", plot), ("--listen", listen)):
+        refuse_overwriting((place,), (("POOL", pool), ("--model", model), ("--fold-models", fold_models)))
     if detector != "boosted":
         load_keras()
     settings = JoinSettings(

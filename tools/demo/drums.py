@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.demo.effects import RATE_HZ, noise
 
 

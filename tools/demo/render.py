@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.demo import drums, effects, voices
 from tools.demo.compose import OPENNESS, Note, Score
 from tools.demo.effects import RATE_HZ

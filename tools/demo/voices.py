@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from tools.demo.effects import RATE_HZ
 
 PAD_FRAMES = 1 << 18

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray, DoubleArray, IntArray
+from model.arrays import BoolArray, DoubleArray, IntArray
 
 RESAMPLES = 2_000
 INTERVAL = 0.95

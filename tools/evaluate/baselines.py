@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray
+from model.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.seam import SeamSides, seam_terms
 from model.spectral import MEL_BANDS, SEMITONES
 from tools.evaluate.preference import FOLDS, preference_scores

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import FloatArray, IntArray
 from model.errors import DecodeError, EndlosError
 from model.features import EDGE_RATE_HZ, chunk_edges
-from model.kernels import FloatArray, IntArray
 from model.seam import SeamSides, seam_sides
 from model.spectral import SPECTRUM_BINS, SPECTRUM_FRAMES, chunk_spectra
 from stream.decode import decode

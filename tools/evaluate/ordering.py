@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray
+from model.arrays import DoubleArray, FloatArray, IntArray
 
 
 def ordering_right(

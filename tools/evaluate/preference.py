@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray, IntArray
+from model.arrays import DoubleArray, FloatArray, IntArray
 
 FOLDS = 4
 SAME_SONG = 40

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import BoolArray, FloatArray, IntArray
 from model.contract import ModelContract, carried_model, load_contract
 from model.errors import EndlosError
 from model.files import beside
-from model.kernels import BoolArray, FloatArray, IntArray
 from model.learned import cannot_tell, known_songs
 from stream.pool import Pool, open_pool
 from stream.scorer import Scorer

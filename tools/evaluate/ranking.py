@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from model.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.errors import EndlosError
-from model.kernels import BoolArray, DoubleArray, FloatArray, IntArray, kernel
+from model.kernels import kernel
 from tools.evaluate.averages import RESAMPLES, Averages, Estimate, area, drawn_estimate, ratio, song_weights
 from tools.evaluate.ordering import ordering_right
 

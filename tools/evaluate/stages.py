@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import DoubleArray, FloatArray, IntArray
 from model.calibration import Scored, calibrate
 from model.contract import chosen_model, load_contract
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray, IntArray
 from model.learned import cannot_tell, known_songs
 from model.seam import SeamSides, seam_terms
 from model.second_stage import SecondStage, save_second_stage

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.kernels import DoubleArray
+from model.arrays import DoubleArray
 
 RESAMPLES = 400
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.kernels import DoubleArray
+from model.arrays import DoubleArray
 from tools.joins.measures import NAMES
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 
 ORDER = 24
 MARGIN_S = 0.015

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
+from model.arrays import DoubleArray, FloatArray
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray
 from tools.joins.samples import Samples
 
 Kind = Literal["boosted", "network"]

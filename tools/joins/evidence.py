@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from tools.joins.spectra import Spectra
 
 REACHES = (2, 4, 8, 16, 32, 64)

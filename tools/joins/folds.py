@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import IntArray
 from model.contract import load_contract
 from model.errors import EndlosError
-from model.kernels import IntArray
 from model.learned import cannot_tell, known_songs
 from stream.pool import Pool
 

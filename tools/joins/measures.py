@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from stream.levels import k_weighted_power, loudness_lufs
 from tools.joins.clicks import clicks
 from tools.joins.pulse import beat_error_s, onset_strength, pulse

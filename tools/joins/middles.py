@@ -1,6 +1,6 @@
 """The middles of chunks as places of a stream: where there is no border, joined or not."""
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.joins.boundaries import Boundary
 from tools.joins.windows import Source
 

@@ -3,7 +3,7 @@
 import numpy as np
 import soxr
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.loudness import OVERSAMPLING, amplitude_db
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.kernels import BoolArray, FloatArray, IntArray
+from model.arrays import BoolArray, FloatArray, IntArray
 from tools.joins.evidence import evidence
 from tools.joins.spectra import Spectra, spectra
 from tools.joins.windows import Window

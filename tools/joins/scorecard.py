@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from tools.joins.boundaries import Boundary, boundary
 from tools.joins.bounds import clicks_per_hour
 from tools.joins.measures import JoinMeasure, measure, table

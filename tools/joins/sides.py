@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.kernels import DoubleArray, FloatArray
+from model.arrays import DoubleArray, FloatArray
 from stream.levels import k_weighted_power
 from stream.pool import open_pool
 from stream.spans import SpanReader

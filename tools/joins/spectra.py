@@ -7,7 +7,7 @@ import librosa.filters
 import numpy as np
 import scipy.fft
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.spectrogram import power_spectrogram
 
 MEL_BANDS = 64

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from model.arrays import FloatArray, IntArray
 from model.errors import PoolError
-from model.kernels import FloatArray, IntArray
 from stream.decisions import Decision
 from stream.engine import Engine
 from stream.engine_settings import EngineSettings

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from model.arrays import DoubleArray, FloatArray
 from model.contract import carried_model, load_contract
 from model.errors import EndlosError
-from model.kernels import DoubleArray, FloatArray
 from model.learned import known_songs
 from stream.planner_settings import Strategy
 from stream.pool import Pool, open_pool

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model.kernels import BoolArray, DoubleArray
+from model.arrays import BoolArray, DoubleArray
 from tools.joins.areas import Area, matched_area
 from tools.joins.detector import Kind, make, out_of_fold
 from tools.joins.samples import Samples

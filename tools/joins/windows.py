@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from model.kernels import FloatArray
+from model.arrays import FloatArray
 from tools.joins.boundaries import Boundary
 
 CONTEXT_S = 6.0
