@@ -199,9 +199,12 @@ class SoundCard:
         """Return a snapshot."""
         ring = self._ring
         state = self._state
-        delivered_ago_s, offered_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
-        # What was offered has been played where the callback has asked for frames since.
-        played = delivered_ago_s is not None and offered_ago_s is not None
+        delivered_ago_s, audible_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
+        if delivered_ago_s is None or audible_ago_s is None:
+            audible_ago_s = None
+        else:
+            # What was offered is heard where the callback goes on asking.
+            audible_ago_s = max(delivered_ago_s, audible_ago_s)
         return OutputStatus(
             name=self.name,
             state="paused" if self._paused and state in ("starting", "playing") else state,
@@ -214,7 +217,7 @@ class SoundCard:
             device_underruns=ring.device_underruns,
             reconnects=self._reconnects,
             delivered_ago_s=delivered_ago_s,
-            audible_ago_s=max(delivered_ago_s, offered_ago_s) if played else None,
+            audible_ago_s=audible_ago_s,
         )
 
     def _accepts(self) -> bool:
