@@ -107,7 +107,19 @@ def test_every_command_refuses_in_one_sentence_and_touches_nothing(
     tiny_model: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def begin(*_: object, **__: object) -> None:
+        raise EndlosError("it has begun")
+
+    for endless in (
+        "tools.playing.play_source",
+        "tools.serving.serve_source",
+        "tools.bench.suite.measure",
+        "tools.joins.study.study",
+        "tools.train_tower.train_pool",
+    ):
+        monkeypatch.setattr(endless, begin)
     copies = {name: tmp_path / name for name in ("music", "model")}
     for name, source in (("music", tiny_music), ("model", tiny_model)):
         shutil.copytree(source, copies[name])

@@ -246,6 +246,7 @@ def test_it_comes_back_when_the_sound_server_does() -> None:
             lambda: "the stream does not go on without the card",
         )
         assert player.do("status")["pacer"]["clock"] == "wall"
+        poll_until(lambda: player.card()["audible_ago_s"] > 1.0, 10, lambda: "it says that it is heard")
         since = sink.recorded_frames()
         sink.start()
         poll_until(lambda: player.card()["state"] == "playing", lambda: "it does not come back")

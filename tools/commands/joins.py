@@ -64,8 +64,10 @@ def joins(
     from tools.joins.study import JoinSettings, study
     from tools.overwriting import refuse_overwriting
 
-    for place in (("--plot", plot), ("--listen", listen)):
-        refuse_overwriting((place,), (("POOL", pool), ("--model", model), ("--fold-models", fold_models)))
+    read = (("POOL", pool), ("--model", model), ("--fold-models", fold_models))
+    # One by one: pictures and pieces may lie in the same folder.
+    refuse_overwriting((("--plot", plot),), read)
+    refuse_overwriting((("--listen", listen),), read)
     if detector != "boosted":
         load_keras()
     settings = JoinSettings(
