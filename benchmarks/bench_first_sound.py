@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from benchmarks.record import record
-from tools.demo_songs import write_demo_songs
+from tools.demo.songs import write_demo_songs
 
 POOL_REPEATS = 7
 MUSIC_REPEATS = 3

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.arrays import BoolArray, IntArray
-from stream.course import Course
-from stream.coverage import entries
-from stream.index import EdgeIndex
-from stream.phrases import Phrases
-from stream.shortlist import EmbeddingIndex, Metric
+from model.base.arrays import BoolArray, IntArray
+from stream.choosing.history import Course
+from stream.choosing.phrases import Phrases
+from stream.choosing.repeats import entries
+from stream.index.edge_index import EdgeIndex
+from stream.index.vector_index import EmbeddingIndex, Metric
 
 BUDGET_P99_MS = 100.0
 BUDGET_OPEN_MS = 1000.0

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.record import record
-from tests.odd_songs import write_long
+from tests.support.odd_songs import write_long
 
 BUDGET_MIB = 1_536
 """Resident at most, whatever the length."""

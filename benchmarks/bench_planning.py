@@ -11,17 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.arrays import DoubleArray, FloatArray
-from model.contract import chosen_model
-from stream.generation import Generation, ScoringSettings, open_generation
-from stream.index import EdgeIndex
-from stream.planner import Planner
-from stream.planner_settings import PlannerSettings
-from stream.pool import FINGERPRINT_FRAMES, Pool, Song
-from stream.shortlist import EmbeddingIndex
-from stream.spans import SpanReader
-from stream.tower_scorer import TowerScorer
-from stream.traits import ChunkTraits
+from model.base.arrays import DoubleArray, FloatArray
+from model.saved.contract import chosen_model
+from stream.audio.spans import SpanReader
+from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.planner import Planner
+from stream.choosing.settings import PlannerSettings
+from stream.index.edge_index import EdgeIndex
+from stream.index.vector_index import EmbeddingIndex
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song
+from stream.pool.traits import ChunkTraits
+from stream.scoring.vector_scorer import TowerScorer
 
 RATE_HZ = 44_100
 HOURS = 24.0

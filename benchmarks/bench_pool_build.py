@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from benchmarks.record import record
-from tools.build import BuildProgress, BuildReport, BuildSettings, build_pool
-from tools.demo_songs import write_demo_songs
+from tools.demo.songs import write_demo_songs
+from tools.pools.build import BuildProgress, BuildReport, BuildSettings, build_pool
 
 BUDGET_PER_CORE = 30
 """Multiple of real time that one core must reach."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from stream.columns import columns
-from stream.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION
-from stream.pool import generation_folder, open_pool
+from stream.pool.columns import columns
+from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION
+from stream.pool.pool import generation_folder, open_pool
 
 BUDGET_OPEN_S = 1.0
 CHUNKS_PER_SONG = 50

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from model.arrays import IntArray
-from stream.decode import decode
-from tools.cut import CutSettings
-from tools.silence import detect_silence, detect_silence_pydub, to_int16
+from model.base.arrays import IntArray
+from stream.audio.decode import decode
+from tools.songs.cut import CutSettings
+from tools.songs.silence import detect_silence, detect_silence_pydub, to_int16
 
 BUDGET_RATIO = 100
 REPEATS = 20

@@ -14,20 +14,20 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import record
-from model.arrays import FloatArray, IntArray
-from model.binary_export import export_binary
-from model.features import EDGE_RATE_HZ
-from model.kernels import kernel
-from model.networks import seed_network
-from stream.graphs import open_session
-from stream.index import EdgeIndex
-from stream.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
-from stream.pair_scorer import BATCH_ROWS, PairScorer
-from stream.pool import FINGERPRINT_FRAMES, Pool, Song
-from stream.recurrence import Recurrence, _look, _open_gates, _project
-from stream.scorers import open_scorer
-from stream.split_scorer import SplitScorer, _blocks
-from stream.traits import ChunkTraits
+from model.approaches.binary.export import export_binary
+from model.approaches.binary.networks import seed_network
+from model.base.arrays import FloatArray, IntArray
+from model.base.kernels import kernel
+from model.features.edges import EDGE_RATE_HZ
+from stream.index.edge_index import EdgeIndex
+from stream.index.graphs import open_session
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song
+from stream.pool.traits import ChunkTraits
+from stream.scoring.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
+from stream.scoring.opening import open_scorer
+from stream.scoring.pair_scorer import BATCH_ROWS, PairScorer
+from stream.scoring.recurrence import Recurrence, _look, _open_gates, _project
+from stream.scoring.split_scorer import SplitScorer, _blocks
 
 MOST_OF_BOTH = 1.25
 LEAST_OVER_UNSPLIT = 25.0

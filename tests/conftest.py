@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.real import require_real as require
+from tests.support.real import require_real as require
 
 # The first example of a test may compile a kernel: how long one takes says nothing.
 settings.register_profile("endlos", deadline=None)
@@ -45,7 +45,7 @@ def shared_music() -> Path:
 @pytest.fixture(scope="session")
 def tiny_music(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of three songs of six seconds; read only."""
-    from tests.music import write_music
+    from tests.support.music import write_music
 
     folder = tmp_path_factory.mktemp("tiny") / "music"
     write_music(folder, ["one.wav", "two.wav", "three.flac"])
@@ -56,8 +56,8 @@ def tiny_music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_pool(tiny_music: Path) -> Path:
     """A pool of the tiny music, chunks of two seconds; read only."""
     # Imported here: most test modules need no pool, and would wait for it.
-    from tests.music import quick_settings
-    from tools.build import build_pool
+    from tests.support.music import quick_settings
+    from tools.pools.build import build_pool
 
     folder = tiny_music.parent / "pool"
     build_pool([tiny_music], folder, quick_settings())
@@ -67,6 +67,6 @@ def tiny_pool(tiny_music: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_music: Path) -> Path:
     """A model that fits the tiny pool."""
-    from tests.models import write_tiny_model
+    from tests.support.models import write_tiny_model
 
     return write_tiny_model(tiny_music.parent / "model", edge_samples=315)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 from tools.commands import bench, demo, evaluate, joins, machine, play, pool, precompute, render, serve, train
 
 app = typer.Typer(

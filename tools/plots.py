@@ -1,6 +1,6 @@
 """Plots need matplotlib, which playing does not bring."""
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 
 
 def require_matplotlib() -> None:

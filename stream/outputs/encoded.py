@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 
-from model.arrays import FloatArray
-from model.errors import OutputError
-from stream.outputs.base import OutputStatus, State, ago_s, audible
-from stream.outputs.codecs import Codec
-from stream.outputs.encoder import StreamEncoder
+from model.base.arrays import FloatArray
+from model.base.errors import OutputError
+from stream.outputs.encoding.codecs import Codec
+from stream.outputs.encoding.encoder import StreamEncoder
 from stream.outputs.feed import EncoderFeed
+from stream.outputs.output import OutputStatus, State, ago_s, audible
 
 POLL_S = 0.5
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.arrays import FloatArray
-from stream.drift import WallFollower
-from stream.ring import Ring
+from model.base.arrays import FloatArray
+from stream.outputs.drift import WallFollower
+from stream.outputs.ring.ring import Ring
 
 RING_S = 4.0
 FADE_S = 0.1

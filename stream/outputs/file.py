@@ -11,11 +11,11 @@ import numpy as np
 import soundfile
 import soxr
 
-from model.arrays import FloatArray
-from model.errors import OutputError
-from stream.outputs.codecs import OPUS_RATE_HZ, Codec
-from stream.outputs.coder import BinaryFile, Coder
-from stream.outputs.encoder import open_coder
+from model.base.arrays import FloatArray
+from model.base.errors import OutputError
+from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
+from stream.outputs.encoding.coder import BinaryFile, Coder
+from stream.outputs.encoding.encoder import open_coder
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - 4096

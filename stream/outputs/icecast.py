@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from model.errors import OutputError
-from stream.outputs.codecs import CODECS, Codec, content_type
+from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput, explain
+from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 
 PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
 DEFAULT_PORT = 8000

@@ -8,13 +8,13 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from model.arrays import FloatArray
-from model.errors import OutputError
-from model.quiet import quiet_c_stderr
-from stream.devices import OutputDevice, find_device, load_sounddevice
-from stream.outputs.base import OutputStatus, State, ago_s, audible
-from stream.ring import Ring
-from stream.ring_kernels import portaudio_callback
+from model.base.arrays import FloatArray
+from model.base.errors import OutputError
+from model.base.quiet import quiet_c_stderr
+from stream.outputs.devices import OutputDevice, find_device, load_sounddevice
+from stream.outputs.output import OutputStatus, State, ago_s, audible
+from stream.outputs.ring.kernels import portaudio_callback
+from stream.outputs.ring.ring import Ring
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 
 
 @dataclass(frozen=True, kw_only=True)

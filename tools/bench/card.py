@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from model.arrays import FloatArray
-from stream.engine import Engine
-from stream.engine_settings import EngineSettings
+from model.base.arrays import FloatArray
+from stream.choosing.settings import PlannerSettings
+from stream.engine.engine import Engine
+from stream.engine.settings import EngineSettings
+from stream.outputs.pacer import Pacer
 from stream.outputs.soundcard import SoundCard
-from stream.pacer import Pacer
-from stream.planner_settings import PlannerSettings
 from tools.bench import load, null_sink
 from tools.bench.figures import Figure, missing, quantile_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.null_sink import NullSink
 from tools.bench.settings import BenchSettings
-from tools.bench.timed_card import TimedCard
+from tools.running.timed_card import TimedCard
 
 QUESTION = "card"
 BLOCKS_FRAMES = (64, 128, 256, 512)
@@ -212,6 +212,6 @@ def _load() -> Iterator[None]:
 
 
 def _device(text: str | None) -> str | int | None:
-    from tools.session import parse_device
+    from stream.service.session import parse_device
 
     return parse_device(text)

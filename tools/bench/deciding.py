@@ -14,25 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
-from model.arrays import IntArray
-from model.contract import carried_model, load_contract
-from model.second_stage import load_second_stage
-from stream.embeddings import pool_embeddings
-from stream.generation import Generation
-from stream.guard import GuardedScorer
-from stream.index import EdgeIndex
-from stream.planner import Planner
-from stream.planner_settings import PlannerSettings
-from stream.pool import Pool, open_pool
-from stream.scorer import Scorer
-from stream.scorers import open_scorer
-from stream.seam_scorer import SeamScorer
-from stream.spans import SpanReader
-from stream.split_scorer import SplitScorer
-from stream.tower_scorer import TowerScorer
+from model.base.arrays import IntArray
+from model.saved.contract import carried_model, load_contract
+from model.saved.second_stage import load_second_stage
+from stream.audio.spans import SpanReader
+from stream.choosing.generation import Generation
+from stream.choosing.planner import Planner
+from stream.choosing.settings import PlannerSettings
+from stream.index.edge_index import EdgeIndex
+from stream.index.vectors import pool_embeddings
+from stream.pool.pool import Pool, open_pool
+from stream.scoring.guard import GuardedScorer
+from stream.scoring.opening import open_scorer
+from stream.scoring.scorer import Scorer
+from stream.scoring.seam_scorer import SeamScorer
+from stream.scoring.split_scorer import SplitScorer
+from stream.scoring.vector_scorer import TowerScorer
 from tools.bench.figures import Figure, quantile_figure
-from tools.bench.pools import resized
 from tools.bench.settings import BenchSettings
+from tools.pools.resized import resized
 
 QUESTION = "decisions"
 SIZES = (100, 1_800, 10_000)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 from tools.bench.free_port import free_port
 
 _CONFIG = """<icecast>

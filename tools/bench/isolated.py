@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.errors import EndlosError
-from tools import apart
+from model.base.errors import EndlosError
+from tools.running import apart
 
 TIMEOUT_S = 1800.0
 _ERROR_LINES = 3

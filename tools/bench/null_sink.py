@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.arrays import FloatArray
-from model.errors import EndlosError
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
 
 RATE_HZ = 44_100
 MISSING = "no sound card: give --device, or install pulseaudio, pulseaudio-utils and libasound2-plugins"

@@ -16,17 +16,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.contract import carried_model, load_contract
-from model.errors import EndlosError
+from model.base.errors import EndlosError
+from model.saved.contract import carried_model, load_contract
+from stream.outputs.encoding.lame import system_lame
 from stream.outputs.icecast import PASSWORD_VARIABLE
-from stream.outputs.lame import system_lame
-from stream.pool import open_pool
-from tools import apart
+from stream.pool.pool import open_pool
 from tools.bench import icecast_local, rendering
 from tools.bench.figures import Figure, missing
 from tools.bench.icecast_local import LocalIcecast
 from tools.bench.process import cpu_s_of, others_are_told, resident_mb_of
 from tools.bench.settings import BenchSettings
+from tools.running import apart
 
 QUESTION = "peers"
 _KBPS = 128

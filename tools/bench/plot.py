@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.errors import OutputError
+from model.base.errors import OutputError
 from tools.bench.figures import Figure
 from tools.bench.table import number
 from tools.plots import require_matplotlib

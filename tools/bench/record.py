@@ -8,8 +8,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from model.errors import OutputError
-from tools.home import data_folder
+from model.base.errors import OutputError
+from tools.running.home import data_folder
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _RESULTS = "results.jsonl"

@@ -4,16 +4,16 @@ import time
 from dataclasses import dataclass
 from statistics import median
 
-from model.arrays import FloatArray
-from model.contract import carried_model
-from stream.ahead import Immediate
-from stream.engine import Engine
-from stream.engine_settings import EngineSettings
-from stream.generation import Generation, ScoringSettings, open_generation
-from stream.outputs.encoder import StreamEncoder
-from stream.planner import Planner
-from stream.planner_settings import PlannerSettings, Strategy
-from stream.renderer import Renderer
+from model.base.arrays import FloatArray
+from model.saved.contract import carried_model
+from stream.choosing.ahead import Immediate
+from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.planner import Planner
+from stream.choosing.settings import PlannerSettings, Strategy
+from stream.engine.engine import Engine
+from stream.engine.renderer import Renderer
+from stream.engine.settings import EngineSettings
+from stream.outputs.encoding.encoder import StreamEncoder
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
 

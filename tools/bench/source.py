@@ -3,11 +3,11 @@
 import time
 from pathlib import Path
 
-from model.errors import PoolError
-from stream.database import DATABASE_FILE
-from stream.pool import open_pool
+from model.base.errors import PoolError
+from stream.pool.database import DATABASE_FILE
+from stream.pool.pool import open_pool
 from tools.bench.settings import BenchSettings, Notice
-from tools.prepare import prepare
+from tools.running.preparing import prepare
 
 _POLL_S = 0.1
 

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools import apart
 from tools.bench.figures import Figure
 from tools.bench.isolated import run_isolated
 from tools.bench.settings import BenchSettings
+from tools.running import apart
 
 if TYPE_CHECKING:
-    from stream.engine import Engine
+    from stream.engine.engine import Engine
 
 QUESTION = "start"
 _BLOCK_FRAMES = 1024
@@ -70,9 +70,9 @@ def measure(settings: BenchSettings) -> list[Figure]:
 
 def first_sound(pool: str, model: str | None, seed: int) -> dict[str, float]:
     """Open the live engine and render until it sounds; by the monotonic clock, which all processes share."""
-    from stream.engine import Engine
-    from stream.engine_settings import EngineSettings
-    from stream.planner_settings import PlannerSettings
+    from stream.choosing.settings import PlannerSettings
+    from stream.engine.engine import Engine
+    from stream.engine.settings import EngineSettings
 
     imported_s = time.monotonic()
     settings = EngineSettings(planner=PlannerSettings(seed=seed), model=Path(model) if model else None)

@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Sequence
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 from tools.bench.figures import Figure, missing
 from tools.bench.settings import BenchSettings
 

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stream.ahead import MAX_DEPTH
-from stream.generation import Chunk
-from stream.planner import Planner
-from stream.step import Step
+from stream.choosing.ahead import MAX_DEPTH
+from stream.choosing.generation import Chunk
+from stream.choosing.planner import Planner
+from stream.choosing.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class _Planned:
 
 
 class VirtualPlanner:
-    """Plans as `stream.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
+    """Plans as `stream.choosing.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
 
     The one difference: a late step is waited for, where the stream would go on without it.
     """
@@ -130,7 +130,7 @@ class VirtualCard:
 
 
 class VirtualSteps:
-    """The steps of a virtual planner as a renderer takes them (`stream.ahead.StepSource`)."""
+    """The steps of a virtual planner as a renderer takes them (`stream.choosing.ahead.StepSource`)."""
 
     def __init__(
         self,

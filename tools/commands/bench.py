@@ -62,7 +62,7 @@ def bench(
     Starting, decisions, an hour and a day on a virtual clock, the sound card, rendering: about 15 minutes.
     Exit 1 when a figure is past its budget.
     """
-    from model.contract import chosen_model
+    from model.saved.contract import chosen_model
     from tools.bench.budgets import Budgets, with_changes
     from tools.bench.figures import past_budget
     from tools.bench.plot import plot_figures
@@ -71,8 +71,8 @@ def bench(
     from tools.bench.source import about, bench_pool
     from tools.bench.suite import chosen, measure
     from tools.bench.table import print_figures
-    from tools.overwriting import refuse_overwriting
     from tools.plots import require_matplotlib
+    from tools.pools.overwriting import refuse_overwriting
 
     refuse_overwriting(
         (("--out", out), ("--plot", plot)),

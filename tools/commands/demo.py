@@ -20,7 +20,7 @@ def demo_songs(
 
     House and lounge, stereo FLAC, free to use, no vocals.
     """
-    from tools.demo_songs import write_demo_songs
+    from tools.demo.songs import write_demo_songs
 
     with progress_bar(quiet) as progress:
         task = progress.add_task("demo songs", total=songs)

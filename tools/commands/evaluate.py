@@ -9,7 +9,7 @@ from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from tools.evaluate.protocol import EvalProgress
+    from tools.quality.ranking.protocol import EvalProgress
 
 
 def evaluate(
@@ -51,8 +51,8 @@ def evaluate(
 
     Songs that the model was trained on are left out. `--scores` writes what the engine goes by.
     """
-    from model.contract import chosen_model
-    from tools.overwriting import refuse_overwriting
+    from model.saved.contract import chosen_model
+    from tools.pools.overwriting import refuse_overwriting
 
     folder = chosen_model(model)
     others = [chosen_model(other) for other in beside or ()]
@@ -67,12 +67,12 @@ def evaluate(
             bar.update(task, completed=state.done, total=state.total, description=state.what)
 
         if scores is not None:
-            from tools.evaluate.protocol import write_scores
+            from tools.quality.ranking.protocol import write_scores
 
             write_scores(pool.expanduser(), folder, scores.expanduser(), show)
             return
-        from tools.evaluate.protocol import GAPS_MS, EvalSettings
-        from tools.evaluate.protocol import evaluate as measure
+        from tools.quality.ranking.protocol import GAPS_MS, EvalSettings
+        from tools.quality.ranking.protocol import evaluate as measure
 
         settings = EvalSettings(
             model=folder,
@@ -84,12 +84,12 @@ def evaluate(
         )
         report = measure(pool.expanduser(), settings, show)
     if plot is not None:
-        from tools.evaluate.plot import plot_report
+        from tools.quality.ranking.plot import plot_report
 
         plot_report(report, plot.expanduser())
     if as_json:
         print_json(report.plain())
     elif not quiet:
-        from tools.evaluate.table import print_report
+        from tools.quality.ranking.table import print_report
 
         print_report(report)

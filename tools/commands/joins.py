@@ -56,13 +56,13 @@ def joins(
     songs of the other folds tells joins from places where nothing was joined (AUC 0.5: it cannot, 1: always).
     Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats.
     """
-    from model.contract import chosen_model
-    from tools.joins.detector import load_keras
-    from tools.joins.listening import write_sheet
-    from tools.joins.pictures import draw
-    from tools.joins.report import plain, print_study
-    from tools.joins.study import JoinSettings, study
-    from tools.overwriting import refuse_overwriting
+    from model.saved.contract import chosen_model
+    from tools.pools.overwriting import refuse_overwriting
+    from tools.quality.joins.detector import load_keras
+    from tools.quality.joins.listening import write_sheet
+    from tools.quality.joins.pictures import draw
+    from tools.quality.joins.protocol import JoinSettings, study
+    from tools.quality.joins.report import plain, print_study
 
     read = (("POOL", pool), ("--model", model), ("--fold-models", fold_models))
     # One by one: pictures and pieces may lie in the same folder.

@@ -10,8 +10,8 @@ from tools.terminal import AsJson, print_json, print_table
 
 def devices(as_json: AsJson = False) -> None:
     """List the output devices and their latency; the last is what `--latency auto` has measured."""
-    from stream.devices import list_devices
-    from tools.latency import remembered
+    from stream.outputs.devices import list_devices
+    from tools.running.latency import remembered
 
     found = []
     for device in list_devices():
@@ -31,7 +31,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     Exit 1 when something essential is missing.
     """
-    from tools.doctor import check_machine
+    from tools.running.doctor import check_machine
 
     checks = check_machine()
     if as_json:

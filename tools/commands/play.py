@@ -44,9 +44,9 @@ def play(
     others join while it plays. Without a sound card it serves
     http://127.0.0.1:8000/ and says so.
     """
-    from model.contract import chosen_model
-    from tools.overwriting import refuse_overwriting
-    from tools.playing import PlaySettings, play_source
+    from model.saved.contract import chosen_model
+    from tools.pools.overwriting import refuse_overwriting
+    from tools.running.playing import PlaySettings, play_source
 
     refuse_overwriting((("--log", log),), (("MUSIC", source), ("--model", chosen_model(model))))
     play_source(

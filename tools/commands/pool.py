@@ -13,7 +13,7 @@ import typer
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
-    from tools.build import BuildProgress, BuildReport
+    from tools.pools.build import BuildProgress, BuildReport
 
 app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
 
@@ -68,9 +68,9 @@ def build(
     What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all
     the others is built.
     """
-    from model.contract import carried_model
-    from tools.build import BuildSettings, build_pool
-    from tools.cut import CutSettings
+    from model.saved.contract import carried_model
+    from tools.pools.build import BuildSettings, build_pool
+    from tools.songs.cut import CutSettings
 
     cut_settings = CutSettings(
         cut=cut,
@@ -116,7 +116,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what a pool holds, and what failed."""
-    from tools.summary import summarise
+    from tools.pools.summary import summarise
 
     summary = summarise(pool.expanduser(), chunks=chunks)
     if as_json:
@@ -170,7 +170,7 @@ def check(
 
     Exit 1 when something is wrong.
     """
-    from tools.check import check_pool
+    from tools.pools.check import check_pool
 
     problems = check_pool(pool.expanduser(), deep=deep)
     if as_json:

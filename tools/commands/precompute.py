@@ -10,8 +10,8 @@ from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from tools.embed import EmbedReport
-    from tools.precompute import PrecomputeProgress, PrecomputeReport
+    from tools.pools.embed import EmbedReport
+    from tools.pools.precompute import PrecomputeProgress, PrecomputeReport
 
 
 def precompute(
@@ -27,8 +27,8 @@ def precompute(
 
     Interrupted, the same command goes on where it was. After a rebuild only what is new is computed.
     """
-    from model.contract import chosen_model, load_contract
-    from tools.workers import usable_cores
+    from model.saved.contract import chosen_model, load_contract
+    from tools.work.workers import usable_cores
 
     folder = chosen_model(model)
     fill = _embeddings if load_contract(folder).approach == "tower" else _scores
@@ -40,7 +40,7 @@ def precompute(
 
 
 def _embeddings(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[EmbedReport, str]":
-    from tools.embed import embed_pool
+    from tools.pools.embed import embed_pool
 
     with progress_bar(quiet) as bar:
         task = bar.add_task("chunks", total=None)
@@ -57,7 +57,7 @@ def _embeddings(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[Em
 
 
 def _scores(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[PrecomputeReport, str]":
-    from tools.precompute import precompute as fill
+    from tools.pools.precompute import precompute as fill
 
     with progress_bar(quiet) as bar:
         task = bar.add_task("scoring", total=None)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from model.errors import EndlosError
+from model.base.errors import EndlosError
 from tools.commands.options import (
     ChosenStrategy,
     FadeS,
@@ -76,14 +76,14 @@ def render(
     The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
     wrote with --log comes out again, with every skip.
     """
-    from model.contract import chosen_model
-    from stream.decisions import DecisionLog
-    from stream.engine import Engine
-    from stream.engine_settings import EngineSettings
+    from model.saved.contract import chosen_model
+    from stream.choosing.settings import PlannerSettings
+    from stream.engine.decisions import DecisionLog
+    from stream.engine.engine import Engine
+    from stream.engine.replay import Replay
+    from stream.engine.settings import EngineSettings
     from stream.outputs.file import open_audio_file
-    from stream.planner_settings import PlannerSettings
-    from stream.replay import Replay
-    from tools.overwriting import refuse_overwriting
+    from tools.pools.overwriting import refuse_overwriting
 
     if bits not in (16, 24):
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")

@@ -88,14 +88,14 @@ def serve(
 
     Over HTTP, to Icecast servers, on a sound card; until SIGTERM or Ctrl-C.
     """
-    from model.contract import chosen_model
-    from stream.engine_settings import EngineSettings
+    from model.saved.contract import chosen_model
+    from stream.choosing.settings import PlannerSettings
+    from stream.engine.settings import EngineSettings
     from stream.outputs.icecast import icecast_password, parse_icecast_url
-    from stream.planner_settings import PlannerSettings
-    from stream.server import HttpAddress
-    from tools.overwriting import refuse_overwriting
-    from tools.serving import ServeSettings, serve_source
-    from tools.session import OutputSettings, new_seed, parse_address, parse_codec, parse_device
+    from stream.service.server import HttpAddress
+    from stream.service.session import OutputSettings, new_seed, parse_address, parse_codec, parse_device
+    from tools.pools.overwriting import refuse_overwriting
+    from tools.running.serving import ServeSettings, serve_source
 
     refuse_overwriting(
         (("--log", log),),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.progress import Progress
 
-    from model.training import TrainProgress
+    from model.learning.loop import TrainProgress
 
 
 def train(
@@ -100,7 +100,7 @@ def train(
         raise typer.BadParameter(f"{', '.join(given)} goes with --approach binary only")
     if approach == "binary" and start_from is not None:
         raise typer.BadParameter("--from goes with --approach tower only")
-    from tools.overwriting import refuse_overwriting
+    from tools.pools.overwriting import refuse_overwriting
 
     pool, out = pool.expanduser(), out.expanduser()
     refuse_overwriting(
@@ -116,8 +116,8 @@ def train(
     if evaluate_every is not None:
         common["evaluate_every"] = evaluate_every
     if approach == "tower":
-        from model.tower_settings import TowerSettings
-        from tools import train_tower
+        from model.approaches.tower.settings import TowerSettings
+        from tools.training import grids as train_tower
 
         towers = TowerSettings(pretrained=start_from is not None, **common)
         _train(
@@ -135,8 +135,8 @@ def train(
             quiet=quiet,
         )
     else:
-        from model.binary_settings import BinarySettings
-        from tools import train_binary
+        from model.approaches.binary.settings import BinarySettings
+        from tools.training import edges as train_binary
 
         binary = BinarySettings(
             batch_size=batch_size, optimizer=optimizer, edge_samples=edge_samples, **common

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.arrays import FloatArray
+from model.base.arrays import FloatArray
 from tools.demo.effects import RATE_HZ, noise
 
 

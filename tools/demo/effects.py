@@ -9,7 +9,7 @@ import numpy as np
 import pyloudnorm
 import soxr
 
-from model.arrays import FloatArray
+from model.base.arrays import FloatArray
 
 RATE_HZ = 44_100
 LIMITER_BLOCK_FRAMES = 32

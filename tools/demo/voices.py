@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.arrays import DoubleArray, FloatArray
+from model.base.arrays import DoubleArray, FloatArray
 from tools.demo.effects import RATE_HZ
 
 PAD_FRAMES = 1 << 18

@@ -1,0 +1,101 @@
+"""How a training of approach `binary` is asked for, and what its presets stand for; nothing heavy here."""
+
+from dataclasses import dataclass
+
+from model.base.errors import ModelError
+from model.learning.settings import TrainSettings, check_counts, check_preset
+
+OPTIMIZERS = ("rmsprop", "adam", "sgd")
+"""Those that the report compared; it found RMSprop best."""
+SGD_LEARNING_RATE = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What a preset takes where the user says nothing."""
+
+    optimizer: str
+    learning_rate: float | None
+    """None: the default of Keras for the optimiser."""
+    falling_rate: bool
+    """Whether the learning rate falls along a cosine to a hundredth of itself."""
+    batch_size: int
+    epochs: int
+    edge_samples: int | None
+    """None: the shortest chunk of the training songs, as in the report."""
+    report_pairs: bool
+    """Whether pairs are drawn once, as the report did; else anew in every epoch, and varied."""
+
+
+PRESETS = {
+    "seed": Preset(
+        optimizer="rmsprop",
+        learning_rate=None,
+        falling_rate=False,
+        batch_size=64,
+        epochs=600,
+        edge_samples=None,
+        report_pairs=True,
+    ),
+    "fast": Preset(
+        optimizer="adam",
+        learning_rate=2e-3,
+        falling_rate=True,
+        batch_size=128,
+        epochs=30,
+        edge_samples=1260,
+        report_pairs=False,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinarySettings(TrainSettings):
+    """What to train and how; None stands for what the preset takes."""
+
+    approach: str = "binary"
+    batch_size: int | None = None
+    optimizer: str | None = None
+    edge_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.approach != "binary":
+            raise ModelError(f"approach '{self.approach}' is not there; take binary")
+        check_preset("binary", self.preset, PRESETS)
+        if self.optimizer is not None and self.optimizer not in OPTIMIZERS:
+            raise ModelError(f"there is no optimizer '{self.optimizer}'; take one of {', '.join(OPTIMIZERS)}")
+        check_counts(batch_size=self.batch_size)
+        if self.edge_samples is not None and not self.edge_samples >= 2:
+            raise ModelError(f"edge_samples is {self.edge_samples}; give at least 2")
+        super().__post_init__()
+
+    @property
+    def defaults(self) -> Preset:
+        """What the preset takes where nothing else is said."""
+        return PRESETS[self.preset]
+
+    @property
+    def chosen_epochs(self) -> int:
+        """Passes over the pairs."""
+        return self.epochs or self.defaults.epochs
+
+    @property
+    def chosen_batch_size(self) -> int:
+        """Pairs in each step."""
+        return self.batch_size or self.defaults.batch_size
+
+    @property
+    def chosen_optimizer(self) -> str:
+        """One of `OPTIMIZERS`."""
+        return self.optimizer or self.defaults.optimizer
+
+    @property
+    def chosen_learning_rate(self) -> float | None:
+        """The learning rate at the start; None for what Keras takes."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        if self.chosen_optimizer == "sgd":
+            return SGD_LEARNING_RATE
+        # The preset's rate was found with the preset's optimiser, and says nothing about another.
+        same = self.chosen_optimizer == self.defaults.optimizer
+        return self.defaults.learning_rate if same else None

@@ -1,0 +1,213 @@
+"""Training of approach `binary`: its pairs, its three validations, and the model that comes of it."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from math import cos, pi
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from model.approaches.binary.data import choose_edge_samples
+from model.approaches.binary.export import export_binary
+from model.approaches.binary.networks import build_network
+from model.approaches.binary.settings import BinarySettings
+from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING, rank_successors, validate
+from model.base.arrays import FloatArray
+from model.learning.curves import Curves
+from model.learning.edge_set import EdgeSet, plain_batch, varied_batch
+from model.learning.loop import Task, Training, TrainProgress, learned_parameters, run_training
+from model.learning.measures import UNSEEN, Measure
+from model.learning.pairs import Pairs, binary_pairs, contrast_pairs
+
+EVALUATED_AT_LEAST = 256
+"""Between epochs at most a twelfth of the pairs is measured on, so that learning takes most of the time."""
+EVALUATED_AT_END = 4096
+LAST_RATE = 0.01
+"""Share of the learning rate that is left at the end of its cosine."""
+STYLES = {
+    TRAINING: {"color": "#1f77b4", "linestyle": "-"},
+    SECOND_CHANNEL: {"color": "#17becf", "linestyle": "--"},
+    UNSEEN: {"color": "#d62728", "linestyle": "-"},
+}
+PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("auc", "AUC", 0.5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinaryReport:
+    """What came of a training; nothing in it that JSON does not know."""
+
+    folder: str
+    edge_samples: int
+    learned_parameters: int
+    epochs: int
+    pairs: int
+    """Pairs in an epoch."""
+    elapsed_s: float
+    validations: dict[str, Measure]
+    """By name: as in `model.approaches.binary.validation`."""
+    ranking: dict[str, dict[str, float]]
+    """AUC of the true next chunk: by name of the songs, against chunks of `all`, `cross` and `same` song."""
+    export_difference: float
+    """Largest difference between Keras and onnxruntime on real edges."""
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def train_binary(
+    train: EdgeSet,
+    unseen: EdgeSet | None,
+    out: Path,
+    settings: BinarySettings,
+    *,
+    resume: bool = False,
+    progress: Callable[[TrainProgress[Measure]], None] | None = None,
+) -> BinaryReport:
+    """Train on `train`, measure on `unseen` too (songs that are in neither), export into `out`.
+
+    Stops and goes on as `run_training` says.
+    Raises `ModelError` when data, settings and checkpoint do not fit together.
+    """
+    binary = _Binary(train, unseen, settings)
+    return run_training(binary.task, out, binary.finish, resume=resume, progress=progress)
+
+
+def build_optimizer(settings: BinarySettings) -> Any:
+    """Return the Keras optimiser that the settings ask for."""
+    rate = settings.chosen_learning_rate
+    options = {} if rate is None else {"learning_rate": rate}
+    optimizers = {
+        "rmsprop": keras.optimizers.RMSprop,
+        "adam": keras.optimizers.Adam,
+        "sgd": keras.optimizers.SGD,
+    }
+    return optimizers[settings.chosen_optimizer](**options)
+
+
+class _Binary:
+    """What approach `binary` gives to be trained, and makes of it."""
+
+    def __init__(self, train: EdgeSet, unseen: EdgeSet | None, settings: BinarySettings) -> None:
+        self.train, self.unseen, self.settings = train, unseen, settings
+        self.edge_samples, note = choose_edge_samples(train, settings)
+        if unseen is not None:
+            unseen.check_edge(self.edge_samples)
+        self.drawn_once = (
+            binary_pairs(train.chunk_song, np.random.default_rng([settings.seed, 1]))
+            if settings.defaults.report_pairs
+            else None
+        )
+        # Batches are made ahead, so that two epochs are asked for by turns.
+        self.epoch_pairs = lru_cache(maxsize=2)(self.draw_pairs)
+        self.measured_pairs = self.epoch_pairs(0)
+        keras.utils.set_random_seed(settings.seed)
+        self.network = build_network(settings.preset, self.edge_samples)
+        optimizer = build_optimizer(settings)
+        # Compiled kernels take longer to make than a small network takes to train.
+        self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
+        optimizer.build(self.network.trainable_variables)
+        self.start_rate = float(optimizer.learning_rate)
+        self.task = Task[Measure](
+            settings=settings,
+            train=train.source,
+            unseen=None if unseen is None else unseen.source,
+            identity={"edge_samples": self.edge_samples},
+            network=self.network,
+            epochs=settings.chosen_epochs,
+            epoch_examples=len(self.measured_pairs),
+            batch_examples=settings.chosen_batch_size,
+            rate=self.rate,
+            batch=self.batch,
+            measure=self.measure,
+            notes=[note] if note else [],
+        )
+
+    def draw_pairs(self, epoch: int) -> Pairs:
+        """Return the pairs of an epoch in their order, a function of seed and epoch alone."""
+        rng = np.random.default_rng([self.settings.seed, 2, epoch])
+        pairs = self.drawn_once or contrast_pairs(self.train.chunk_song, rng, repeats=2)
+        return pairs.take(rng.permutation(len(pairs)))
+
+    def rate(self, step: int) -> float:
+        if not self.settings.defaults.falling_rate:
+            return self.start_rate
+        along = 0.5 + 0.5 * cos(pi * (step // self.task.batches) / self.task.epochs)
+        return self.start_rate * (LAST_RATE + (1 - LAST_RATE) * along)
+
+    def batch(self, step: int) -> tuple[FloatArray, FloatArray]:
+        """Return pairs of edges and `(n, 1)` labels."""
+        epoch, number = divmod(step, self.task.batches)
+        rows = np.arange(self.task.examples(number), self.task.examples(number + 1))
+        pairs = self.epoch_pairs(epoch).take(rows)
+        if self.settings.defaults.report_pairs:
+            seen = plain_batch(self.train, pairs, self.edge_samples)
+        else:
+            rng = np.random.default_rng([self.settings.seed, 3, epoch, number])
+            seen = varied_batch(self.train, pairs, self.edge_samples, rng)
+        return seen, pairs.labels[:, np.newaxis]
+
+    def measure(self) -> dict[str, Measure]:
+        return self.validate(max(EVALUATED_AT_LEAST, self.task.epoch_examples // 12))
+
+    def validate(self, most: int) -> dict[str, Measure]:
+        """Measure on the three sets, always on the same pairs, so that epochs can be told from each other."""
+        return validate(
+            self.network,
+            self.train,
+            self.unseen,
+            self.measured_pairs,
+            self.edge_samples,
+            most=most,
+            report_pairs=self.settings.defaults.report_pairs,
+            rng=np.random.default_rng([self.settings.seed, 4]),
+        )
+
+    def rank(self, edges: EdgeSet) -> dict[str, float]:
+        rng = np.random.default_rng([self.settings.seed, 5])
+        return rank_successors(self.network, edges, self.edge_samples, rng)
+
+    def finish(self, training: Training[Measure]) -> BinaryReport:
+        """Measure once more, write the history and its picture, export."""
+        task, out = self.task, training.out
+        final = self.validate(EVALUATED_AT_END)
+        ranking = {TRAINING: self.rank(self.train)}
+        if self.unseen is not None:
+            ranking[UNSEEN] = self.rank(self.unseen)
+        examples = self.measured_pairs.sample(64, np.random.default_rng(self.settings.seed))
+        metrics = {
+            "validations": {name: asdict(value) for name, value in final.items()},
+            "ranking_auc": ranking,
+        }
+        details = {
+            "epochs": task.epochs,
+            "batch_size": task.batch_examples,
+            "optimizer": self.settings.chosen_optimizer,
+            "learning_rate": self.start_rate,
+            "pairs_per_epoch": task.epoch_examples,
+        }
+        title = f"binary {self.settings.preset}"
+        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
+        exported = export_binary(
+            self.network,
+            out,
+            preset=self.settings.preset,
+            edge_samples=self.edge_samples,
+            examples=plain_batch(self.train, examples, self.edge_samples),
+            training=recorded,
+            metrics=metrics,
+        )
+        return BinaryReport(
+            folder=str(out),
+            edge_samples=self.edge_samples,
+            learned_parameters=learned_parameters(self.network),
+            epochs=task.epochs,
+            pairs=task.epoch_examples,
+            elapsed_s=training.elapsed_s,
+            validations=final,
+            ranking=ranking,
+            export_difference=exported.difference,
+            notes=tuple(training.notes),
+            files=tuple(str(path) for path in (*exported.files, *training.files)),
+        )

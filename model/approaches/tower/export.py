@@ -1,0 +1,105 @@
+"""Towers as files: two ONNX graphs checked against Keras, the contract, and the weights to learn on from."""
+
+import io
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from model.approaches.tower.networks import Towers
+from model.base.arrays import FloatArray
+from model.base.errors import ModelError
+from model.features.edges import EDGE_RATE_HZ
+from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.learning.export import OPSET, Exported, check_difference, compare, replace_model, to_onnx
+from model.saved.contract import (
+    CONTRACT_FILE,
+    SECOND_STAGE_FILE,
+    GraphSpec,
+    ModelContract,
+    TensorSpec,
+    save_contract,
+)
+from model.saved.second_stage import add_second_stage
+
+WEIGHTS_FILE = "weights.npz"
+EDGE_SAMPLES = 441
+"""Of the fallback that the index keeps for when no score is there; the towers see spectra."""
+
+
+def export_towers(
+    towers: Towers,
+    folder: Path,
+    *,
+    preset: str,
+    tails: FloatArray,
+    heads: FloatArray,
+    calibration: dict[str, float],
+    training: dict[str, Any],
+    metrics: dict[str, Any],
+) -> Exported:
+    """Write `ends.onnx`, `starts.onnx`, `weights.npz` and `model.json` into `folder`.
+
+    tails, heads: `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` float32, real spectra to compare on. The graphs are
+    checked before anything is written; an older model is unreadable while the new one takes its place.
+    Raises `ModelError` when a graph differs by more than `TOLERANCE`, relative to the largest value, or Keras
+    does not run on TensorFlow.
+    """
+    contents, graphs, difference = {}, {}, 0.0
+    for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads)):
+        graph = to_onnx(tower, "spectrum", (SPECTRUM_FRAMES, SPECTRUM_BINS), "embedding")
+        found = compare(tower, graph, examples)
+        check_difference(f"{role}.onnx", found)
+        difference = max(difference, found)
+        contents[f"{role}.onnx"] = graph
+        graphs[role] = GraphSpec(
+            file=f"{role}.onnx",
+            inputs=(TensorSpec(name="spectrum", shape=(None, SPECTRUM_FRAMES, SPECTRUM_BINS)),),
+            outputs=(TensorSpec(name="embedding", shape=(None, int(tower.output_shape[-1]))),),
+        )
+    contents[WEIGHTS_FILE] = packed_weights(towers)
+    replace_model(folder, contents)
+    contract = ModelContract(
+        approach="tower",
+        preset=preset,
+        edge_rate_hz=EDGE_RATE_HZ,
+        edge_samples=EDGE_SAMPLES,
+        opset=OPSET,
+        graphs=graphs,
+        training=training,
+        metrics={**metrics, "export_difference": difference},
+        calibration=calibration,
+        spectral_version=SPECTRAL_VERSION,
+    )
+    add_second_stage(folder)
+    save_contract(contract, folder)
+    files = tuple(folder / name for name in (CONTRACT_FILE, SECOND_STAGE_FILE, *contents))
+    return Exported(contract=contract, files=files, difference=difference)
+
+
+def packed_weights(towers: Towers) -> bytes:
+    """Return the towers' weights, half precision, as the content of an .npz file without pickle."""
+    arrays = {
+        f"w{number:03d}": np.asarray(weight, dtype=np.float16)
+        for number, weight in enumerate(towers.both.get_weights())
+    }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def load_weights(towers: Towers, path: Path) -> None:
+    """Put the weights that `path` keeps into the towers; `ModelError` when they do not fit."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            weights = [stored[name].astype(np.float32) for name in sorted(stored.files)]
+    except FileNotFoundError:
+        raise ModelError(
+            f"{path} is missing, so that training cannot go on from it; train without --from"
+        ) from None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise ModelError(f"{path} cannot be read ({error}); train without --from") from error
+    if [weight.shape for weight in weights] != [weight.shape for weight in towers.both.get_weights()]:
+        raise ModelError(f"{path} is of towers of another shape; train without --from")
+    towers.both.set_weights(weights)

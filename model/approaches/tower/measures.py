@@ -1,0 +1,87 @@
+"""What towers are worth: where the true successor stands among all chunks of songs, and how likely it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from model.approaches.tower.data import GridArray, equal_chunks, sides
+from model.approaches.tower.networks import Towers
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.learning.calibration import Scored
+
+CHUNK_S = 3.0
+GAP_S = 0.05
+"""Missing on each side of a cut when it is measured: what is left is music, not a waveform running on."""
+MOST_CHUNKS = 1_000
+BATCH = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuccessorRanks:
+    """Figures of one set of songs, cut into chunks of `CHUNK_S`, `GAP_S` missing on each side of each cut."""
+
+    chunks: int
+    top_1: float
+    top_10: float
+    mrr: float
+    """Mean of 1 / rank."""
+    auc_same: float
+    """Against chunks of the same song; mean of the songs. 0.5 where there are none."""
+    auc_cross: float
+
+
+def score_songs(towers: Towers, grids: Sequence[GridArray], gap_s: float = GAP_S) -> Scored:
+    """Score the chunks of songs; of many songs the first of each, `MOST_CHUNKS` in all or 4 of each."""
+    most = max(4, MOST_CHUNKS // max(1, len(grids)))
+    ends, starts, song = [], [], []
+    for number, grid in enumerate(grids):
+        heads, tails, lengths = (values[:most] for values in equal_chunks(len(grid), CHUNK_S, gap_s))
+        if len(heads):
+            starts.append(_embedded(towers.starts, sides(grid, heads, lengths, tail=False)))
+            ends.append(_embedded(towers.ends, sides(grid, tails, lengths, tail=True)))
+            song.append(np.full(len(heads), number))
+    if not song:
+        return Scored(logits=np.zeros((0, 0), np.float32), song=np.zeros(0, np.int64))
+    return Scored(logits=np.concatenate(ends) @ np.concatenate(starts).T, song=np.concatenate(song))
+
+
+def rank_successors(scored: Scored) -> SuccessorRanks | None:
+    """Return the figures; None when no chunk has a successor. Ties count half."""
+    song = scored.song
+    rows = np.flatnonzero(song[:-1] == song[1:])
+    if len(rows) == 0:
+        return None
+    true = scored.logits[rows, rows + 1][:, None]
+    # 1 where a wrong candidate stands above the true one, 1/2 where level.
+    above = (scored.logits[rows] > true) + 0.5 * (scored.logits[rows] == true)
+    wrong = np.ones_like(above, dtype=np.bool_)
+    wrong[np.arange(len(rows)), rows] = wrong[np.arange(len(rows)), rows + 1] = False
+    rank = 1 + (above * wrong).sum(axis=1)
+    same = song[rows][:, None] == song[None]
+    return SuccessorRanks(
+        chunks=len(song),
+        top_1=float((rank < 2).mean()),
+        top_10=float((rank < 11).mean()),
+        mrr=float((1 / rank).mean()),
+        auc_same=_mean_auc(above, wrong & same, song[rows]),
+        auc_cross=_mean_auc(above, wrong & ~same, song[rows]),
+    )
+
+
+def _mean_auc(above: DoubleArray, against: BoolArray, song: IntArray) -> float:
+    count = against.sum(axis=1)
+    asked = count > 0
+    if not asked.any():
+        return 0.5
+    area = 1 - (above * against).sum(axis=1)[asked] / count[asked]
+    return float(np.mean([area[song[asked] == number].mean() for number in np.unique(song[asked])]))
+
+
+def _embedded(tower: Any, spectra: FloatArray) -> FloatArray:
+    parts = [
+        np.asarray(tower.predict_on_batch(spectra[row : row + BATCH]))
+        for row in range(0, len(spectra), BATCH)
+    ]
+    return np.concatenate(parts)

@@ -1,0 +1,248 @@
+"""Training of approach `tower`: contrastive (InfoNCE), and the model that comes of it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from model.approaches.tower.data import (
+    STEPS_PER_DB,
+    GridArray,
+    Seams,
+    SongSet,
+    Variation,
+    add_judged,
+    draw_seams,
+    same_music,
+)
+from model.approaches.tower.export import export_towers, load_weights
+from model.approaches.tower.measures import GAP_S, SuccessorRanks, rank_successors, score_songs
+from model.approaches.tower.networks import Towers, build_towers, set_scale
+from model.approaches.tower.settings import TowerSettings
+from model.base.arrays import FloatArray
+from model.features.spectra import BROAD, QUARTERS
+from model.learning.calibration import Scored, calibrate
+from model.learning.curves import Curves
+from model.learning.loop import Task, Training, TrainProgress, learned_parameters, run_training
+from model.learning.measures import KEPT_BACK, UNSEEN
+
+TRAINING = "training songs"
+MEASURED_SONGS = 16
+"""Of the training songs, those that are measured beside the unseen ones."""
+JUDGED_IN_A_BATCH = 16
+"""Judged joins that are learned from beside the seams of songs, at most."""
+WEIGHT_DECAY = 1e-4
+RISING_STEPS = 50
+LAST_RATE = 0.02
+"""Share of the learning rate that is left at the end of its cosine."""
+TRUE, OTHER_SONG, SAME_SONG, NOT_ASKED = 1.0, 0.0, -1.0, -2.0
+"""What the loss is told of each pair of a batch."""
+PANELS = (
+    ("top_10", "among the first ten", 0.0),
+    ("mrr", "MRR", 0.0),
+    ("auc_same", "AUC same", 0.5),
+)
+STYLES = {TRAINING: {"color": "#1f77b4"}, UNSEEN: {"color": "#d62728"}, KEPT_BACK: {"color": "#d62728"}}
+_FAR = 1e4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerReport:
+    """What came of a training; nothing in it that JSON does not know."""
+
+    folder: str
+    learned_parameters: int
+    epochs: int
+    steps: int
+    elapsed_s: float
+    ranks: dict[str, SuccessorRanks]
+    calibration: dict[str, float]
+    calibrated_on: str
+    export_difference: float
+    """Largest difference between Keras and onnxruntime, relative to the embeddings' largest value."""
+    notes: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def train_towers(
+    train: SongSet,
+    unseen: SongSet | None,
+    out: Path,
+    settings: TowerSettings,
+    *,
+    weights: Path | None = None,
+    unseen_name: str = UNSEEN,
+    resume: bool = False,
+    progress: Callable[[TrainProgress[SuccessorRanks]], None] | None = None,
+) -> TowerReport:
+    """Train on `train`, measure on `unseen` too (songs that are not learned from), export into `out`.
+
+    weights: where `settings.pretrained` begins. unseen_name: `UNSEEN`, or `KEPT_BACK` where it cannot be told
+    whether `weights` learned from them. Stops and goes on as `run_training` says.
+    Raises `ModelError` when data, settings, weights and checkpoint do not fit together.
+    """
+    towers = _Towers(train, unseen, settings, weights, unseen_name)
+    return run_training(towers.task, out, towers.finish, resume=resume, progress=progress)
+
+
+def contrast(same_song_share: float) -> Callable[[Any, Any], Any]:
+    """Return InfoNCE (van den Oord et al., 2018) over rows and columns, among all and in the song alone.
+
+    Its truth is `(n, n)` of `TRUE`, `OTHER_SONG`, `SAME_SONG` and `NOT_ASKED`.
+    """
+
+    def loss(kind: Any, logits: Any) -> Any:
+        right = ops.sum(ops.where(kind == TRUE, logits, 0.0), axis=1)
+        among_all = ops.where(kind == NOT_ASKED, -_FAR, logits)
+        in_song = ops.where(kind == OTHER_SONG, -_FAR, among_all)
+
+        def missed(scores: Any) -> Any:
+            return 0.5 * (ops.logsumexp(scores, axis=1) + ops.logsumexp(scores, axis=0)) - right
+
+        return (1 - same_song_share) * missed(among_all) + same_song_share * missed(in_song)
+
+    return loss
+
+
+def pair_kinds(seams: Seams) -> FloatArray:
+    """Return `(n, n)` what each head is to each tail; doubles of the true head are not asked for."""
+    kinds = np.where(seams.song[:, None] == seams.song[None], SAME_SONG, OTHER_SONG).astype(np.float32)
+    kinds[same_music(seams)] = NOT_ASKED
+    np.fill_diagonal(kinds, TRUE)
+    return kinds
+
+
+def successor_ranks(scored: Mapping[str, Scored]) -> dict[str, SuccessorRanks]:
+    """Return the figures of each set that has a chunk with a successor."""
+    ranks = {name: rank_successors(value) for name, value in scored.items()}
+    return {name: value for name, value in ranks.items() if value is not None}
+
+
+class _Towers:
+    """What approach `tower` gives to be trained, and makes of it."""
+
+    def __init__(
+        self,
+        train: SongSet,
+        unseen: SongSet | None,
+        settings: TowerSettings,
+        weights: Path | None,
+        unseen_name: str,
+    ) -> None:
+        self.train, self.unseen, self.settings = train, unseen, settings
+        self.unseen_name = unseen_name
+        self.variation = Variation()
+        keras.utils.set_random_seed(settings.seed)
+        self.towers: Towers = build_towers()
+        if settings.pretrained and weights is not None:
+            load_weights(self.towers, weights)
+        else:
+            set_scale(self.towers, *_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
+        network = self.towers.both
+        optimizer = keras.optimizers.AdamW(
+            settings.chosen_learning_rate, weight_decay=WEIGHT_DECAY, clipnorm=1.0
+        )
+        # Compiled kernels take longer to make than the towers take to train.
+        network.compile(optimizer, contrast(settings.defaults.same_song_share), jit_compile=False)
+        optimizer.build(network.trainable_variables)
+        self.task = Task[SuccessorRanks](
+            settings=settings,
+            train=train.source,
+            unseen=None if unseen is None else unseen.source,
+            identity={"approach": "tower"},
+            network=network,
+            epochs=settings.chosen_epochs,
+            # The loss is a mean over a batch, however many seams it has.
+            epoch_examples=settings.defaults.steps_per_epoch,
+            batch_examples=1,
+            rate=self.rate,
+            batch=self.batch,
+            measure=lambda: successor_ranks(self.score()),
+        )
+
+    def rate(self, step: int) -> float:
+        along = 0.5 + 0.5 * math.cos(math.pi * step / self.task.steps)
+        rising = min(1.0, (step + 1) / RISING_STEPS)
+        return self.settings.chosen_learning_rate * rising * (LAST_RATE + (1 - LAST_RATE) * along)
+
+    def batch(self, step: int) -> tuple[list[FloatArray], FloatArray]:
+        """Return tails and heads, and what each of these is to each of those."""
+        preset = self.settings.defaults
+        seams = draw_seams(
+            self.train.grids,
+            np.random.default_rng([self.settings.seed, 2, step]),
+            self.variation,
+            songs=preset.songs,
+            seams_per_song=preset.seams_per_song,
+        )
+        rng = np.random.default_rng([self.settings.seed, 4, step])
+        seams = add_judged(seams, self.train, rng, JUDGED_IN_A_BATCH)
+        return [seams.tails, seams.heads], pair_kinds(seams)
+
+    def score(self) -> dict[str, Scored]:
+        """Return the scores of training songs and unseen ones."""
+        sets = {TRAINING: self.train.grids[:MEASURED_SONGS]}
+        if self.unseen is not None:
+            sets[self.unseen_name] = self.unseen.grids
+        return {name: score_songs(self.towers, grids) for name, grids in sets.items()}
+
+    def finish(self, training: Training[SuccessorRanks]) -> TowerReport:
+        """Measure once more, calibrate, write the history and its picture, export."""
+        task, out = self.task, training.out
+        scored = self.score()
+        ranks = successor_ranks(scored)
+        calibrated_on = self.unseen_name if self.unseen_name in ranks else TRAINING
+        calibration = calibrate([scored[calibrated_on]])
+        rng = np.random.default_rng([self.settings.seed, 3])
+        examples = draw_seams(self.train.grids, rng, self.variation, songs=4, seams_per_song=8)
+        metrics = {
+            "successors": {name: asdict(value) for name, value in ranks.items()},
+            "gap_s": GAP_S,
+            "calibrated_on": calibrated_on,
+        }
+        details = {
+            "preset": asdict(self.settings.defaults),
+            "variation": asdict(self.variation),
+            "steps": task.steps,
+        }
+        title = f"tower {self.settings.preset}: the successor among chunks of {MEASURED_SONGS} songs"
+        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
+        exported = export_towers(
+            self.towers,
+            out,
+            preset=self.settings.preset,
+            tails=examples.tails,
+            heads=examples.heads,
+            calibration=calibration,
+            training=recorded,
+            metrics=metrics,
+        )
+        return TowerReport(
+            folder=str(out),
+            learned_parameters=learned_parameters(task.network),
+            epochs=task.epochs,
+            steps=task.steps,
+            elapsed_s=training.elapsed_s,
+            ranks=ranks,
+            calibration=calibration,
+            calibrated_on=calibrated_on,
+            export_difference=exported.difference,
+            notes=tuple(training.notes),
+            files=tuple(str(path) for path in (*exported.files, *training.files)),
+        )
+
+
+def _statistics(grids: Sequence[GridArray], rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation of each bin of a spectrum, in dB, from random rows of the songs."""
+    rows = [grid[rng.integers(0, len(grid), 400)] for grid in grids if len(grid)]
+    levels = np.concatenate(rows).astype(np.float32) / STEPS_PER_DB
+
+    def bins(values: FloatArray) -> FloatArray:
+        return np.concatenate([values[: -BROAD.bands], np.tile(values[-BROAD.bands :], QUARTERS)])
+
+    return bins(levels.mean(axis=0)), bins(levels.std(axis=0))

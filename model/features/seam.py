@@ -1,0 +1,301 @@
+"""What sounds at a seam, compared by hand: how spectra fit, and whether B is what the loops of A predict.
+
+Music repeats itself. Where a song resembles itself some time earlier, that earlier time says what comes
+next: the *echo* of an end is what followed, in the song so far, the moments that this end resembles most; the
+echo of a start is, likewise, what must have come before it, by what its song goes on with. An echo against
+what is really there is worth more than any likeness of the frames next to the cut: it knows the phase of the
+beat and the place in the loop, and from `CONTEXT_S` of song also the place in the bar and in the phrase.
+
+Nothing is read across the cut that is asked about: of A's song what comes before A's end, of B's what follows
+B's start.
+
+Both sides of every comparison have one layout, so that all distances are sums of absolute differences.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.base.kernels import kernel
+from model.features.spectra import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
+
+FLOOR_DB = -80.0
+"""What is softer than this is nobody's: dither, codec noise."""
+ECHO_FRAMES = 32
+"""How far past the cut an echo tells: 0.74 s."""
+ECHO_NEAR_FRAMES = 8
+"""The first of these stand in a group of their own."""
+ECHO_BANDS = MEL_BANDS // 2
+CONTEXT_S = 24.0
+"""The longest lag at which an end looks back on its song, and a start ahead: eight bars and more."""
+SHORTEST_LAG = 8
+"""Lags below 0.19 s are no beat; a sound resembles itself a moment earlier anyway."""
+LONGEST_LAG = round(CONTEXT_S / SPECTRUM_HOP_S)
+HEARD_FRAMES = 90
+"""A lag is judged by the frames next to the cut, 2.1 s, the nearest most."""
+HEARD_DECAY_FRAMES = 30.0
+LEAST_KNOWN = 0.05
+"""A lag counts where at least this share of what it is judged by is known."""
+SHARPNESS = 8.0
+"""Lags count by exp(-this * their distance in dB): the best few."""
+FURTHEST_DB = 1.0
+"""Lags that are further than this from the best have a share of less than a thousandth, and none."""
+WINDOW_FRAMES = 2
+"""A frame's window is two hops long: so far apart are the frames on both sides of a cut."""
+STEPS_PER_DB = 16
+
+_HEAVIEST = 127
+"""Weights are whole numbers up to this."""
+_HALVINGS = 2
+"""Differences of lags are counted in quarters of a dB, so that their weighed sum fits into 32 bits."""
+_NEAR = (1, 4, 12)
+_HARMONY = (1, 12)
+GROUPS = {
+    "echo of the song after, near": ECHO_NEAR_FRAMES * ECHO_BANDS,
+    "echo of the song after, far": (ECHO_FRAMES - ECHO_NEAR_FRAMES) * ECHO_BANDS,
+    "echo of the song before, near": ECHO_NEAR_FRAMES * ECHO_BANDS,
+    "echo of the song before, far": (ECHO_FRAMES - ECHO_NEAR_FRAMES) * ECHO_BANDS,
+    **{f"mel, {frames} frames": MEL_BANDS for frames in _NEAR},
+    **{f"semitones, {frames} frames": SEMITONES for frames in _HARMONY},
+    "mel, mean": MEL_BANDS,
+    "mel, spread": MEL_BANDS,
+    "level": 1,
+}
+"""Distances by name, each with the number of values that it sums over, in the order of a side's values."""
+SEAM_VALUES = sum(GROUPS.values())
+_ECHO_VALUES = ECHO_FRAMES * ECHO_BANDS
+_AFTER, _BEFORE = slice(0, _ECHO_VALUES), slice(_ECHO_VALUES, 2 * _ECHO_VALUES)
+_PLAIN_FROM = 2 * _ECHO_VALUES
+_BOUNDS = np.concatenate([[0], np.cumsum(list(GROUPS.values()))]).astype(np.int64)
+Int16Array = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeamSides:
+    """What there is to compare of N chunks: `(N, SEAM_VALUES)` int16 each, `STEPS_PER_DB` steps in a dB.
+
+    ends: as predecessors. starts: as successors. What is an echo in one is what really sounds in the other.
+    """
+
+    ends: Int16Array
+    starts: Int16Array
+
+    def take(self, rows: IntArray) -> "SeamSides":
+        """Return those of some chunks, in this order."""
+        return SeamSides(ends=self.ends[rows], starts=self.starts[rows])
+
+    def distances_db(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
+        """Return `(n, len(GROUPS))` float32: mean difference in dB by group, end of one to each start.
+
+        candidates: rows; all N when None. `IndexError` when one of them is none.
+        """
+        rows = np.arange(len(self.starts)) if candidates is None else candidates
+        if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
+            raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
+        found = np.empty((len(rows), len(GROUPS)), dtype=np.float32)
+        _mean_differences(self.ends[reference], self.starts, rows, _BOUNDS, found)
+        return found
+
+
+def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart_s: float = 0.0) -> SeamSides:
+    """Return what is compared of the N chunks of one song, in its order.
+
+    spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, head and tail as
+    `model.features.spectra.chunk_spectra` returns them; may be memory-mapped. spans_s: `(N, 2)` where what is
+    known of each begins and ends in its song, in seconds. apart_s: time between the end of what is known of a
+    chunk and the start of what is known of the next; 0 where chunks are whole.
+    """
+    if spans_s.shape != (len(spectra), 2):
+        raise ValueError(f"spans of shape {spans_s.shape} for {len(spectra)} chunks")
+    found = SeamSides(
+        ends=np.empty((len(spectra), SEAM_VALUES), dtype=np.int16),
+        starts=np.empty((len(spectra), SEAM_VALUES), dtype=np.int16),
+    )
+    coarse = np.empty((len(spectra), 2, SPECTRUM_FRAMES, ECHO_BANDS), dtype=np.int16)
+    for row, sides in enumerate(spectra):
+        head, tail = _levels(sides)
+        coarse[row] = _steps(np.stack([_coarse(head), _coarse(tail)]))
+        # Seen from the cut outwards, a tail is what a head is, played backwards.
+        found.ends[row, _PLAIN_FROM:], found.starts[row, _PLAIN_FROM:] = _plain(tail[::-1]), _plain(head)
+    spans = spans_s / SPECTRUM_HOP_S
+    apart = WINDOW_FRAMES + round(apart_s / SPECTRUM_HOP_S)
+    _fill_echoes(coarse[:, 0], coarse[:, 1], spans, apart, found.starts[:, _BEFORE], found.starts[:, _AFTER])
+    # So is a song of ends one of starts.
+    backwards = coarse[::-1, :, ::-1]
+    _fill_echoes(
+        backwards[:, 1],
+        backwards[:, 0],
+        -spans[::-1, ::-1],
+        apart,
+        found.ends[::-1, _AFTER],
+        found.ends[::-1, _BEFORE],
+    )
+    return found
+
+
+def seam_terms(distances_db: FloatArray) -> FloatArray:
+    """Return `(n, 3 * len(GROUPS))` float32, what a linear score is made of; higher = nearer."""
+    bounded = np.maximum(distances_db, 0)
+    return np.concatenate([-bounded, -np.sqrt(bounded + 1e-3), -np.log(bounded + 0.05)], axis=1)
+
+
+def _levels(sides: npt.NDArray[np.floating]) -> FloatArray:
+    return np.maximum(np.asarray(sides, dtype=np.float32), FLOOR_DB)
+
+
+def _coarse(frames: FloatArray) -> FloatArray:
+    coarse: FloatArray = frames[:, :MEL_BANDS].reshape(len(frames), ECHO_BANDS, -1).mean(axis=2)
+    return coarse
+
+
+def _plain(outwards: FloatArray) -> Int16Array:
+    """Return all values of one side but its echoes, from its frames, the one next to the cut first."""
+    mel = outwards[:, :MEL_BANDS]
+    tones = outwards[:, MEL_BANDS : MEL_BANDS + SEMITONES]
+    values = [
+        *(mel[:frames].mean(axis=0) for frames in _NEAR),
+        *(tones[:frames].mean(axis=0) for frames in _HARMONY),
+        mel.mean(axis=0),
+        mel.std(axis=0),
+        [mel.mean()],
+    ]
+    return _steps(np.concatenate(values))
+
+
+def _steps(levels_db: FloatArray) -> Int16Array:
+    steps: Int16Array = np.rint(levels_db * STEPS_PER_DB).astype(np.int16)
+    return steps
+
+
+def _fill_echoes(
+    heads: Int16Array,
+    tails: Int16Array,
+    spans: DoubleArray,
+    apart: int,
+    echoes: Int16Array,
+    there: Int16Array,
+) -> None:
+    """Write the echo of each start of a song, and what sounds there.
+
+    heads, tails: `(N, SPECTRUM_FRAMES, ECHO_BANDS)` in steps, in the order of time; spans: `(N, 2)` frames.
+    apart: frames between the first of a side and the first across its cut. echoes, there: `(N, values)`.
+    """
+    frames = np.empty((LONGEST_LAG + HEARD_FRAMES, ECHO_BANDS), dtype=np.int16)
+    known = np.empty(len(frames), dtype=np.bool_)
+    echo = np.empty((ECHO_FRAMES, ECHO_BANDS), dtype=np.float32)
+    heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
+    spans = np.ascontiguousarray(spans)
+    for row in range(len(heads)):
+        _lay_out(heads, tails, spans, row, frames, known)
+        _fill_echo(frames, known, apart, echo)
+        echoes[row] = np.rint(echo).astype(np.int16).ravel()
+        there[row] = frames[:ECHO_FRAMES].ravel()
+
+
+@kernel
+def _lay_out(
+    heads: Int16Array, tails: Int16Array, spans: DoubleArray, row: int, frames: Int16Array, known: BoolArray
+) -> None:
+    """Lay out what a song goes on with from the start of a chunk: its frames, and which of them are known.
+
+    Heads are framed from their start and tails from their end, so that each is moved by half a frame at most;
+    a chunk that is longer than both has a hole in its middle.
+    """
+    side = heads.shape[1]
+    known[:] = False
+    frames[:side] = heads[row]
+    for chunk in range(row, len(heads)):
+        begins, ends = spans[chunk, 0] - spans[row, 0], spans[chunk, 1] - spans[row, 0]
+        if begins >= len(frames):
+            return
+        # A short chunk does not have all frames of a side.
+        count = min(side, int(ends - begins + 1e-6))
+        last = round(ends) - WINDOW_FRAMES
+        for back in range(count):
+            place = last - back
+            if 0 <= place < len(frames):
+                frames[place] = tails[chunk, side - 1 - back]
+                known[place] = True
+        first = round(begins)
+        for frame in range(min(count, len(frames) - first)):
+            frames[first + frame] = heads[chunk, frame]
+            known[first + frame] = True
+
+
+@kernel
+def _fill_echo(frames: Int16Array, known: BoolArray, apart: int, echo: FloatArray) -> None:
+    """Tell what lies across the cut from how a song repeats itself on this side.
+
+    frames: the one next to the cut first. Frame `i` across the cut is, one lag further inside, frame
+    `lag - apart - i` of this side.
+    """
+    bands = frames.shape[1]
+    unlike = np.empty(LONGEST_LAG)
+    _compare_lags(frames, known, unlike)
+    for across in range(len(echo)):
+        first = max(SHORTEST_LAG, apart + across)
+        least = np.inf
+        for lag in range(first, LONGEST_LAG):
+            if known[lag - apart - across]:
+                least = min(least, unlike[lag])
+        shares = 0.0
+        echo[across] = 0.0
+        for lag in range(first, LONGEST_LAG):
+            inside = lag - apart - across
+            if known[inside] and unlike[lag] - least < FURTHEST_DB:
+                share = np.exp(-SHARPNESS * (unlike[lag] - least))
+                shares += share
+                for band in range(bands):
+                    echo[across, band] += share * frames[inside, band]
+        for band in range(bands):
+            # Nothing of this side lies a lag inside: its own end is the best guess.
+            echo[across, band] = echo[across, band] / shares if shares > 0 else frames[0, band]
+
+
+# Slices of equal length and sums at 32 bits: only so are these loops turned into vector instructions, which
+# take a twelfth of the time. Rows are read where they stand, not copied first.
+
+
+@kernel
+def _compare_lags(frames: Int16Array, known: BoolArray, unlike: DoubleArray) -> None:
+    """Say by how many dB the frames next to the cut differ from those of each lag; infinite if not known."""
+    bands = frames.shape[1]
+    values = HEARD_FRAMES * bands
+    flat, there = frames.ravel(), np.empty(frames.size, dtype=np.int16)
+    weights = np.empty(values, dtype=np.int32)
+    full = np.int64(0)
+    for frame in range(len(frames)):
+        there[frame * bands : (frame + 1) * bands] = known[frame]
+    for frame in range(HEARD_FRAMES):
+        weight = np.int32(round(_HEAVIEST * np.exp(-frame / HEARD_DECAY_FRAMES)))
+        full += weight * bands
+        weights[frame * bands : (frame + 1) * bands] = weight if known[frame] else 0
+    unlike[:] = np.inf
+    for lag in range(SHORTEST_LAG, LONGEST_LAG):
+        ours, theirs = flat[:values], flat[lag * bands : lag * bands + values]
+        counts = there[lag * bands : lag * bands + values]
+        total, heard = np.int32(0), np.int32(0)
+        for value in range(len(weights)):
+            weight = np.int32(weights[value] * np.int32(counts[value]))
+            difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
+            total = np.int32(total + np.int32(weight * np.int32(np.int32(abs(difference)) >> _HALVINGS)))
+            heard = np.int32(heard + weight)
+        if heard >= LEAST_KNOWN * full:
+            unlike[lag] = total * (2.0**_HALVINGS / STEPS_PER_DB) / heard
+
+
+@kernel
+def _mean_differences(
+    end: Int16Array, starts: Int16Array, rows: IntArray, bounds: IntArray, found: FloatArray
+) -> None:
+    for place in range(len(rows)):
+        for group in range(len(bounds) - 1):
+            first, stop = bounds[group], bounds[group + 1]
+            ours, theirs = end[first:stop], starts[rows[place], first:stop]
+            total = np.int32(0)
+            for value in range(len(ours)):
+                difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
+                total = np.int32(total + np.int32(abs(difference)))
+            found[place, group] = total / (STEPS_PER_DB * (stop - first))

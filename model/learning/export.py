@@ -1,0 +1,106 @@
+"""From Keras to ONNX: named tensors, a free batch axis, checked against Keras before it counts as a model."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from model.base.errors import ModelError
+from model.base.files import beside
+from model.base.quiet import without_noise
+from model.saved.contract import CONTRACT_FILE, ModelContract, load_contract
+
+OPSET = 17
+TOLERANCE = 1e-5
+"""Largest difference from Keras with which a graph is still the same network."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written."""
+
+    contract: ModelContract
+    files: tuple[Path, ...]
+    difference: float
+    """Largest difference between Keras and onnxruntime on the examples."""
+
+
+def check_difference(name: str, difference: float) -> None:
+    """Raise `ModelError` when an exported graph is another network than the one that was learned."""
+    if not difference <= TOLERANCE:
+        raise ModelError(
+            f"the exported {name} differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
+            "the model was not written; report this with the versions of tensorflow and tf2onnx"
+        )
+
+
+def replace_model(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a model's files in the place of an older model's; the contract is to be written afterwards.
+
+    Graphs that the older contract names and `contents` has not go with it; any other file stays.
+    """
+    older: set[str] = set()
+    with suppress(ModelError):
+        older = {graph.file for graph in load_contract(folder).graphs.values()}
+    with ExitStack() as files:
+        parts = {name: files.enter_context(beside(folder / name)) for name in contents}
+        for name, content in contents.items():
+            parts[name].write_bytes(content)
+        (folder / CONTRACT_FILE).unlink(missing_ok=True)
+        for name in older - set(contents):
+            if Path(name).name == name:
+                (folder / name).unlink(missing_ok=True)
+
+
+def to_onnx(network: Any, seen: str, shape: tuple[int, ...], given: str) -> bytes:
+    """Return a network of one tensor as an ONNX graph: `seen` (batch, *shape) -> `given`.
+
+    Raises `ModelError` when Keras does not run on TensorFlow.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()}, export needs TensorFlow; "
+            "set KERAS_BACKEND=tensorflow and run the same command with --resume"
+        )
+    with without_noise():
+        import tensorflow
+        import tf2onnx
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    signature = [tensorflow.TensorSpec((None, *shape), tensorflow.float32, name=seen)]
+
+    def called(tensor: Any) -> dict[str, Any]:
+        return {given: network(tensor, training=False)}
+
+    traced = tensorflow.function(called, input_signature=signature)
+    proto, _ = tf2onnx.convert.from_function(traced, input_signature=signature, opset=OPSET)
+    for tensor in (*proto.graph.input, *proto.graph.output):
+        tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
+    graph: bytes = proto.SerializeToString()
+    return graph
+
+
+def compare(network: Any, graph: bytes, examples: FloatArray) -> float:
+    """Return the largest difference between Keras and onnxruntime, one by one and in one batch.
+
+    In units of the largest value, where that is above 1: embeddings are as large as a temperature makes them.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    (seen,) = session.get_inputs()
+    expected = np.asarray(network.predict_on_batch(examples))
+    together = session.run(None, {seen.name: examples})[0]
+    alone = np.concatenate([session.run(None, {seen.name: row[np.newaxis]})[0] for row in examples[:8]])
+    difference = max(np.abs(together - expected).max(), np.abs(alone - expected[:8]).max())
+    return float(difference / max(1.0, np.abs(expected).max()))

@@ -1,0 +1,193 @@
+"""What a model folder promises: `model.json`, read and checked before any graph is loaded."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.base.errors import ModelError
+from model.base.files import write_whole
+from model.features.spectra import SPECTRAL_VERSION
+
+FORMAT_VERSION = 1
+CONTRACT_FILE = "model.json"
+SECOND_STAGE_FILE = "second_stage.json"
+"""Beside the contract of a tower that has one: `model.saved.second_stage`."""
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
+DEFAULT_MODEL = "tower"
+TOWER_ROLES = ("ends", "starts")
+"""Graphs of approach `tower`: `spectrum` of a tail or of a head -> `embedding`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSpec:
+    """A named tensor of a graph; `None` stands for the batch axis, the only dynamic one."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphSpec:
+    """One ONNX graph of the model: its file in the folder and its tensors."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContract:
+    """What the model is (saved with it), apart from how it is run."""
+
+    approach: str
+    """`binary`, `forecast`, `categorical`, `start-end` or `tower`."""
+    preset: str
+    """`seed` (the report's network), `fast` or `best`."""
+    edge_rate_hz: int
+    """Sample rate of the edges that the model sees."""
+    edge_samples: int
+    """Length of a tail and of a head, in samples at `edge_rate_hz`."""
+    opset: int
+    graphs: dict[str, GraphSpec]
+    """By role; approach `binary` has the role `pair`: [tail of A | head of B] -> score."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Data, seed, optimiser, epochs: how it was made (provenance, never read at run time)."""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    """Figures by the split they were measured on."""
+    calibration: dict[str, float] | None = None
+    """`scale` and `offset` of approach `tower`: probability = sigmoid(scale * end . start + offset)."""
+    spectral_version: int | None = None
+    """`model.features.spectra.SPECTRAL_VERSION` of the spectra that approach `tower` was trained on."""
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.edge_samples < 2 or self.edge_rate_hz < 1:
+            raise ModelError(
+                f"the model's edge is {self.edge_samples} samples at {self.edge_rate_hz} Hz; "
+                "expected at least 2 samples; train it again"
+            )
+        if not self.graphs:
+            raise ModelError("the model names no graph; train it again")
+        if self.approach == "tower":
+            self._check_tower()
+
+    def _check_tower(self) -> None:
+        missing = [role for role in TOWER_ROLES if role not in self.graphs]
+        if missing:
+            raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
+        if self.calibration is None or set(self.calibration) != {"scale", "offset"}:
+            raise ModelError(
+                f"the model's calibration is {self.calibration}, expected scale and offset; train it again"
+            )
+        if self.spectral_version != SPECTRAL_VERSION:
+            raise ModelError(
+                f"the model reads spectra of version {self.spectral_version}, this endlos makes version "
+                f"{SPECTRAL_VERSION}; train the model again or install the matching endlos"
+            )
+
+    @property
+    def edge_s(self) -> float:
+        """Length of an edge in seconds."""
+        return self.edge_samples / self.edge_rate_hz
+
+
+def save_contract(contract: ModelContract, folder: Path) -> None:
+    """Write `model.json` into `folder`, beside and renamed."""
+    write_whole(folder / CONTRACT_FILE, json.dumps(asdict(contract), indent=2) + "\n")
+
+
+def load_contract(folder: Path) -> ModelContract:
+    """Read and check the contract of `folder`; `ModelError` when missing, broken or of another format."""
+    path = folder / CONTRACT_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is not a model: it has no {CONTRACT_FILE}; give the folder that "
+            f"`endlos train --out` wrote, or one that endlos carries: {', '.join(carried_models())}"
+        ) from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise ModelError(f"{path} is not a model contract (no text); train or copy the model again") from None
+    try:
+        fields = json.loads(text)
+        version = fields["format_version"]
+        if version != FORMAT_VERSION:
+            raise ModelError(
+                f"{path} has format {version}, this endlos reads format {FORMAT_VERSION}; "
+                "train the model again or install the matching endlos"
+            )
+        fields["graphs"] = {
+            role: GraphSpec(
+                file=graph["file"],
+                inputs=_tensors(graph["inputs"]),
+                outputs=_tensors(graph["outputs"]),
+            )
+            for role, graph in fields["graphs"].items()
+        }
+        contract = ModelContract(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"{path} is not a model contract ({error}); train or copy the model again"
+        ) from error
+    for graph in contract.graphs.values():
+        if not (folder / graph.file).is_file():
+            raise ModelError(f"{folder / graph.file} is missing; train or copy the model again")
+    return contract
+
+
+def content_hash(folder: Path, contract: ModelContract) -> str:
+    """Return a hash of what decides the scores of the model in `folder`: graphs, edges, second stage."""
+    digest = _graphs_digest(folder, contract)
+    second_stage = folder / SECOND_STAGE_FILE
+    if second_stage.is_file():
+        digest.update(second_stage.read_bytes())
+    return digest.hexdigest()
+
+
+def graphs_hash(folder: Path, contract: ModelContract) -> str:
+    """Return a hash of what decides the embeddings that the model in `folder` gives."""
+    return _graphs_digest(folder, contract).hexdigest()
+
+
+def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(f"{contract.approach} {contract.edge_rate_hz} {contract.edge_samples}".encode())
+    for role, graph in sorted(contract.graphs.items()):
+        content = (folder / graph.file).read_bytes()
+        digest.update(f"\n{role} {len(content)}\n".encode())
+        digest.update(content)
+    return digest
+
+
+def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in specs
+    )
+
+
+def carried_model(name: str = DEFAULT_MODEL) -> Path:
+    """Return the folder of a model that the package carries, by default of the one it plays with."""
+    return PRETRAINED / name
+
+
+def carried_models() -> list[str]:
+    """Return the names of the models that the package carries."""
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONTRACT_FILE}"))
+
+
+def chosen_model(choice: Path | None) -> Path:
+    """Return the folder that a person means: a folder, the name of a carried model, or None, the default.
+
+    A folder of that name goes before a carried model. Whether it holds a model is for `load_contract` to say.
+    """
+    if choice is None:
+        return carried_model()
+    folder = choice.expanduser()
+    if not folder.exists() and choice.name == str(choice) and choice.name in carried_models():
+        return carried_model(choice.name)
+    return folder

@@ -1,0 +1,57 @@
+"""Which songs a model learned from: recorded in its contract by audio hash, and compared by it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from model.base.arrays import BoolArray
+from model.saved.contract import ModelContract
+
+HASHES = "audio_hashes"
+BEFORE = "learned_before"
+
+
+def songs_record(
+    audio_hashes: Sequence[str], before: frozenset[str] | None = frozenset()
+) -> dict[str, object]:
+    """Return what a training records of its songs; JSON values only.
+
+    before: what the model that training began from had learned from; None when that cannot be told.
+    """
+    record: dict[str, object] = {HASHES: list(audio_hashes)}
+    if before is None or before:
+        record[BEFORE] = None if before is None else sorted(before)
+    return record
+
+
+def learned_songs(contract: ModelContract) -> frozenset[str] | None:
+    """Return the audio hashes of all songs that a model learned from; None when it cannot be told.
+
+    It cannot where songs are recorded otherwise (once by their path in the music folder, which is another
+    in every folder), or where the model that training began from cannot tell.
+    """
+    record = contract.training.get("train")
+    if not isinstance(record, dict):
+        return None
+    learned: set[str] = set()
+    for part in (record.get(HASHES), record.get(BEFORE, [])):
+        if not isinstance(part, list) or not all(isinstance(audio_hash, str) for audio_hash in part):
+            return None
+        learned.update(part)
+    return frozenset(learned)
+
+
+def known_songs(contract: ModelContract, audio_hashes: Sequence[str]) -> BoolArray | None:
+    """Return `(n,)`: whether a model learned from each of these songs; None when it cannot be told."""
+    learned = learned_songs(contract)
+    if learned is None:
+        return None
+    return np.array([audio_hash in learned for audio_hash in audio_hashes], dtype=np.bool_)
+
+
+def cannot_tell(model: str) -> str:
+    """Return the sentence for a model that cannot tell what it learned from."""
+    return (
+        f"it cannot be told whether {model} learned from these songs: "
+        "its record does not name what it learned from by audio hash; train it again"
+    )

@@ -1,0 +1,74 @@
+"""The second stage of approach `tower`: its product and the seam distances, weighed into one probability."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from model.base.errors import ModelError
+from model.base.files import write_whole
+from model.features.seam import GROUPS, seam_terms
+from model.saved.contract import PRETRAINED, SECOND_STAGE_FILE
+
+TERMS = 3 * len(GROUPS)
+"""What `model.features.seam.seam_terms` gives for each candidate."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SecondStage:
+    """Probability = sigmoid(`dot` * product of the embeddings + `terms` . seam terms + `offset`).
+
+    `tools.quality.ranking.stages` fits it on products of several towers, each of songs that it had not
+    learned; `offset` and the scale of all make 1/2 where one cannot tell (`model.learning.calibration`).
+    """
+
+    dot: float
+    terms: FloatArray
+    """`(TERMS,)` float32."""
+    offset: float
+
+    def probabilities(self, dots: FloatArray, distances_db: FloatArray) -> FloatArray:
+        """Return `(n,)` float32 from `(n,)` products and `(n, len(GROUPS))` distances."""
+        logits = np.float32(self.dot) * dots + seam_terms(distances_db) @ self.terms + np.float32(self.offset)
+        # By tanh, which does not overflow.
+        found: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
+        return found
+
+
+def add_second_stage(folder: Path) -> None:
+    """Give the tower in `folder` the second stage that endlos carries: its weights are of no single tower."""
+    save_second_stage(_read(PRETRAINED / "seam" / SECOND_STAGE_FILE), folder / SECOND_STAGE_FILE)
+
+
+def load_second_stage(folder: Path) -> SecondStage | None:
+    """Return the second stage of the model in `folder`, None when it has none."""
+    path = folder / SECOND_STAGE_FILE
+    return _read(path) if path.is_file() else None
+
+
+def _read(path: Path) -> SecondStage:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        groups = list(fields["groups"])
+        terms = np.array(fields["terms"], dtype=np.float32)
+        stage = SecondStage(dot=float(fields["dot"]), terms=terms, offset=float(fields["offset"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is no second stage ({error}); train or copy the model again") from error
+    if groups != list(GROUPS) or terms.shape != (TERMS,) or not np.isfinite(terms).all():
+        raise ModelError(
+            f"{path} weighs other distances than this endlos measures; train or copy the model again"
+        )
+    return stage
+
+
+def save_second_stage(stage: SecondStage, path: Path) -> None:
+    """Write it beside, then rename."""
+    fields = {
+        "dot": float(f"{stage.dot:.6g}"),
+        "offset": float(f"{stage.offset:.6g}"),
+        "groups": list(GROUPS),
+        "terms": [float(f"{weight:.6g}") for weight in stage.terms],
+    }
+    write_whole(path, json.dumps(fields, indent=2) + "\n")

@@ -1,0 +1,328 @@
+"""Reads any span of any song of a pool at the engine's rate; the same samples however it is asked."""
+
+import threading
+from collections import OrderedDict
+from math import gcd
+from pathlib import Path
+from stat import S_ISREG
+
+import numpy as np
+import soxr
+
+from model.base.arrays import FloatArray
+from model.base.errors import DecodeError, PoolError
+from model.base.files import beside
+from model.base.mapped import give_back, in_parts
+from stream.audio.decode import SongFile, decode
+from stream.audio.open_files import OpenFiles
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
+
+BLOCK_FRAMES = 32_768
+"""About how many engine frames are read, resampled and kept at a time."""
+FINGERPRINT_TOLERANCE = 1e-3
+"""Versions of a decoder differ in the last bits; other music differs by far more."""
+
+# Half the length of soxr's filter (VHQ) is 127 samples of the lower rate.
+_ROLL_SAMPLES = 256
+# A crossfade reads two songs at once.
+_FEWEST_DECODED = 2
+
+
+class SpanReader:
+    """The audio of a pool in engine frames: bounded handles and caches; any thread may read.
+
+    Threads wait for each other only where both need the file of one song (`stream.audio.open_files`).
+
+    A song is heard from its file where seeks check out, else from its decoded copy, else (the copy was
+    evicted) from a whole decode that is kept for a while. At equal rates a span is the decode, bit for bit.
+    Otherwise the song is resampled on a fixed grid of blocks that start on whole samples of both rates, each
+    with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5 (to 1e-4 at odd ratios,
+    where soxr interpolates its filter).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        engine_rate_hz: int = 44_100,
+        *,
+        max_open_files: int = 16,
+        cache_bytes: int = 16 * 2**20,
+        decoded_bytes: int = 512 * 2**20,
+    ) -> None:
+        self._pool = pool
+        self._engine_rate_hz = engine_rate_hz
+        self._max_open_files = max_open_files
+        self._cache_bytes = cache_bytes
+        self._decoded_bytes = decoded_bytes
+        # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
+        self._lock = threading.Lock()
+        self._files = OpenFiles(max_open_files)
+        self._copies: OrderedDict[int, FloatArray] = OrderedDict()
+        self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
+        self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
+        # Of each song whose file was read: as `_written` found it before.
+        self._first_read: dict[int, tuple[int, int] | None] = {}
+        # How often something was forgotten: what was being read meanwhile may be of an older file.
+        self._forgotten = 0
+
+    def song_frames(self, song: int) -> int:
+        """Return the length of a whole song in engine frames."""
+        return self._to_engine(song, self._pool.songs[song].frames)
+
+    def chunk_span(self, chunk: int) -> tuple[int, int]:
+        """Return `(start, stop)` of a chunk in engine frames of its song; a song's chunks tile it."""
+        song = int(self._pool.chunk_song[chunk])
+        return (
+            self._to_engine(song, int(self._pool.start_sample[chunk])),
+            self._to_engine(song, int(self._pool.end_sample[chunk])),
+        )
+
+    def read(self, song: int, start: int, stop: int) -> FloatArray:
+        """Return engine frames `start` to `stop` of a song, `(stop - start, 2)` float32, as a new array.
+
+        Outside the song there are zeros. `DecodeError` when the file is gone or has changed.
+        """
+        audio = np.zeros((max(0, stop - start), 2), dtype=np.float32)
+        first, end = max(start, 0), min(stop, self.song_frames(song))
+        if first >= end:
+            return audio
+        if self._pool.songs[song].sample_rate_hz == self._engine_rate_hz:
+            whole = self._array(song)
+            if whole is not None:
+                audio[first - start : end - start] = whole[first:end]
+                give_back(whole)
+                return audio
+        _, block_frames = self._block_lengths(song)
+        for number in range(first // block_frames, (end - 1) // block_frames + 1):
+            block_start = number * block_frames
+            low, high = max(first, block_start), min(end, block_start + block_frames)
+            block = self._block(song, number)
+            audio[low - start : high - start] = block[low - block_start : high - block_start]
+        return audio
+
+    def check(self, chunk: int) -> None:
+        """Compare a chunk's first and last frames with what the pool was built from.
+
+        What is kept of the song's file counts for as long as the file has the size and the time that it had
+        when it was first read; else it is read anew.
+        `DecodeError` when the song is gone or is no longer the one that was analysed.
+        """
+        song = int(self._pool.chunk_song[chunk])
+        path = self._pool.songs[song].path
+        written = _written(path)
+        if written is None:
+            raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
+        with self._lock:
+            changed = self._first_read.setdefault(song, written) != written
+        if changed:
+            self._files.drop(song)
+            with self._lock:
+                self._forget(song)
+                self._first_read[song] = written
+        start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
+        # At equal rates from the very blocks that will be heard, so that they are decoded once.
+        equal = self._pool.songs[song].sample_rate_hz == self._engine_rate_hz
+        read = self.read if equal else self._source
+        found = np.stack(
+            [
+                read(song, start, start + FINGERPRINT_FRAMES),
+                read(song, end - FINGERPRINT_FRAMES, end),
+            ]
+        )
+        if not np.allclose(found, self._pool.fingerprints[chunk], rtol=0.0, atol=FINGERPRINT_TOLERANCE):
+            raise _changed(path)
+
+    def close(self) -> None:
+        """Close every file and drop every cache; a later read opens what it needs anew.
+
+        A file that another thread reads at this moment is closed by that thread.
+        """
+        self._files.clear()
+        with self._lock:
+            self._forgotten += 1
+            for kept in (self._copies, self._decoded, self._blocks, self._first_read):
+                kept.clear()
+
+    def _to_engine(self, song: int, sample: int) -> int:
+        """Round `sample` of a song to the nearest engine frame, halves up."""
+        rate_hz = self._pool.songs[song].sample_rate_hz
+        return (2 * sample * self._engine_rate_hz + rate_hz) // (2 * rate_hz)
+
+    def _block_lengths(self, song: int) -> tuple[int, int]:
+        """Return the length of a block in the song's samples and in engine frames, both whole."""
+        rate_hz = self._pool.songs[song].sample_rate_hz
+        common = gcd(rate_hz, self._engine_rate_hz)
+        periods = max(1, BLOCK_FRAMES * common // self._engine_rate_hz)
+        return periods * rate_hz // common, periods * self._engine_rate_hz // common
+
+    def _block(self, song: int, number: int) -> FloatArray:
+        key = (song, number)
+        with self._lock:
+            kept = self._blocks.get(key)
+            if kept is not None:
+                self._blocks.move_to_end(key)
+                return kept
+            forgotten = self._forgotten
+        block = self._resampled_block(song, number)
+        with self._lock:
+            if forgotten != self._forgotten:
+                return block
+            self._blocks[key] = block
+            while len(self._blocks) > 1 and len(self._blocks) * block.nbytes > self._cache_bytes:
+                self._blocks.popitem(last=False)
+        return block
+
+    def _resampled_block(self, song: int, number: int) -> FloatArray:
+        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self._engine_rate_hz
+        block_samples, block_frames = self._block_lengths(song)
+        start = number * block_samples
+        if rate_hz == engine_rate_hz:
+            return self._source(song, start, start + block_samples)
+        period_samples = rate_hz // gcd(rate_hz, engine_rate_hz)
+        period_frames = engine_rate_hz // gcd(rate_hz, engine_rate_hz)
+        roll_samples = _ROLL_SAMPLES * max(1.0, rate_hz / engine_rate_hz)
+        roll_periods = int(-(-roll_samples // period_samples))
+        # Beyond the ends there is nothing, not zeros: soxr tells the two apart.
+        first = max(0, start - roll_periods * period_samples)
+        end = min(self._pool.songs[song].frames, start + block_samples + roll_periods * period_samples)
+        resampled: FloatArray = soxr.resample(
+            self._source(song, first, end), rate_hz, engine_rate_hz, quality="VHQ"
+        )
+        skipped = (start - first) // period_samples * period_frames
+        block = np.zeros((block_frames, 2), dtype=np.float32)
+        found = resampled[skipped : skipped + block_frames]
+        block[: len(found)] = found
+        return block
+
+    def _source(self, song: int, start: int, stop: int) -> FloatArray:
+        """Return samples of the song at its own rate, zeros outside it."""
+        audio = np.zeros((stop - start, 2), dtype=np.float32)
+        first, end = max(start, 0), min(stop, self._pool.songs[song].frames)
+        if first < end:
+            whole = self._array(song)
+            if whole is not None:
+                audio[first - start : end - start] = whole[first:end]
+                give_back(whole)
+            else:
+                audio[first - start : end - start] = self._read_file(song, first, end)
+        return audio
+
+    def _read_file(self, song: int, start: int, stop: int) -> FloatArray:
+        """Read from the open file, and close one that fails: a later read opens it anew."""
+        with self._files.borrowed(song) as handle:
+            if handle.file is None:
+                handle.file = self._open(song)
+            try:
+                return handle.file.read(start, stop)
+            except DecodeError:
+                handle.close()
+                raise
+
+    def _forget(self, song: int) -> None:
+        """Drop what was read of a song's file; the lock is held."""
+        self._forgotten += 1
+        self._decoded.pop(song, None)
+        for key in [key for key in self._blocks if key[0] == song]:
+            del self._blocks[key]
+
+    def _open(self, song: int) -> SongFile:
+        """Open the file of a seekable song; `DecodeError` when it is no longer the one that was analysed."""
+        entry = self._pool.songs[song]
+        self._look_at(song)
+        file = SongFile(entry.path)
+        if (file.frames, file.sample_rate_hz) != (entry.frames, entry.sample_rate_hz):
+            file.close()
+            raise _changed(entry.path)
+        return file
+
+    def _look_at(self, song: int) -> None:
+        """Note what a song's file is before it is read first."""
+        written = _written(self._pool.songs[song].path)
+        with self._lock:
+            self._first_read.setdefault(song, written)
+
+    def _array(self, song: int) -> FloatArray | None:
+        """Return the whole song as an array, or None when its spans come from its file."""
+        entry = self._pool.songs[song]
+        if entry.seekable:
+            return None
+        with self._lock:
+            whole = self._kept_array(song)
+        if whole is not None:
+            return whole
+        # One thread maps or decodes a song, which may take seconds; other songs stay readable meanwhile.
+        with self._files.borrowed(song):
+            with self._lock:
+                whole, forgotten = self._kept_array(song), self._forgotten
+            if whole is not None:
+                return whole
+            whole = _mapped(decoded_copy(self._pool.folder, entry.audio_hash), entry)
+            if whole is not None:
+                with self._lock:
+                    self._copies[song] = whole
+                    while len(self._copies) > self._max_open_files:
+                        self._copies.popitem(last=False)
+                return whole
+            self._look_at(song)
+            whole, rate_hz = decode(entry.path)
+            if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
+                raise _changed(entry.path)
+            with self._lock:
+                if forgotten == self._forgotten:
+                    self._keep_decoded(song, whole)
+        return whole
+
+    def _kept_array(self, song: int) -> FloatArray | None:
+        """Return the whole song if it is at hand; the lock is held."""
+        for kept in (self._copies, self._decoded):
+            if song in kept:
+                kept.move_to_end(song)
+                return kept[song]
+        return None
+
+    def _keep_decoded(self, song: int, whole: FloatArray) -> None:
+        self._decoded[song] = whole
+        held_bytes = sum(array.nbytes for array in self._decoded.values())
+        while len(self._decoded) > _FEWEST_DECODED and held_bytes > self._decoded_bytes:
+            held_bytes -= self._decoded.popitem(last=False)[1].nbytes
+
+
+def write_decoded_copy(audio: FloatArray, path: Path) -> None:
+    """Write a whole decode, `(frames, 2)` float32, to `path` (`stream.pool.pool.decoded_copy`).
+
+    It is written beside and renamed. `PoolError` when the disk is full or may not be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside(path) as written, written.open("wb") as file:
+            header = {"descr": "<f4", "fortran_order": False, "shape": audio.shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in in_parts(audio):
+                file.write(np.ascontiguousarray(part, dtype="<f4").data)
+    except OSError as error:
+        raise PoolError(
+            f"{path} cannot be written ({error}); free some space or check who may write there"
+        ) from error
+
+
+def _mapped(path: Path, song: Song) -> FloatArray | None:
+    """Map a decoded copy; None when it is not there, or not this song's."""
+    try:
+        whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
+    return whole if fits else None
+
+
+def _written(path: Path) -> tuple[int, int] | None:
+    """Return the size in bytes and the time of the last write in ns; None where there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
+
+
+def _changed(path: Path) -> DecodeError:
+    return DecodeError(f"{path} has changed since the pool was built; run `endlos pool build` again")

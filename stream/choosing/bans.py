@@ -1,0 +1,53 @@
+"""Songs whose files could not be read: left out for a while, and tried again ever more rarely."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model.base.errors import EndlosError
+
+FIRST_WAIT_S = 1.0
+LONGEST_WAIT_S = 60.0
+FORGIVEN_S = 600.0
+"""A song that could be read for this long since it was last tried begins anew with the first wait."""
+
+
+class NothingReadableError(EndlosError):
+    """No song can be read at this moment; a stream that sounds already falls silent and asks again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ban:
+    until_s: float
+    wait_s: float
+
+
+class Bans:
+    """Which songs (by audio hash) are left out now; not locked.
+
+    A network drive that is gone for a moment, or a file that is being written anew, must not take a song out
+    of the stream for good: each ban ends by itself, after twice as long as the one before.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._bans: dict[str, _Ban] = {}
+
+    def add(self, audio_hash: str) -> None:
+        """Leave a song out, for longer each time; while it is left out already, nothing changes."""
+        now_s, ban = self._clock(), self._bans.get(audio_hash)
+        if ban is not None and now_s < ban.until_s:
+            return
+        wait_s = FIRST_WAIT_S
+        if ban is not None and now_s < ban.until_s + FORGIVEN_S:
+            wait_s = min(2 * ban.wait_s, LONGEST_WAIT_S)
+        self._bans[audio_hash] = _Ban(until_s=now_s + wait_s, wait_s=wait_s)
+
+    def current(self) -> frozenset[str]:
+        """Return the songs that are left out now."""
+        now_s = self._clock()
+        return frozenset(audio_hash for audio_hash, ban in self._bans.items() if now_s < ban.until_s)
+
+    def clear(self) -> None:
+        """Try every song again: the pool has been built anew."""
+        self._bans.clear()

@@ -1,0 +1,195 @@
+"""The best joins of a phrase: every exit that it may take against every chunk that may follow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from stream.choosing.generation import Generation
+from stream.choosing.liking import Liking
+from stream.choosing.lookahead import Future
+from stream.choosing.phrases import Phrases
+from stream.choosing.terms import CACHED_CHUNKS, TERMS, Costs, CostWeights
+from stream.index.top import top
+from stream.pool.feedback import LabelledJoin
+from stream.scoring.hubs import hub_levels
+from stream.scoring.ladder import Ladder, Scored
+
+SHORTLISTED = 4_096
+"""Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
+MOST_LOGIT = 12.0
+PREPARED_CHUNKS = 4_096
+"""In a pool up to this size all exits are known before the first decision, where scores cost nothing."""
+MOST_EXITS = 16
+"""Exits of a phrase that are scored."""
+MOST_SCORES = 400_000
+"""Candidates that are scored for one decision, at least one exit's."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class View:
+    """How things stand for one decision, each `(N,)`."""
+
+    allowed: BoolArray
+    """Where a phrase may begin."""
+    coverage: FloatArray
+    future: FloatArray
+    other_song: float
+    """What a join to another song is worth."""
+    only_other_songs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Join:
+    """One way to leave a phrase."""
+
+    exit_row: int
+    entry_row: int
+    total: float
+    """In log-odds."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exit:
+    """An exit that was scored: its scores, and what each candidate is worth at any time."""
+
+    row: int
+    scored: Scored
+    rows: IntArray
+    """`(n,)` candidates."""
+    worths: FloatArray
+    """`(n,)` in log-odds: the model and every term that does not depend on what was played."""
+    disliked: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+
+class Search:
+    """Scores exits and finds the best joins of one generation; belongs to one thread."""
+
+    def __init__(
+        self, generation: Generation, phrases: Phrases, weights: CostWeights, joins: list[LabelledJoin]
+    ) -> None:
+        self.generation = generation
+        self.exits_at_once = 1 if generation.embeddings is None else 2
+        """Exits that are scored for one step, unless their scores cost nothing."""
+        self.future = Future(phrases, generation.index.song)
+        self._weights = weights
+        self._costs = Costs(generation, weights)
+        self._liking = Liking(generation, joins)
+        self._ladder = Ladder()
+        self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
+        self._prepared = False
+        self._known = False
+        """Whether all scores are as good as known."""
+
+    def judge(self, joins: list[LabelledJoin]) -> None:
+        """Take up what listeners thought of joins."""
+        self._liking = Liking(self.generation, joins)
+
+    def prepare(self) -> None:
+        """Measure hubs, and of a small pool every exit, where a score costs next to nothing; once."""
+        scorer, count = self.generation.scorer, len(self.generation.index)
+        if self._prepared or scorer is None:
+            return
+        self._prepared = True
+        self._known = scorer.kept(0) is not None
+        if not self._known:
+            return
+        try:
+            self._hubs = hub_levels(lambda row: logits(scorer.score(row)), count)
+            if not np.isfinite(self._hubs).all():
+                self._hubs = np.zeros(count, dtype=np.float32)
+            everything = np.ones(count, dtype=np.bool_)
+            for row in range(count if count <= PREPARED_CHUNKS else 0):
+                if self.exit(row, everything, None).scored.failed:
+                    # A model that hangs takes its time; decisions, which have none, go on trying it.
+                    break
+        except Exception:  # whatever a runtime or a broken graph may raise: decisions tell of it
+            self._hubs = np.zeros(count, dtype=np.float32)
+
+    def costs_nothing(self, row: int) -> bool:
+        """Whether the scores after `row` are known, or as good as known."""
+        scorer = self.generation.scorer
+        return scorer is not None and (self._known or scorer.kept(row) is not None)
+
+    def affords(self, time_left_s: float | None) -> bool:
+        """Whether there is time to score one more exit, whose scores are not known."""
+        return self._ladder.affords(len(self.generation.index), time_left_s)
+
+    def exit(self, row: int, allowed: BoolArray, time_left_s: float | None) -> Exit:
+        """Score what may follow `row`, as well as the time allows."""
+        mask = allowed.copy()
+        mask[row] = False
+        liked, disliked = self._liking.after(row)
+        mask[disliked] = False
+        if not mask.any():
+            mask = allowed
+        scorer = self.generation.scorer
+        assert scorer is not None  # nothing is searched where nothing is scored
+        scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
+        everything = len(mask) <= CACHED_CHUNKS
+        rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
+        terms = self._costs.terms(row, rows)
+        worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
+        worths -= np.float32(self._weights.hub) * self._hubs[rows]
+        if len(liked):
+            worths[np.isin(rows, liked)] += np.float32(self._weights.liked)
+        found = Exit(row=row, scored=scored, rows=rows, worths=worths, disliked=disliked)
+        if everything and scored.rung in ("full", "kept"):
+            possible = np.ones(len(mask), dtype=np.bool_)
+            possible[row] = False
+            possible[disliked] = False
+            successor = int(self.generation.index.successor[row])
+            if successor >= 0:
+                possible[successor] = False
+            self.future.learn(row, worths, possible)
+        return found
+
+    def best(self, exits: Sequence[Exit], view: View, first_row: int, count: int) -> tuple[list[Join], int]:
+        """Return the `count` best joins, best first, and how many were considered.
+
+        first_row: where the phrase began; a join does not go back into what it has just played.
+        """
+        index = self.generation.index
+        found, considered = [], 0
+        for leaving in exits:
+            rows = leaving.rows
+            # Of all chunks nothing need be gathered.
+            which = slice(None) if len(rows) == len(index) else rows
+            mask = leaving.scored.mask[which] & view.allowed[which]
+            other = index.song[which] != index.song[leaving.row]
+            within = (rows >= first_row) & (rows <= leaving.row + 1)
+            mask &= other if view.only_other_songs else ~within
+            if len(leaving.disliked):
+                mask &= ~np.isin(rows, leaving.disliked)
+            totals = leaving.worths + view.coverage[which] + view.future[which]
+            totals += np.float32(view.other_song) * other
+            considered += int(np.count_nonzero(mask))
+            for place in top(totals, mask, count).tolist():
+                join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
+                found.append(join)
+        found.sort(key=lambda join: -join.total)
+        return found[:count], considered
+
+    def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
+        """Return every term of a join by name, in log-odds, and their sum."""
+        row = join.entry_row
+        values = self._costs.terms(leaving.row, np.array([row]))[0]
+        other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
+        liked, _ = self._liking.after(leaving.row)
+        named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}
+        named |= {name: float(value) for name, value in zip(TERMS, values, strict=True)}
+        named["hub"] = -self._weights.hub * float(self._hubs[row])
+        named["liked"] = self._weights.liked if row in liked else 0.0
+        named["coverage"] = float(view.coverage[row])
+        named["other_song"] = view.other_song if other else 0.0
+        named["future"] = float(view.future[row])
+        named["total"] = join.total
+        return named
+
+
+def logits(probabilities: FloatArray) -> FloatArray:
+    """Return log-odds of probabilities `(n,)`, at most `MOST_LOGIT` either way."""
+    bounded = np.clip(probabilities, np.float32(1e-6), np.float32(1.0 - 1e-6))
+    odds: FloatArray = np.log(bounded / (np.float32(1.0) - bounded))
+    return np.clip(odds, -MOST_LOGIT, MOST_LOGIT).astype(np.float32)

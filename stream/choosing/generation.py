@@ -1,0 +1,176 @@
+"""Everything the engine needs of one pool generation: pool, index, scorer and audio, opened together."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from model.base.errors import EndlosError, PoolError
+from model.features.edges import EDGE_RATE_HZ
+from model.features.texture import Textures
+from stream.audio.spans import SpanReader
+from stream.index.edge_index import EdgeIndex
+from stream.index.vector_index import EmbeddingIndex
+from stream.pool.pool import ChunkKey, Pool, Song, open_pool
+from stream.scoring.guard import GuardedScorer
+from stream.scoring.opening import open_scorer
+from stream.scoring.scorer import Scorer
+from stream.scoring.seam_scorer import SeamScorer
+from stream.scoring.slow_scorer import SlowScorer
+from stream.scoring.vector_scorer import TowerScorer
+
+FALLBACK_EDGE_S = 0.35
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generation:
+    """One pool generation, ready to plan and to play."""
+
+    pool: Pool
+    index: EdgeIndex
+    scorer: Scorer | None
+    """None when nothing is scored (strategies `random` and `natural`)."""
+    reader: SpanReader
+
+    embeddings: EmbeddingIndex | None = None
+    """Of the model, where it works on embeddings."""
+    textures: Textures | None = None
+    """None where nothing is weighed, or the pool keeps no spectra."""
+
+    @cached_property
+    def _songs(self) -> dict[str, int]:
+        """The song of every audio hash; of two copies of a file, the first."""
+        return {song.audio_hash: number for number, song in reversed(list(enumerate(self.pool.songs)))}
+
+    def song_of(self, audio_hash: str) -> int | None:
+        """Return the index of the song with this hash, or None when it is not in the pool."""
+        return self._songs.get(audio_hash)
+
+    def song_rows(self, song: int) -> slice:
+        """Return the rows of a song's chunks."""
+        first, end = np.searchsorted(self.pool.chunk_song, (song, song + 1))
+        return slice(int(first), int(end))
+
+    def key(self, row: int) -> ChunkKey:
+        """Return the key of a row."""
+        pool = self.pool
+        audio_hash = pool.songs[int(pool.chunk_song[row])].audio_hash
+        return audio_hash, int(pool.start_sample[row]), int(pool.end_sample[row])
+
+    def row(self, key: ChunkKey) -> int | None:
+        """Return the row of a key, or None when the pool has no such chunk."""
+        audio_hash, start_sample, end_sample = key
+        song = self.song_of(audio_hash)
+        if song is None:
+            return None
+        rows = self.song_rows(song)
+        row = rows.start + int(np.searchsorted(self.pool.start_sample[rows], start_sample))
+        return row if row < rows.stop and self.key(row) == (audio_hash, start_sample, end_sample) else None
+
+    def retire(self) -> None:
+        """End the thread that scores; chunks of this generation can still be played."""
+        if isinstance(self.scorer, GuardedScorer):
+            self.scorer.close()
+
+    def close(self) -> None:
+        """Close the songs too."""
+        self.retire()
+        self.reader.close()
+
+    def chunk(self, row: int) -> "Chunk":
+        """Return one chunk to play."""
+        return Chunk(generation=self, row=row)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chunk:
+    """A chunk of one generation, as planner and renderer hand it on."""
+
+    generation: Generation
+    row: int
+
+    @property
+    def key(self) -> ChunkKey:
+        """What names this chunk in every generation."""
+        return self.generation.key(self.row)
+
+    @property
+    def song(self) -> Song:
+        """The song it belongs to."""
+        return self.generation.pool.songs[self.song_index]
+
+    @property
+    def song_index(self) -> int:
+        """Index of its song in this generation."""
+        return int(self.generation.pool.chunk_song[self.row])
+
+    @property
+    def start_s(self) -> float:
+        """Where it starts in its song."""
+        return float(self.generation.pool.start_sample[self.row]) / self.song.sample_rate_hz
+
+    @property
+    def end_s(self) -> float:
+        """Where it ends in its song."""
+        return float(self.generation.pool.end_sample[self.row]) / self.song.sample_rate_hz
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringSettings:
+    """How candidates are scored."""
+
+    model: Path | None
+    """Model folder; None scores nothing."""
+    threads: int = 2
+    guarded: bool = False
+    """Live: a score that hangs must not end the planning."""
+    simulate_slow_ms: float = 0.0
+    """Each decision is made to take this much longer, for tests and benchmarks."""
+
+    def __post_init__(self) -> None:
+        if not self.threads >= 1:
+            raise EndlosError(f"{self.threads} threads score nothing; give 1 or more")
+        if not (math.isfinite(self.simulate_slow_ms) and self.simulate_slow_ms >= 0):
+            raise EndlosError(
+                f"decisions cannot be {self.simulate_slow_ms:g} ms slower; give a number of 0 or more"
+            )
+
+
+def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: int) -> Generation:
+    """Open the current generation of the pool in `folder`.
+
+    Raises `PoolError` when there is no stream to be made of it, `ModelError` when the model does not fit.
+    """
+    pool = open_pool(folder)
+    if len(pool) < 2:
+        raise PoolError(f"{folder} holds a single chunk and a stream needs two; add music, or cut it shorter")
+    scorer: Scorer | None = None
+    embeddings: EmbeddingIndex | None = None
+    textures: Textures | None = None
+    if scoring.model is None:
+        index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
+    else:
+        scorer, index, embeddings = _open_scorer(scoring.model, pool, scoring)
+        textures = pool.textures
+    reader = SpanReader(pool, engine_rate_hz)
+    return Generation(
+        pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings, textures=textures
+    )
+
+
+def _open_scorer(
+    model: Path, pool: Pool, scoring: ScoringSettings
+) -> tuple[Scorer, EdgeIndex, EmbeddingIndex | None]:
+    def make() -> Scorer:
+        return dressed(open_scorer(model, pool, threads=scoring.threads)[0])
+
+    def dressed(scorer: Scorer) -> Scorer:
+        slow_ms = scoring.simulate_slow_ms
+        return SlowScorer(scorer, slow_ms, len(pool)) if slow_ms > 0 else scorer
+
+    scorer, index = open_scorer(model, pool, threads=scoring.threads)
+    embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
+    scorer = dressed(scorer)
+    return GuardedScorer(scorer, make) if scoring.guarded else scorer, index, embeddings

@@ -1,0 +1,90 @@
+"""What has been played, as the next choice needs it: when, how often, and how the last phrase began."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from stream.choosing.generation import Generation
+from stream.index.edge_index import NEVER
+
+MOST_OWED = 4.0
+"""Joins to other songs that are owed, or were given in advance, at most."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Course:
+    """The way that the stream took through a generation's chunks; belongs to one thread.
+
+    last_played: `(N,)` int64, the step at which each chunk was played last, or `NEVER`.
+    plays: `(N,)` int64, how often.
+    """
+
+    last_played: IntArray
+    plays: IntArray
+    steps: int = 0
+    run: int = 0
+    """Natural continuations since the last join."""
+    owed: float = 0.0
+    """How many joins to other songs are missing for their share; below zero: too many."""
+
+    @classmethod
+    def new(cls, chunks: int) -> "Course":
+        """Return a course that has not begun."""
+        return cls(last_played=np.full(chunks, NEVER, dtype=np.int64), plays=np.zeros(chunks, dtype=np.int64))
+
+    def copy(self) -> "Course":
+        """Return a course of its own that began like this one."""
+        return Course(
+            last_played=self.last_played.copy(),
+            plays=self.plays.copy(),
+            steps=self.steps,
+            run=self.run,
+            owed=self.owed,
+        )
+
+    def follow(self, row: int | None, *, natural: bool, other_song: bool | None, share: float) -> None:
+        """Take a step to a chunk (None: no longer in the pool).
+
+        other_song: whether a join led to another song; None when it does not count as one.
+        share: of joins to other songs that is wanted.
+        """
+        if row is not None:
+            self.last_played[row] = self.steps
+            self.plays[row] += 1
+        self.steps += 1
+        self.run = self.run + 1 if natural else 0
+        if other_song is not None:
+            self.owed = float(np.clip(self.owed + share - other_song, -MOST_OWED, MOST_OWED))
+
+    def moved(self, old: Generation, new: Generation) -> "Course":
+        """Return this course on the chunks of another generation of the pool.
+
+        Song by song: one whose chunks are the same is copied, of another each chunk is looked up.
+        """
+        moved = Course(
+            last_played=np.full(len(new.index), NEVER, dtype=np.int64),
+            plays=np.zeros(len(new.index), dtype=np.int64),
+            steps=self.steps,
+            run=self.run,
+            owed=self.owed,
+        )
+        for song, entry in enumerate(old.pool.songs):
+            here, there = old.song_rows(song), new.song_of(entry.audio_hash)
+            if there is None:
+                continue
+            rows = new.song_rows(there)
+            same = here.stop - here.start == rows.stop - rows.start and all(
+                np.array_equal(getattr(old.pool, name)[here], getattr(new.pool, name)[rows])
+                for name in ("start_sample", "end_sample")
+            )
+            if same:
+                moved.last_played[rows] = self.last_played[here]
+                moved.plays[rows] = self.plays[here]
+                continue
+            for row in here.start + np.flatnonzero(self.plays[here]):
+                found = new.row(old.key(int(row)))
+                if found is not None:
+                    moved.last_played[found] = self.last_played[row]
+                    moved.plays[found] = self.plays[row]
+        return moved

@@ -1,0 +1,136 @@
+"""What a join leads to: how good the joins are that can be reached from there, several deep, discounted."""
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.kernels import kernel
+from stream.choosing.phrases import Phrases
+from stream.index.top import top
+
+MOST_CHUNKS = 65_536
+"""In a larger pool there is always another good join, and looking for it would take too long."""
+MOST_EXITS = 16_384
+"""Exits whose joins are known, at most; the oldest are forgotten."""
+JOINS_OF_A_KIND = 16
+"""Joins that are kept of each exit: so many into the same song, and so many into others."""
+UNKNOWN = -1
+HOPELESS = -12.0
+"""Worth of an exit from which nothing that is known may be reached, in log-odds."""
+
+
+class Future:
+    """The best joins from the exits that have been scored; belongs to one thread."""
+
+    def __init__(self, phrases: Phrases, song: IntArray) -> None:
+        self._phrases = phrases
+        self._song = song
+        self.enabled = len(song) <= MOST_CHUNKS
+        chunks = len(song) if self.enabled else 0
+        slots = min(chunks, MOST_EXITS)
+        self._slot = np.full(chunks, UNKNOWN, dtype=np.int64)
+        self._exits = np.full(slots, UNKNOWN, dtype=np.int64)
+        self._joins = np.full((slots, 2 * JOINS_OF_A_KIND), UNKNOWN, dtype=np.int32)
+        self._worths = np.full((slots, 2 * JOINS_OF_A_KIND), HOPELESS, dtype=np.float32)
+        self._next_slot = 0
+
+    def knows(self, exit_row: int) -> bool:
+        """Whether the joins from an exit are known, or need not be."""
+        return not self.enabled or self._slot[exit_row] != UNKNOWN
+
+    def learn(self, exit_row: int, totals: FloatArray, possible: BoolArray) -> None:
+        """Keep the best joins from an exit.
+
+        totals: `(N,)` float32, what each is worth at any time, in log-odds. possible: `(N,)` bool.
+        """
+        if self.knows(exit_row):
+            return
+        slot = self._next_slot
+        self._next_slot = (slot + 1) % len(self._exits)
+        if self._exits[slot] != UNKNOWN:
+            self._slot[self._exits[slot]] = UNKNOWN
+        self._exits[slot], self._slot[exit_row] = exit_row, slot
+        self._joins[slot] = UNKNOWN
+        same = self._song == self._song[exit_row]
+        for kind, mask in enumerate((possible & same, possible & ~same)):
+            best = top(totals, mask, JOINS_OF_A_KIND)
+            first = kind * JOINS_OF_A_KIND
+            self._joins[slot, first : first + len(best)] = best
+            self._worths[slot, first : first + len(best)] = totals[best]
+
+    def worths(
+        self, allowed: BoolArray, entering: FloatArray, other_song: float, *, joins: int, discount: float
+    ) -> FloatArray:
+        """Return `(N,)` float32 in log-odds: what a phrase from each chunk leads to, against the mean.
+
+        allowed: `(N,)` bool, where phrases may begin now. entering: `(N,)` float32, what beginning there is
+        worth now. other_song: what a join to another song is worth. joins: how many are looked ahead, each
+        counting `discount` times the one before.
+        """
+        chunks = len(allowed)
+        if not self.enabled or joins < 1 or self._exits[0] == UNKNOWN:
+            return np.zeros(chunks, dtype=np.float32)
+        return _worths(
+            self._exits,
+            self._slot,
+            self._joins,
+            self._worths,
+            self._song,
+            self._phrases.first_exit,
+            self._phrases.last_exit,
+            allowed,
+            entering,
+            np.float32(other_song),
+            joins,
+            np.float32(discount),
+        )
+
+
+@kernel
+def _worths(
+    exits: IntArray,
+    slot_of: IntArray,
+    joins: npt.NDArray[np.int32],
+    worths: FloatArray,
+    song: IntArray,
+    first_exit: IntArray,
+    last_exit: IntArray,
+    allowed: BoolArray,
+    entering: FloatArray,
+    other_song: np.float32,
+    depth: int,
+    discount: np.float32,
+) -> FloatArray:
+    count = len(allowed)
+    value = np.zeros(count, dtype=np.float32)
+    leaving = np.empty(len(exits), dtype=np.float32)
+    for _ in range(depth):
+        total, known = 0.0, 0
+        for slot in range(len(exits)):
+            if exits[slot] < 0:
+                continue
+            best = float(HOPELESS)
+            for place in range(joins.shape[1]):
+                entry = joins[slot, place]
+                if entry < 0 or not allowed[entry]:
+                    continue
+                worth = worths[slot, place] + entering[entry] + discount * value[entry]
+                if song[entry] != song[exits[slot]]:
+                    worth += other_song
+                best = max(best, worth)
+            leaving[slot] = best
+            total += best
+            known += 1
+        mean = total / max(1, known)
+        for entry in range(count):
+            first = first_exit[entry]
+            best = HOPELESS - mean
+            if first < 0:
+                value[entry] = best
+                continue
+            for exit_row in range(first, last_exit[entry] + 1):
+                slot = slot_of[exit_row]
+                # Of an exit that is not known yet, the mean is expected.
+                best = max(best, leaving[slot] - mean if slot >= 0 else 0.0)
+            value[entry] = best
+    return value

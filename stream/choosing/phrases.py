@@ -1,0 +1,69 @@
+"""Where a phrase may end: for each chunk to begin with, the first and the last chunk to leave after."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, IntArray
+from model.base.kernels import kernel
+from stream.pool.pool import Pool
+
+NOWHERE = -1
+LEAST_BEAT_CONFIDENCE = 0.3
+USUAL_BAR_BEATS = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Phrases:
+    """The exits of a phrase that begins with each of `N` chunks; row = chunk, in pool order.
+
+    first_exit: `(N,)` int64, the first chunk at whose end the phrase is long enough; `NOWHERE` where the song
+    ends before. last_exit: `(N,)` int64, the last chunk before it is too long, or its song is over.
+    """
+
+    first_exit: IntArray
+    last_exit: IntArray
+
+    @classmethod
+    def of_pool(cls, pool: Pool, *, least_s: float, least_bars: int, most_s: float) -> "Phrases":
+        """Measure every phrase of a pool.
+
+        It lasts at least `least_bars` bars where the beat is known, else `least_s` seconds; then it may go on
+        up to `most_s`. A song that is shorter than that is a phrase as a whole, from its first chunk on.
+        """
+        start_s, end_s = pool.start_s(), pool.end_s()
+        traits = pool.traits
+        known = (traits.tempo_bpm > 0) & (traits.beat_confidence >= LEAST_BEAT_CONFIDENCE)
+        bar_beats = np.where(traits.beats_per_bar > 0, traits.beats_per_bar, USUAL_BAR_BEATS)
+        bars_s = least_bars * bar_beats * 60.0 / np.where(known, traits.tempo_bpm, 60.0)
+        # Cuts lie a little before their beats, and beats a little off.
+        wanted_s = np.where(known, 0.98 * bars_s, least_s)
+        song = pool.chunk_song
+        first_row, last_row = np.searchsorted(song, song, "left"), np.searchsorted(song, song, "right") - 1
+        wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
+        first, last = _exits(song, start_s, end_s, wanted_s, float(most_s))
+        return cls(first_exit=first, last_exit=last)
+
+
+@kernel
+def _exits(
+    song: IntArray, start_s: DoubleArray, end_s: DoubleArray, wanted_s: DoubleArray, most_s: float
+) -> tuple[IntArray, IntArray]:
+    count = len(song)
+    first, last = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    for entry in range(count):
+        exit_row = entry
+        while end_s[exit_row] - start_s[entry] < wanted_s[entry]:
+            if exit_row + 1 == count or song[exit_row + 1] != song[entry]:
+                break
+            exit_row += 1
+        enough = end_s[exit_row] - start_s[entry] >= wanted_s[entry]
+        first[entry] = exit_row if enough else NOWHERE
+        while (
+            exit_row + 1 < count
+            and song[exit_row + 1] == song[entry]
+            and end_s[exit_row + 1] - start_s[entry] <= most_s
+        ):
+            exit_row += 1
+        last[entry] = exit_row
+    return first, last

@@ -1,0 +1,105 @@
+"""Which chunks the stream may go to, and how much it should: nothing too soon, nothing too often."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.kernels import kernel
+from stream.choosing.history import Course
+from stream.choosing.phrases import NOWHERE, Phrases
+from stream.index.edge_index import NEVER
+
+MOST_SHARES = 2.3
+"""A chunk is left out as soon as it was played this many times as often as the mean, and `GRACE_PLAYS`."""
+GRACE_PLAYS = 1.5
+LEAST_SHARE = 4
+"""When everything was played lately, the least recent one in this many comes back."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Entries:
+    """Where a phrase may begin, as things stand.
+
+    blocked: `(N,)` bool, chunks that may not be played now. allowed: `(N,)` bool, chunks to begin with.
+    """
+
+    blocked: BoolArray
+    allowed: BoolArray
+    reasons: tuple[str, ...] = ()
+
+
+def entries(course: Course, phrases: Phrases, banned: BoolArray, *, window: int, after: int) -> Entries:
+    """Return which chunks may follow chunk `after`.
+
+    A chunk does not come back within `window` steps, nor far more often than the others, and a phrase begins
+    only where it can last. When no chunk is left the rules give way, one after the other.
+    """
+    most_plays = MOST_SHARES * course.steps / len(banned) + GRACE_PLAYS
+    blocked = _blocked(course.last_played, course.plays, course.steps - 1, window, most_plays, banned)
+    blocked[after] = True
+    allowed = _lasting(blocked, phrases.first_exit)
+    if allowed.any():
+        return Entries(blocked=blocked, allowed=allowed)
+    if not blocked.all():
+        return Entries(blocked=blocked, allowed=~blocked, reasons=("no phrase can last long enough",))
+    others = np.flatnonzero(~banned)
+    if len(others) > 1:
+        others = others[others != after]
+    oldest = others[np.argsort(course.last_played[others], kind="stable")]
+    allowed[oldest[: max(1, len(others) // LEAST_SHARE)]] = True
+    reason = "everything was played lately: the least recent come back"
+    return Entries(blocked=blocked, allowed=allowed, reasons=(reason,))
+
+
+def coverage(course: Course, phrases: Phrases, weight: float, most: float, due: float) -> FloatArray:
+    """Return `(N,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
+
+    Counted is what is played at least when it begins there; `weight` for each factor e, at most `most`. On
+    top of that `due` for each time that it was played less often than the mean, but for the first: without
+    bound, so that whatever speaks against a song, it comes round.
+    """
+    mean = course.steps / len(course.plays)
+    return _coverage(course.plays, phrases.first_exit, mean, weight, most, due)
+
+
+@kernel
+def _blocked(
+    last_played: IntArray, plays: IntArray, now: int, window: int, most_plays: float, banned: BoolArray
+) -> BoolArray:
+    blocked = np.empty(len(banned), dtype=np.bool_)
+    for row in range(len(banned)):
+        recent = last_played[row] != NEVER and now - last_played[row] <= window
+        blocked[row] = banned[row] or recent or plays[row] + 1 > most_plays
+    return blocked
+
+
+@kernel
+def _lasting(blocked: BoolArray, first_exit: IntArray) -> BoolArray:
+    allowed = np.empty(len(blocked), dtype=np.bool_)
+    for row in range(len(blocked)):
+        fine = first_exit[row] != NOWHERE
+        if fine:
+            for heard in range(row, first_exit[row] + 1):
+                if blocked[heard]:
+                    fine = False
+                    break
+        allowed[row] = fine
+    return allowed
+
+
+@kernel
+def _coverage(
+    plays: IntArray, first_exit: IntArray, mean: float, weight: float, most: float, due: float
+) -> FloatArray:
+    result = np.empty(len(plays), dtype=np.float32)
+    for row in range(len(plays)):
+        last = max(row, first_exit[row])
+        total = 0
+        for heard in range(row, last + 1):
+            total += plays[heard]
+        own = total / (last - row + 1)
+        ratio = (own + 1.0) / (mean + 1.0)
+        missing = max(0.0, mean - own - 1.0)
+        result[row] = max(-most, min(most, -weight * np.log(ratio))) + due * missing
+    return result

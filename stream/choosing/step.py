@@ -1,0 +1,40 @@
+"""A step of the stream: from one chunk to the next, by whose decision, and how good it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stream.choosing.generation import Chunk
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """One planned move of the stream, and why."""
+
+    after: Chunk | None
+    """None for the chunk that starts the stream."""
+    chunk: Chunk
+    natural: bool
+    rung: str
+    """Which rung of the ladder decided; `start`, `phrase`, `random` and `rules`: none had to."""
+    score: float | None = None
+    rank: int | None = None
+    candidates: int = 0
+    considered: int = 0
+    reasons: tuple[str, ...] = ()
+    terms: Mapping[str, float] = field(default_factory=dict)
+    """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
+    decision_ms: float = 0.0
+    ready_at_s: float = 0.0
+    """Monotonic clock at which it was ready."""
+    margin_s: float | None = None
+    """How long it lay ready before it was taken; None when it was made as it was asked for."""
+
+    @property
+    def length_s(self) -> float:
+        """How long its chunk is."""
+        return self.chunk.end_s - self.chunk.start_s
+
+    @property
+    def leaves_song(self) -> bool:
+        """Whether it goes from one song to another."""
+        return self.after is not None and self.after.key[0] != self.chunk.key[0]

@@ -1,0 +1,274 @@
+"""Renders the stream: reads spans, crossfades at joins, and gives the same samples for any block size."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from model.base.errors import DecodeError
+from stream.choosing.ahead import StepSource
+from stream.choosing.bans import NothingReadableError
+from stream.choosing.generation import Chunk
+from stream.choosing.step import Step
+from stream.engine.decisions import Decision
+from stream.engine.limiter import Limiter
+from stream.joins.crossfade import mix
+from stream.joins.join_plan import JoinPlan, JoinSource
+from stream.joins.join_planner import JoinPlanner
+from stream.joins.levels import Release, song_gain, song_gain_db
+
+log = logging.getLogger(__name__)
+
+PAGE_FRAMES = 16384
+SILENCE_FRAMES = 4096
+"""While no song can be read, one is asked for each time that this much silence has been rendered."""
+PULL_FRAMES = 32768
+"""Longer blocks are made of such pieces."""
+
+
+class Renderer:
+    """Pulls steps and turns them into audio; every method belongs to one thread.
+
+    A join fades as its plan says (`stream.joins.join_planner`); it uses what really follows A and really
+    precedes B in their songs, as far as there is something. Natural continuations are the song, bit for bit,
+    times its gain, once the gain of the join before has been released. What is made runs a little ahead of
+    what `render` gives, by the limiter's lookahead.
+    """
+
+    def __init__(
+        self,
+        source: StepSource,
+        *,
+        engine_rate_hz: int,
+        fade_s: float,
+        target_lufs: float | None,
+        on_decision: Callable[[Decision], None],
+        joins: JoinSource | None = None,
+    ) -> None:
+        """Make one that stands at the beginning of the stream.
+
+        fade_s: the longest fade. joins: plans them; None makes a planner for these settings.
+        """
+        self._source = source
+        self._rate_hz = engine_rate_hz
+        self._joins = joins or JoinPlanner(
+            engine_rate_hz=engine_rate_hz, longest_fade_s=fade_s, target_lufs=target_lufs
+        )
+        self._limiter = Limiter(engine_rate_hz)
+        self._fade_s = fade_s
+        self._target_lufs = target_lufs
+        self._on_decision = on_decision
+        self._decisions = 0
+        self._pending: Step | None = None
+        self._plan: JoinPlan | None = None
+        self._jump = False
+        self._jump_frames: int | None = None
+        self._silent = False
+        self._release = Release()
+        self._join: FloatArray = np.empty((0, 2), dtype=np.float32)
+        self._page: FloatArray = np.empty((0, 2), dtype=np.float32)
+        self._page_start = 0
+        self.lost: dict[Path, str] = {}
+        """Files that could not be read while playing, with the reason."""
+        self.time_frames = 0
+        """Stream time: frames rendered so far."""
+        self._made_frames = 0
+        step = self._take_readable(None, jump=False)
+        self._enter(step.chunk, self._span(step.chunk)[0], Release())
+        self._report(step, None, self._position, t_out_frames=0)
+
+    @property
+    def reach_frames(self) -> int:
+        """A join begins at most this long before the end of a chunk, or less where a chunk is short."""
+        return self._joins.reach_frames
+
+    @property
+    def ahead_frames(self) -> int:
+        """What is made runs this far ahead of what has been rendered."""
+        return self._limiter.ahead_frames
+
+    @property
+    def chunk(self) -> Chunk:
+        """The chunk that is rendered now; through a join already the incoming one."""
+        return self._chunk
+
+    @property
+    def position_s(self) -> float:
+        """Where in its song the next rendered frame is, but for the rest of a join."""
+        return (self._position - len(self._join) - self._limiter.held_frames) / self._rate_hz
+
+    def jump(self) -> None:
+        """Leave for another piece at the next frame that is made, or as soon as a join under way is over."""
+        self._jump = True
+
+    def render(self, frames: int) -> FloatArray:
+        """Return the next `(frames, 2)` float32; `EndlosError` when nothing can be played any more.
+
+        There is silence while the source says that no song can be read at this moment.
+        """
+        block = np.empty((frames, 2), dtype=np.float32)
+        limiter = self._limiter
+        for start in range(0, frames, PULL_FRAMES):
+            count = min(PULL_FRAMES, frames - start)
+            while (missing := count + limiter.ahead_frames - limiter.held_frames) > 0:
+                self._make(missing)
+            block[start : start + count] = limiter.pull(count)
+            self.time_frames += count
+        return block
+
+    def _make(self, frames: int) -> None:
+        """Make at most `frames` more of the stream, at least one, or take a step."""
+        watched = False
+        if len(self._join):
+            piece, watched = self._join[:frames], True
+            self._join = self._join[len(piece) :]
+        elif self._jump or self._position >= self._stop:
+            try:
+                self._advance()
+                return
+            except NothingReadableError:
+                self._silent = True
+                piece = _silence(min(frames, SILENCE_FRAMES))
+        else:
+            frames = min(frames, self._stop - self._position)
+            if self._position < self._release.stop_frame:
+                # A song at its own gain has no peaks; one that is made louder may have some.
+                watched = self._release.offset_db > 0.0
+                frames = min(frames, self._release.stop_frame - self._position)
+            piece = self._body(frames)
+            self._position += len(piece)
+        self._limiter.push(piece, watched=watched)
+        self._made_frames += len(piece)
+
+    def _body(self, frames: int) -> FloatArray:
+        """Return at least one and at most `frames` frames of the song, as it is."""
+        offset = self._position - self._page_start
+        if not 0 <= offset < len(self._page):
+            self._page_start, offset = self._position, 0
+            stop = self._position + PAGE_FRAMES
+            audio = self._try_read(self._chunk, self._position, stop, self._release)
+            self._jump = self._jump or audio is None
+            self._page = _silence(stop - self._position) if audio is None else audio
+        return self._page[offset : offset + frames]
+
+    def _advance(self) -> None:
+        """Take the next step if it is time, and go on naturally, wait for its join, or make that."""
+        if self._pending is None or (self._jump and self._pending.natural):
+            self._pending = self._take_readable(self._chunk, jump=self._jump)
+        step = self._pending
+        if step.natural:
+            boundary = self._span(self._chunk)[1]
+            self._report(
+                step, self._chunk, boundary, t_out_frames=self._made_frames + boundary - self._position
+            )
+            self._pending = None
+            self._go_on(step.chunk)
+            return
+        if self._plan is None or self._jump:
+            at_once = self._position if self._jump else None
+            self._plan = self._joins.plan(step, self._chunk, self._release, at_once)
+            self._jump_frames = self._made_frames if self._jump else None
+            self._jump = False
+        if self._position < self._plan.begin_frame and not self._silent:
+            self._stop = self._plan.begin_frame
+            return
+        self._make_join(step, self._plan)
+        self._pending = self._plan = None
+
+    def _make_join(self, step: Step, plan: JoinPlan) -> None:
+        """Fade from where the stream stands into the step's chunk."""
+        before, begin, frames = self._chunk, plan.begin_frame, plan.fade_frames
+        # Out of silence comes the next song alone, not the one that could not be read.
+        outgoing = (
+            _silence(frames) if self._silent else self._read(before, begin, begin + frames, self._release)
+        )
+        entry = plan.enter_frame - plan.before_frames
+        release = plan.release
+        incoming = self._read(step.chunk, entry, entry + frames, release)
+        self._join = mix(outgoing, incoming, plan.before_frames, plan.correlation)
+        self._report(
+            step, before, plan.leave_frame, t_out_frames=self._made_frames + plan.before_frames, plan=plan
+        )
+        self._enter(step.chunk, entry + frames, release)
+
+    def _take_readable(self, after: Chunk | None, *, jump: bool) -> Step:
+        """Take steps until one leads into a file that can be read and still holds what the pool knows."""
+        while True:
+            step = self._source.take(after, jump=jump)
+            try:
+                step.chunk.generation.reader.check(step.chunk.row)
+            except DecodeError as error:
+                after = after or step.chunk
+                self._lose(step.chunk, error, at=after)
+            else:
+                return step
+
+    def _read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray:
+        """Read a span of the chunk's song at its gain; silence when it cannot be read."""
+        audio = self._try_read(chunk, start, stop, release)
+        return _silence(stop - start) if audio is None else audio
+
+    def _try_read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray | None:
+        try:
+            audio = chunk.generation.reader.read(chunk.song_index, start, stop)
+        except DecodeError as error:
+            self._lose(chunk, error, at=self._chunk)
+            return None
+        gained = np.multiply(audio, song_gain(chunk.song, self._target_lufs), dtype=np.float32)
+        return release.applied(gained, start)
+
+    def _lose(self, chunk: Chunk, error: DecodeError, at: Chunk) -> None:
+        self._source.ban(chunk.song.audio_hash, at)
+        if chunk.song.path not in self.lost:
+            self.lost[chunk.song.path] = str(error)
+            log.warning("%s", error)
+
+    def _enter(self, chunk: Chunk, at_frame: int, release: Release) -> None:
+        self._position = at_frame
+        self._release = release
+        self._page = self._page[:0]
+        self._go_on(chunk)
+
+    def _go_on(self, chunk: Chunk) -> None:
+        self._chunk, self._silent = chunk, False
+        start, stop = self._span(chunk)
+        self._stop = stop - min(self.reach_frames, (stop - start) // 2)
+
+    def _span(self, chunk: Chunk) -> tuple[int, int]:
+        return chunk.generation.reader.chunk_span(chunk.row)
+
+    def _report(
+        self,
+        step: Step,
+        before: Chunk | None,
+        left_frame: int,
+        *,
+        t_out_frames: int,
+        plan: JoinPlan | None = None,
+    ) -> None:
+        """Tell of a step; left_frame: where `before` is left, or where the stream begins."""
+        rate_hz = self._rate_hz
+        self._on_decision(
+            Decision(
+                n=self._decisions,
+                step=step,
+                before=before,
+                left_at_s=None if before is None else left_frame / rate_hz,
+                entered_at_s=(left_frame if plan is None else plan.enter_frame) / rate_hz,
+                t_out_frames=t_out_frames,
+                engine_rate_hz=rate_hz,
+                plan=plan,
+                jump_frames=None if plan is None else self._jump_frames,
+                gain_db=song_gain_db(step.chunk.song, self._target_lufs),
+                fade_s=self._fade_s,
+                target_lufs=self._target_lufs,
+                reach_frames=self.reach_frames,
+            )
+        )
+        self._decisions += 1
+
+
+def _silence(frames: int) -> FloatArray:
+    return np.zeros((frames, 2), dtype=np.float32)

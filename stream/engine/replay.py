@@ -1,0 +1,189 @@
+"""Plays a decision log again: the same audio at the engine's tap, bit for bit, live runs included."""
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
+from stream.choosing.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.choosing.step import Step
+from stream.engine.decisions import Decision
+from stream.engine.renderer import Renderer
+from stream.joins.join_plan import JoinPlan
+from stream.joins.levels import Release
+from stream.pool.pool import ChunkKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """What of a logged decision the renderer needs."""
+
+    key: tuple[str, int, int]
+    natural: bool
+    plan: JoinPlan | None
+    jump_frames: int | None
+    """Stream time at which `next` took effect; None for a join at the end of a chunk."""
+
+
+class Replay:
+    """One logged run; `render` gives its stream, until what the log knows is over.
+
+    Chunks are found by the hash of their song's file and their span, so the pool may have been rebuilt,
+    as long as it still holds them.
+    """
+
+    def __init__(
+        self, folder: Path, log: Path, *, on_decision: Callable[[Decision], None] | None = None
+    ) -> None:
+        decisions, stop_frames = _read(log)
+        settings = decisions[0]["settings"]
+        self.engine_rate_hz: int = settings["engine_rate_hz"]
+        self._generation = open_generation(
+            folder, ScoringSettings(model=None), engine_rate_hz=self.engine_rate_hz
+        )
+        lines = [_line(decision) for decision in decisions]
+        _check(lines, self._generation, folder)
+        self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
+        steps = _LoggedSteps(self._generation, lines, settings["reach_frames"])
+        self._renderer = Renderer(
+            steps,
+            joins=steps,
+            engine_rate_hz=self.engine_rate_hz,
+            fade_s=settings["fade_s"],
+            target_lufs=settings["target_lufs"],
+            on_decision=on_decision or (lambda decision: None),
+        )
+        if stop_frames is None:
+            # A run that was killed did not leave its last chunk, or the join would be in the log.
+            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
+        self._stop_frames = stop_frames
+
+    @property
+    def frames_left(self) -> int:
+        """What `render` can still give."""
+        return self._stop_frames - self._renderer.time_frames
+
+    def render(self, frames: int) -> FloatArray:
+        """Return the next `(n, 2)` float32, n = `frames`, or fewer where the log ends."""
+        frames = min(frames, self.frames_left)
+        blocks = []
+        while frames > 0:
+            count = frames
+            if self._jumps:
+                # The renderer makes frames ahead, and there the jump took effect.
+                jump_frames = max(0, self._jumps[0] - self._renderer.ahead_frames)
+                count = min(frames, jump_frames - self._renderer.time_frames)
+            if count == 0:
+                self._jumps.popleft()
+                self._renderer.jump()
+                continue
+            blocks.append(self._renderer.render(count))
+            frames -= count
+        return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)
+
+    def _known_frames(self, last: _Line, t_out_frames: int) -> int:
+        """Return how long the stream is if its last chunk is played to its end."""
+        start, stop = self._generation.reader.chunk_span(_row(self._generation, last.key))
+        return t_out_frames + stop - (last.plan.enter_frame if last.plan else start)
+
+    def close(self) -> None:
+        """Close the songs."""
+        self._generation.close()
+
+
+class _LoggedSteps:
+    """The steps and the joins of a log, as the renderer takes them."""
+
+    def __init__(self, generation: Generation, lines: list[_Line], reach_frames: int) -> None:
+        self._generation = generation
+        self._lines = deque(lines)
+        self._taken: JoinPlan | None = None
+        self.reach_frames = reach_frames
+
+    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
+        if not self._lines:
+            # The run ended between the choice of a step and its join: the song goes on.
+            assert after is not None
+            self._taken = _NEVER
+            return Step(after=after, chunk=after, natural=False, rung="replay")
+        line = self._lines.popleft()
+        chunk = self._generation.chunk(_row(self._generation, line.key))
+        self._taken = line.plan
+        return Step(after=after, chunk=chunk, natural=line.natural, rung="replay")
+
+    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+        if self._taken is None:
+            raise EndlosError("a decision of the log lacks its join; replay it with the endlos that wrote it")
+        return self._taken
+
+    def peek(self) -> Step | None:
+        return None
+
+    def ban(self, audio_hash: str, at: Chunk) -> None:
+        name = next(s.path for s in self._generation.pool.songs if s.audio_hash == audio_hash)
+        raise EndlosError(f"{name} cannot be read as it was when the log was written; put it back")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+_NEVER = JoinPlan(
+    leave_frame=2**62,
+    enter_frame=0,
+    before_frames=0,
+    after_frames=0,
+    correlation=0.0,
+    match_db=0.0,
+    release_frames=0,
+    shift_frames=0,
+    terms={},
+)
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
+    """Return the decisions of a log, and the stream time of its stop in frames if it has one."""
+    try:
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        decisions = [line for line in lines if "event" not in line]
+        stops = [line["t_out_frames"] for line in lines if line.get("event") == "stop"]
+    except OSError as error:
+        raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
+    if not decisions or decisions[0].get("n") != 0:
+        raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
+    return decisions, stops[-1] if stops else None
+
+
+def _line(decision: dict[str, Any]) -> _Line:
+    try:
+        to = decision["to"]
+        return _Line(
+            key=(to["audio_hash"], to["start_sample"], to["end_sample"]),
+            natural=decision["natural"],
+            plan=JoinPlan.from_json(decision["join"]) if decision["join"] else None,
+            jump_frames=decision["jump_frames"],
+        )
+    except (KeyError, TypeError) as error:
+        raise EndlosError(f"a decision of the log lacks {error}; name one that --log wrote") from error
+
+
+def _row(generation: Generation, key: ChunkKey) -> int:
+    row = generation.row(key)
+    assert row is not None, "every line has been checked"
+    return row
+
+
+def _check(lines: list[_Line], generation: Generation, folder: Path) -> None:
+    missing = sum(generation.row(line.key) is None for line in lines)
+    if missing:
+        raise EndlosError(
+            f"{folder} lacks {missing} of the {len(lines)} chunks of the log; "
+            "replay it with the pool that it was played from"
+        )

@@ -1,0 +1,67 @@
+"""Warms up what a live stream runs: every kernel is compiled, or loaded, before the first sound.
+
+A kernel that is compiled for once holds Python's lock for seconds, from which the sound has to be made. The
+kernels of a scorer are compiled when it is opened, those of a ring when it is made.
+"""
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from stream.choosing.generation import Generation
+from stream.choosing.history import Course
+from stream.choosing.lookahead import Future
+from stream.choosing.phrases import Phrases
+from stream.choosing.repeats import coverage, entries
+from stream.choosing.terms import Costs, CostWeights
+from stream.engine.limiter import Limiter
+from stream.index.top import FEW, top
+from stream.joins.fades import Limits, choose_fade
+from stream.joins.join_planner import REACH_FRAMES
+from stream.joins.levels import Release
+from stream.joins.surroundings import HOP_FRAMES, analyse
+from stream.scoring.scorer import Scorer, ScoringLateError
+
+
+def warm_up(generation: Generation, engine_rate_hz: int) -> None:
+    """Run every kernel that may run while a stream plays from this generation, or from one that follows."""
+    _choose(generation)
+    _join(engine_rate_hz)
+
+
+def first_score(scorer: Scorer | None) -> None:
+    """Score one candidate, before the first decision is under time; what hangs is left to its guard."""
+    if scorer is None:
+        return
+    try:
+        scorer.score(0, np.zeros(1, dtype=np.int64))
+    except ScoringLateError:
+        # The guard has told of it, and decisions find out what is left.
+        return
+
+
+def _choose(generation: Generation) -> None:
+    index, chunks = generation.index, len(generation.index)
+    beginnings = np.zeros(chunks, dtype=np.int64)
+    course, phrases = Course.new(chunks), Phrases(first_exit=beginnings, last_exit=beginnings)
+    allowed = entries(course, phrases, np.zeros(chunks, dtype=np.bool_), window=0, after=0).allowed
+    if generation.scorer is None:
+        return
+    distances_db = index.distances_db(0)
+    for count in (1, FEW + 1):
+        top(distances_db, allowed, count)
+    Costs(generation, CostWeights()).terms(0, np.array([1]))
+    entering = coverage(course, phrases, 1.0, 1.0, 1.0)
+    future = Future(phrases, index.song)
+    future.learn(0, distances_db, allowed)
+    future.worths(allowed, entering, 0.0, joins=1, discount=1.0)
+
+
+def _join(rate_hz: int) -> None:
+    noise = np.random.default_rng(0).normal(0.0, 0.5, (2 * REACH_FRAMES, 2)).astype(np.float32)
+    seam = analyse(noise, rate_hz)
+    limits = Limits(longest_frames=rate_hz, before_cut_frames=rate_hz, after_start_frames=rate_hz)
+    choose_fade(seam, seam, 0, 0.0, limits, rate_hz)
+    loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
+    limiter = Limiter(rate_hz)
+    limiter.push(loud, watched=True)
+    limiter.pull(HOP_FRAMES)

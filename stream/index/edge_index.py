@@ -1,0 +1,129 @@
+"""The edge index: edges and band levels as a struct of arrays, and questions to all of them."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import ModelError, PoolError
+from model.base.mapped import give_back
+from model.features.edges import EDGE_RATE_HZ
+from stream.index.vector_index import EmbeddingIndex
+from stream.pool.pool import Pool, generation_folder
+
+log = logging.getLogger(__name__)
+
+BANDS = 12
+FLOOR_DB = -80.0
+CEILING_DB = 20.0
+"""Far above full scale: a broken edge must not set the scale for all others."""
+SLICE_ROWS = 128
+"""Edges transformed at once: larger slices fall out of the processor's cache and take twice as long."""
+PRELOAD_BYTES = 512 * 2**20
+STORED_FROM_CHUNKS = 20_000
+"""Band levels of this many chunks take longer to compute than a start may wait."""
+NO_SUCCESSOR = -1
+NEVER = -1
+"""`last_played` of a chunk that has not been played."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EdgeIndex:
+    """The chunks of a pool as candidates; row = chunk, in pool order.
+
+    heads, tails: `(N, edge_samples)` float32, first channel; preloaded, or views of the pool's memory maps.
+    bands: level of each edge in `BANDS` logarithmically spaced bands, metric `l1`, in dB.
+    song, successor: `(N,)` int64; `successor` is -1 after a song's last chunk.
+    """
+
+    heads: FloatArray
+    tails: FloatArray
+    bands: EmbeddingIndex
+    song: IntArray
+    successor: IntArray
+
+    @classmethod
+    def from_pool(cls, pool: Pool, edge_samples: int, *, preload_bytes: int = PRELOAD_BYTES) -> "EdgeIndex":
+        """Preload edges of `edge_samples`; `ModelError` when the pool keeps shorter ones.
+
+        Edges of more than `preload_bytes` stay in the pool's files, memory-mapped.
+        """
+        if edge_samples > pool.edge_samples:
+            raise ModelError(
+                f"the model needs edges of {edge_samples / EDGE_RATE_HZ:.2f} s and {pool.folder} keeps "
+                f"{pool.edge_s:.2f} s; build the pool again with a longer --edge-s, or use another model"
+            )
+        heads = np.asarray(pool.heads)[:, 0, :edge_samples]
+        tails = np.asarray(pool.tails)[:, 0, pool.edge_samples - edge_samples :]
+        if heads.nbytes + tails.nbytes <= preload_bytes:
+            heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
+        bands = _bands(pool, heads, tails)
+        for mapped in (pool.heads, pool.tails):
+            give_back(mapped)
+        return cls(heads=heads, tails=tails, bands=bands, song=pool.chunk_song, successor=pool.successors())
+
+    def __len__(self) -> int:
+        return len(self.song)
+
+    @property
+    def edge_samples(self) -> int:
+        """Length of an edge, in samples at `EDGE_RATE_HZ`."""
+        return int(self.heads.shape[1])
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of memory that it takes: edges that stay in the pool's files are not counted."""
+        preloaded = sum(edges.nbytes for edges in (self.heads, self.tails) if edges.flags.owndata)
+        return preloaded + self.bands.bytes + self.song.nbytes + self.successor.nbytes
+
+    def distances_db(self, reference: int) -> FloatArray:
+        """Return `(N,)` float32: mean difference in dB by band, tail of `reference` to each head."""
+        return np.negative(self.bands.scores(reference))
+
+    def nearest(self, reference: int, mask: BoolArray, count: int) -> IntArray:
+        """Return the `count` rows of the smallest distances where `mask` holds, nearest first."""
+        return self.bands.shortlist(reference, mask, count)[0]
+
+
+def band_levels_db(edges: FloatArray) -> FloatArray:
+    """Return `(N, BANDS)` float32: level of each edge in bands from 40 Hz to half the edge rate, in dB.
+
+    edges: `(N, edge_samples)` float32. Computed in slices, so that memory stays bounded.
+    """
+    samples = edges.shape[1]
+    window = (np.hanning(samples) / samples).astype(np.float32)
+    frequencies_hz = np.fft.rfftfreq(samples, 1.0 / EDGE_RATE_HZ)
+    borders_hz = np.geomspace(40.0, EDGE_RATE_HZ / 2, BANDS + 1)
+    band_of_bin = np.clip(np.digitize(frequencies_hz, borders_hz) - 1, -1, BANDS - 1)
+    membership = (band_of_bin[:, None] == np.arange(BANDS)).astype(np.float32)
+    # Real and imaginary parts lie side by side, so their squares are summed by the same product.
+    membership = np.repeat(membership, 2, axis=0)
+    power = np.empty((len(edges), BANDS), dtype=np.float32)
+    # Damaged edges may hold anything; what comes of them is bounded below.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, len(edges), SLICE_ROWS):
+            spectrum = np.fft.rfft(edges[first : first + SLICE_ROWS] * window, axis=1).view(np.float32)
+            power[first : first + SLICE_ROWS] = np.square(spectrum) @ membership
+    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (FLOOR_DB / 10.0)))
+    bounded_db: FloatArray = np.clip(np.nan_to_num(levels_db, nan=FLOOR_DB), FLOOR_DB, CEILING_DB)
+    return bounded_db
+
+
+def _bands(pool: Pool, heads: FloatArray, tails: FloatArray) -> EmbeddingIndex:
+    """Band levels of a large pool are computed once and kept beside its edges."""
+    count, edge_samples = heads.shape
+    folder = generation_folder(pool.folder, pool.generation) / f"bands-{edge_samples}"
+    key = f"{BANDS} band levels of {edge_samples} samples, generation {pool.generation}"
+    if folder.is_dir():
+        try:
+            return EmbeddingIndex.open(folder, chunks=count, key=key)
+        except PoolError as error:
+            log.warning("band levels are computed anew: %s", error)
+    bands = EmbeddingIndex.quantised(band_levels_db(tails), band_levels_db(heads), metric="l1", key=key)
+    if count >= STORED_FROM_CHUNKS:
+        try:
+            bands.write(folder)
+        except PoolError as error:
+            log.info("band levels are not kept: %s", error)
+    return bands

@@ -1,0 +1,299 @@
+"""Which of up to millions of chunks lie nearest: quantised embeddings, memory-mapped, scanned in one pass.
+
+Integer sums are exact, so a decision is the same on every processor, and they turn into vector instructions
+without fast-math. One thread scans: it waits for memory more than for its core, so that a second one gains
+little (`benchmarks/bench_index.py` shows both), and the other core has audio to make.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import ModelError, PoolError
+from model.base.kernels import kernel
+from stream.index.top import top
+
+Int8Array = npt.NDArray[np.int8]
+Metric = Literal["dot", "l1"]
+
+FORMAT_VERSION = 1
+INDEX_FILE = "index.json"
+MAX_BYTES = 256
+"""Bytes of one embedding with its scale; a chunk has two, and a decision reads only one of each."""
+ALIGNED_BYTES = 16
+"""Rows are filled up with zeros, which change no result: loops with a remainder take three times as long."""
+MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
+WORKING_BYTES = 64
+"""Memory that a decision takes meanwhile, for each chunk, at most; 5 where the shortlist is short."""
+LEVELS = 127
+SLICE_ROWS = 8192
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EmbeddingIndex:
+    """An embedding of every chunk as a predecessor and one as a successor; row = chunk, in pool order.
+
+    predecessors, successors: `(N, stored width)` int8, in rows of whole `ALIGNED_BYTES`.
+    predecessor_scales, successor_scales: `(N,)` float32; embedding = scale * int8 row (+ a common offset
+    for metric `l1`, where all scales are equal), none of them writeable. Any thread may call any method.
+    """
+
+    metric: Metric
+    """`dot`: inner product. `l1`: minus the mean absolute difference."""
+    width: int
+    """Values of an embedding, at most `MAX_WIDTH`."""
+    key: str
+    """What the embeddings were computed from; whoever opens a folder says what it expects."""
+    predecessors: Int8Array
+    predecessor_scales: FloatArray
+    successors: Int8Array
+    successor_scales: FloatArray
+
+    def __post_init__(self) -> None:
+        rows = len(self.predecessors)
+        for name, array in self._arrays().items():
+            scales = name.endswith("scales")
+            shape = (rows,) if scales else (rows, _stored_width(self.width))
+            dtype = np.dtype(np.float32 if scales else np.int8)
+            if rows < 1 or array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+                raise ValueError(f"{name} is {array.shape} {array.dtype}, expected {shape} {dtype}")
+            if scales and not (np.isfinite(array).all() and (array >= 0).all()):
+                raise ValueError(f"{name} holds what is below 0 or no number")
+        both = (self.predecessor_scales, self.successor_scales)
+        if self.metric == "l1" and any((side != both[0][0]).any() for side in both):
+            raise ValueError("metric l1 has one scale and several were given")
+
+    @classmethod
+    def quantised(
+        cls, predecessors: FloatArray, successors: FloatArray, *, metric: Metric, key: str
+    ) -> "EmbeddingIndex":
+        """Quantise embeddings, each `(N, width)` float32, slice by slice (they may be memory-mapped).
+
+        Raises `ModelError` when they are too wide, or hold what is no number.
+        """
+        if metric not in get_args(Metric):
+            raise ValueError(f"metric {metric!r} is unknown, expected one of {get_args(Metric)}")
+        if predecessors.ndim != 2 or predecessors.shape != successors.shape or not predecessors.size:
+            raise ValueError(f"embeddings {predecessors.shape} and {successors.shape} must be (N, width)")
+        width = predecessors.shape[1]
+        if width > MAX_WIDTH:
+            raise ModelError(
+                f"embeddings of {width} values do not fit into {MAX_BYTES} bytes a chunk; "
+                f"train a model with at most {MAX_WIDTH}"
+            )
+        for side in (predecessors, successors):
+            _check_finite(side)
+        offset, scale = 0.0, None
+        if metric == "l1":
+            least = min(float(side.min()) for side in (predecessors, successors))
+            most = max(float(side.max()) for side in (predecessors, successors))
+            # Never 0, so that equal embeddings are told apart from none.
+            offset, scale = (least + most) / 2, max((most - least) / (2 * LEVELS), 1e-6)
+        before, before_scales = _quantised(predecessors, offset, scale)
+        after, after_scales = _quantised(successors, offset, scale)
+        return cls(
+            metric=metric,
+            width=width,
+            key=key,
+            predecessors=before,
+            predecessor_scales=before_scales,
+            successors=after,
+            successor_scales=after_scales,
+        )
+
+    @classmethod
+    def open(cls, folder: Path, *, chunks: int, key: str) -> "EmbeddingIndex":
+        """Map the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`."""
+        todo = f"delete {folder}, it will be made again"
+        try:
+            fields = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+            found = (fields["format_version"], fields["chunks"], fields["key"])
+            expected = (FORMAT_VERSION, chunks, key)
+            if found != expected:
+                raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
+            if fields["metric"] not in get_args(Metric) or type(fields["width"]) is not int:
+                raise ValueError(f"{INDEX_FILE} names no metric or no width")
+            arrays = {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
+            index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
+        except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+            raise PoolError(f"{folder} holds no embeddings that can be read ({error}); {todo}") from error
+        if len(index) != chunks:
+            raise PoolError(f"{folder} holds embeddings of {len(index)} chunks, expected {chunks}; {todo}")
+        return index
+
+    def write(self, folder: Path, more: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
+        """Write a folder for `open`, beside and renamed, in place of an older one.
+
+        more: other arrays that belong beside them, by name. Whoever has the older one open keeps it.
+        `PoolError` when the disk is full or may not be written.
+        """
+        beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+        older = beside.with_suffix(".old")
+        fields = {
+            "format_version": FORMAT_VERSION,
+            "chunks": len(self),
+            "key": self.key,
+            "metric": self.metric,
+            "width": self.width,
+        }
+        try:
+            beside.mkdir(parents=True)
+            for name, array in {**self._arrays(), **(more or {})}.items():
+                np.save(beside / f"{name}.npy", array, allow_pickle=False)
+            (beside / INDEX_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
+            with suppress(FileNotFoundError):
+                folder.rename(older)
+            beside.rename(folder)
+        except OSError as error:
+            raise PoolError(
+                f"{folder} cannot be written ({error}); free some space or check who may write there"
+            ) from error
+        finally:
+            for left in (beside, older):
+                shutil.rmtree(left, ignore_errors=True)
+
+    def take(self, rows: IntArray) -> "EmbeddingIndex":
+        """Return the embeddings of some chunks, in the order of `rows` `(n,)` int64, in memory."""
+        return self._with({name: array[rows] for name, array in self._arrays().items()})
+
+    def with_rows(self, rows: IntArray, other: "EmbeddingIndex") -> "EmbeddingIndex":
+        """Return these embeddings with those of `other` in their place at `rows`; metric `dot` only.
+
+        rows: `(len(other),)` int64. The others stay what they are, to the bit.
+        """
+        if self.metric != "dot" or (other.metric, other.width) != (self.metric, self.width):
+            raise ValueError(f"{other.metric} embeddings of {other.width} do not go among {self.metric} ones")
+        theirs = other._arrays()
+        arrays = {name: array.copy() for name, array in self._arrays().items()}
+        for name, array in arrays.items():
+            array[rows] = theirs[name]
+        return self._with(arrays)
+
+    def __len__(self) -> int:
+        return len(self.predecessors)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all arrays, `2 * (stored width + 4)` a chunk; memory-mapped when they were opened."""
+        return sum(array.nbytes for array in self._arrays().values())
+
+    def scores(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
+        """Return `(n,)` float32, the higher the nearer: `candidates` (rows) after `reference`, or all `N`."""
+        if not 0 <= reference < len(self):
+            raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
+        if candidates is None:
+            return self._scores(reference, self.successors, self.successor_scales)
+        if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):
+            raise IndexError(f"candidates are not all among the {len(self)} chunks")
+        scores = np.empty(len(candidates), dtype=np.float32)
+        for first in range(0, len(candidates), SLICE_ROWS):
+            part = candidates[first : first + SLICE_ROWS]
+            rows, scales = _frozen(self.successors[part]), _frozen(self.successor_scales[part])
+            scores[first : first + SLICE_ROWS] = self._scores(reference, rows, scales)
+        return scores
+
+    def shortlist(self, reference: int, mask: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
+        """Return the `count` nearest rows where `mask` holds, best first, and their scores.
+
+        mask: `(N,)` bool. Ties by lower row. Fewer rows come back when fewer are allowed. Takes at most
+        `WORKING_BYTES` a chunk meanwhile, and as long for one mask as for another.
+        """
+        # Everything is scored: skipping rows breaks the stream from memory and saves nothing.
+        scores = self.scores(reference)
+        rows = top(scores, mask, count)
+        return rows, scores[rows]
+
+    def _scores(self, reference: int, rows: Int8Array, scales: FloatArray) -> FloatArray:
+        scores = np.empty(len(rows), dtype=np.float32)
+        row = self.predecessors[reference]
+        if self.metric == "dot":
+            _dots(row, self.predecessor_scales[reference], rows, scales, scores)
+        else:
+            _negative_differences(row, np.float32(self.successor_scales[0] / self.width), rows, scores)
+        return scores
+
+    def _with(self, arrays: dict[str, npt.NDArray[Any]]) -> "EmbeddingIndex":
+        return EmbeddingIndex(
+            metric=self.metric,
+            width=self.width,
+            key=self.key,
+            **{name: _frozen(array) for name, array in arrays.items()},
+        )
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+
+_ARRAYS = ("predecessors", "predecessor_scales", "successors", "successor_scales")
+
+
+def _stored_width(width: int) -> int:
+    return -(-width // ALIGNED_BYTES) * ALIGNED_BYTES
+
+
+def _check_finite(embeddings: FloatArray) -> None:
+    for first in range(0, len(embeddings), SLICE_ROWS):
+        finite = np.isfinite(embeddings[first : first + SLICE_ROWS]).all(axis=1)
+        if not finite.all():
+            chunk = first + int(finite.argmin())
+            raise ModelError(f"the embedding of chunk {chunk} is not a number; train the model again")
+
+
+def _quantised(embeddings: FloatArray, offset: float, scale: float | None) -> tuple[Int8Array, FloatArray]:
+    """Return int8 rows and their scales; without `scale`, each row's own largest value sets it."""
+    count, width = embeddings.shape
+    rows = np.zeros((count, _stored_width(width)), dtype=np.int8)
+    scales = np.empty(count, dtype=np.float32)
+    for first in range(0, count, SLICE_ROWS):
+        part = slice(first, first + SLICE_ROWS)
+        values = embeddings[part] - np.float32(offset)
+        scales[part] = np.abs(values).max(axis=1) / LEVELS if scale is None else scale
+        divisors = np.where(scales[part] > 0, scales[part], np.float32(1.0))
+        rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -LEVELS, LEVELS)
+    return _frozen(rows), _frozen(scales)
+
+
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make an array read-only, as a memory-mapped one is: kernels are compiled once, for such arrays."""
+    array.flags.writeable = False
+    return array
+
+
+def _mapped(path: Path) -> npt.NDArray[Any]:
+    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+# Sums are kept at 32 bits on purpose: numba widens integers to 64, and then they take twice as long.
+
+
+@kernel
+def _dots(
+    reference: Int8Array, reference_scale: np.float32, rows: Int8Array, scales: FloatArray, result: FloatArray
+) -> None:
+    count, width = rows.shape
+    for row in range(count):
+        total = np.int32(0)
+        for column in range(width):
+            total = np.int32(total + np.int32(reference[column]) * np.int32(rows[row, column]))
+        result[row] = np.float32(total) * (scales[row] * reference_scale)
+
+
+@kernel
+def _negative_differences(
+    reference: Int8Array, step: np.float32, rows: Int8Array, result: FloatArray
+) -> None:
+    count, width = rows.shape
+    for row in range(count):
+        total = np.int32(0)
+        for column in range(width):
+            total = np.int32(total + abs(np.int32(reference[column]) - np.int32(rows[row, column])))
+        result[row] = -np.float32(total) * step

@@ -1,0 +1,279 @@
+"""Embeddings of a pool's chunks by the towers of a model: mapped where they are, else computed and kept.
+
+They stand in the folder of a generation, by what the model is. Chunks that another generation had too are
+taken over from it, so that a growing pool costs what is new. With embeddings at hand onnxruntime stays out.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import BoolArray, FloatArray, HalfArray, IntArray
+from model.base.errors import ModelError, PoolError
+from model.base.mapped import give_back
+from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.saved.contract import TOWER_ROLES, ModelContract, graphs_hash
+from stream.index.vector_index import EmbeddingIndex
+from stream.pool.pool import Pool, generation_folder
+
+log = logging.getLogger(__name__)
+
+FOLDER = "embeddings"
+CHUNKS = "chunks"
+"""The array beside the embeddings that says which chunks they are of."""
+MOST_VALUES = 128
+SLICE_ROWS = 32
+"""Chunks that go through a tower at once; the last are filled up, so that no result depends on the rest."""
+TOLD_FROM_CHUNKS = 2_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedded:
+    """The embeddings of some chunks, and how they were come by."""
+
+    index: EmbeddingIndex
+    reused: int
+    """Chunks that were taken over from another generation."""
+    computed: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chunks:
+    """The chunks of one generation, as far as the towers see them."""
+
+    identities: IntArray
+    """`(N, 3)` int64: song, start and end sample; the same in every generation."""
+    spectra: HalfArray
+    """`(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16, of each chunk's head and tail; memory-mapped."""
+
+    @classmethod
+    def of(cls, pool: Pool) -> "Chunks":
+        """Return those of an open pool; `PoolError` when it keeps no spectra."""
+        if pool.spectra is None:
+            raise PoolError(
+                f"{pool.folder} keeps no spectra for models of approach 'tower'; "
+                "run `endlos pool build` again, or use another model"
+            )
+        return cls(
+            identities=identities(
+                [song.audio_hash for song in pool.songs], pool.chunk_song, pool.start_sample, pool.end_sample
+            ),
+            spectra=pool.spectra,
+        )
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Towers:
+    """A model of approach `tower` that embeds; `ModelError` when its graphs are not of that form."""
+
+    folder: Path
+    contract: ModelContract
+
+    def __post_init__(self) -> None:
+        inputs = (None, SPECTRUM_FRAMES, SPECTRUM_BINS)
+        widths = set()
+        for role in TOWER_ROLES:
+            graph = self.contract.graphs[role]
+            shapes = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
+            if len(shapes) != 2 or shapes[0] != inputs or len(shapes[1]) != 2:
+                raise ModelError(
+                    f"{self.folder} has a graph for its {role} from and to {shapes}, expected {inputs} and "
+                    "(None, width); train or copy the model again"
+                )
+            widths.add(shapes[1][1])
+        width = widths.pop()
+        if widths or width is None or not 1 <= width <= MOST_VALUES:
+            raise ModelError(
+                f"{self.folder} has towers whose embeddings are not of one width of at most {MOST_VALUES}; "
+                "train or copy the model again"
+            )
+
+    @property
+    def name(self) -> str:
+        """Names the very graphs: a model trained anew has another name."""
+        return graphs_hash(self.folder, self.contract)
+
+    def place(self, home: Path) -> Path:
+        """Return where the embeddings of the generation in the folder `home` stand."""
+        return home / FOLDER / self.name
+
+    @property
+    def key(self) -> str:
+        """What the embeddings were computed from."""
+        return _key(self.name)
+
+    def embed(
+        self, spectra: HalfArray, rows: IntArray, *, threads: int, progress: Callable[[int], None]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the embeddings of the ends and of the starts of `rows`, each `(len(rows), width)` float32.
+
+        progress: told how many are done.
+        """
+        # Here, because most runs have no need of it.
+        from stream.index.graphs import open_graph
+
+        sides = []
+        for column, role in ((1, "ends"), (0, "starts")):
+            graph = self.contract.graphs[role]
+            session = open_graph(self.folder, graph, threads=threads)
+            seen = np.zeros((SLICE_ROWS, SPECTRUM_FRAMES, SPECTRUM_BINS), dtype=np.float32)
+            found = []
+            for first in range(0, len(rows), SLICE_ROWS):
+                part = rows[first : first + SLICE_ROWS]
+                seen[: len(part)] = spectra[part, column]
+                seen[len(part) :] = 0.0
+                found.append(session.run(None, {graph.inputs[0].name: seen})[0][: len(part)])
+                progress((column == 0) * len(rows) // 2 + (first + len(part)) // 2)
+            sides.append(np.concatenate(found))
+        give_back(spectra)
+        return sides[0], sides[1]
+
+
+def pool_embeddings(
+    pool: Pool, model: Path, contract: ModelContract, *, threads: int = 2, write: bool = True
+) -> EmbeddingIndex:
+    """Return the embeddings of every chunk of `pool`, in its order.
+
+    They are mapped where an earlier call, `endlos pool build` or `endlos precompute` has left them. Else they
+    are computed and, with `write`, left there; in a folder that may not be written they stay in memory.
+    `ModelError` when the model cannot be run, or gives what is no number.
+    """
+    towers = Towers(folder=model, contract=contract)
+    chunks = Chunks.of(pool)
+    home = generation_folder(pool.folder, pool.generation)
+    found = opened(home, towers, chunks)
+    if found is not None:
+        return found
+    if len(pool) >= TOLD_FROM_CHUNKS:
+        log.warning(
+            "the embeddings of %d chunks are computed first; `endlos precompute` does that beforehand",
+            len(pool),
+        )
+    embedded = embeddings(chunks, towers, earlier_homes(home), threads=threads)
+    if write:
+        try:
+            keep(home, towers, chunks, embedded.index)
+        except PoolError as error:
+            log.info("embeddings are not kept: %s", error)
+    return embedded.index
+
+
+def opened(home: Path, towers: Towers, chunks: Chunks) -> EmbeddingIndex | None:
+    """Map the embeddings in the generation folder `home`; None when there are none of these very chunks."""
+    folder = towers.place(home)
+    if not folder.is_dir():
+        return None
+    try:
+        return kept(folder, chunks)
+    except PoolError as error:
+        log.warning("embeddings are computed anew: %s", error)
+        return None
+
+
+def kept(folder: Path, chunks: Chunks) -> EmbeddingIndex:
+    """Map the embeddings in `folder`; `PoolError` when they are damaged, or not of these very chunks."""
+    index = EmbeddingIndex.open(folder, chunks=len(chunks), key=_key(folder.name))
+    if not np.array_equal(_identities_in(folder), chunks.identities):
+        raise PoolError(f"{folder} holds embeddings of other chunks; delete it, it will be made again")
+    return index
+
+
+def embeddings(
+    chunks: Chunks,
+    towers: Towers,
+    earlier: Sequence[Path] = (),
+    *,
+    threads: int = 2,
+    progress: Callable[[int], None] | None = None,
+) -> Embedded:
+    """Embed chunks; those that the generation folders `earlier` know (the first counts) are taken over.
+
+    progress: told how many are there. `ModelError` when a graph cannot be run, or gives what is no number.
+    """
+    known = _Known.among(chunks, towers, earlier)
+    missing = np.arange(len(chunks)) if known is None else np.flatnonzero(~known.mask)
+    there = len(chunks) - len(missing)
+    tell = progress or (lambda done: None)
+    tell(there)
+    if known is not None and not len(missing):
+        return Embedded(index=known.index, reused=there, computed=0)
+    ends, starts = towers.embed(
+        chunks.spectra, missing, threads=threads, progress=lambda done: tell(there + done)
+    )
+    index = EmbeddingIndex.quantised(ends, starts, metric="dot", key=towers.key)
+    if known is not None:
+        index = known.index.with_rows(missing, index)
+    return Embedded(index=index, reused=there, computed=len(missing))
+
+
+def keep(home: Path, towers: Towers, chunks: Chunks, index: EmbeddingIndex) -> None:
+    """Write embeddings into the generation folder `home`, for `opened`; `PoolError` when that cannot be."""
+    index.write(towers.place(home), {CHUNKS: chunks.identities})
+
+
+def earlier_homes(home: Path) -> list[Path]:
+    """Return the folders of the other generations of the same pool, newest first."""
+    return sorted(
+        (path for path in home.parent.glob("*") if path.name.isdigit() and path != home), reverse=True
+    )
+
+
+def identities(audio_hashes: Sequence[str], chunk_song: IntArray, start: IntArray, end: IntArray) -> IntArray:
+    """Return `(N, 3)` int64 that name each chunk in every generation: song, start and end sample."""
+    songs = [hashlib.blake2b(audio_hash.encode(), digest_size=8).digest() for audio_hash in audio_hashes]
+    numbers = np.frombuffer(b"".join(songs), dtype="<i8").astype(np.int64)
+    return np.stack([numbers[chunk_song], start, end], axis=1)
+
+
+def _key(name: str) -> str:
+    return f"towers {name}, spectra of version {SPECTRAL_VERSION}"
+
+
+def _identities_in(folder: Path) -> IntArray:
+    try:
+        found: IntArray = np.load(folder / f"{CHUNKS}.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PoolError(f"{folder} does not say whose embeddings it holds ({error})") from error
+    if found.ndim != 2 or found.shape[1] != 3 or found.dtype != np.int64:
+        raise PoolError(f"{folder} does not say whose embeddings it holds")
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """Embeddings of another generation, brought into the order of some chunks."""
+
+    index: EmbeddingIndex
+    mask: BoolArray
+    """`(N,)`: where the other generation knew the chunk; the other rows say nothing."""
+
+    @classmethod
+    def among(cls, chunks: Chunks, towers: Towers, homes: Sequence[Path]) -> "_Known | None":
+        """Return those of the first of `homes` that has any; None when none has."""
+        for folder in (towers.place(home) for home in homes):
+            # Tidied away meanwhile, or damaged: the next one, then.
+            with suppress(PoolError):
+                theirs = _identities_in(folder)
+                index = EmbeddingIndex.open(folder, chunks=len(theirs), key=towers.key)
+                rows = _rows_of(theirs, chunks.identities)
+                if (rows >= 0).any():
+                    return cls(index=index.take(np.maximum(rows, 0)), mask=rows >= 0)
+        return None
+
+
+def _rows_of(theirs: IntArray, ours: IntArray) -> IntArray:
+    """Return `(len(ours),)` int64: the row of `theirs` that equals each row of `ours`, -1 where none does."""
+    row_type = np.dtype((np.void, 3 * 8))
+    known, wanted = (np.ascontiguousarray(side).view(row_type)[:, 0] for side in (theirs, ours))
+    order = np.argsort(known, kind="stable")
+    places = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    rows = order[places]
+    return np.where(known[rows] == wanted, rows, -1).astype(np.int64)

@@ -1,0 +1,233 @@
+"""Where a join fades, how long, and how unevenly: chosen from what both songs do around it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, IntArray
+from model.base.kernels import kernel
+from stream.joins.levels import LOUDNESS_OFFSET_DB, loudness_lufs
+from stream.joins.surroundings import HOP_FRAMES, Seam
+
+SPLICE_HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
+"""Half a fade within a song is one of these: what comes before its middle and after it need not be alike."""
+BLEND_HALF_S = 0.75
+"""Half a fade between two songs where there is room. However well a short one is made, another sound goes on
+from then on, and that is what is heard of it (docs/joins.md): two songs need time to become one another."""
+WORST_RATIO = 4.5
+"""Of both halves of a fade."""
+PLACES_S = 0.090
+"""The middle of a fade is this near to B's start, on either side."""
+PLACE_STEP_HOPS = 2
+
+LEVEL_WINDOW_S = 0.4
+LEVEL_WEIGHT = 2.0
+LEAST_LEVEL_S = 0.05
+"""The level of a shorter fade is judged over this much around it."""
+TERMS = ("level", "attack", "cut", "clash", "away")
+ATTACK_WEIGHT = 0.35
+"""Of an attack that is neither kept nor left out, for each dB and hop that it rises."""
+LEAST_FREE_DB, FREE_SHARE = 0.1, 0.3
+"""A fade may change the sound of a hop by this much, and this share of what the songs do by themselves."""
+LEAST_DIFFERENCE_DB, HARMONY_DIFFERENCE_DB = 3.0, 12.0
+"""Two songs differ at least by this (no wave is the other's), and by this where no tone agrees."""
+MASK_BEFORE_HOPS, MASK_AFTER_HOPS = 2, 16
+"""An attack hides other changes shortly before it and for some time after it."""
+CLASH_DB_PER_S = 40.0
+"""One second of both in full costs this much where nothing of their harmony agrees, ..."""
+DIFFERENCE_PER_S = 1.5
+"""... and this much for each dB by which their bands differ."""
+AWAY_DB_PER_S = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fade:
+    """A fade around its middle, where both are equally loud; times are against A's cut."""
+
+    middle_frames: int
+    before_frames: int
+    after_frames: int
+    costs_db: dict[str, float]
+    """What it costs by each term: `level`, `attack`, `cut`, `clash`, `away`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a fade may take, in frames."""
+
+    longest_frames: int
+    before_cut_frames: int
+    """It may begin this long before A's cut."""
+    after_start_frames: int
+    """It may end this long after B's start."""
+    earliest_frames: int | None = None
+    """It begins no earlier than this against A's cut, where that is later: a join that begins at once."""
+
+    @property
+    def earliest(self) -> int:
+        """Where a fade may begin, against A's cut."""
+        beyond = -self.before_cut_frames
+        return beyond if self.earliest_frames is None else max(beyond, self.earliest_frames)
+
+
+def choose_fade(
+    a: Seam,
+    b: Seam,
+    shift_frames: int,
+    match_db: float,
+    limits: Limits,
+    rate_hz: int,
+    halves_s: Sequence[float] = SPLICE_HALVES_S,
+) -> Fade:
+    """Return the fade that costs least; the longest even one near B's start where there is room for none.
+
+    a: around A's cut. b: around B's start, to be moved by `shift_frames` and made louder by `match_db`.
+    halves_s: how long either half may be.
+
+    A fade is judged by what would be heard of it, in dB: a level that leaves what is around it (`level`);
+    attacks of one song that are heard in part, while the other has none (`attack`); a change of sound
+    faster than the songs' own and hidden by no attack (`cut`); two songs that sound together and do not
+    agree (`clash`); and a middle away from B's start (`away`).
+    """
+    fades = _candidates(shift_frames, limits, rate_hz, halves_s)
+    if not len(fades):
+        return _even_fade(shift_frames, limits)
+    costs = _costs(a, b, shift_frames, match_db, fades, rate_hz)
+    best = int(costs.sum(axis=1).argmin())
+    middle, before, after = (int(value) for value in fades[best])
+    return Fade(
+        middle_frames=middle,
+        before_frames=before,
+        after_frames=after,
+        costs_db={name: round(float(cost), 3) for name, cost in zip(TERMS, costs[best], strict=True)},
+    )
+
+
+def _even_fade(shift_frames: int, limits: Limits) -> Fade:
+    """Return the longest even fade whose middle is as near to B's start as there is room for one."""
+    first, stop = limits.earliest, shift_frames + limits.after_start_frames
+    middle = min(max(shift_frames, first), max(stop, first))
+    half = max(0, min(limits.longest_frames // 2, middle - first, stop - middle))
+    return Fade(middle_frames=middle, before_frames=half, after_frames=half, costs_db={})
+
+
+def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Sequence[float]) -> IntArray:
+    """Return `(n, 3)`: middle against A's cut, and both halves, in frames."""
+    halves = np.array([round(half_s * rate_hz) for half_s in halves_s], dtype=np.int64)
+    step = PLACE_STEP_HOPS * HOP_FRAMES
+    steps = round(PLACES_S * rate_hz) // step
+    places = shift_frames + step * np.arange(-steps, steps + 1, dtype=np.int64)
+    middle, before, after = (grid.ravel() for grid in np.meshgrid(places, halves, halves, indexing="ij"))
+    fits = (before + after <= limits.longest_frames) & (np.minimum(before, after) > 0)
+    fits &= np.maximum(before, after) <= WORST_RATIO * np.minimum(before, after)
+    fits &= middle - before >= limits.earliest
+    fits &= middle + after <= shift_frames + limits.after_start_frames
+    return np.stack([middle, before, after], axis=1)[fits]
+
+
+def _costs(
+    a: Seam, b: Seam, shift_frames: int, match_db: float, fades: IntArray, rate_hz: int
+) -> DoubleArray:
+    """Return `(n, 5)` costs in dB, in the order of `TERMS`."""
+    hops = len(a.onset)
+    # Hop t is the same time in all of these; where B reaches no further, its last is repeated.
+    of_b = np.clip(np.arange(hops) - round(shift_frames / HOP_FRAMES), 0, hops - 1)
+    bands_b = b.bands_db[of_b] + np.float32(match_db)
+    width = np.ones(5) / 5
+    difference_db = np.convolve(np.abs(a.bands_db - bands_b).mean(axis=1), width, "same")
+    power_a, power_b = a.power, b.power[of_b] * 10.0 ** (match_db / 10.0)
+    window = round(LEVEL_WINDOW_S * rate_hz / HOP_FRAMES)
+    middle = hops // 2
+    start = int(np.clip(middle + round(shift_frames / HOP_FRAMES), 0, hops - 1))
+    levels_db = (
+        loudness_lufs(power_a[max(0, middle - window) : middle]),
+        loudness_lufs(power_b[start : start + window]),
+    )
+    attacks_a, attacks_b = _attacks(a), _attacks(b)[of_b]
+    # An attack that the other song has too, at most a hop away, is heard as one.
+    alone = np.maximum(0.0, attacks_a - _spread(attacks_b, 1, 1, 1.0))
+    alone += np.maximum(0.0, attacks_b - _spread(attacks_a, 1, 1, 1.0))
+    # B's own attacks are to be heard; those before its start are not its own.
+    first = np.where(np.arange(hops) >= start, attacks_b, 0.0)
+    hidden_a = _spread(attacks_a, MASK_BEFORE_HOPS, MASK_AFTER_HOPS, 0.85)
+    hidden_b = _spread(attacks_b, MASK_BEFORE_HOPS, MASK_AFTER_HOPS, 0.85)
+    harmony_a, harmony_b = a.chroma.sum(axis=0), b.chroma.sum(axis=0)
+    lengths = float(np.sqrt((harmony_a @ harmony_a) * (harmony_b @ harmony_b)))
+    disagreement = 1.0 - float(harmony_a @ harmony_b) / lengths if lengths > 0 else 0.0
+    clash = (CLASH_DB_PER_S * disagreement + DIFFERENCE_PER_S * difference_db) * (HOP_FRAMES / rate_hz)
+    change_db = np.maximum(difference_db, LEAST_DIFFERENCE_DB) + HARMONY_DIFFERENCE_DB * disagreement
+    costs = _judge(
+        fades / HOP_FRAMES + np.array([middle, 0.0, 0.0]),
+        np.stack([power_a, power_b, change_db, alone, first, hidden_a, hidden_b, clash]),
+        start,
+        0.5 * (levels_db[0] + levels_db[1]),
+        LEAST_LEVEL_S * rate_hz / HOP_FRAMES,
+        LEAST_FREE_DB + FREE_SHARE * 0.5 * float(a.onset.mean() + b.onset.mean()),
+    )
+    away = AWAY_DB_PER_S * np.abs(fades[:, 0] - shift_frames) / rate_hz
+    return np.concatenate([costs, away[:, None]], axis=1)
+
+
+def _attacks(seam: Seam) -> DoubleArray:
+    """Return how much each hop rises beyond what the song always does."""
+    onset = seam.onset.astype(np.float64)
+    attacks: DoubleArray = np.maximum(0.0, onset - 1.5 * onset.mean() - 0.5)
+    return attacks
+
+
+def _spread(values: DoubleArray, before: int, after: int, decay: float) -> DoubleArray:
+    """Return the largest of each value and those up to `after` hops ago, decayed, or `before` hops ahead."""
+    result = values.copy()
+    for ago in range(1, after + 1):
+        result[ago:] = np.maximum(result[ago:], values[:-ago] * decay**ago)
+    for ahead in range(1, before + 1):
+        result[:-ahead] = np.maximum(result[:-ahead], values[ahead:])
+    return result
+
+
+@kernel
+def _judge(
+    fades: DoubleArray,
+    hops: DoubleArray,
+    start: int,
+    level_db: float,
+    least_level_hops: float,
+    free_db: float,
+) -> DoubleArray:
+    """Return `(n, 4)`: level, attack, cut, clash of fades given in hops (middle, before, after).
+
+    hops: `(8, T)`: power of A and B, by how many dB they differ, attacks that one has alone, those of B
+    that are to be heard, attacks of A and of B as far as they hide something, cost of a hop in which both
+    sound in full. start: hop at which B starts. free_db: change of a hop that costs nothing.
+    """
+    power_a, power_b, change_db, alone, wanted, hidden_a, hidden_b, clash = hops
+    count, last = len(fades), len(power_a) - 1
+    costs = np.zeros((count, 4))
+    quarter = np.pi / 4.0
+    for row in range(count):
+        middle, before, after = fades[row]
+        widen = max(0.0, 0.5 * (least_level_hops - before - after))
+        first, stop = int(np.floor(middle - before - widen)), int(np.ceil(middle + after + widen))
+        energy, hops_heard = 0.0, 0
+        incoming_before = 0.0
+        for hop in range(min(first, start), stop + 1):
+            here = min(max(hop, 0), last)
+            along = hop - middle
+            angle = quarter + quarter * (along / before if along < 0.0 else along / after)
+            angle = min(max(angle, 0.0), 2.0 * quarter)
+            incoming = np.sin(angle) ** 2
+            outgoing = 1.0 - incoming
+            costs[row, 1] += 4.0 * incoming * outgoing * alone[here] + outgoing * wanted[here]
+            if hop >= first:
+                energy += outgoing * power_a[here] + incoming * power_b[here]
+                hops_heard += 1
+            hides = max(outgoing * hidden_a[here], incoming * hidden_b[here])
+            changed = change_db[here] * (incoming - incoming_before)
+            costs[row, 2] += max(0.0, changed - free_db - hides)
+            costs[row, 3] += 4.0 * incoming * outgoing * clash[here]
+            incoming_before = incoming
+        found_db = 10.0 * np.log10(energy / hops_heard + 1e-12) + LOUDNESS_OFFSET_DB
+        costs[row, 0] = LEVEL_WEIGHT * abs(found_db - level_db)
+        costs[row, 1] *= ATTACK_WEIGHT
+    return costs

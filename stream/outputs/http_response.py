@@ -1,0 +1,65 @@
+"""The endless body that a listener over HTTP reads, and who is too slow for it."""
+
+import asyncio
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stream.outputs.connections import Connections, abort
+from stream.outputs.http import Broadcast, Listener
+from stream.outputs.icy import IcyTitles
+
+SLOW_AFTER_S = 10.0
+"""A listener that takes nothing for so long is dropped."""
+
+_POLL_S = 0.1
+
+
+class AudioResponse(Response):
+    """An endless body; ends when the listener leaves, falls too far behind, or the broadcast ends."""
+
+    def __init__(
+        self, broadcast: Broadcast, listener: Listener, titles: IcyTitles | None, headers: dict[str, str]
+    ) -> None:
+        super().__init__(headers=headers)
+        del self.headers["content-length"]
+        self._broadcast = broadcast
+        self._listener = listener
+        self._titles = titles
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until one of these ends it."""
+        connections: Connections = scope["app"].state.connections
+        gone = asyncio.ensure_future(_until_disconnect(receive))
+        try:
+            await send(
+                {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+            )
+            while not (gone.done() or connections.closing):
+                ended = self._listener.ended
+                data = self._listener.take()
+                if not data:
+                    if ended or self._listener.lost:
+                        break
+                    await asyncio.sleep(_POLL_S)
+                    continue
+                if self._titles is not None:
+                    data = self._titles.weave(data)
+                message = {"type": "http.response.body", "body": data, "more_body": True}
+                await asyncio.wait_for(send(message), SLOW_AFTER_S)
+            if not self._listener.lost:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except TimeoutError:
+            self._listener.lost = True
+        finally:
+            self._broadcast.leave(dropped=self._listener.lost)
+            if self._listener.lost:
+                # Not closed in good order: that would wait until the listener has read what is under way.
+                abort(scope)
+                await asyncio.wait({gone}, timeout=1)
+            gone.cancel()
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,368 @@
+"""The pacer: one thread pulls the engine and offers the same frames to every output, at the right speed."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from model.base.arrays import FloatArray
+from stream.outputs.output import Leader, Output
+
+log = logging.getLogger(__name__)
+
+MIN_WAIT_S = 0.002
+MAX_WAIT_S = 0.02
+"""A leader is looked at this often."""
+MAX_WAIT_ALONE_S = 0.5
+"""Without a leader there is nothing to see but the clock; skips, pauses and the end wake the pacer."""
+LEADER_BLOCK_FRAMES = 1024
+ALONE_BLOCK_FRAMES = 16_384
+"""Encoders take what there is in pieces of about this length; each block less is a thread less to wake."""
+LATE_S = 0.05
+WARN_LATENESS_S = 0.2
+WARN_INTERVAL_S = 10.0
+GIVE_UP_LATENESS_S = 60.0
+LEADER_STALL_S = 0.8
+"""A leader that plays and yet takes nothing for this long is not waited for: who listens elsewhere would."""
+LEADER_START_S = 4.0
+"""The same for one that is only about to play: some devices take seconds to open."""
+MAX_SKIPS_WAITING = 8
+STOP_TIMEOUT_S = 2.0
+
+Clock = Literal["leader", "wall", "paused", "stopped"]
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PacerStatus:
+    """How pacing goes; counters only ever grow."""
+
+    clock: Clock
+    """Who sets the speed now."""
+    blocks: int
+    frames: int
+    """Pulled from the engine."""
+    late_blocks: int
+    """Blocks that came more than 50 ms after they were due."""
+    max_lateness_s: float
+    clock_resets: int
+    """How often the stream was a minute behind the wall clock and went on from there."""
+    leader_losses: int
+    failed_outputs: int
+    """Outputs that raised an exception and get nothing any more."""
+
+
+class Pacer:
+    """Pulls `render` and hands each block to all outputs, which it starts and closes.
+
+    The leader, a sound card, sets the speed: a block is pulled as soon as there is room for it. Without one,
+    or while it is gone or stands still, the wall clock does; a leader that comes back goes on with what is
+    pulled then. Outputs whose listeners have a clock of their own make up for the leader's by themselves
+    (`stream.outputs.drift`). In a pause the engine stands still and the leader is silent; the others are
+    offered nothing and make silence of their own, so that no server drops them.
+    """
+
+    def __init__(
+        self,
+        render: Callable[[int], FloatArray],
+        outputs: Sequence[Output],
+        engine_rate_hz: int,
+        *,
+        leader: Leader | None = None,
+        block_frames: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Callable[[float], object] | None = None,
+    ) -> None:
+        """Make one that stands still.
+
+        render: returns the next frames, `(frames, 2)` float32. outputs: all of them, `leader` among them or
+        not. block_frames: what is pulled at once; None: `LEADER_BLOCK_FRAMES` where there is a leader, else
+        `ALONE_BLOCK_FRAMES`. clock, wait: seconds, for a simulated wall clock.
+        """
+        if block_frames is None:
+            block_frames = LEADER_BLOCK_FRAMES if leader is not None else ALONE_BLOCK_FRAMES
+        if block_frames < 1:
+            raise ValueError(f"a block of {block_frames} frames, expected at least 1")
+        self._render = render
+        self._leader = leader
+        self._outputs: list[Output] = [leader] if leader is not None else []
+        self._outputs += [output for output in outputs if output is not leader]
+        self._rate_hz = engine_rate_hz
+        self._block_frames = block_frames
+        self._max_wait_s = MAX_WAIT_S if leader is not None else MAX_WAIT_ALONE_S
+        self._clock_s = clock
+        self._wait_s = wait or self._wait_for_wake
+
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._finished = threading.Event()
+        self._close_lock = threading.Lock()
+        self._failing_lock = threading.Lock()
+        self._closed = False
+        self._stopping = False
+        self._paused = False
+        self._skips: deque[Callable[[], object]] = deque(maxlen=MAX_SKIPS_WAITING)
+        self._error: Exception | None = None
+
+        # Written by the pacer's thread, read by any.
+        self._clock: Clock = "stopped"
+        self._blocks = 0
+        self._late_blocks = 0
+        self._max_lateness_s = 0.0
+        self._clock_resets = 0
+        self._leader_losses = 0
+        self._rested_s: float | None = None
+
+        # Guarded by the lock for what fails.
+        self._failed_outputs = 0
+
+        # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
+        self._anchor_s = clock()
+        self._anchor_frames = 0
+        self._leader_moved_s = self._anchor_s
+        self._leader_stood = False
+        self._warned_s = -WARN_INTERVAL_S
+
+    # Any thread.
+
+    def start(self) -> None:
+        """Start every output, then pull; `OutputError` when one cannot start: the others are closed again."""
+        for started, output in enumerate(self._outputs):
+            try:
+                output.start()
+            except Exception:
+                del self._outputs[started:]
+                self._close_outputs()
+                raise
+        self._anchor_s = self._leader_moved_s = self._clock_s()
+        self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fade every output out and close it; what `render` raised is left in `error`."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(STOP_TIMEOUT_S)
+            if self._thread.is_alive():
+                log.warning("the engine has not answered for %.0f s; closing without it", STOP_TIMEOUT_S)
+        self._close_outputs()
+
+    def skip(self, skip_engine: Callable[[], object]) -> None:
+        """Make the stream jump: call `skip_engine`, then have every output drop what is not yet heard."""
+        self._skips.append(skip_engine)
+        self._wake.set()
+
+    def pause(self, paused: bool) -> None:
+        """Stand still, faded, or go on from there."""
+        self._paused = paused
+        if self._leader is not None:
+            self._guarded(self._leader, self._leader.pause, paused)
+        self._wake.set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the stream stands still."""
+        return self._paused
+
+    def since_pause_s(self) -> float | None:
+        """Return how long ago the stream stood still on purpose: 0 in a pause, None before the first."""
+        if self._paused:
+            return 0.0
+        return None if self._rested_s is None else self._clock_s() - self._rested_s
+
+    @property
+    def error(self) -> Exception | None:
+        """What `render` has raised; then all is over and every output is closed."""
+        return self._error
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return True when all is over, False after `timeout_s`; raises what `render` has raised."""
+        finished = self._finished.wait(timeout_s)
+        if self._error is not None:
+            raise self._error
+        return finished
+
+    def status(self) -> PacerStatus:
+        """Return a snapshot."""
+        return PacerStatus(
+            clock=self._clock,
+            blocks=self._blocks,
+            frames=self._blocks * self._block_frames,
+            late_blocks=self._late_blocks,
+            max_lateness_s=self._max_lateness_s,
+            clock_resets=self._clock_resets,
+            leader_losses=self._leader_losses,
+            failed_outputs=self._failed_outputs,
+        )
+
+    # The pacer's thread.
+
+    def step(self) -> None:
+        """Pull one block if it is time, else wait a little; `start` calls it again and again."""
+        self._do_skips()
+        if self._standing_still():
+            self._rest()
+        elif self._leads():
+            self._follow_leader()
+        else:
+            self._follow_wall()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self.step()
+        except Exception as error:  # of the engine: it belongs to whoever waits
+            self._error = error
+            log.error("the engine has failed: %s", error)
+        finally:
+            self._clock = "stopped"
+            self._close_outputs()
+            self._finished.set()
+
+    def _do_skips(self) -> None:
+        while self._skips:
+            self._skips.popleft()()
+            for output in list(self._outputs):
+                self._guarded(output, output.skip)
+
+    def _standing_still(self) -> bool:
+        if self._paused or self._leader is None:
+            return self._paused
+        status = self._guarded(self._leader, self._leader.status)
+        return status is not None and status.state == "paused"
+
+    def _leads(self) -> bool:
+        leads = self._leader is not None and self._moves(self._leader)
+        if self._clock == "leader" and not leads:
+            self._leader_losses += 1
+        return leads
+
+    def _moves(self, leader: Leader) -> bool:
+        """Return whether the leader takes what it is offered, or is about to."""
+        now_s = self._clock_s()
+        space_frames = self._guarded(leader, leader.space_frames)
+        status = self._guarded(leader, leader.status)
+        if space_frames is None or status is None:
+            return False
+        if space_frames >= self._block_frames:
+            self._leader_moved_s = now_s
+        there = status.state in ("starting", "playing")
+        patience_s = LEADER_START_S if status.state == "starting" else LEADER_STALL_S
+        moves = there and now_s - self._leader_moved_s <= patience_s
+        if moves and self._leader_stood:
+            # What its ring holds is from before, with holes; it goes over to what is pulled now.
+            self._guarded(leader, leader.skip)
+        self._leader_stood = there and not moves
+        return moves
+
+    def _follow_leader(self) -> None:
+        assert self._leader is not None
+        self._clock = "leader"
+        space_frames = self._guarded(self._leader, self._leader.space_frames)
+        status = self._guarded(self._leader, self._leader.status)
+        if space_frames is None or status is None:
+            # It has failed just now; from the next step on the wall clock goes on.
+            return
+        missing_frames = self._block_frames - space_frames
+        if missing_frames > 0:
+            self._wait(missing_frames / self._rate_hz)
+            return
+        before_s = self._clock_s()
+        # Should the leader get lost, the wall clock goes on from what of it has been heard.
+        self._anchor_s = before_s
+        self._anchor_frames = self._blocks * self._block_frames - round(status.buffered_s * self._rate_hz)
+        block = self._pull()
+        if status.state == "playing":
+            took_s = self._clock_s() - before_s
+            self._count_lateness(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
+        self._offer(block)
+
+    def _follow_wall(self) -> None:
+        self._clock = "wall"
+        now_s = self._clock_s()
+        due_s = self._anchor_s + (self._blocks * self._block_frames - self._anchor_frames) / self._rate_hz
+        if due_s > now_s:
+            self._wait(due_s - now_s)
+            return
+        if now_s - due_s > GIVE_UP_LATENESS_S:
+            self._clock_resets += 1
+            self._anchor_s += now_s - due_s
+            log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
+            due_s = now_s
+        block = self._pull()
+        after_s = self._clock_s()
+        self._count_lateness(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
+        # A leader that is gone is offered it all the same, and counts what it misses.
+        self._offer(block)
+
+    def _rest(self) -> None:
+        """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
+        self._clock = "paused"
+        self._wait(self._max_wait_s)
+        self._anchor_s = self._leader_moved_s = self._rested_s = self._clock_s()
+        self._anchor_frames = self._blocks * self._block_frames
+
+    def _pull(self) -> FloatArray:
+        block = self._render(self._block_frames)
+        self._blocks += 1
+        return block
+
+    def _offer(self, block: FloatArray) -> None:
+        for output in list(self._outputs):
+            self._guarded(output, output.offer, block)
+
+    def _guarded(self, output: Output, call: Callable[..., Answer], *args: object) -> Answer | None:
+        """Call an output and return its answer, None when it has failed. Any thread.
+
+        One that raises is closed and left out from then on, so that no other suffers.
+        """
+        if output not in self._outputs:
+            return None
+        try:
+            return call(*args)
+        except Exception:
+            with self._failing_lock:
+                if output not in self._outputs:
+                    return None
+                self._outputs.remove(output)
+                self._failed_outputs += 1
+            log.exception("the output %r has failed; the others go on without it", output.name)
+            if call != output.close:
+                # Closing may wait for a device or a server; here the others wait for their next block.
+                threading.Thread(target=_close_failed, args=(output,), daemon=True).start()
+            return None
+
+    def _count_lateness(self, lateness_s: float, cause: str) -> None:
+        self._max_lateness_s = max(self._max_lateness_s, lateness_s)
+        self._late_blocks += lateness_s > LATE_S
+        now_s = self._clock_s()
+        if lateness_s > WARN_LATENESS_S and now_s - self._warned_s > WARN_INTERVAL_S:
+            self._warned_s = now_s
+            log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
+
+    def _wait(self, wanted_s: float) -> None:
+        self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
+
+    def _wait_for_wake(self, timeout_s: float) -> None:
+        self._wake.wait(timeout_s)
+        self._wake.clear()
+
+    def _close_outputs(self) -> None:
+        """Close every output once, whichever thread comes first."""
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+            for output in list(self._outputs):
+                self._guarded(output, output.close)
+
+
+def _close_failed(output: Output) -> None:
+    try:
+        output.close()
+    except Exception:
+        log.exception("the output %r cannot be closed either", output.name)

@@ -1,0 +1,114 @@
+"""The database of a pool names its generations, songs and failures: schema and connection."""
+
+import sqlite3
+from pathlib import Path
+
+from model.base.errors import PoolError
+
+DATABASE_FILE = "pool.db"
+SCHEMA_VERSION = 2
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One row for each analysis of a song; a new cutter or a changed file makes a new row.
+CREATE TABLE IF NOT EXISTS songs (
+    song_id        INTEGER PRIMARY KEY,
+    root           TEXT NOT NULL,     -- music folder as given, absolute
+    path           TEXT NOT NULL,     -- relative to root, with forward slashes
+    audio_hash     TEXT NOT NULL,     -- BLAKE2b of the file's bytes
+    analysis_key   TEXT NOT NULL,     -- analysis version and every setting that changes its result
+    size_bytes     INTEGER NOT NULL,
+    mtime_ns       INTEGER NOT NULL,
+    sample_rate_hz INTEGER NOT NULL,
+    channels       INTEGER NOT NULL,
+    frames         INTEGER NOT NULL,  -- of the whole decode
+    title          TEXT NOT NULL,
+    artist         TEXT NOT NULL,
+    album          TEXT NOT NULL,
+    cover          BLOB,
+    loudness_lufs  REAL NOT NULL,     -- BS.1770 integrated
+    true_peak_db   REAL NOT NULL,     -- dBTP, four times oversampled
+    seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
+    cut            TEXT NOT NULL,     -- what the cutter did, in words
+    chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
+    UNIQUE (root, path, audio_hash, analysis_key)
+);
+
+CREATE TABLE IF NOT EXISTS generations (
+    generation   INTEGER PRIMARY KEY,
+    complete     INTEGER NOT NULL,    -- 0: published early, more songs are on their way
+    edge_samples INTEGER NOT NULL,
+    created_s    REAL NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS generation_songs (
+    generation INTEGER NOT NULL REFERENCES generations ON DELETE CASCADE,
+    position   INTEGER NOT NULL,
+    song_id    INTEGER NOT NULL REFERENCES songs,
+    PRIMARY KEY (generation, position)
+) WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS failures (
+    root   TEXT NOT NULL,
+    path   TEXT NOT NULL,
+    kind   TEXT NOT NULL,             -- 'failed' (cannot be read) or 'skipped' (too short, silent)
+    reason TEXT NOT NULL,
+    size_bytes   INTEGER NOT NULL,    -- a skipped file that is unchanged is not analysed again
+    mtime_ns     INTEGER NOT NULL,
+    analysis_key TEXT NOT NULL,
+    PRIMARY KEY (root, path)
+) WITHOUT ROWID;
+"""
+
+
+def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
+    """Open the database of the pool in `folder`; `PoolError` when there is none, or it is not ours.
+
+    A connection belongs to the thread that opened it.
+    """
+    path = folder / DATABASE_FILE
+    if not path.is_file():
+        raise PoolError(
+            f"{folder} is not a pool: it has no {DATABASE_FILE}; "
+            f"build one with `endlos pool build MUSIC --out {folder}`"
+        )
+    try:
+        try:
+            connection, version = _opened(path, "rw" if write else "ro")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            # A build was killed in the middle of a transaction, and undoing it takes a writer.
+            _opened(path, "rw")[0].close()
+            connection, version = _opened(path, "ro")
+    except sqlite3.Error as error:
+        raise PoolError(
+            f"{path} cannot be read as a pool ({error}); "
+            "restore it, or delete the pool folder and build it anew"
+        ) from error
+    if version != str(SCHEMA_VERSION):
+        connection.close()
+        found = "none" if version is None else version
+        raise PoolError(
+            f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; "
+            "delete the pool folder and build it anew"
+        )
+    return connection
+
+
+def _opened(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection, None if row is None else str(row[0])
+
+
+def broken_database(folder: Path, error: sqlite3.Error) -> PoolError:
+    """Return the error to raise when the database of the pool in `folder` can no longer be read."""
+    return PoolError(
+        f"{folder / DATABASE_FILE} is damaged ({error}); "
+        "restore it, or delete the pool folder and build it anew"
+    )

@@ -1,0 +1,247 @@
+"""A pool as the runtime reads it: songs, and the columns of all chunks of one generation.
+
+`pool.db` names the current generation and its songs; its columns stand in an immutable folder.
+`tools.pools.build` writes both. A reader sees one generation whole, whatever is built meanwhile.
+"""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray, HalfArray, IntArray
+from model.base.errors import PoolError
+from model.features.edges import EDGE_RATE_HZ
+from model.features.seam import SeamSides
+from model.features.texture import Textures
+from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
+from stream.pool.columns import read_columns
+from stream.pool.database import broken_database, connect
+from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
+
+ChunkKey = tuple[str, int, int]
+"""Audio hash, start and end sample: the same chunk in every generation, unlike its row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Song:
+    """One song of a pool, as the runtime needs it."""
+
+    song_id: int
+    path: Path
+    """Where the user's file is (absolute)."""
+    name: str
+    """Path relative to the music folder, with forward slashes."""
+    audio_hash: str
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    title: str
+    artist: str
+    album: str
+    loudness_lufs: float
+    true_peak_db: float
+    seekable: bool
+    """Whether spans of the file itself can be trusted; else they come from a decoded copy."""
+    cut: str
+    """What the cutter did, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A file that is in the music folder and not in the pool."""
+
+    path: Path
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pool:
+    """One generation of a pool. Rows of all arrays are chunks, in song order, tiling each song.
+
+    chunk_song: `(N,)` int64, index into `songs`.
+    start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
+    loudness_db: `(N,)` float32, RMS level in dBFS.
+    fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
+    heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
+    spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of each chunk's head and tail
+    (`model.features.spectra`), memory-mapped; None in a pool that was made in memory, without.
+    sides, textures: what seams are compared by, memory-mapped; None as well.
+    traits: what is known of the music at both ends of each chunk.
+    """
+
+    folder: Path
+    generation: int
+    complete: bool
+    songs: tuple[Song, ...]
+    chunk_song: IntArray
+    start_sample: IntArray
+    end_sample: IntArray
+    loudness_db: FloatArray
+    fingerprints: FloatArray
+    heads: FloatArray
+    tails: FloatArray
+    traits: ChunkTraits
+    spectra: HalfArray | None = None
+    sides: SeamSides | None = None
+    textures: Textures | None = None
+
+    def __len__(self) -> int:
+        return len(self.chunk_song)
+
+    @property
+    def audio_hashes(self) -> list[str]:
+        """Of each song, in the order of `songs`."""
+        return [song.audio_hash for song in self.songs]
+
+    @property
+    def edge_samples(self) -> int:
+        """Longest edge that the pool keeps, in samples at `EDGE_RATE_HZ`."""
+        return int(self.heads.shape[2])
+
+    @property
+    def edge_s(self) -> float:
+        """Longest edge that the pool keeps, in seconds."""
+        return self.edge_samples / EDGE_RATE_HZ
+
+    def successors(self) -> IntArray:
+        """Return `(N,)` int64: the row that follows each chunk in its song, -1 after a song's last."""
+        following = np.arange(1, len(self) + 1, dtype=np.int64)
+        last = np.ones(len(self), dtype=np.bool_)
+        last[:-1] = self.chunk_song[1:] != self.chunk_song[:-1]
+        following[last] = -1
+        return following
+
+    def chunk_keys(self) -> list[ChunkKey]:
+        """Return the key of every row."""
+        hashes = [song.audio_hash for song in self.songs]
+        return [
+            (hashes[song], start, end)
+            for song, start, end in zip(
+                self.chunk_song.tolist(), self.start_sample.tolist(), self.end_sample.tolist(), strict=True
+            )
+        ]
+
+    def start_s(self) -> DoubleArray:
+        """Return `(N,)` float64: where each chunk starts in its song, in seconds."""
+        return self.start_sample / self._rates_hz()
+
+    def end_s(self) -> DoubleArray:
+        """Return `(N,)` float64: where each chunk ends in its song, in seconds."""
+        return self.end_sample / self._rates_hz()
+
+    def _rates_hz(self) -> IntArray:
+        rates = np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
+        return rates[self.chunk_song]
+
+
+def fingerprint(chunk: FloatArray) -> FloatArray:
+    """Return the first and last frames of a chunk, `(2, FINGERPRINT_FRAMES, 2)` float32.
+
+    chunk: `(frames, 2)` at the song's own rate, as decoded, at least `FINGERPRINT_FRAMES` long.
+    """
+    return np.stack([chunk[:FINGERPRINT_FRAMES], chunk[-FINGERPRINT_FRAMES:]]).astype(np.float32)
+
+
+def generation_folder(folder: Path, generation: int) -> Path:
+    """Return where the arrays of a generation stand."""
+    return folder / "generations" / f"{generation:06d}"
+
+
+def decoded_copy(folder: Path, audio_hash: str) -> Path:
+    """Return where the lossless decoded copy of a song stands: `(frames, 2)` float32 `.npy`."""
+    return folder / "decoded" / f"{audio_hash}.npy"
+
+
+def current_generation(folder: Path) -> int | None:
+    """Return the number of the current generation, or None when nothing has been published yet."""
+    with closing(connect(folder)) as connection:
+        try:
+            return _current(connection)
+        except sqlite3.Error as error:
+            raise broken_database(folder, error) from error
+
+
+def open_pool(folder: Path) -> Pool:
+    """Open the current generation; `PoolError` when there is none or it is broken."""
+    opened = current_generation(folder)
+    try:
+        return _open_current(folder)
+    except PoolError:
+        # Builds that publish quickly may have tidied this generation away while it was being opened.
+        if current_generation(folder) == opened:
+            raise
+        return _open_current(folder)
+
+
+def _open_current(folder: Path) -> Pool:
+    with closing(connect(folder)) as connection:
+        try:
+            # One read transaction: the generation and its songs belong together.
+            connection.row_factory = sqlite3.Row
+            connection.execute("BEGIN")
+            generation = _current(connection)
+            if generation is None:
+                raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
+            published = connection.execute(
+                "SELECT complete, edge_samples FROM generations WHERE generation = ?", (generation,)
+            ).fetchone()
+            if published is None:
+                raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
+            song_rows = connection.execute(
+                """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
+                          artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks
+                   FROM generation_songs JOIN songs USING (song_id)
+                   WHERE generation = ? ORDER BY position""",
+                (generation,),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise broken_database(folder, error) from error
+    counts = [row["chunks"] for row in song_rows]
+    if not sum(counts):
+        raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
+    arrays = read_columns(generation_folder(folder, generation), sum(counts), published["edge_samples"])
+    traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
+    sides = SeamSides(ends=arrays.pop("seam_ends"), starts=arrays.pop("seam_starts"))
+    textures = Textures(ends=arrays.pop("texture_ends"), starts=arrays.pop("texture_starts"))
+    return Pool(
+        folder=folder,
+        generation=generation,
+        complete=bool(published["complete"]),
+        songs=tuple(_song(row) for row in song_rows),
+        chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
+        traits=traits,
+        sides=sides,
+        textures=textures,
+        **arrays,
+    )
+
+
+def failures(folder: Path) -> tuple[Failure, ...]:
+    """Return the files that were found and are not in the pool, each with its reason."""
+    with closing(connect(folder)) as connection:
+        try:
+            rows = connection.execute(
+                "SELECT root, path, kind, reason FROM failures ORDER BY root, path"
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise broken_database(folder, error) from error
+    return tuple(
+        Failure(path=Path(root) / path, kind=kind, reason=reason) for root, path, kind, reason in rows
+    )
+
+
+def _current(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'").fetchone()
+    return None if row is None else int(row[0])
+
+
+def _song(row: sqlite3.Row) -> Song:
+    fields = dict(row)
+    del fields["chunks"]
+    root, name = fields.pop("root"), fields.pop("path")
+    seekable = bool(fields.pop("seekable"))
+    return Song(path=Path(root) / name, name=name, seekable=seekable, **fields)

@@ -1,0 +1,108 @@
+"""What a pool knows of the music at both ends of each chunk: beats, bars, key, loudness, voice."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import FloatArray, IntArray
+from model.base.errors import PoolError
+
+PITCH_CLASSES = 12
+
+TRAIT_COLUMNS: dict[str, tuple[npt.DTypeLike, tuple[int, ...]]] = {
+    "tempo_bpm": (np.float32, ()),
+    "beat_confidence": (np.float32, ()),
+    "beats_per_bar": (np.int64, ()),
+    "bar_confidence": (np.float32, ()),
+    "start_beat_s": (np.float32, ()),
+    "end_beat_s": (np.float32, ()),
+    "start_bar_beat": (np.float32, ()),
+    "end_bar_beat": (np.float32, ()),
+    "start_lufs": (np.float32, ()),
+    "end_lufs": (np.float32, ()),
+    "start_chroma": (np.float32, (PITCH_CLASSES,)),
+    "end_chroma": (np.float32, (PITCH_CLASSES,)),
+    "key": (np.int64, ()),
+    "key_confidence": (np.float32, ()),
+    "voice_across": (np.float32, ()),
+    "start_onset_s": (np.float32, ()),
+}
+"""Type, and shape for each chunk, of every array of `ChunkTraits`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ChunkTraits:
+    """Traits of `N` chunks; every array is `(N,)`, the chroma `(N, 12)`. Types are in `TRAIT_COLUMNS`."""
+
+    tempo_bpm: FloatArray
+    """Tempo in beats per minute; 0 where there is no confident beat."""
+    beat_confidence: FloatArray
+    """0 to 1: how clearly a beat is heard."""
+    beats_per_bar: IntArray
+    """Beats of a bar; 0 where it is unknown."""
+    bar_confidence: FloatArray
+    """0 to 1: how clearly the bars stand out of the beats."""
+    start_beat_s: FloatArray
+    """From the chunk's start to the first beat at or after it, in seconds; nan where it is unknown."""
+    end_beat_s: FloatArray
+    """From the last beat at or before the chunk's end to that end, in seconds; nan where it is unknown."""
+    start_bar_beat: FloatArray
+    """Place in the bar of the chunk's start, in beats from the downbeat; nan where it is unknown."""
+    end_bar_beat: FloatArray
+    """Place in the bar of the chunk's end, in beats from the downbeat; nan where it is unknown."""
+    start_lufs: FloatArray
+    """K-weighted loudness of the first 400 ms (of all, if that is less), before the song's gain."""
+    end_lufs: FloatArray
+    """K-weighted loudness of the last 400 ms (of all, if that is less), before the song's gain."""
+    start_chroma: FloatArray
+    """`(N, 12)` from C, of length 1; zeros where nothing is tonal."""
+    end_chroma: FloatArray
+    """`(N, 12)` from C, of length 1; zeros where nothing is tonal."""
+    key: IntArray
+    """0 to 11 major from C, 12 to 23 minor from C; -1 where it is unknown."""
+    key_confidence: FloatArray
+    """0 to 1."""
+    voice_across: FloatArray
+    """0 to 1: how likely something sung sounds across the chunk's end."""
+    start_onset_s: FloatArray
+    """From the chunk's start to its first clear onset, in seconds; nan where the first 2 s have none."""
+
+    def __post_init__(self) -> None:
+        for name, (dtype, shape) in TRAIT_COLUMNS.items():
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape != (len(self), *shape):
+                expected = ", ".join(str(size) for size in (len(self), *shape))
+                raise PoolError(
+                    f"trait {name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} ({expected}); "
+                    "build the pool anew"
+                )
+
+    def __len__(self) -> int:
+        return len(self.tempo_bpm)
+
+    @classmethod
+    def unknown(cls, chunks: int) -> "ChunkTraits":
+        """Return the traits of chunks of which nothing is known."""
+        values = {
+            name: np.full((chunks, *shape), _UNKNOWN.get(name, 0), dtype=dtype)
+            for name, (dtype, shape) in TRAIT_COLUMNS.items()
+        }
+        return cls(**values)
+
+    def take(self, rows: IntArray) -> "ChunkTraits":
+        """Return the traits of some chunks, in the order of `rows` `(n,)` int64."""
+        return ChunkTraits(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+_UNKNOWN: dict[str, float] = {
+    "start_beat_s": np.nan,
+    "end_beat_s": np.nan,
+    "start_bar_beat": np.nan,
+    "end_bar_beat": np.nan,
+    "start_lufs": -70.0,
+    "end_lufs": -70.0,
+    "key": -1,
+    "start_onset_s": np.nan,
+}
+"""What stands for "unknown" where it is not 0; -70 LUFS is the gate below which nothing is heard."""

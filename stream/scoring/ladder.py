@@ -1,0 +1,116 @@
+"""The ladder of a decision: the best scores that can be had in time, from all candidates down to none."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import BoolArray, FloatArray
+from stream.index.edge_index import EdgeIndex
+from stream.scoring.scorer import Scorer, ScoringLateError
+
+FEWEST_SHORTLISTED = 16
+MOST_SCORED = 20_000
+"""In a larger pool the nearest of this number are scored, however much time there is."""
+SHARE_OF_TIME = 0.5
+"""Scoring may be planned to take this share of the time left, and may really take a little more."""
+TIMEOUT_SHARE = 0.7
+LEAST_TIMEOUT_S = 0.02
+SMOOTHING = 0.3
+EVEN_DB, SPREAD_DB = 8.0, 4.0
+"""Band levels that differ by the first count as an even chance; each `SPREAD_DB` more is a log-odd less."""
+FORGETTING = 0.7
+"""What is left of an expected cost after a decision that did not dare to score."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Scores of the candidates that are still considered, and how they were come by."""
+
+    scores: FloatArray
+    """`(N,)` float32; where `mask` does not hold they say nothing."""
+    mask: BoolArray
+    """`(N,)`, never empty."""
+    rung: str
+    """`full`, `kept`, `shortlist` or `nearest`."""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing was scored."""
+        return self.rung == "nearest"
+
+
+class Ladder:
+    """Picks the highest rung that fits into the time left; belongs to the planner's thread.
+
+    full: every candidate is scored. kept: there was no time for that, but the scores were known.
+    shortlist: the spectrally nearest are scored. nearest: spectral distance decides (no time, or the model
+    failed, hung, or gave what is no number). Below it, the renderer goes on by itself
+    (`stream.choosing.ahead`).
+    """
+
+    def __init__(self) -> None:
+        self._candidate_s = 0.0
+
+    def climb(
+        self, scorer: Scorer, index: EdgeIndex, row: int, mask: BoolArray, time_left_s: float | None
+    ) -> Scored:
+        """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry."""
+        count = len(index)
+        affordable = self._affordable(time_left_s)
+        known = scorer.kept(row) is not None
+        if count > MOST_SCORED and not known:
+            affordable = min(affordable, MOST_SCORED)
+        if affordable < FEWEST_SHORTLISTED and not known:
+            self._candidate_s *= FORGETTING
+            return _nearest(index, row, mask, "there was no time to score")
+        timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
+        rows = None
+        if affordable < count and not known:
+            rows = index.nearest(row, mask, int(affordable))
+        began_s = time.perf_counter()
+        try:
+            found = scorer.score(row, rows, timeout_s=timeout_s)
+        except ScoringLateError as error:
+            self._learn(time.perf_counter() - began_s, count if rows is None else len(rows))
+            return _nearest(index, row, mask, f"the model was late: {error}")
+        except Exception as error:  # whatever a runtime or a broken graph may raise
+            return _nearest(index, row, mask, f"the model failed: {type(error).__name__}")
+        if not np.isfinite(found).all():
+            return _nearest(index, row, mask, "the model gave scores that are not numbers")
+        if rows is None:
+            if not known:
+                self._learn(time.perf_counter() - began_s, count)
+            return Scored(scores=found, mask=mask, rung="full" if affordable >= count else "kept")
+        self._learn(time.perf_counter() - began_s, len(rows))
+        scores = np.zeros(count, dtype=np.float32)
+        scores[rows] = found
+        considered = np.zeros(count, dtype=np.bool_)
+        considered[rows] = True
+        reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
+        return Scored(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
+
+    def affords(self, candidates: int, time_left_s: float | None) -> bool:
+        """Whether so many candidates can be scored in time."""
+        return self._affordable(time_left_s) >= candidates
+
+    def _affordable(self, time_left_s: float | None) -> float:
+        """Return how many candidates can be scored in time."""
+        if time_left_s is None:
+            return math.inf
+        if time_left_s < LEAST_TIMEOUT_S:
+            return 0
+        return SHARE_OF_TIME * time_left_s / self._candidate_s if self._candidate_s else math.inf
+
+    def _learn(self, took_s: float, candidates: int) -> None:
+        cost_s = took_s / max(1, candidates)
+        self._candidate_s += (SMOOTHING if self._candidate_s else 1.0) * (cost_s - self._candidate_s)
+
+
+def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> Scored:
+    # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
+    distances_db = index.distances_db(row)
+    scores = (1.0 / (1.0 + np.exp((distances_db - EVEN_DB) / SPREAD_DB))).astype(np.float32)
+    return Scored(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

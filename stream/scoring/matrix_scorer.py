@@ -1,0 +1,68 @@
+"""Scores of a whole pool that `endlos precompute` left there: found by what they are of, memory-mapped."""
+
+import hashlib
+import logging
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import FloatArray, IntArray
+from model.saved.contract import ModelContract, content_hash
+from stream.pool.pool import Pool
+
+log = logging.getLogger(__name__)
+
+FOLDER = "scores"
+"""Inside a pool's folder."""
+NAMES_SUFFIX = ".names.npy"
+
+
+class MatrixScorer:
+    """Any model, once all its scores are known. Belongs to no thread.
+
+    matrix: `(N, N)` float32, row = reference, column = candidate.
+    """
+
+    def __init__(self, matrix: FloatArray) -> None:
+        self._matrix = matrix
+
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+        row: FloatArray = self._matrix[reference]
+        return row if candidates is None else row[candidates]
+
+    def kept(self, reference: int) -> FloatArray:
+        """Return the scores of all `N` chunks."""
+        return self.score(reference)
+
+    def cancel(self) -> None:
+        """Do nothing: no score takes long."""
+
+
+def chunk_names(pool: Pool) -> npt.NDArray[np.bytes_]:
+    """Return `(N,)` names that a chunk has in every generation: audio hash, start and end sample."""
+    return np.array([f"{audio_hash}:{start}:{end}".encode() for audio_hash, start, end in pool.chunk_keys()])
+
+
+def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:
+    """Return where scores of this very model over these very chunks, in this order, would stand."""
+    chunks = hashlib.blake2b(b"\n".join(chunk_names(pool)), digest_size=16).hexdigest()
+    return pool.folder / FOLDER / content_hash(model, contract) / f"{chunks}.npy"
+
+
+def open_matrix(path: Path, chunks: int) -> FloatArray | None:
+    """Memory-map `(chunks, chunks)` float32 scores; None when there are none, or they are damaged."""
+    try:
+        matrix: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        log.warning("%s cannot be used (%s); run `endlos precompute` again", path, error)
+        return None
+    if matrix.shape != (chunks, chunks) or matrix.dtype != np.float32:
+        log.warning("%s is no matrix of %d chunks; run `endlos precompute` again", path, chunks)
+        return None
+    return matrix

@@ -1,0 +1,56 @@
+"""Scores of approach `tower` with its second stage: embeddings find, seam distances tell what goes on."""
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from model.features.seam import SeamSides
+from model.saved.second_stage import SecondStage
+from stream.index.vector_index import EmbeddingIndex
+
+SHORT_LIST = 4_096
+"""Of more candidates than this, those whose embeddings fit best go through the second stage; others get 0."""
+
+
+class SeamScorer:
+    """How naturally a start follows an end. Takes 2 us for each candidate on the short list.
+
+    Any thread may call it: of what it keeps, only whole rows are ever exchanged.
+    """
+
+    def __init__(self, embeddings: EmbeddingIndex, sides: SeamSides, stage: SecondStage) -> None:
+        """embeddings: metric `dot`; both in pool order. `ValueError` when they are of other chunks."""
+        if len(sides.starts) != len(embeddings):
+            raise ValueError(f"sides of {len(sides.starts)} chunks, embeddings of {len(embeddings)}")
+        self.embeddings = embeddings
+        self._sides = sides
+        self._stage = stage
+        self._last: tuple[int, FloatArray] | None = None
+        # Compiled, or loaded, here: no score of a stream waits for that.
+        sides.distances_db(0, np.zeros(1, dtype=np.int64))
+
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+        last = self._last
+        if last is not None and last[0] == reference:
+            return last[1] if candidates is None else last[1][candidates]
+        dots = self.embeddings.scores(reference, candidates)
+        scores = np.zeros(len(dots), dtype=np.float32)
+        rows = np.arange(len(dots))
+        if len(dots) > SHORT_LIST:
+            rows = np.sort(np.argpartition(-dots, SHORT_LIST)[:SHORT_LIST])
+        chosen = rows if candidates is None else candidates[rows]
+        scores[rows] = self._stage.probabilities(dots[rows], self._sides.distances_db(reference, chosen))
+        if candidates is None:
+            scores.flags.writeable = False
+            self._last = reference, scores
+        return scores
+
+    def kept(self, reference: int) -> FloatArray | None:
+        """Return the scores of all `N` chunks if they were asked for last."""
+        last = self._last
+        return last[1] if last is not None and last[0] == reference else None
+
+    def cancel(self) -> None:
+        """Do nothing: no score takes long."""

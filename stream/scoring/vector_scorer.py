@@ -1,0 +1,57 @@
+"""Scores from embeddings that are there already: one product for each candidate, and a calibrated logit."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from stream.index.vector_index import EmbeddingIndex
+
+MOST_EXPONENT = np.float32(88.0)
+"""Beyond it the exponential is no float32."""
+
+
+class TowerScorer:
+    """Approach `tower`: how naturally a start follows an end. Never takes long enough to be late.
+
+    Any thread may call it: of what it keeps, only whole rows are ever exchanged.
+    """
+
+    def __init__(self, embeddings: EmbeddingIndex, calibration: Mapping[str, float]) -> None:
+        """embeddings: metric `dot`, in pool order. calibration: `scale` and `offset` of the logit."""
+        self.embeddings = embeddings
+        self._scale = np.float32(calibration["scale"])
+        self._offset = np.float32(calibration["offset"])
+        self._last: tuple[int, FloatArray] | None = None
+
+    def score(
+        self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+        if candidates is None:
+            return self.kept(reference)
+        return self._probabilities(self.embeddings.scores(reference, candidates))
+
+    def kept(self, reference: int) -> FloatArray:
+        """Return the scores of all `N` chunks, as good as known: they take less than the draw that follows.
+
+        The last row is kept, because whoever asks whether it is known asks for it next.
+        """
+        last = self._last
+        if last is None or last[0] != reference:
+            row = self._probabilities(self.embeddings.scores(reference))
+            row.flags.writeable = False
+            last = self._last = (reference, row)
+        return last[1]
+
+    def cancel(self) -> None:
+        """Do nothing: no score takes long."""
+
+    def _probabilities(self, dots: FloatArray) -> FloatArray:
+        # In place: a large pool's rows need no second array. Small probabilities stay told apart.
+        np.multiply(dots, -self._scale, out=dots)
+        np.subtract(dots, self._offset, out=dots)
+        np.minimum(dots, MOST_EXPONENT, out=dots)
+        np.exp(dots, out=dots)
+        np.add(dots, np.float32(1.0), out=dots)
+        return np.reciprocal(dots, out=dots)

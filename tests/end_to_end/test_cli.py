@@ -1,0 +1,619 @@
+"""The contract that scripts rely on: commands, help, exit codes, sentences, JSON, and how fast help comes."""
+
+import errno
+import inspect
+import json
+import os
+import sqlite3
+import stat
+import typing
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+
+from model.approaches.binary.settings import BinarySettings
+from model.approaches.tower.settings import TowerSettings
+from model.base.errors import EndlosError, PoolError
+from model.saved.contract import carried_model, load_contract
+from stream.choosing.settings import PlannerSettings
+from stream.engine.settings import EngineSettings
+from tests.support.commands import run_apart, run_here
+from tests.support.music import write_music
+from tools.cli import app, main, sentence
+from tools.commands import play, pool, render, serve, train
+from tools.pools.build import BuildSettings
+from tools.songs.cut import CutSettings
+
+CONTRACT = {
+    "demo-songs",
+    "pool build",
+    "pool info",
+    "pool check",
+    "train",
+    "render",
+    "play",
+    "serve",
+    "devices",
+    "doctor",
+}
+"""Commands that scripts rely on; there may be more."""
+
+
+def registered(typer_app: typer.Typer) -> list[str]:
+    """Return every command with its group before it."""
+    names = [
+        command.name or command.callback.__name__
+        for command in typer_app.registered_commands
+        if command.callback is not None
+    ]
+    for group in typer_app.registered_groups:
+        assert group.typer_instance is not None
+        names += [f"{group.name} {name}" for name in registered(group.typer_instance)]
+    return names
+
+
+COMMANDS = registered(app)
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line that was printed on standard error."""
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("endlos: ")
+    return lines[0]
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("--help") == 0
+    shown = capsys.readouterr().out
+    for command in {name.split()[0] for name in COMMANDS}:
+        assert f"\n  {command} " in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_every_option(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run_here(*name.split(), "--help") == 0
+    shown = capsys.readouterr().out
+    assert f"Usage: endlos {name}" in shown
+    for line in shown.partition("Options:")[2].strip().splitlines():
+        assert len(line.split("  ")) > 1, f"no help for: {line}"
+
+
+def test_the_commands_of_the_contract_are_there() -> None:
+    assert set(COMMANDS) >= CONTRACT
+
+
+def defaults(command: typing.Callable[..., None]) -> dict[str, object]:
+    return {name: option.default for name, option in inspect.signature(command).parameters.items()}
+
+
+def test_the_defaults_are_those_of_the_settings() -> None:
+    """A default is repeated for `--help` only, so that nothing heavy is imported there."""
+    engine, planner = EngineSettings(), PlannerSettings()
+    for command in (render.render, serve.serve):
+        given = defaults(command)
+        assert given["strategy"] == planner.strategy
+        assert given["rate"] == engine.engine_rate_hz
+        assert given["fade_s"] == engine.fade_s
+        assert given["loudness_lufs"] == engine.target_lufs
+        assert given["model"] == engine.model
+        for name in ("other_songs", "min_phrase_bars", "min_phrase_s", "max_phrase_s"):
+            assert given[name] == getattr(planner, name), name
+    assert defaults(render.render)["seed"] == planner.seed
+    assert defaults(play.play)["model"] == engine.model
+    given, cut, build = defaults(pool.build), CutSettings(), BuildSettings()
+    for field in fields(CutSettings):
+        assert given[field.name] == getattr(cut, field.name), field.name
+    for name in ("edge_s", "decoded_cache_gib"):
+        assert given[name] == getattr(build, name), name
+    given = defaults(train.train)
+    assert given["approach"] == load_contract(carried_model()).approach
+    towers, binary = TowerSettings(), BinarySettings()
+    # `approach` chooses between the two; `pretrained` says whether there is a --from.
+    common = {field.name: getattr(towers, field.name) for field in fields(TowerSettings)}
+    own = {field.name: getattr(binary, field.name) for field in fields(BinarySettings)}
+    for name, value in {**common, **own}.items():
+        if name not in ("approach", "pretrained"):
+            same = name not in common or name not in own or common[name] == own[name]
+            assert given[name] == (value if same else None), name
+    assert given["start_from"] is None and not towers.pretrained
+
+
+def test_help_tells_how_often_each_approach_is_measured(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run_here("train", "--help") == 0
+    told = f"tower: {TowerSettings().evaluate_every}, binary: {BinarySettings().evaluate_every}"
+    _, _, option = " ".join(capsys.readouterr().out.split()).partition("--evaluate-every")
+    assert told in option.partition(" --")[0]
+
+
+@pytest.mark.parametrize("approach", ["tower", "binary"])
+def test_what_is_not_given_is_left_to_the_settings(approach: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[TowerSettings | BinarySettings] = []
+
+    def stop(pool: Path, out: Path, settings: TowerSettings | BinarySettings, **_: object) -> None:
+        asked.append(settings)
+        raise PoolError("seen enough")
+
+    monkeypatch.setattr(f"tools.train_{approach}.train_pool", stop)
+    kind = TowerSettings if approach == "tower" else BinarySettings
+    for words, expected in (((), kind()), (("--evaluate-every", "5"), kind(evaluate_every=5))):
+        assert run_here("train", "pool", "--out", "model", "--approach", approach, *words) == 1
+        assert asked.pop() == expected
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlib.metadata import version
+
+    assert run_here("--version") == 0
+    assert capsys.readouterr().out == f"endlos {version('endlos')}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("no-such-command",),
+        ("render",),
+        ("render", "pool", "out.wav"),
+        ("render", "pool", "out.wav", "--seconds", "soon"),
+        ("render", "pool", "out.wav", "--seconds", "1", "--strategy", "best"),
+        ("pool", "build", "music"),
+        ("pool", "build", "music", "--out", "pool", "--cut", "beat-less"),
+        ("pool", "build", "music", "--out", "pool", "--no-such-option"),
+        ("train", "pool", "--out", "model", "--optimizer", "hope"),
+        ("demo-songs", "folder", "--songs", "0"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here(*words) == 2
+    assert "Usage: endlos" in capsys.readouterr().err
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here() == 2
+    shown = capsys.readouterr()
+    assert "demo-songs" in shown.out + shown.err
+
+
+# Errors become one sentence.
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PoolError("what; do that"), "what; do that"),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "no room left on the disk for a/b"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), "no permission for a/b"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a/b"), "a/b: No such file"),
+        (ZeroDivisionError("by zero"), "unexpected ZeroDivisionError: by zero"),
+    ],
+)
+def test_sentences(error: Exception, expected: str) -> None:
+    assert sentence(error).startswith(expected)
+    assert "\n" not in sentence(error)
+
+
+def test_an_error_is_a_sentence_and_debug_shows_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here("pool", "info", tmp_path / "none") == 1
+    assert "is not a pool" in error_line(capsys)
+    for words in (("--debug", "pool", "info"), ("pool", "--debug", "info"), ("pool", "info", "--debug")):
+        with pytest.raises(PoolError):
+            main([*words, str(tmp_path / "none")])
+
+
+def test_debug_after_two_dashes_is_no_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("pool", "info", "--", "--debug") == 1
+    assert "--debug is not a pool" in error_line(capsys)
+
+
+def test_ctrl_c_exits_130_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> list[object]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stream.outputs.devices.list_devices", interrupted)
+    assert run_here("devices") == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_interruption_that_has_something_to_say_exits_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted() -> list[object]:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise EndlosError("stopped; go on with --resume") from None
+
+    monkeypatch.setattr("stream.outputs.devices.list_devices", interrupted)
+    assert run_here("devices") == 130
+    assert error_line(capsys) == "endlos: stopped; go on with --resume"
+
+
+# Pools.
+
+
+def build(music: Path, out: Path, *words: str) -> int:
+    return run_here(
+        "pool", "build", music, "--out", out, "--jobs", "1", "--cut", "equal", "--chunk-s", "2", *words
+    )
+
+
+def test_pool_build_tells_what_it_did_and_fails_for_a_bad_file(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for song in tiny_music.iterdir():
+        (music / song.name).symlink_to(song)
+    out = tmp_path / "pool"
+    assert build(music, out) == 0
+    shown = capsys.readouterr()
+    assert "3 songs, 9 chunks, 0:18 of music" in shown.out
+    assert "3 songs: equal chunks of 2 s" in shown.out
+    assert shown.err == ""
+
+    (music / "text.mp3").write_text("no music at all")
+    soundfile.write(music / "silent.wav", np.zeros((44_100, 2)), 44_100)
+    assert build(music, out) == 1
+    shown = capsys.readouterr()
+    assert "3 songs, 9 chunks" in shown.out
+    assert "kept 3" in shown.out
+    failed, skipped = (
+        next(line for line in shown.err.splitlines() if kind in line) for kind in ("failed", "skipped")
+    )
+    assert "text.mp3" in failed
+    assert "silent.wav" in skipped
+    assert "endlos: 1 file could not be read" in shown.err
+
+    (music / "text.mp3").unlink()
+    assert build(music, out, "--json") == 0, "a skipped file is no failure"
+    report = json.loads(capsys.readouterr().out)
+    assert report["songs"] == 3
+    assert [Path(entry["path"]).name for entry in report["skipped"]] == ["silent.wav"]
+    assert build(music, out, "--quiet") == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_quiet_songs_are_grouped() -> None:
+    from tests.support.music import tune
+    from tools.songs.cut import cut_song
+
+    loud = np.clip(4 * tune(8.0, 1), -1, 1)
+    cuts = [
+        (name, cut_song(audio, 22_050, CutSettings(chunk_s=2.0)).note)
+        for name, audio in {"loud": loud, "a": 0.02 * loud, "b": 0.05 * loud}.items()
+    ]
+    lines = pool.cut_groups(cuts)
+    assert lines[0] == "1 song: silence at -16 dBFS"
+    assert lines[1].startswith("2 quiet songs: -16 dBFS would call most of it silent")
+    assert len(lines) == 2
+
+
+def test_pool_info_json_is_the_contract(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("pool", "info", tiny_pool, "--chunks", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert len(summary["songs"]) == 3
+    assert len(summary["chunks"]) == 9
+    for chunk in summary["chunks"]:
+        assert set(chunk) == {"song", "start_s", "end_s"}
+    # In index order: each song's chunks tile it.
+    for before, after in zip(summary["chunks"][:-1], summary["chunks"][1:], strict=True):
+        assert after["song"] != before["song"] or after["start_s"] == before["end_s"]
+    assert run_here("pool", "info", tiny_pool, "--json") == 0
+    assert "chunks" not in json.loads(capsys.readouterr().out)
+
+
+def test_pool_info_for_people(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("pool", "info", tiny_pool, "--chunks") == 0
+    shown = capsys.readouterr().out
+    assert "3 songs, 0:18 of music, 9 chunks" in shown
+    assert "three.flac" in shown
+    assert "start_s" in shown
+
+
+def test_pool_check(tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "one.wav").write_bytes((tiny_music / "one.wav").read_bytes())
+    out = tmp_path / "pool"
+    assert build(music, out, "--quiet") == 0
+    assert run_here("pool", "check", out) == 0
+    assert "is sound" in capsys.readouterr().out
+    (music / "one.wav").unlink()
+    assert run_here("pool", "check", out, "--json") == 1
+    shown = capsys.readouterr()
+    assert "one.wav" in json.loads(shown.out)["problems"][0]
+    assert "has 1 problem" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("missing", "does not exist"),
+        ("empty", "holds no audio files"),
+        ("file", "song.mp3: it is an empty file"),
+        ("text", "song.mp3: it is not audio that can be decoded"),
+    ],
+)
+def test_music_that_is_none(
+    kind: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    music = tmp_path / "music"
+    if kind == "empty":
+        music.mkdir()
+    elif kind == "file":
+        music.mkdir()
+        (music / "song.mp3").write_bytes(b"")
+    elif kind == "text":
+        music.mkdir()
+        (music / "song.mp3").write_text("no music")
+    assert build(music, tmp_path / "pool") == 1
+    assert expected in error_line(capsys)
+
+
+def test_a_corrupt_pool_database(tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "pool"
+    broken.mkdir()
+    (broken / "pool.db").write_bytes(b"\0garbage" * 512)
+    for words in (
+        ("pool", "info", broken),
+        ("pool", "check", broken),
+        ("render", broken, tmp_path / "out.wav", "--seconds", "1", "--strategy", "random"),
+    ):
+        assert run_here(*words) == 1
+        assert "pool.db" in error_line(capsys)
+
+
+def test_a_pool_without_chunks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from stream.pool.database import SCHEMA, SCHEMA_VERSION
+
+    with sqlite3.connect(tmp_path / "pool.db") as database:
+        database.executescript(SCHEMA)
+        database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+    database.close()
+    assert run_here("render", tmp_path, tmp_path / "out.wav", "--seconds", "1") == 1
+    assert "holds no chunks" in error_line(capsys)
+
+
+def test_a_pool_of_a_single_chunk(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build(tiny_music / "one.wav", tmp_path / "pool", "--chunk-s", "60", "--quiet") == 0
+    for command in (
+        ("render", tmp_path / "pool", tmp_path / "out.wav", "--seconds", "1"),
+        ("play", tmp_path / "pool"),
+    ):
+        assert run_here(*command) == 1
+        assert "holds a single chunk and a stream needs two" in error_line(capsys)
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_songs_shorter_than_the_edge_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_music(tmp_path / "music", [f"{number}.wav" for number in range(4)], seconds=0.7)
+    words = ("--cut", "equal", "--chunk-s", "0.5", "--min-chunk-s", "0.3", "--jobs", "1", "--quiet")
+    assert run_here("pool", "build", tmp_path / "music", "--out", tmp_path / "pool", *words) == 0
+    for model in ("binary-fast", "tower"):
+        out = tmp_path / f"{model}.flac"
+        assert run_here("render", tmp_path / "pool", out, "--seconds", "10", "--model", model) == 0
+        audio = soundfile.read(out)[0]
+        assert audio.shape == (441_000, 2)
+        assert np.isfinite(audio).all()
+    assert capsys.readouterr().err == ""
+
+
+# Rendering.
+
+
+def test_render_writes_the_seconds_and_the_log(
+    tiny_pool: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, log = tmp_path / "out.wav", tmp_path / "log.jsonl"
+    words = ("render", tiny_pool, out, "--seconds", "30", "--seed", "1", "--model", tiny_model)
+    assert run_here(*words, "--log", log, "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["seconds"] == 30.0
+    assert figures["times_real_time"] > 0
+    audio, rate_hz = soundfile.read(out)
+    assert audio.shape == (30 * 44_100, 2)
+    assert rate_hz == 44_100
+    decisions = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [decision["n"] for decision in decisions] == list(range(len(decisions)))
+    assert decisions[-1]["t_out_s"] <= 30.5
+    first = out.read_bytes()
+    assert run_here(*words) == 0
+    assert out.read_bytes() == first, "the same seed gives the same bytes"
+    assert "times real time" in capsys.readouterr().out
+
+
+def test_render_at_another_rate_and_width(tiny_pool: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.flac"
+    words = ("--seconds", "3", "--strategy", "random", "--rate", "48000", "--bits", "16", "--quiet")
+    assert run_here("render", tiny_pool, out, *words) == 0
+    info = soundfile.info(out)
+    assert (info.samplerate, info.frames, info.subtype) == (48_000, 144_000, "PCM_16")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--rate", "8000"), "44100 or 48000"),
+        (("--bits", "12"), "16 or 24"),
+        (("--seconds", "inf"), "expected at most"),
+        (("--start", "nowhere.wav"), "nowhere.wav"),
+        (("--fade-s", "1000"), "fade_s"),
+        (("--model", "no-such-model"), "no-such-model is not a model"),
+    ],
+)
+def test_render_refuses_nonsense(
+    words: tuple[str, ...],
+    expected: str,
+    tiny_pool: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    strategy = () if "--model" in words else ("--strategy", "random")
+    assert run_here("render", tiny_pool, tmp_path / "o.wav", "--seconds", "2", *strategy, *words) == 1
+    assert expected in error_line(capsys)
+    assert list(tmp_path.iterdir()) == [], "nothing half-written stays behind"
+
+
+def test_render_of_music_that_is_no_pool(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_here("render", tiny_music, tmp_path / "out.wav", "--seconds", "1") == 1
+    assert "endlos pool build" in error_line(capsys)
+
+
+def test_a_broken_or_unfit_model(
+    tiny_pool: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.support.models import write_tiny_model
+
+    broken = write_tiny_model(tmp_path / "broken", edge_samples=315)
+    (broken / "pair.onnx").write_bytes(b"\0" * 100)
+    long = write_tiny_model(tmp_path / "long", edge_samples=5000)
+    for model, expected in ((broken, "pair.onnx"), (long, "5000")):
+        assert run_here("render", tiny_pool, tmp_path / "o.wav", "--seconds", "1", "--model", model) == 1
+        line = error_line(capsys)
+        assert expected in line or "edge" in line
+
+
+def test_a_song_that_has_gone_is_named_and_the_rest_is_rendered(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    music, out = tmp_path / "music", tmp_path / "out.wav"
+    music.mkdir()
+    for song in tiny_music.iterdir():
+        (music / song.name).write_bytes(song.read_bytes())
+    assert build(music, tmp_path / "pool", "--quiet") == 0
+    (music / "two.wav").unlink()
+    assert run_here("render", tmp_path / "pool", out, "--seconds", "40", "--strategy", "random") == 0
+    printed = capsys.readouterr()
+    told = [line for line in printed.err.splitlines() if "two.wav" in line]
+    assert told == [f"endlos: {music / 'two.wav'} is gone; put it back, or run `endlos pool build` again"], (
+        "one sentence, once"
+    )
+    assert printed.out.endswith("; 1 song left out\n")
+    assert soundfile.info(out).frames == 40 * 44_100
+
+
+@pytest.mark.parametrize("extension", ["xyz", "txt"])
+def test_an_unknown_format(
+    extension: str, tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / f"out.{extension}"
+    assert run_here("render", tiny_pool, out, "--seconds", "1", "--strategy", "random") == 1
+    assert ".flac" in error_line(capsys)
+
+
+def test_no_permission_to_write(
+    tiny_pool: Path, tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    if os.access(locked, os.W_OK):
+        # Root may write anywhere but where there is no file system to write to.
+        locked = Path("/proc/self")
+    assert run_here("render", tiny_pool, locked / "o.wav", "--seconds", "1", "--strategy", "random") == 1
+    assert str(locked) in error_line(capsys)
+    assert build(tiny_music, locked / "pool") == 1
+    assert str(locked) in error_line(capsys)
+
+
+# Playing and serving: what is refused before anything sounds (the rest has modules of its own).
+
+
+def test_play_what_does_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("play", tmp_path / "nothing", "--http", "127.0.0.1:0") == 1
+    assert "does not exist" in error_line(capsys)
+
+
+def test_a_sound_card_that_is_not_there(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("play", "serve"):
+        assert run_here(command, tiny_pool, "--device", "no such card") == 1
+        assert "sound card" in error_line(capsys)
+
+
+@pytest.mark.parametrize("address", ["8000:", "host", "127.0.0.1:99999", ":", "a:b", "127.0.0.1:-1"])
+def test_an_address_that_is_none(address: str, tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("serve", tiny_pool, "--http", address) == 1
+    assert "HOST:PORT" in error_line(capsys)
+
+
+def test_an_icecast_password_never_stands_in_the_line(
+    tiny_pool: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ENDLOS_ICECAST_PASSWORD", raising=False)
+    assert run_here("serve", tiny_pool, "--icecast", "icecast://source:s3cret@localhost:8000/a.mp3") == 1
+    line = error_line(capsys)
+    assert "--icecast-password-file" in line
+    assert "s3cret" not in line
+    assert run_here("serve", tiny_pool, "--icecast", "icecast://localhost:8000/a.mp3") == 1
+    assert "needs the source password" in error_line(capsys)
+
+
+def test_an_unknown_codec(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("serve", tiny_pool, "--codec", "wax") == 1
+    assert "no codec 'wax'" in error_line(capsys)
+
+
+# The machine, and the command as a process.
+
+
+def test_devices_and_doctor_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    run_here("devices", "--json")
+    shown = capsys.readouterr()
+    assert isinstance(json.loads(shown.out)["devices"], list) or "PortAudio" in shown.err
+    run_here("doctor", "--json")
+    checks = json.loads(capsys.readouterr().out)["checks"]
+    assert {"name", "good", "essential", "found", "advice"} == set(checks[0])
+
+
+def test_demo_songs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("demo-songs", tmp_path, "--songs", "1", "--seconds", "6", "--json")
+    assert run_here(*words) == 0
+    (song,) = json.loads(capsys.readouterr().out)["songs"]
+    assert soundfile.info(song).duration == pytest.approx(6.0, abs=0.5)
+
+
+def test_the_installed_command_runs(tiny_pool: Path) -> None:
+    done = run_apart("pool", "info", tiny_pool, "--json")
+    assert done.returncode == 0
+    assert len(json.loads(done.stdout)["songs"]) == 3
+    done = run_apart("pool", "info", tiny_pool / "nothing")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_leaves_early_is_no_fault(tiny_pool: Path) -> None:
+    import subprocess
+
+    from tests.support.commands import COMMAND, REPOSITORY
+
+    with subprocess.Popen(
+        [*COMMAND, "pool", "info", str(tiny_pool), "--json", "--chunks"],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        told = process.stderr.read()
+    assert b"Traceback" not in told

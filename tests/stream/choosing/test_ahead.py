@@ -1,0 +1,185 @@
+"""Planning ahead: a slow or failing model never makes the renderer wait."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from model.base.arrays import FloatArray, IntArray
+from stream.choosing import ahead
+from stream.choosing.ahead import Ahead
+from stream.choosing.generation import Generation
+from stream.choosing.planner import Planner
+from stream.choosing.settings import PlannerSettings
+from stream.choosing.step import Step
+from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tests.support.waiting import PATIENCE_S
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
+    made = make_generation(make_pool(tmp_path_factory.mktemp("ahead"), [noise_song(9, 0), noise_song(9, 1)]))
+    # Kernels that compile within the first decision would make it late.
+    planner = Planner(made, PlannerSettings(min_phrase_s=0.0))
+    for _ in range(8):
+        planner.deliver(planner.next())
+    return made
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
+
+
+def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(generation: Generation) -> None:
+    gate = threading.Event()
+
+    def wait_and_score(reference: int, candidates: IntArray | None) -> FloatArray:
+        assert gate.wait(timeout=PATIENCE_S)
+        return np.linspace(0, 1, len(generation.index), dtype=np.float32)
+
+    scorer = MadeUpScorer(wait_and_score)
+    planner = Planner(replace(generation, scorer=scorer), PlannerSettings(min_phrase_s=0.0))
+    source = Ahead(planner, depth=2)
+    try:
+        step = source.take(None)
+        taken = [step]
+        for _ in range(8):
+            step = source.take(step.chunk)
+            taken.append(step)
+        rungs = {s.rung for s in taken[1:]}
+        assert rungs == {"natural", "any"}
+        gate.set()
+        # What took long is not dared at once again, for the longer the slower this machine is.
+        deadline = time.monotonic() + PATIENCE_S
+        while step.rung != "full":
+            assert time.monotonic() < deadline, "the model was never asked again"
+            wait_until(lambda: source.peek() is not None)
+            before, step = step, source.take(step.chunk)
+            assert step.after is before.chunk
+    finally:
+        gate.set()
+        source.close()
+
+
+@pytest.mark.parametrize("where", ["preparing", "planning"])
+def test_planning_that_fails_is_tried_again_and_told_once(
+    generation: Generation,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: str,
+) -> None:
+    monkeypatch.setattr(ahead, "RETRY_S", 0.01)
+    failures = iter([RuntimeError("boom")] * (1 if where == "preparing" else 3))
+
+    def fail() -> None:
+        error = next(failures, None)
+        if error is not None:
+            raise error
+
+    class Failing(Planner):
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            if deadline_s is not None and where == "planning":
+                fail()
+            return super().next(leave=leave, deadline_s=deadline_s)
+
+    planner = Failing(generation, PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=2, prepare=fail if where == "preparing" else None)
+    try:
+        step = source.take(None)
+        wait_until(lambda: source.peek() is not None)
+        assert source.take(step.chunk).rung == "random"
+    finally:
+        source.close()
+    assert sum("planning failed" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_a_step_must_be_ready_when_all_before_it_have_been_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = began_s = 1_000.0
+    monkeypatch.setattr(ahead, "time", SimpleNamespace(monotonic=lambda: now_s))
+    # The last chunk of each song is longer than the others.
+    songs = [noise_song(9.7, 0), noise_song(10.1, 1)]
+    planned: list[Step] = []
+    deadlines_s: list[float] = []
+
+    class Noting(Planner):
+        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
+            step = super().next(leave=leave, deadline_s=deadline_s)
+            if deadline_s is not None:
+                deadlines_s.append(deadline_s)
+            planned.append(step)
+            return step
+
+    def wait_for_plan(steps: int) -> None:
+        wait_until(lambda: len(planned) >= steps)
+
+    planner = Noting(make_generation(make_pool(tmp_path, songs)), PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=4)
+    try:
+        step = source.take(None)
+        for taken in range(1, 8):
+            wait_for_plan(taken + 4)
+            # Each chunk begins to sound when the one before it is over.
+            now_s += step.length_s
+            step = source.take(step.chunk)
+    finally:
+        source.close()
+    ends_s = began_s + np.cumsum([step.length_s for step in planned])
+    assert len(set(np.diff(ends_s).round(3))) > 1
+    np.testing.assert_allclose(deadlines_s, ends_s[: len(deadlines_s)], atol=1e-6)
+
+
+def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(min_phrase_s=4.0, no_repeat_share=0.0))
+    source = Ahead(planner, depth=3)
+    try:
+        start = source.take(None)
+
+        def leaving_is_planned() -> bool:
+            upcoming = source.peek()
+            return upcoming is not None and upcoming.leaves_song
+
+        wait_until(leaving_is_planned)
+        announced = source.peek()
+        step = source.take(start.chunk, jump=True)
+        assert announced is not None and step.chunk is announced.chunk and step.leaves_song
+    finally:
+        source.close()
+
+
+def test_a_banned_song_is_not_taken_again(generation: Generation) -> None:
+    source = Ahead(Planner(generation, PlannerSettings()), depth=3)
+    try:
+        step = source.take(None)
+        bad = next(s for s in generation.pool.songs if s.audio_hash != step.chunk.song.audio_hash)
+        source.ban(bad.audio_hash, step.chunk)
+        for _ in range(30):
+            step = source.take(step.chunk)
+            assert step.chunk.song.audio_hash != bad.audio_hash
+    finally:
+        source.close()
+
+
+def test_a_newer_generation_is_taken_up_while_playing(generation: Generation, tmp_path: Path) -> None:
+    songs = [noise_song(9, 0), noise_song(9, 1), noise_song(9, 2)]
+    newer = [make_generation(make_pool(tmp_path, songs))]
+    planner = Planner(generation, PlannerSettings(strategy="random"))
+    source = Ahead(planner, depth=2, refresh=lambda: newer.pop() if newer else None)
+    try:
+        step = source.take(None)
+        deadline = time.monotonic() + PATIENCE_S
+        while step.chunk.song_index != 2:
+            assert time.monotonic() < deadline
+            wait_until(lambda: source.peek() is not None)
+            step = source.take(step.chunk)
+    finally:
+        source.close()

@@ -1,0 +1,52 @@
+"""Bans: they end by themselves, last longer each time, and are forgiven."""
+
+import pytest
+
+from stream.choosing.bans import FIRST_WAIT_S, FORGIVEN_S, LONGEST_WAIT_S, Bans
+
+
+def test_waits_double_up_to_the_longest_and_are_forgiven() -> None:
+    now_s = 100.0
+    bans = Bans(lambda: now_s)
+    waits_s = []
+    for _ in range(9):
+        bans.add("gone")
+        began_s = now_s
+        # Failing again meanwhile, by what was read ahead, is no new failure.
+        bans.add("gone")
+        assert bans.current() == {"gone"}
+        while bans.current():
+            now_s += 0.5
+        waits_s.append(now_s - began_s)
+    assert waits_s == [min(FIRST_WAIT_S * 2**n, LONGEST_WAIT_S) for n in range(9)]
+    now_s += FORGIVEN_S
+    bans.add("gone")
+    now_s += FIRST_WAIT_S
+    assert bans.current() == frozenset()
+
+
+@pytest.mark.parametrize(("good_for_s", "waits_s"), [(FORGIVEN_S - 1.0, 2.0), (FORGIVEN_S, 1.0)])
+def test_a_song_is_forgiven_after_it_could_be_read_for_long(good_for_s: float, waits_s: float) -> None:
+    now_s = 5.0
+    bans = Bans(lambda: now_s)
+    bans.add("gone")
+    now_s += FIRST_WAIT_S + good_for_s
+    bans.add("gone")
+    now_s += waits_s * FIRST_WAIT_S - 0.1
+    assert bans.current() == {"gone"}
+    now_s += 0.2
+    assert bans.current() == frozenset()
+
+
+def test_songs_are_left_out_each_for_itself_and_all_tried_again() -> None:
+    now_s = 0.0
+    bans = Bans(lambda: now_s)
+    bans.add("one")
+    now_s += FIRST_WAIT_S / 2
+    bans.add("two")
+    assert bans.current() == {"one", "two"}
+    now_s += FIRST_WAIT_S / 2
+    assert bans.current() == {"two"}
+    bans.add("one")
+    bans.clear()
+    assert bans.current() == frozenset()

@@ -1,0 +1,253 @@
+"""What a choice is made of, computed another way: phrases, terms, hubs, coverage, the course, feedback."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.bench_planning import made_up
+from model.base.errors import PoolError
+from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.features.texture import textures
+from stream.choosing.generation import Generation
+from stream.choosing.history import Course
+from stream.choosing.phrases import NOWHERE, Phrases
+from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
+from stream.choosing.terms import TERMS, Costs, CostWeights
+from stream.index.edge_index import NEVER
+from stream.pool import feedback
+from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember
+from stream.pool.traits import ChunkTraits
+from stream.scoring.hubs import hub_levels, sample_rows
+
+
+@pytest.fixture(scope="module")
+def generation() -> Generation:
+    return made_up(songs=3, chunks=8, chunk_s=2.0, seed=3, width=16)
+
+
+def with_traits(generation: Generation, **columns: object) -> Generation:
+    unknown = ChunkTraits.unknown(len(generation.index))
+    values = {name: np.asarray(value, dtype=getattr(unknown, name).dtype) for name, value in columns.items()}
+    return replace(generation, pool=replace(generation.pool, traits=replace(unknown, **values)))  # type: ignore[arg-type]
+
+
+def test_phrases_last_bars_where_the_beat_is_known_and_seconds_where_not(generation: Generation) -> None:
+    count = len(generation.index)
+    # Song 0: 120 bpm in 4, so that 4 bars are 8 s; song 1: no beat; song 2: 90 bpm in 3, 4 bars are 8 s.
+    tempo = np.repeat([120.0, 0.0, 90.0], 8)
+    known = with_traits(
+        generation,
+        tempo_bpm=tempo,
+        beat_confidence=np.ones(count),
+        beats_per_bar=np.repeat([4, 0, 3], 8),
+    )
+    phrases = Phrases.of_pool(known.pool, least_s=5.0, least_bars=4, most_s=10.0)
+    for song, least in ((0, 4), (1, 3), (2, 4)):
+        for place in range(8):
+            entry = 8 * song + place
+            enough = place + least <= 8
+            assert phrases.first_exit[entry] == (entry + least - 1 if enough else NOWHERE)
+            assert phrases.last_exit[entry] == 8 * song + min(place + 4, 7)
+
+
+def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Generation) -> None:
+    phrases = Phrases.of_pool(generation.pool, least_s=100.0, least_bars=8, most_s=100.0)
+    for entry in range(len(generation.index)):
+        song, place = divmod(entry, 8)
+        assert phrases.first_exit[entry] == (8 * song + 7 if place == 0 else NOWHERE)
+
+
+def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
+    found = Costs(generation, CostWeights(**weights)).terms(exit_row, np.array([row]))[0]
+    return dict(zip(TERMS, found.tolist(), strict=True))
+
+
+def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
+    count = len(generation.index)
+    tempo, place = np.full(count, 100.0), np.zeros(count)
+    tempo[10], tempo[11], tempo[12], place[13] = 104.0, 200.0, 0.0, 1.0
+    lufs, key = np.full(count, -20.0), np.zeros(count)
+    lufs[14], key[15] = -14.0, 9 + 12 - 3  # F sharp minor: as A major, three steps from C
+    voice = np.zeros(count)
+    voice[15] = 0.5
+    known = with_traits(
+        generation,
+        tempo_bpm=tempo,
+        beat_confidence=np.ones(count),
+        beats_per_bar=np.full(count, 4),
+        bar_confidence=np.ones(count),
+        start_bar_beat=place,
+        end_bar_beat=np.zeros(count),
+        start_lufs=lufs,
+        end_lufs=lufs,
+        key=key,
+        key_confidence=np.ones(count),
+        voice_across=voice,
+    )
+    weights = CostWeights()
+    same = terms_of(known, 2, 9)
+    assert all(same[name] == 0 for name in ("tempo", "bar", "key", "chroma", "level", "voice"))
+    tempo_cost = weights.tempo * (4.0 - weights.tempo_free_percent)
+    assert terms_of(known, 2, 10)["tempo"] == pytest.approx(-tempo_cost, rel=1e-3)
+    assert terms_of(known, 2, 11)["tempo"] == pytest.approx(-weights.octave)
+    assert terms_of(known, 2, 12)["tempo"] == pytest.approx(-weights.beatless)
+    assert terms_of(known, 2, 13)["bar"] == pytest.approx(-weights.bar)
+    assert terms_of(known, 2, 14)["level"] == pytest.approx(-weights.level * 5.0)
+    assert terms_of(known, 2, 15)["key"] == pytest.approx(-weights.key * 2.0)
+    assert terms_of(known, 15, 2)["voice"] == pytest.approx(-weights.voice * 0.5)
+
+
+def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generation: Generation) -> None:
+    real = terms_of(generation, 2, 3)
+    assert real == pytest.approx(dict.fromkeys(TERMS, 0.0), abs=1e-3)
+    other = terms_of(generation, 2, 20)
+    embeddings = generation.embeddings
+    assert embeddings is not None
+
+    def cosine(rows: np.ndarray, one: int, two: int) -> float:  # type: ignore[type-arg]
+        a, b = rows[one].astype(float), rows[two].astype(float)
+        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+    weights = CostWeights()
+    follows = cosine(embeddings.successors, 3, 20) - 1.0
+    precedes = cosine(embeddings.predecessors, 2, 19) - 1.0
+    assert other["next"] == pytest.approx(weights.next * follows, rel=1e-3)
+    assert other["before"] == pytest.approx(weights.before * precedes, rel=1e-3)
+
+
+def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
+    count = len(generation.index)
+    rng = np.random.default_rng(5)
+    # Attacks at random times, no two sides alike.
+    struck = 12.0 * (rng.random((count, 2, SPECTRUM_FRAMES, 1)) < 0.1)
+    spectra = (struck + rng.normal(-30.0, 2.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS))).astype(np.float32)
+    spectra[9, 0] = spectra[2, 1]
+    known = replace(generation, textures=textures(spectra))
+    alike, other = terms_of(known, 2, 9), terms_of(known, 2, 10)
+    assert alike["rhythm"] == pytest.approx(0.0, abs=1e-3) and other["rhythm"] < -1.0
+    distances = known.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]
+    weights = CostWeights()
+    assert other["rhythm"] == pytest.approx(-weights.rhythm * distances[0], rel=1e-5)
+    assert other["tone"] == pytest.approx(-weights.tone * distances[1], rel=1e-5)
+    assert terms_of(generation, 2, 10)["rhythm"] == 0.0
+
+
+def test_terms_of_some_are_those_of_all(generation: Generation) -> None:
+    costs, rows = Costs(generation, CostWeights()), np.array([0, 8, 5, 23])
+    everything = costs.terms(4, np.arange(len(generation.index)))
+    np.testing.assert_allclose(costs.terms(4, rows), everything[rows], atol=1e-5)
+
+
+def test_hubs_are_what_everything_likes() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(0.0, 1.0, (300, 300)).astype(np.float32)
+    table[:, 7] += 3.0
+    levels = hub_levels(lambda row: table[row], 300)
+    assert int(levels.argmax()) == 7 and abs(float(levels.mean())) < 1e-5
+    sampled = np.sort(table[sample_rows(300)], axis=0)[-13:].mean(axis=0)
+    np.testing.assert_allclose(levels, sampled - sampled.mean(), atol=1e-4)
+    assert sample_rows(10_000_000) == []
+
+
+def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generation: Generation) -> None:
+    phrases = Phrases.of_pool(generation.pool, least_s=5.0, least_bars=4, most_s=10.0)
+    course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
+    course.steps = 48
+    course.last_played[4], course.last_played[12] = 47, 3
+    course.plays[20] = int(MOST_SHARES * 2 + GRACE_PLAYS)
+    found = entries(course, phrases, nothing, window=6, after=9)
+    assert np.flatnonzero(found.blocked).tolist() == [4, 9, 20]
+    # A phrase plays three chunks, so that the last two of a song begin none.
+    assert np.flatnonzero(found.allowed).tolist() == [0, 1, 5, 10, 11, 12, 13, 16, 17, 21]
+    worth = coverage(course, phrases, 1.0, 3.0, 0.0)
+    # The mean is two plays; from 18 on, 6 plays fall on three chunks.
+    assert worth[18] == pytest.approx(-np.log(3.0 / 3.0))
+    assert worth[20] == worth[18] and worth[0] == pytest.approx(np.log(3.0))
+    assert coverage(course, phrases, 1.0, 1.0, 0.0)[0] == 1.0
+    # What is due is worth more and more: of two plays one is forgiven, of twenty nineteen are not.
+    assert coverage(course, phrases, 1.0, 1.0, 5.0)[[0, 18]] == pytest.approx([6.0, 0.0])
+    course.steps = 20 * 24
+    assert coverage(course, phrases, 1.0, 1.0, 5.0)[0] == pytest.approx(1.0 + 5.0 * 19)
+
+
+@pytest.mark.parametrize("window", [0, 1, 6])
+def test_the_window_blocks_what_plays_and_as_many_before_it(generation: Generation, window: int) -> None:
+    phrases = Phrases.of_pool(generation.pool, least_s=0.0, least_bars=0, most_s=0.1)
+    course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
+    played = [5, 17, 2, 9, 21, 0, 13, 8, 19, 3]
+    for row in played:
+        course.follow(row, natural=False, other_song=True, share=0.5)
+    found = entries(course, phrases, nothing, window=window, after=played[-1])
+    assert np.flatnonzero(found.blocked).tolist() == sorted(played[-1 - window :])
+    np.testing.assert_array_equal(found.allowed, ~found.blocked)
+
+
+def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
+    old, course = made_up(songs=3, chunks=8, chunk_s=2.0, seed=3), Course.new(24)
+    for row in (1, 2, 9, 17, 17):
+        course.follow(row, natural=False, other_song=True, share=0.5)
+    larger = made_up(songs=5, chunks=8, chunk_s=2.0, seed=3)
+    moved = course.moved(old, larger)
+    assert moved.plays.tolist() == [*course.plays.tolist(), *[0] * 16]
+    assert (moved.steps, moved.owed) == (course.steps, course.owed)
+    coarser = made_up(songs=2, chunks=8, chunk_s=4.0, seed=3)
+    assert (course.moved(old, coarser).last_played == NEVER).all()
+    # Of a song that was cut anew each chunk is looked for: here the last two of each song are one.
+    pool = old.pool
+    last = np.arange(24) % 8 == 7
+    ends = np.where(np.arange(24) % 8 == 6, pool.end_sample + round(2.0 * 44_100), pool.end_sample)
+    columns = {"chunk_song": pool.chunk_song, "start_sample": pool.start_sample, "end_sample": ends}
+    shorter = replace(
+        old,
+        pool=replace(pool, **{name: column[~last] for name, column in columns.items()}),
+        index=replace(
+            old.index,
+            song=old.index.song[~last],
+            successor=old.index.successor[~last],
+            heads=old.index.heads[~last],
+            tails=old.index.tails[~last],
+        ),
+    )
+    for row in (6, 15):
+        course.follow(row, natural=False, other_song=True, share=0.5)
+    cut_anew = course.moved(old, shorter)
+    kept = (np.arange(24) % 8 < 6)[~last]
+    np.testing.assert_array_equal(cut_anew.plays[kept], course.plays[np.arange(24) % 8 < 6])
+    np.testing.assert_array_equal(cut_anew.last_played[kept], course.last_played[np.arange(24) % 8 < 6])
+    assert (cut_anew.last_played[~kept] == NEVER).all() and not cut_anew.plays[~kept].any()
+
+
+def test_other_songs_are_owed_and_given_in_advance_up_to_a_bound() -> None:
+    course = Course.new(4)
+    for other_song, share, expected in ((False, 0.34, 0.34), (True, 0.34, -0.32), (None, 0.34, -0.32)):
+        course.follow(0, natural=other_song is None, other_song=other_song, share=share)
+        assert course.owed == pytest.approx(expected)
+    for other_song, bound in ((False, 4.0), (True, -4.0)):
+        for _ in range(30):
+            course.follow(0, natural=False, other_song=other_song, share=0.5)
+        assert course.owed == bound
+
+
+def test_judged_joins_are_kept_and_the_last_word_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A clock of which no two readings are the same.
+    monkeypatch.setattr(feedback, "time", SimpleNamespace(time=itertools.count(1.0).__next__))
+    assert labelled_joins(tmp_path) == []
+    first = LabelledJoin(from_hash="a", from_end_sample=10, to_hash="b", to_start_sample=20, label=1)
+    second = replace(first, to_hash="c", label=0)
+    for join in (first, second, replace(first, label=0)):
+        remember(tmp_path, join)
+    assert sorted(labelled_joins(tmp_path), key=lambda join: join.to_hash) == [
+        replace(first, label=0),
+        second,
+    ]
+    monkeypatch.setattr(feedback, "MOST_JOINS", 1)
+    assert labelled_joins(tmp_path) == [replace(first, label=0)]
+    (tmp_path / STATE_FILE).write_bytes(b"no database at all" * 100)
+    with pytest.raises(PoolError, match=r"state\.db"):
+        labelled_joins(tmp_path)

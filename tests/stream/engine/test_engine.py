@@ -1,0 +1,303 @@
+"""The engine over a pool that was really built: what it refuses, and songs that join while it plays."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+import stream.choosing.bans
+import stream.choosing.generation
+import stream.engine.newer
+import stream.scoring.guard
+from model.base.arrays import FloatArray, IntArray
+from model.base.errors import EndlosError, ModelError, PoolError
+from stream.choosing import ahead
+from stream.choosing.settings import PlannerSettings
+from stream.engine.decisions import Decision, DecisionLog
+from stream.engine.engine import Engine
+from stream.engine.settings import EngineSettings
+from stream.index.edge_index import EdgeIndex
+from stream.pool.feedback import labelled_joins
+from stream.pool.pool import current_generation
+from stream.scoring.guard import GuardedScorer
+from stream.scoring.opening import open_scorer
+from stream.scoring.scorer import Scorer
+from tests.support.models import write_tiny_model
+from tests.support.pools import MadeUpScorer, noise_song
+from tests.support.waiting import PATIENCE_S
+from tools.pools.build import BuildSettings, build_pool
+from tools.songs.cut import CutSettings
+
+RATE_HZ = 44_100
+RANDOM = EngineSettings(planner=PlannerSettings(strategy="random", seed=1))
+
+
+def write_songs(folder: Path, seconds: Sequence[float], *, first: int = 0) -> Path:
+    folder.mkdir(exist_ok=True)
+    for number, length_s in enumerate(seconds, first):
+        soundfile.write(folder / f"song{number}.flac", noise_song(length_s, number), RATE_HZ)
+    return folder
+
+
+def build(music: Path, pool: Path) -> Path:
+    settings = BuildSettings(cut=CutSettings(cut="equal", chunk_s=1.5), edge_s=0.5, jobs=1)
+    build_pool([music], pool, settings)
+    return pool
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("engine")
+    return build(write_songs(folder / "music", [9, 8, 7]), folder / "pool")
+
+
+def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_path: Path) -> None:
+    model = write_tiny_model(tmp_path / "model", 200)
+    settings = EngineSettings(model=model, planner=PlannerSettings(top_k=1, min_phrase_s=0.0))
+    log: list[Decision] = []
+    engine = Engine.open(pool, settings, on_decision=log.append)
+    engine.render(20 * RATE_HZ)
+    scored = [d for d in log if d.step.rung == "full"]
+    joins = [d for d in scored if not d.step.natural]
+    assert len(joins) > 5
+    assert all(d.step.reasons == ("the join comes later",) for d in scored if d.step.natural)
+    assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in joins)
+    assert all(d.as_json()["terms"]["total"] == round(d.step.terms["total"], 3) for d in joins)  # type: ignore[index]
+    now = engine.now()
+    assert now.chunks == 15 and now.songs == 3 and now.time_s == 20.0 and now.lost == 0
+    engine.close()
+
+
+def test_two_runs_are_the_same_and_another_seed_is_not(pool: Path, tmp_path: Path) -> None:
+    def run(seed: int) -> bytes:
+        settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=seed))
+        engine = Engine.open(pool, settings)
+        try:
+            return engine.render(15 * RATE_HZ).tobytes()
+        finally:
+            engine.close()
+
+    assert run(1) == run(1) != run(2)
+
+
+def test_skip_moves_on_to_another_piece(pool: Path) -> None:
+    engine = Engine.open(pool, EngineSettings(planner=PlannerSettings(strategy="natural")), live=True)
+    try:
+        engine.render(RATE_HZ)
+        before = engine.now()
+        engine.skip()
+        engine.render(RATE_HZ)
+        assert engine.now().song != before.song
+    finally:
+        engine.close()
+
+
+def test_the_first_song_can_be_chosen(pool: Path) -> None:
+    engine = Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="song2.flac"))
+    assert engine.now().song.name == "song2.flac" and engine.now().position_s == 0.0
+    engine.close()
+    with pytest.raises(EndlosError, match=r"no song .other\.flac."):
+        Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="other.flac"))
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    gate = threading.Event()
+
+    def hang(reference: int, candidates: IntArray | None) -> FloatArray:
+        gate.wait(timeout=120)
+        raise RuntimeError("it was let go")
+
+    opened: list[GuardedScorer] = []
+    made = 0
+
+    def opening(*args: Any, **options: Any) -> tuple[Scorer, EdgeIndex]:
+        nonlocal made
+        made += 1
+        if made > 1 and not replaced:
+            gate.wait(timeout=120)
+        scorer, index = open_scorer(*args, **options)
+        return scorer if made > 1 else MadeUpScorer(hang), index
+
+    class Remembered(GuardedScorer):
+        def __init__(self, scorer: Scorer, make: Callable[[], Scorer]) -> None:
+            super().__init__(scorer, make)
+            opened.append(self)
+
+    monkeypatch.setattr(stream.scoring.guard, "UNHURRIED_S", 1.0)
+    monkeypatch.setattr(stream.choosing.generation, "open_scorer", opening)
+    monkeypatch.setattr(stream.choosing.generation, "GuardedScorer", Remembered)
+    model = write_tiny_model(tmp_path / "model", 200)
+    settings = EngineSettings(model=model, planner=PlannerSettings(min_phrase_s=0.0))
+    log: list[Decision] = []
+    engine = Engine.open(pool, settings, on_decision=log.append, live=True)
+    try:
+        wanted, deadline = "full" if replaced else "nearest", time.monotonic() + 60
+        while wanted not in {decision.step.rung for decision in log}:
+            assert time.monotonic() < deadline, "planning never began"
+            engine.render(RATE_HZ // 10)
+            time.sleep(0.01)
+        assert opened[0].abandoned == 1 or not replaced
+    finally:
+        gate.set()
+        engine.close()
+
+
+def test_songs_join_while_it_plays(tmp_path: Path) -> None:
+    music = write_songs(tmp_path / "music", [6])
+    pool = build(music, tmp_path / "pool")
+    engine = Engine.open(pool, RANDOM, live=True)
+    try:
+        engine.render(RATE_HZ)
+        build(write_songs(music, [6], first=1), pool)
+        heard = set()
+        deadline = time.monotonic() + PATIENCE_S
+        while "song1.flac" not in heard:
+            assert time.monotonic() < deadline
+            assert np.isfinite(engine.render(RATE_HZ // 4)).all()
+            heard.add(engine.now().song.name)
+            time.sleep(0.01)
+        assert engine.now().songs == 2
+    finally:
+        engine.close()
+
+
+def test_songs_that_are_gone_for_a_moment_are_heard_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stream.choosing.bans, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(stream.choosing.bans, "LONGEST_WAIT_S", 0.05)
+    music = write_songs(tmp_path / "music", [6, 6])
+    engine = Engine.open(build(music, tmp_path / "pool"), RANDOM, live=True)
+
+    def render_until(silent: bool) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while engine.render(RATE_HZ // 10).any() == silent:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    try:
+        engine.render(RATE_HZ)
+        for _ in range(2):
+            music.rename(tmp_path / "elsewhere")
+            render_until(silent=True)
+            assert engine.now().lost > 0
+            (tmp_path / "elsewhere").rename(music)
+            render_until(silent=False)
+        assert sum("the stream is silent" in record.getMessage() for record in caplog.records) == 2
+        music.rename(tmp_path / "elsewhere")
+        monkeypatch.setattr(ahead, "PATIENCE_S", 0.0)
+        with pytest.raises(EndlosError, match="none of the songs can be read any more"):
+            render_until(silent=False)
+            render_until(silent=True)
+            render_until(silent=False)
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, live: bool) -> None:
+    pool = build(write_songs(tmp_path / "music", [9, 8]), tmp_path / "pool")
+    log: list[Decision] = []
+    engine = Engine.open(pool, RANDOM, on_decision=log.append, live=live)
+    try:
+        assert engine.now().join is None
+        while engine.now().join is None:
+            engine.render(RATE_HZ // 10)
+        join, decision = engine.now().join, next(d for d in log if d.before and not d.step.natural)
+        assert join is not None and decision.before is not None
+        assert (join.from_hash, join.to_hash) == (decision.before.key[0], decision.step.chunk.key[0])
+        assert (join.from_end_sample, join.to_start_sample) == (
+            decision.before.key[2],
+            decision.step.chunk.key[1],
+        )
+        engine.judge(join, liked=False)
+    finally:
+        engine.close()
+    (kept,) = labelled_joins(pool)
+    assert kept.label == 0 and kept.from_end_sample == join.from_end_sample
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_stream_does_not_begin_with_songs_that_are_gone(tmp_path: Path, live: bool) -> None:
+    music = write_songs(tmp_path / "music", [6])
+    pool = build(music, tmp_path / "pool")
+    music.rename(tmp_path / "elsewhere")
+    with pytest.raises(EndlosError, match="none of the songs can be read"):
+        Engine.open(pool, RANDOM, live=live)
+
+
+def test_a_newer_pool_that_cannot_be_used_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 1.6])
+    pool = build(music, tmp_path / "pool")
+    looked = []
+
+    def counted(folder: Path) -> int | None:
+        looked.append(folder)
+        return current_generation(folder)
+
+    monkeypatch.setattr(ahead, "REFRESH_S", 0.02)
+    monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
+    opened = Engine.open(pool, RANDOM, live=True)
+    try:
+        (music / "song0.flac").unlink()
+        build(music, pool)
+        before, deadline = len(looked), time.monotonic() + PATIENCE_S
+        while len(looked) < before + 5:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        opened.close()
+    assert [record.getMessage() for record in caplog.records if "left aside" in record.getMessage()] == [
+        f"the newer pool is left aside: {pool} holds a single chunk and a stream needs two; "
+        "add music, or cut it shorter"
+    ]
+
+
+def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "decisions.jsonl"
+    with DecisionLog(path) as log:
+        Engine.open(pool, RANDOM, on_decision=log).render(20 * RATE_HZ)
+    lines = path.read_text().splitlines()
+    assert len(lines) > 10 and lines[0].startswith('{"n": 0, "t_out_s": 0.0')
+    with pytest.raises(EndlosError, match="cannot be written"):
+        DecisionLog(tmp_path / "missing" / "decisions.jsonl")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_under_the_log_does_not_end_the_stream(pool: Path) -> None:
+    with DecisionLog(Path("/dev/full")) as log:
+        engine = Engine.open(pool, RANDOM, on_decision=log)
+        assert len(engine.render(20 * RATE_HZ)) == 20 * RATE_HZ
+        engine.close()
+        assert log.lost_lines > 10
+
+
+def test_a_pool_of_one_chunk_is_refused(tmp_path: Path) -> None:
+    pool = build(write_songs(tmp_path / "music", [1.6]), tmp_path / "pool")
+    with pytest.raises(PoolError, match="single chunk"):
+        Engine.open(pool, RANDOM)
+
+
+def test_no_pool_and_no_model(pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="is not a pool"):
+        Engine.open(tmp_path, RANDOM)
+    with pytest.raises(ModelError, match="is not a model"):
+        Engine.open(pool, EngineSettings(model=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"engine_rate_hz": 22_050}, {"fade_s": -1.0}, {"target_lufs": 3.0}, {"plan_ahead": 0}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(EndlosError):
+        EngineSettings(**wrong)  # type: ignore[arg-type]

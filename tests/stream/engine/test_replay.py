@@ -1,0 +1,117 @@
+"""Replay: a live run with jumps, threads and all, comes out again bit for bit from its log."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.base.errors import EndlosError
+from stream.choosing.settings import PlannerSettings
+from stream.engine.decisions import DecisionLog
+from stream.engine.engine import Engine
+from stream.engine.replay import Replay
+from stream.engine.settings import EngineSettings
+from tests.stream.engine.test_engine import RATE_HZ, build, write_songs
+from tests.support.models import write_tiny_model
+from tests.support.waiting import PATIENCE_S
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replay")
+    return build(write_songs(folder / "music", [12, 9, 10.3]), folder / "pool")
+
+
+@pytest.mark.parametrize("strategy", ["model", "random"])
+def test_a_live_run_with_jumps_comes_out_again(pool: Path, tmp_path: Path, strategy: str) -> None:
+    settings = EngineSettings(
+        planner=PlannerSettings(strategy=strategy, seed=5),  # type: ignore[arg-type]
+        model=write_tiny_model(tmp_path / "model", 200),
+        fade_s=0.4,
+        target_lufs=-18.0,
+    )
+    path = tmp_path / "log.jsonl"
+    rng = np.random.default_rng(1)
+    played = []
+    with DecisionLog(path) as log:
+        engine = Engine.open(pool, settings, on_decision=log, live=True)
+        for _ in range(120):
+            if rng.random() < 0.1:
+                engine.skip()
+            played.append(engine.render(int(rng.integers(1, 30_000))))
+        log.event("stop", sum(map(len, played)), RATE_HZ)
+        engine.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sum(line.get("jumped", False) for line in lines) >= 5
+    live = np.concatenate(played)
+    replay = Replay(pool, path)
+    again = replay.render(len(live) + RATE_HZ)
+    np.testing.assert_array_equal(again, live)
+    assert len(replay.render(100)) == 0
+    replay.close()
+    blocks = Replay(pool, path)
+    pieces = [blocks.render(4097) for _ in range(len(live) // 4097 + 1)]
+    np.testing.assert_array_equal(np.concatenate(pieces), live)
+
+
+def test_a_log_without_a_stop_ends_with_its_last_chunk(pool: Path, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2))
+    with DecisionLog(path) as log:
+        engine = Engine.open(pool, settings, on_decision=log)
+        stream = engine.render(12 * RATE_HZ)
+    again = Replay(pool, path).render(60 * RATE_HZ)
+    count = min(len(again), len(stream))
+    assert abs(len(again) - len(stream)) < 4 * RATE_HZ
+    np.testing.assert_array_equal(again[:count], stream[:count])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "does not begin with the first decision"),
+        ("not json\n", "is not a decision log"),
+        ('{"n": 4}\n', "does not begin with the first decision"),
+        ("[1]\n", "is not a decision log"),
+    ],
+)
+def test_what_is_no_log_is_told(pool: Path, tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text(text)
+    with pytest.raises(EndlosError, match=sentence):
+        Replay(pool, path)
+
+
+def test_a_missing_log_and_another_pool_are_told(pool: Path, tmp_path: Path) -> None:
+    with pytest.raises(EndlosError, match="cannot be read"):
+        Replay(pool, tmp_path / "none.jsonl")
+    path = tmp_path / "log.jsonl"
+    with DecisionLog(path) as log:
+        settings = EngineSettings(planner=PlannerSettings(strategy="random"))
+        Engine.open(pool, settings, on_decision=log).render(8 * RATE_HZ)
+    other = build(write_songs(tmp_path / "music", [7, 5.5]), tmp_path / "other")
+    with pytest.raises(EndlosError, match="lacks"):
+        Replay(other, path)
+
+
+def test_the_commands_log_and_replay(pool: Path, tmp_path: Path) -> None:
+    """What `render` logged comes out again byte for byte; so does its log."""
+    first, again = tmp_path / "first.wav", tmp_path / "again.wav"
+    log, log_again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
+    words = ["--seconds", "12", "--strategy", "random", "--seed", "4", "--fade-s", "0.5", "--quiet"]
+    assert main_of("render", pool, first, *words, "--log", log) == 0
+    replayed = main_of(
+        "render", pool, again, "--seconds", "12", "--replay", log, "--log", log_again, "--quiet"
+    )
+    assert replayed == 0
+    assert first.read_bytes() == again.read_bytes()
+    played = [[json.loads(line)["to"] for line in path.read_text().splitlines()] for path in (log, log_again)]
+    assert played[0] == played[1]
+
+
+def main_of(*words: object) -> int:
+    command = [sys.executable, "-m", "tools.cli", *map(str, words)]
+    return subprocess.run(command, check=False, timeout=10 * PATIENCE_S).returncode

@@ -1,0 +1,289 @@
+"""Quantised embeddings: kernels against NumPy, recall against exact scores, folders good and broken."""
+
+import json
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.base.arrays import FloatArray
+from model.base.errors import ModelError, PoolError
+from stream.index.top import top
+from stream.index.vector_index import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric
+from tests.support.waiting import PATIENCE_S
+
+METRICS: tuple[Metric, ...] = ("dot", "l1")
+
+
+def embeddings(count: int, width: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
+    """Songs of 20 chunks: those of a song lie closer together, as predecessors and as successors."""
+    rng = np.random.default_rng(seed)
+    songs = rng.normal(size=(count // 20 + 1, width))[np.arange(count) // 20]
+    sides = [songs + 0.7 * rng.normal(size=(count, width)) for _ in range(2)]
+    before, after = ((side / np.linalg.norm(side, axis=1)[:, None]).astype(np.float32) for side in sides)
+    return before, after
+
+
+def exact(before: FloatArray, after: FloatArray, metric: Metric) -> FloatArray:
+    if metric == "dot":
+        return after @ before
+    return -np.abs(after - before).mean(axis=1)
+
+
+def make(count: int = 300, width: int = 24, metric: Metric = "dot", seed: int = 0) -> EmbeddingIndex:
+    return EmbeddingIndex.quantised(*embeddings(count, width, seed), metric=metric, key="test")
+
+
+def restored(index: EmbeddingIndex) -> tuple[FloatArray, FloatArray]:
+    """What the quantised rows stand for (without the offset of `l1`, which differences do not see)."""
+    before = index.predecessors.astype(np.float32) * index.predecessor_scales[:, None]
+    after = index.successors.astype(np.float32) * index.successor_scales[:, None]
+    return before[:, : index.width], after[:, : index.width]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(count=st.integers(1, 60), width=st.integers(1, 40), seed=st.integers(0, 99))
+def test_scores_are_those_of_the_rounded_embeddings(
+    metric: Metric, count: int, width: int, seed: int
+) -> None:
+    index = make(count, width, metric, seed)
+    before, after = restored(index)
+    reference = seed % count
+    expected = exact(before[reference], after, metric)
+    np.testing.assert_allclose(index.scores(reference), expected, rtol=1e-5, atol=1e-6)
+    some = np.random.default_rng(seed).integers(0, count, 7)
+    np.testing.assert_array_equal(index.scores(reference, some), index.scores(reference)[some])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("width", [1, 15, 16, 17, MAX_WIDTH])
+def test_rounding_stays_within_half_a_step(metric: Metric, width: int) -> None:
+    sides = embeddings(50, width)
+    index = EmbeddingIndex.quantised(*sides, metric=metric, key="")
+    middle = 0.0
+    if metric == "l1":
+        middle = float(min(side.min() for side in sides) + max(side.max() for side in sides)) / 2
+    scales = (index.predecessor_scales, index.successor_scales)
+    for given_side, found, scale in zip(sides, restored(index), scales, strict=True):
+        assert (np.abs(found + middle - given_side) <= 0.501 * scale[:, None] + 1e-6).all()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_extreme_embeddings_do_not_overflow(metric: Metric) -> None:
+    ones = np.ones((3, MAX_WIDTH), dtype=np.float32)
+    ones[1] = -1.0
+    index = EmbeddingIndex.quantised(ones, -ones, metric=metric, key="")
+    expected = [-240.0, 240.0, -240.0] if metric == "dot" else [-2.0, 0.0, -2.0]
+    np.testing.assert_allclose(index.scores(0), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_embeddings_that_are_all_equal_score_alike(metric: Metric) -> None:
+    nothing = np.zeros((4, 3), dtype=np.float32)
+    index = EmbeddingIndex.quantised(nothing, nothing, metric=metric, key="")
+    assert index.scores(2).tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(
+    count=st.integers(1, 80),
+    levels=st.integers(1, 5),
+    allowed=st.floats(0, 1),
+    wanted=st.integers(1, 90),
+    seed=st.integers(0, 99),
+)
+def test_the_shortlist_is_a_stable_sort_of_the_allowed_rows(
+    metric: Metric, count: int, levels: int, allowed: float, wanted: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    # Few distinct rows: most scores are tied.
+    distinct = rng.normal(size=(levels, 3)).astype(np.float32)
+    rows = distinct[rng.integers(0, levels, count)]
+    index = EmbeddingIndex.quantised(rows, rows, metric=metric, key="")
+    mask = rng.random(count) < allowed
+    found, scores = index.shortlist(0, mask, wanted)
+    everything = index.scores(0)
+    expected = np.flatnonzero(mask)
+    expected = expected[np.argsort(-everything[expected], kind="stable")][:wanted]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(scores, everything[expected])
+
+
+def test_an_empty_mask_gives_an_empty_shortlist() -> None:
+    index = make()
+    rows, scores = index.shortlist(0, np.zeros(len(index), dtype=np.bool_), 5)
+    assert len(rows) == len(scores) == 0
+
+
+@pytest.mark.parametrize("width", [64, 128])
+def test_the_shortlist_holds_what_the_exact_one_holds(width: int) -> None:
+    before, after = embeddings(20_000, width)
+    index = EmbeddingIndex.quantised(before, after, metric="dot", key="")
+    everything = np.ones(len(index), dtype=np.bool_)
+    recalls = []
+    for reference in range(0, 20_000, 500):
+        truth = top(exact(before[reference], after, "dot"), everything, 100)
+        rows, _ = index.shortlist(reference, everything, 100)
+        recalls.append(len(np.intersect1d(truth, rows)) / 100)
+        # The best of all is never lost, and neither are the best ten.
+        assert set(truth[:10]) <= set(rows)
+    assert np.mean(recalls) > 0.98
+
+
+def test_an_index_that_was_written_and_mapped_gives_the_same(tmp_path: Path) -> None:
+    for metric in METRICS:
+        index = make(500, 20, metric)
+        index.write(tmp_path / "pool" / metric)
+        mapped = EmbeddingIndex.open(tmp_path / "pool" / metric, chunks=500, key="test")
+        assert (mapped.metric, mapped.width, mapped.bytes) == (metric, 20, index.bytes)
+        base = mapped.successors
+        while isinstance(base.base, np.ndarray):
+            base = base.base
+        assert isinstance(base, np.memmap)
+        for reference in (0, 499):
+            np.testing.assert_array_equal(mapped.scores(reference), index.scores(reference))
+        with pytest.raises(ValueError, match="read-only"):
+            mapped.successors[0] = 1
+
+
+def test_writing_again_replaces_and_leaves_an_open_index_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    make(40, seed=1).write(folder)
+    opened = EmbeddingIndex.open(folder, chunks=40, key="test")
+    before = opened.scores(3)
+    make(50, seed=2).write(folder)
+    np.testing.assert_array_equal(opened.scores(3), before)
+    again = EmbeddingIndex.open(folder, chunks=50, key="test")
+    np.testing.assert_array_equal(again.scores(3), make(50, seed=2).scores(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["embeddings"]
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PoolError, match="cannot be written"):
+        make().write(tmp_path / "file" / "embeddings")
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "successors.npy"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def scales_of_nan(folder: Path) -> None:
+    np.save(folder / "successor_scales.npy", np.full(300, np.nan, dtype=np.float32))
+
+
+def change(**fields: object) -> "object":
+    def apply(folder: Path) -> None:
+        path = folder / "index.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        truncate,
+        scales_of_nan,
+        change(width=40),
+        change(width="24"),
+        change(metric="cosine"),
+        change(format_version=2),
+        change(key="another model"),
+        change(chunks=301),
+        lambda folder: (folder / "successors.npy").write_bytes(b""),
+        lambda folder: (folder / "successors.npy").write_bytes(b"no array at all"),
+        lambda folder: (folder / "predecessors.npy").unlink(),
+        lambda folder: np.save(folder / "predecessors.npy", np.zeros((300, 32), dtype=np.float32)),
+        lambda folder: np.save(folder / "successors.npy", np.zeros((299, 32), dtype=np.int8)),
+        lambda folder: np.save(folder / "successors.npy", np.zeros(300, dtype=np.float32)),
+        lambda folder: np.save(folder / "successors.npy", np.zeros((32, 300), dtype=np.int8).T),
+        lambda folder: (folder / "index.json").write_text("{"),
+        lambda folder: (folder / "index.json").write_text("[]"),
+        lambda folder: (folder / "index.json").write_bytes(b"\xff\xfe"),
+        lambda folder: (folder / "index.json").unlink(),
+    ],
+)
+def test_a_broken_or_foreign_folder_is_refused(damage: "object", tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    make().write(folder)
+    EmbeddingIndex.open(folder, chunks=300, key="test")
+    assert callable(damage)
+    damage(folder)
+    with pytest.raises(PoolError, match=r"embeddings.*delete .* made again") as caught:
+        EmbeddingIndex.open(folder, chunks=300, key="test")
+    assert "\n" not in str(caught.value)
+
+
+def test_one_scale_for_metric_l1(tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    make(metric="l1").write(folder)
+    np.save(folder / "successor_scales.npy", np.arange(300, dtype=np.float32))
+    with pytest.raises(PoolError, match="one scale"):
+        EmbeddingIndex.open(folder, chunks=300, key="test")
+
+
+def test_embeddings_that_cannot_be_kept_are_refused() -> None:
+    sides = embeddings(10, 8)
+    for wrong in (np.nan, np.inf):
+        sides[1][7, 3] = wrong
+        with pytest.raises(ModelError, match="chunk 7 is not a number"):
+            EmbeddingIndex.quantised(*sides, metric="dot", key="")
+    with pytest.raises(ModelError, match=f"at most {MAX_WIDTH}"):
+        EmbeddingIndex.quantised(*embeddings(10, MAX_WIDTH + 1), metric="dot", key="")
+    with pytest.raises(ValueError, match="cosine"):
+        EmbeddingIndex.quantised(*embeddings(10, 8), metric="cosine", key="")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="must be"):
+        EmbeddingIndex.quantised(sides[0], sides[1][:5], metric="dot", key="")
+
+
+def test_rows_out_of_range_are_refused() -> None:
+    index = make()
+    for reference in (-1, 300):
+        with pytest.raises(IndexError, match="not one of the 300"):
+            index.scores(reference)
+    for candidates in ([-1], [3, 300]):
+        with pytest.raises(IndexError, match="not all among"):
+            index.scores(0, np.array(candidates))
+    assert len(index.scores(0, np.array([], dtype=np.int64))) == 0
+    with pytest.raises(ValueError, match="must be of one length"):
+        index.shortlist(0, np.ones(299, dtype=np.bool_), 3)
+    with pytest.raises(ValueError, match="at least 1"):
+        index.shortlist(0, np.ones(300, dtype=np.bool_), 0)
+
+
+def test_memory_is_bounded_by_the_number_of_chunks() -> None:
+    count = 20_000
+    for width, stored in ((MAX_WIDTH, MAX_BYTES - 12), (12, 20)):
+        index = make(count, width)
+        assert index.bytes == 2 * stored * count <= 2 * MAX_BYTES * count
+    mask = np.ones(count, dtype=np.bool_)
+    index.shortlist(0, mask, 100)
+    for wanted in (8, count - 1):
+        tracemalloc.start()
+        index.shortlist(1, mask, wanted)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak <= WORKING_BYTES * count
+
+
+def test_threads_share_an_index() -> None:
+    index = make(5_000, 32)
+    masks = np.random.default_rng(0).random((8, len(index))) < 0.5
+    alone = [index.shortlist(number, masks[number], 50)[0] for number in range(8)]
+    together = threading.Barrier(8)
+
+    def ask(number: int) -> bool:
+        together.wait(timeout=PATIENCE_S)
+        return all(
+            np.array_equal(index.shortlist(number, masks[number], 50)[0], alone[number]) for _ in range(20)
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(ask, range(8)))

@@ -1,0 +1,118 @@
+"""`stream.outputs.encoded`: sessions end and begin again, and no fault stays unseen."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from model.base.errors import OutputError
+from stream.outputs import encoded
+from stream.outputs.encoded import EncodedOutput, explain
+from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
+
+
+class Recorder(EncodedOutput):
+    """Delivers into memory; the test can make it fail, block, or die."""
+
+    def __init__(self) -> None:
+        super().__init__("recorder", RATE_HZ, "flac", 0)
+        self.sessions: list[bytes] = []
+        self.fault: BaseException | None = None
+        self.blocked = threading.Event()
+        self.free = threading.Event()
+
+    def _connect(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.sessions.append(b"")
+
+    def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
+        if self.fault is not None:
+            raise self.fault
+        if self.blocked.is_set():
+            self.free.wait()
+            raise ConnectionResetError(None, "interrupted")
+        self.sessions[-1] += header + data
+
+    def _interrupt(self) -> None:
+        self.free.set()
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoded, "FIRST_RETRY_S", 0.05)
+
+
+def test_everything_offered_is_delivered_and_accounted_for() -> None:
+    output, sound = Recorder(), music(3)
+    assert output.status().state == "starting"
+    output.start()
+    wait_until(lambda: output.status().state == "playing", "it plays")
+    with Feeder(output, sound, speed=10) as feeder:
+        wait_until(lambda: feeder.done and output.status().buffered_s == 0, "all is offered and taken")
+    output.close()
+    status = output.status()
+    assert (status.state, status.dropped_frames, status.reconnects) == ("stopped", 0, 0)
+    assert status.frames_out == len(sound)
+    heard, rate_hz = decode(output.sessions[0])
+    assert residual_db(sound, heard, rate_hz) < -75
+    assert status.audible_ago_s is not None and status.delivered_ago_s is not None
+
+
+def test_after_a_fault_it_comes_back_with_fresh_sound(quick_retries: None) -> None:
+    output = Recorder()
+    output.start()
+    with Feeder(output, music(5), loop=True):
+        wait_until(lambda: output.status().frames_out > RATE_HZ, "it plays")
+        output.fault = OSError(5, "cable bitten through")
+        wait_until(lambda: output.status().state == "reconnecting", "the fault is seen")
+        assert output.status().detail == "cable bitten through"
+        dropped = output.status().dropped_frames
+        wait_until(lambda: output.status().dropped_frames > dropped + RATE_HZ // 2, "frames are dropped")
+        # A fault of our own making is none to die of, either.
+        output.fault = ZeroDivisionError("a mistake")
+        wait_until(lambda: "ZeroDivisionError: a mistake" in output.status().detail, "the fault is seen")
+        output.fault = None
+        wait_until(lambda: output.status().state == "playing", "it is back")
+        sent = output.status().frames_out
+        wait_until(lambda: output.status().frames_out > sent + 2 * RATE_HZ, "it plays again")
+    output.close()
+    assert output.status().reconnects == len(output.sessions) - 1 == 1
+    assert len(decode(output.sessions[1])[0]) > RATE_HZ
+
+
+def test_a_blocked_delivery_blocks_neither_the_pacer_nor_the_end() -> None:
+    output = Recorder()
+    output.blocked.set()
+    output.start()
+    with Feeder(output, music(5), speed=50, loop=True):
+        wait_until(lambda: output.status().dropped_frames > RATE_HZ, "the ring runs over")
+    output.close()
+    assert output.free.is_set()
+    wait_until(lambda: "recorder" not in {thread.name for thread in threading.enumerate()}, "it ends")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_thread_is_seen() -> None:
+    output = Recorder()
+    output.fault = KeyboardInterrupt()
+    output.start()
+    wait_until(lambda: output.status().state == "stopped", "its death is seen")
+    assert "died" in output.status().detail
+    output.close()
+
+
+def test_close_without_a_start() -> None:
+    output = Recorder()
+    output.close()
+    assert output.status().state == "stopped"
+
+
+def test_faults_in_words() -> None:
+    assert explain(OutputError("a sentence")) == "a sentence"
+    assert explain(TimeoutError()) == "no answer in time"
+    assert explain(OSError()) == "OSError"
+    assert explain(ValueError("x")) == "ValueError: x"
+    with pytest.raises(FileNotFoundError) as missing:
+        Path("no such file").read_bytes()
+    assert explain(missing.value) == "No such file or directory"

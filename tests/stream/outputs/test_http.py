@@ -1,0 +1,127 @@
+"""`stream.outputs.http`: bursts, late joins, slow listeners, titles."""
+
+import numpy as np
+import pytest
+
+from stream.outputs import http as module
+from stream.outputs.encoding.codecs import Codec
+from stream.outputs.http import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
+from stream.outputs.icy import IcyTitles
+from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
+
+
+class Reader:
+    def __init__(self, listener: Listener | None) -> None:
+        assert listener is not None
+        self.listener = listener
+        self.data = b""
+
+    def poll(self) -> None:
+        while data := self.listener.take():
+            self.data += data
+
+
+def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
+    """Offer the sound, four times as fast as it plays, while the readers read."""
+    frames = output.status().frames_out + len(sound) - RATE_HZ
+
+    def done() -> bool:
+        for reader in readers:
+            reader.poll()
+        return output.status().frames_out >= frames
+
+    with Feeder(output, sound, speed=4):
+        wait_until(done, "all is encoded")
+
+
+@pytest.mark.parametrize("codec", ["mp3", "opus"])
+def test_two_listeners_hear_the_same_and_a_late_one_gets_a_burst(codec: Codec) -> None:
+    sound = music(8)
+    output = Broadcast(RATE_HZ, codec, 128)
+    output.start()
+    early = [Reader(output.join()) for _ in range(2)]
+    play(output, sound, *early)
+    late = Reader(output.join())
+    late.poll()
+    assert output.listeners == 3
+    output.close()
+    for reader in early:
+        reader.poll()
+        assert reader.listener.ended
+        assert not reader.listener.lost
+    assert early[0].data == early[1].data
+    heard, rate_hz = decode(early[0].data)
+    assert residual_db(sound, heard, rate_hz, skip_s=0.8) < -20
+    burst, rate_hz = decode(late.data)
+    # Give or take what the encoder and the decoder keep to themselves.
+    assert BURST_S - 0.15 < len(burst) / rate_hz < BURST_S + 1
+    assert residual_db(sound, burst, rate_hz) < -20
+
+
+def test_a_slow_listener_is_lost_and_touches_nobody() -> None:
+    output = Broadcast(RATE_HZ, "mp3", 64)
+    output.start()
+    slow, quick = Reader(output.join()), Reader(output.join())
+    play(output, music(HISTORY_S + 6), quick)
+    slow.poll()
+    assert slow.listener.lost
+    assert slow.listener.ended
+    assert slow.data == b""
+    assert not quick.listener.lost
+    for reader in (slow, quick):
+        output.leave(dropped=reader.listener.lost)
+    assert (output.listeners, output.dropped_listeners) == (0, 1)
+    assert "1 too slow" in output.status().detail
+    # What is kept for the slow is bounded by time, not by what they have read.
+    everything = sum(len(piece.data) for piece in output._pieces)
+    assert everything < 64_000 / 8 * (HISTORY_S + 2)
+    output.close()
+
+
+def test_listeners_are_limited() -> None:
+    output = Broadcast(RATE_HZ)
+    listeners = [output.join() for _ in range(MAX_LISTENERS)]
+    assert None not in listeners
+    assert output.join() is None
+    output.leave(dropped=False)
+    assert output.join() is not None
+
+
+def test_after_an_encoder_fault_ogg_listeners_get_a_new_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = Broadcast(RATE_HZ, "opus", 96)
+    output.start()
+    reader = Reader(output.join())
+    play(output, music(3), reader)
+    with monkeypatch.context() as broken:
+        broken.setattr(module.Broadcast, "_attend", lambda self: 1 / 0)
+        wait_until(lambda: output.status().state == "reconnecting", "the fault is seen")
+    wait_until(lambda: output.status().state == "playing", "it is back")
+    play(output, music(3, seed=1), reader)
+    output.close()
+    reader.poll()
+    assert reader.data.count(b"OpusHead") == 2
+    heard, rate_hz = decode(reader.data[reader.data.rindex(b"OggS", 0, reader.data.rindex(b"OpusHead")) :])
+    assert len(heard) > 1.5 * rate_hz
+
+
+@pytest.mark.parametrize("pieces", [1, 99, 1000, 4096, 100_000])
+def test_titles_stand_between_the_bytes(pieces: int) -> None:
+    data = np.random.default_rng(0).bytes(20_500)
+    titles = iter(["One", "One", "It's – two", "x" * 9000, "end';evil"])
+    icy = IcyTitles(lambda: next(titles), interval_bytes=4096)
+    woven = b"".join(icy.weave(data[i : i + pieces]) for i in range(0, len(data), pieces))
+
+    audio, seen, position = b"", [], 0
+    while position < len(woven):
+        audio += woven[position : position + 4096]
+        position += 4096
+        if position < len(woven):
+            length = woven[position] * 16
+            seen.append(woven[position + 1 : position + 1 + length].rstrip(b"\0").decode())
+            position += 1 + length
+    assert audio == data
+    assert seen[:3] == ["StreamTitle='One';", "", "StreamTitle='It's – two';"]
+    assert seen[3].startswith("StreamTitle='xxxx")
+    assert seen[3].endswith("xx';")
+    assert len(seen[3]) <= 255 * 16
+    assert seen[4] == "StreamTitle='end’;evil';"

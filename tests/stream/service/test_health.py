@@ -1,0 +1,52 @@
+"""`stream.service.health`: who is ill, for how long one may be away, and what a pause changes."""
+
+import pytest
+
+from stream.outputs.output import OutputStatus
+from stream.service.health import AWAY_S, Health, health_of
+
+ICECAST, HTTP = "icecast://example.org:8000/a.mp3", "http mp3"
+
+
+def output(name: str, delivered_ago_s: float | None, audible_ago_s: float | None) -> OutputStatus:
+    return OutputStatus(
+        name=name, state="playing", delivered_ago_s=delivered_ago_s, audible_ago_s=audible_ago_s
+    )
+
+
+def both(icecast: OutputStatus, since_pause_s: float | None = None) -> Health:
+    return health_of([icecast, output(HTTP, 0.1, 0.1)], since_pause_s)
+
+
+def test_every_output_has_to_be_heard() -> None:
+    assert both(output(ICECAST, 0.1, 0.1)).well
+    gone = OutputStatus(name=ICECAST, state="reconnecting", detail="no answer in time", audible_ago_s=60.0)
+    found = both(gone)
+    assert not found.well
+    assert found.away == {ICECAST: "reconnecting: no answer in time"}
+    assert found.silent_s == {ICECAST: 60.0, HTTP: 0.1}
+    assert not health_of([], None).well, "a stream that goes nowhere"
+
+
+def test_how_long_one_may_be_away_is_ten_seconds() -> None:
+    assert AWAY_S == 10.0
+    assert both(output(ICECAST, 9.9, 9.9)).well
+    assert not both(output(ICECAST, 10.1, 10.1)).well
+
+
+def test_silence_is_no_sound_and_never_is_too_long() -> None:
+    assert both(output(ICECAST, 0.1, 10.1)).away == {ICECAST: "playing"}
+    assert both(output(ICECAST, 0.1, None)).away == {ICECAST: "playing"}
+
+
+@pytest.mark.parametrize("since_pause_s", [0.0, 9.9])
+def test_in_a_pause_and_shortly_after_silence_is_enough_and_nothing_is_not(since_pause_s: float) -> None:
+    assert both(output(ICECAST, 0.1, 600.0), since_pause_s).well
+    assert both(output(ICECAST, 0.1, None), since_pause_s).well
+    assert both(output(ICECAST, 11.0, 600.0), since_pause_s).away == {ICECAST: "playing"}
+    assert both(output(ICECAST, None, None), since_pause_s).away == {ICECAST: "playing"}
+    assert both(output(ICECAST, 0.1, 600.0), since_pause_s).paused == (since_pause_s == 0.0)
+
+
+def test_after_a_pause_the_sound_has_to_come_back() -> None:
+    assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing"}

@@ -1,0 +1,309 @@
+"""One running stream over HTTP: what it says, what keys do, and how it ends."""
+
+import json
+import logging
+import shutil
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError, OutputError
+from stream.choosing.settings import PlannerSettings
+from stream.engine.decisions import Decision
+from stream.engine.engine import Engine
+from stream.engine.settings import EngineSettings
+from stream.outputs.encoding.codecs import CODECS, extension
+from stream.outputs.icecast import parse_icecast_url
+from stream.outputs.output import OutputStatus
+from stream.outputs.soundcard import CardTiming
+from stream.pool.feedback import labelled_joins
+from stream.service import health
+from stream.service.server import HttpAddress
+from stream.service.session import (
+    OutputSettings,
+    Session,
+    full_title,
+    parse_address,
+    parse_codec,
+    parse_device,
+    require_places,
+)
+from tests.support.commands import wait_until
+from tests.support.waiting import PATIENCE_S
+from tools.running.status_line import status_text
+
+
+def open_engine(pool: Path) -> Engine:
+    return Engine.open(pool, EngineSettings(planner=PlannerSettings(strategy="random")), live=True)
+
+
+@pytest.fixture
+def session(tiny_pool: Path) -> Iterator[Session]:
+    running = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    running.start()
+    yield running
+    running.close()
+
+
+def heard_s(session: Session) -> float:
+    return session.heard().time_s
+
+
+def test_it_sounds_and_says_what(session: Session) -> None:
+    wait_until(lambda: heard_s(session) > 0.5, "sound")
+    session.check()
+    (status,) = session.statuses()
+    assert status.state == "playing"
+    now = session.now()
+    assert now["songs"] == 3
+    assert now["chunks"] == 9
+    assert now["title"] in ("one", "two", "three")
+    assert session.title() == full_title(session.engine.now().song)
+    # What is heard was rendered before, never after.
+    assert heard_s(session) <= session.engine.now().time_s
+    assert session.web is not None
+    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=PATIENCE_S) as stream:
+        assert len(stream.read(8000)) == 8000
+
+
+class LateOutput:
+    """An output in which sound lies for some time before it is handed on, and then some until it is heard."""
+
+    name = "late"
+
+    def __init__(self, buffered_s: float, latency_s: float) -> None:
+        self._status = OutputStatus(
+            name=self.name, state="playing", buffered_s=buffered_s, latency_s=latency_s
+        )
+
+    def start(self) -> None: ...
+
+    def space_frames(self) -> int:
+        return 0
+
+    def offer(self, block: FloatArray) -> None: ...
+
+    def skip(self) -> None: ...
+
+    def status(self) -> OutputStatus:
+        return self._status
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("buffered_share", [1.0, 0.0, 0.4])
+def test_a_like_goes_to_the_join_that_is_heard(
+    tiny_pool: Path, tmp_path: Path, buffered_share: float
+) -> None:
+    pool = tmp_path / "pool"
+    shutil.copytree(tiny_pool, pool)
+    log: list[Decision] = []
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=0.1)
+    engine = Engine.open(pool, settings, on_decision=log.append)
+    session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
+    for _ in range(240):
+        session._render(engine.engine_rate_hz // 20)
+    joins = [decision for decision in log if decision.plan is not None]
+    assert len(joins) >= 5
+    for join in joins[-2:-5:-1]:
+        # Half a second after the middle of the join: it is over, and no other has begun.
+        heard_s = join.t_out_frames / engine.engine_rate_hz + 0.5
+        late_s = engine.now().time_s - heard_s
+        session.outputs = [LateOutput(buffered_share * late_s, (1.0 - buffered_share) * late_s)]
+        heard = session.heard()
+        assert heard.song == join.step.chunk.song
+        assert heard.time_s == pytest.approx(heard_s, abs=0.051)
+        assert heard.position_s == pytest.approx(join.entered_at_s + 0.5, abs=0.051)
+        assert session.now()["time_s"] == heard.time_s
+        assert session.judge(liked=True)
+        judged = labelled_joins(pool)[-1]
+        assert join.before is not None
+        assert (judged.from_hash, judged.to_hash) == (join.before.key[0], join.step.chunk.key[0])
+        assert (judged.to_start_sample, judged.label) == (join.step.chunk.key[1], 1)
+    session.close()
+
+
+def test_the_status_line(session: Session) -> None:
+    wait_until(lambda: session.heard().next_song is not None, "a plan")
+    text = status_text(session)
+    assert session.heard().song.name.partition(".")[0] in text
+    assert "next: " in text
+    assert text.endswith("0 listening")
+    session.pause()
+    assert status_text(session).startswith("paused: ")
+    session.pause()
+    assert not session.paused
+
+
+def test_pause_holds_the_stream_and_skip_leaves_the_chunk(session: Session) -> None:
+    wait_until(lambda: heard_s(session) > 0.2, "sound")
+    session.pause()
+    wait_until(lambda: session._pacer.status().clock == "paused", "the pause")
+    stood_s = session.engine.now().time_s
+    blocks = session._pacer.status().blocks
+    session.pause()
+    wait_until(lambda: session._pacer.status().blocks > blocks + 5, "going on")
+    assert session.engine.now().time_s > stood_s
+    skipped = threading.Event()
+    before = session.engine.skip
+    session.engine.skip = lambda: (before(), skipped.set())[0]  # type: ignore[method-assign]
+    session.skip()
+    assert skipped.wait(PATIENCE_S)
+
+
+def test_an_output_that_cannot_say_how_it_is_does_not_end_the_stream(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("a mistake")
+
+    wait_until(lambda: heard_s(session) > 0.2, "sound")
+    monkeypatch.setattr(session.outputs[0], "status", fail)
+    assert "a mistake" in session.statuses()[0].detail
+    assert heard_s(session) > 0
+    assert status_text(session).endswith("0 listening")
+    blocks = session._pacer.status().blocks
+    wait_until(lambda: session._pacer.status().blocks > blocks, "going on")
+    session.check()
+
+
+def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "AWAY_S", 4.0)
+    assert session.web is not None
+    url = session.web.url + "health"
+
+    def asked() -> tuple[int, bool]:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return answer.status, json.load(answer)["paused"]
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)["paused"]
+
+    def silent_s() -> float:
+        return session.statuses()[0].audible_ago_s or 0.0
+
+    wait_until(lambda: asked() == (200, False), "it is well")
+    session.pause()
+    wait_until(lambda: silent_s() > 5.0 and asked() == (200, True), "it is well in a long silence")
+    session.pause()
+    wait_until(lambda: silent_s() < 4.0 and asked() == (200, False), "it sounds again")
+
+
+def test_what_ends_the_stream_is_told(tiny_pool: Path) -> None:
+    engine = open_engine(tiny_pool)
+    session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
+
+    def failing(frames: int) -> None:
+        raise EndlosError("none of the songs can be read any more")
+
+    engine.render = failing  # type: ignore[assignment, method-assign]
+    session.start()
+    wait_until(lambda: session._pacer.error is not None, "the fault")
+    with pytest.raises(EndlosError, match="none of the songs"):
+        session.check()
+    session.close()
+
+
+def test_a_web_server_that_ended_is_told(session: Session) -> None:
+    assert session.web is not None
+    session.web.close()
+    with pytest.raises(OutputError, match="web server"):
+        session.check()
+
+
+def test_a_port_in_use(tiny_pool: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        fixed = OutputSettings(http=HttpAddress(port=port))
+        with pytest.raises(OutputError, match=str(port)):
+            require_places(fixed)
+        with pytest.raises(OutputError, match=str(port)):
+            Session(open_engine(tiny_pool), fixed)
+        free = OutputSettings(http=HttpAddress(port=port, fixed=False))
+        require_places(free)
+        session = Session(open_engine(tiny_pool), free)
+        assert session.web is not None
+        assert session.web.port > port
+        session.close()
+
+
+def test_every_codec_has_its_stream(tiny_pool: Path) -> None:
+    session = Session(
+        open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0), codecs=("mp3", "opus"))
+    )
+    assert set(session.broadcasts) == {"mp3", "opus"}
+    assert len(session.outputs) == 2
+    session.close()
+
+
+def test_a_sound_card_is_driven_as_told_and_the_others_keep_to_the_wall_clock(tiny_pool: Path) -> None:
+    timing = CardTiming(latency_s=0.05, block_frames=128)
+    outputs = OutputSettings(sound_card=True, timing=timing, http=HttpAddress(port=0))
+    session = Session(open_engine(tiny_pool), outputs)
+    assert session.card is not None
+    assert (session.card._latency, session.card._block_frames) == (0.05, 128)
+    assert session.broadcasts["mp3"]._feed._follower is not None
+    session.close()
+    alone = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    assert alone.broadcasts["mp3"]._feed._follower is None
+    alone.close()
+
+
+def test_a_stream_goes_somewhere() -> None:
+    with pytest.raises(EndlosError, match="--http"):
+        OutputSettings()
+
+
+def test_two_streams_at_one_place_are_refused() -> None:
+    with pytest.raises(EndlosError, match=r"/stream\.mp3 is asked for 2 times; give each codec"):
+        OutputSettings(http=HttpAddress(), codecs=("mp3", "opus", "mp3"))
+    urls = ("icecast://a@h:1/x.mp3", "icecast://h:1/x.mp3?format=opus")
+    with pytest.raises(EndlosError, match=r"icecast://h:1/x\.mp3 is asked for 2 times"):
+        OutputSettings(icecast=[parse_icecast_url(url, "secret") for url in urls])
+    OutputSettings(http=HttpAddress(), codecs=CODECS)
+    assert len({extension(codec) for codec in CODECS}) == len(CODECS)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("0.0.0.0:80", "0.0.0.0", 80),
+        ("[::1]:8000", "::1", 8000),
+        ("9000", "127.0.0.1", 9000),
+        ("localhost:0", "localhost", 0),
+    ],
+)
+def test_addresses(text: str, host: str, port: int) -> None:
+    assert parse_address(text) == HttpAddress(host=host, port=port)
+
+
+def test_devices_and_codecs() -> None:
+    assert [parse_device(text) for text in (None, "default", "3", "USB 3")] == [None, None, 3, "USB 3"]
+    assert parse_codec("opus") == "opus"
+    with pytest.raises(EndlosError, match="vorbis"):
+        parse_codec("ogg")
+
+
+def test_a_web_server_leaves_the_log_handlers_of_the_process_alone(tiny_pool: Path) -> None:
+    """uvicorn's own logging configuration would close them all."""
+
+    class Handler(logging.Handler):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+            super().close()
+
+    handler = Handler()
+    session = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    session.close()
+    assert not handler.closed

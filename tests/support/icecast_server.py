@@ -1,0 +1,139 @@
+"""A real icecast2 on a free loopback port, for tests that want the real thing."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from xml.sax.saxutils import escape
+
+from tests.support.waiting import PATIENCE_S
+from tools.bench.free_port import free_port
+
+SOURCE_PASSWORD = "pass&word/with?odd=characters"
+ADMIN_PASSWORD = "the-admins-own"
+
+_CONFIG = """<icecast>
+  <limits><clients>20</clients><sources>4</sources><source-timeout>{source_timeout_s}</source-timeout>
+    <burst-on-connect>0</burst-on-connect><burst-size>0</burst-size><queue-size>4194304</queue-size></limits>
+  <authentication><source-password>{source}</source-password>
+    <admin-user>admin</admin-user><admin-password>{admin}</admin-password></authentication>
+  <hostname>127.0.0.1</hostname>
+  <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+  <fileserve>0</fileserve>
+  <paths><basedir>{share}</basedir><logdir>{logs}</logdir><webroot>{share}/web</webroot>
+    <adminroot>{share}/admin</adminroot></paths>
+  <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>4</loglevel></logging>
+  <security><chroot>0</chroot>{owner}</security>
+</icecast>
+"""
+
+
+def icecast_program() -> str | None:
+    """Return where icecast2 is, or None when it is not installed."""
+    return shutil.which("icecast2") or shutil.which("icecast2", path="/usr/bin:/usr/local/bin:/usr/sbin")
+
+
+class IcecastServer:
+    """icecast2 in a process of its own: it can be killed, started again on its port, and stalled."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, folder: Path, source_timeout_s: int = 10) -> None:
+        self.port = free_port()
+        self._logs = folder
+        self._config = folder / "icecast.xml"
+        self._process: subprocess.Popen[bytes] | None = None
+        program = icecast_program()
+        assert program is not None
+        self._program = program
+        # icecast2 refuses to run as root unless it may change to somebody else, who then writes the logs.
+        owner = ""
+        if os.geteuid() == 0:
+            owner = "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
+        folder.chmod(0o777)
+        self._config.write_text(
+            _CONFIG.format(
+                port=self.port,
+                logs=folder,
+                share="/usr/share/icecast2",
+                owner=owner,
+                source=escape(SOURCE_PASSWORD),
+                admin=escape(ADMIN_PASSWORD),
+                source_timeout_s=source_timeout_s,
+            ),
+            encoding="utf-8",
+        )
+
+    def start(self) -> None:
+        """Start, and come back when the port answers."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            if self._process is None or self._process.poll() is not None:
+                # One that could not bind its port ends at once; whoever has it may leave it again.
+                self._process = subprocess.Popen(
+                    [self._program, "-c", str(self._config)],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline, f"no answer in time: {self.error_log()}"
+                time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stall(self) -> None:
+        """Stop the process; its sockets stay open and nobody reads them."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a stalled process go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def listen(self, mount: str, *, titles: bool = False) -> http.client.HTTPResponse:
+        """Return the open response of a listener on `mount`."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
+        connection.request("GET", mount, headers={"Icy-MetaData": "1"} if titles else {})
+        return connection.getresponse()
+
+    def error_log(self) -> str:
+        """Return what it has logged so far."""
+        path = self._logs / "error.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def __enter__(self) -> "IcecastServer":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+@contextmanager
+def icecast_server(source_timeout_s: int = 10) -> Iterator[IcecastServer]:
+    """Run a server for the length of a `with` block, in a folder that goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="endlos-icecast-"))
+    try:
+        with IcecastServer(folder, source_timeout_s) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

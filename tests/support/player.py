@@ -1,0 +1,89 @@
+"""Plays known noise through the sound card and the pacer; a process of its own, told by lines what to do.
+
+The argument is the device's latency in seconds; after it, `beside` lets an HTTP output hear the same.
+Commands on standard input: `pause`, `resume`, `skip`, `hold MS` (Python's lock, from another thread), `volume
+DB`, `status`, `quit`. Each is answered by one line of JSON.
+"""
+
+import ctypes
+import json
+import sys
+import threading
+from dataclasses import asdict
+from functools import cache
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from stream.outputs.http import Broadcast
+from stream.outputs.pacer import Pacer
+from stream.outputs.soundcard import SoundCard
+
+RATE_HZ = 44_100
+SONG_S = 20
+
+
+@cache
+def song(number: int) -> FloatArray:
+    """Noise that is found in a recording at one place only, `(frames, 2)` float32; heard in a loop."""
+    noise = np.random.default_rng(number).uniform(-0.5, 0.5, size=(SONG_S * RATE_HZ, 2))
+    return noise.astype(np.float32)
+
+
+class Songs:
+    """In the place of the engine: one song in a loop, the next one after a skip."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._position = 0
+        for number in range(4):
+            song(number)
+
+    def render(self, frames: int) -> FloatArray:
+        heard = song(self.number)
+        at = np.arange(self._position, self._position + frames) % len(heard)
+        self._position += frames
+        return heard[at]
+
+    def skip(self) -> None:
+        self.number += 1
+        self._position = 0
+
+
+def hold_lock(ms: int) -> None:
+    """Hold Python's global lock from another thread, as a long C call of somebody else's would."""
+    thread = threading.Thread(target=lambda: ctypes.PyDLL(None).usleep(1000 * ms))
+    thread.start()
+    thread.join()
+
+
+def main() -> None:
+    songs = Songs()
+    card = SoundCard(None, RATE_HZ, latency=float(sys.argv[1]))
+    beside = [Broadcast(RATE_HZ, card_paced=True)] if "beside" in sys.argv else []
+    pacer = Pacer(songs.render, beside, RATE_HZ, leader=card)
+    pacer.start()
+    for line in sys.stdin:
+        command, *words = line.split()
+        if command in ("pause", "resume"):
+            pacer.pause(command == "pause")
+        elif command == "skip":
+            pacer.skip(songs.skip)
+        elif command == "hold":
+            hold_lock(int(words[0]))
+        elif command == "volume":
+            card.volume_db = float(words[0])
+        elif command == "quit":
+            pacer.stop()
+        answer = {
+            "card": asdict(card.status()),
+            "pacer": asdict(pacer.status()),
+            "beside": [asdict(output.status()) for output in beside],
+        }
+        print(json.dumps(answer), flush=True)
+        if command == "quit":
+            return
+
+
+if __name__ == "__main__":
+    main()

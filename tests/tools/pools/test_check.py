@@ -1,0 +1,187 @@
+"""Checking a pool: a sound one is silent, and each kind of damage is named."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from model.base.errors import PoolError
+from stream.pool.database import DATABASE_FILE
+from stream.pool.pool import Pool, decoded_copy, generation_folder, open_pool
+from tests.support.music import quick_settings, tune, write_music
+from tools.pools.build import build_pool
+from tools.pools.check import check_pool
+
+Damage = Callable[[Pool, Path], None]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_music(tmp_path / "music", ["a.wav", "b.wav", "c.ogg"])
+    build_pool([tmp_path / "music"], tmp_path / "pool", quick_settings())
+    return tmp_path / "pool"
+
+
+def _execute(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as database, database:
+        database.execute(statement)
+
+
+def _edit(pool: Pool, name: str, value: float) -> None:
+    path = generation_folder(pool.folder, pool.generation) / f"{name}.npy"
+    array = np.load(path)
+    array[(0,) * (array.ndim - 1) + (min(5, array.shape[-1] - 1),) if array.ndim > 1 else 0] = value
+    np.save(path, array)
+
+
+def _nan_edge(pool: Pool, music: Path) -> None:
+    _edit(pool, "heads", np.nan)
+
+
+def _loud_edge(pool: Pool, music: Path) -> None:
+    _edit(pool, "tails", 3.0)
+
+
+def _other_edge(pool: Pool, music: Path) -> None:
+    _edit(pool, "tails", 0.9)
+
+
+def _overlap(pool: Pool, music: Path) -> None:
+    path = generation_folder(pool.folder, pool.generation) / "start_sample.npy"
+    starts = np.load(path)
+    starts[1] -= 5
+    np.save(path, starts)
+
+
+def _gone(pool: Pool, music: Path) -> None:
+    (music / "a.wav").unlink()
+
+
+def _changed(pool: Pool, music: Path) -> None:
+    soundfile.write(music / "a.wav", tune(6, 99), 22_050)
+
+
+def _other_copy(pool: Pool, music: Path) -> None:
+    path = decoded_copy(pool.folder, pool.songs[2].audio_hash)
+    np.save(path, np.load(path) * np.float32(0.5))
+
+
+def _half_copy(pool: Pool, music: Path) -> None:
+    path = decoded_copy(pool.folder, pool.songs[2].audio_hash)
+    path.write_bytes(path.read_bytes()[:5_000])
+
+
+def _short_copy(pool: Pool, music: Path) -> None:
+    np.save(decoded_copy(pool.folder, pool.songs[2].audio_hash), np.zeros((10, 2), dtype=np.float32))
+
+
+def _other_fingerprint(pool: Pool, music: Path) -> None:
+    path = generation_folder(pool.folder, pool.generation) / "fingerprints.npy"
+    prints = np.load(path)
+    prints[1] = 0.0
+    np.save(path, prints)
+
+
+def _orphan(pool: Pool, music: Path) -> None:
+    _execute(pool.folder, "INSERT INTO generation_songs SELECT MAX(generation), 99, 999 FROM generations")
+
+
+def _nan_spectrum(pool: Pool, music: Path) -> None:
+    _edit(pool, "spectra", np.nan)
+
+
+def _other_spectrum(pool: Pool, music: Path) -> None:
+    _edit(pool, "spectra", 7.0)
+
+
+def _other_seams(pool: Pool, music: Path) -> None:
+    _edit(pool, "seam_starts", 700)
+
+
+def _other_texture(pool: Pool, music: Path) -> None:
+    _edit(pool, "texture_ends", 7.0)
+
+
+def _strange_tempo(pool: Pool, music: Path) -> None:
+    _edit(pool, "tempo_bpm", -3.0)
+
+
+def _unknown_loudness(pool: Pool, music: Path) -> None:
+    _edit(pool, "end_lufs", np.nan)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (_nan_edge, "heads.npy holds values that are no edges"),
+        (_loud_edge, "tails.npy holds values that are no edges"),
+        (_other_edge, "the edges of chunk 0 are not those of a.wav"),
+        (_overlap, "the chunks of a.wav do not tile it"),
+        (_gone, "a.wav cannot be read (No such file or directory); put it back"),
+        (_changed, "a.wav has changed since the pool was built; run `endlos pool build` again"),
+        (_other_copy, "is not the decoded c.ogg; delete it and build again"),
+        (_half_copy, "is damaged; delete it and build again"),
+        (_short_copy, "has shape (10, 2), expected"),
+        (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
+        (_orphan, "the database has 1 rows without an owner"),
+        (_nan_spectrum, "spectra.npy holds values that are no levels"),
+        (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
+        (_other_seams, "the seams and textures kept of a.wav are not its own"),
+        (_other_texture, "the seams and textures kept of a.wav are not its own"),
+        (_strange_tempo, "tempo_bpm.npy holds values outside of 0 to 400"),
+        (_unknown_loudness, "end_lufs.npy holds values outside of -70 to 30"),
+    ],
+)
+def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:
+    damage(open_pool(folder), folder.parent / "music")
+    problems = check_pool(folder)
+    assert any(sentence in problem for problem in problems), problems
+
+
+def test_a_sound_pool_is_silent(folder: Path) -> None:
+    assert check_pool(folder) == []
+    assert check_pool(folder, deep=True) == []
+
+
+def test_a_missing_copy_is_no_problem(folder: Path) -> None:
+    decoded_copy(folder, open_pool(folder).songs[2].audio_hash).unlink()
+    assert check_pool(folder, deep=True) == []
+
+
+def test_a_new_time_alone_is_no_problem(folder: Path) -> None:
+    os.utime(folder.parent / "music" / "a.wav", ns=(1, 1))
+    assert check_pool(folder) == []
+
+
+def test_a_change_that_keeps_size_and_time_is_found_by_the_deep_check(folder: Path) -> None:
+    path = folder.parent / "music" / "a.wav"
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1_000] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert check_pool(folder) == []
+    (problem,) = check_pool(folder, deep=True)
+    assert "a.wav has changed" in problem
+
+
+def test_a_damaged_page_is_named(folder: Path) -> None:
+    path = folder / DATABASE_FILE
+    content = bytearray(path.read_bytes())
+    content[4_096 * 3 : 4_096 * 4] = b"\xa5" * 4_096
+    path.write_bytes(content)
+    try:
+        problems = check_pool(folder)
+    except PoolError as error:
+        problems = [str(error)]
+    assert any("damaged" in problem for problem in problems)
+
+
+def test_no_pool_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="is not a pool"):
+        check_pool(tmp_path)

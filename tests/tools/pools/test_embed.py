@@ -1,0 +1,94 @@
+"""Embeddings made beforehand: once, for what is new, and told in one sentence."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import tools.pools.embed
+from model.saved.contract import load_contract
+from stream.index.vectors import Chunks, Towers, opened
+from stream.pool.pool import Pool, generation_folder, open_pool
+from tests.support.commands import run_here
+from tests.support.models import write_tiny_model, write_tiny_towers
+from tests.support.pools import make_pool, noise_song
+from tests.support.spectra import with_spectra
+from tools.pools.build import BuildSettings, build_pool
+from tools.pools.embed import embed_generation, embed_pool, embeds
+from tools.songs.cut import CutSettings
+
+
+@pytest.fixture
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pool:
+    pool = with_spectra(make_pool(tmp_path / "pool", [noise_song(6, seed) for seed in range(2)], chunk_s=0.5))
+    monkeypatch.setattr(tools.pools.embed, "open_pool", lambda folder: pool)
+    return pool
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_towers(tmp_path / "towers")
+
+
+def test_they_are_made_once_and_found(pool: Pool, model: Path) -> None:
+    told: list[tuple[int, int]] = []
+    report = embed_pool(
+        pool.folder, model, threads=1, progress=lambda done, total: told.append((done, total))
+    )
+    assert (report.chunks, report.embedded, report.reused) == (len(pool), len(pool), 0)
+    assert told[0] == (0, len(pool)) and told[-1] == (len(pool), len(pool)) and told == sorted(told)
+    towers = Towers(folder=model, contract=load_contract(model))
+    assert report.path.is_dir()
+    assert opened(generation_folder(pool.folder, pool.generation), towers, Chunks.of(pool)) is not None
+    again = embed_pool(pool.folder, model, threads=1)
+    assert (again.embedded, again.reused, again.path) == (0, len(pool), report.path)
+
+
+def test_a_generation_that_is_not_published_yet(pool: Pool, model: Path, tmp_path: Path) -> None:
+    assert pool.spectra is not None
+    target = generation_folder(pool.folder, pool.generation)
+    beside = target.with_name(target.name + ".part")
+    beside.mkdir(parents=True)
+    columns = {"start_sample": pool.start_sample, "end_sample": pool.end_sample, "spectra": pool.spectra}
+    for name, array in columns.items():
+        np.save(beside / f"{name}.npy", array)
+    hashes = [song.audio_hash for song in pool.songs]
+    counts = np.bincount(pool.chunk_song).tolist()
+    assert embeds(model) and not embeds(write_tiny_model(tmp_path / "pair", 200))
+    embed_generation(beside, hashes, counts, model, threads=1)
+    beside.rename(target)
+    report = embed_pool(pool.folder, model, threads=1)
+    assert (report.embedded, report.reused) == (0, len(pool))
+    # The next generation takes them over.
+    again = target.with_name("000002.part")
+    again.mkdir()
+    for name, array in columns.items():
+        np.save(again / f"{name}.npy", array)
+    embed_generation(again, hashes, counts, model, threads=1)
+    for name in ("predecessors", "successors"):
+        (mine,) = again.glob(f"embeddings/*/{name}.npy")
+        np.testing.assert_array_equal(np.load(mine), np.load(report.path / f"{name}.npy"))
+
+
+def test_a_build_leaves_them_in_every_generation(model: Path, tmp_path: Path) -> None:
+    music, out = tmp_path / "music", tmp_path / "built"
+    music.mkdir()
+    settings = BuildSettings(cut=CutSettings(cut="equal", chunk_s=2.0), jobs=1, model=model)
+    for seed in range(2):
+        soundfile.write(music / f"{seed}.wav", noise_song(9, seed), 44_100)
+        generation = build_pool([music], out, settings).generation
+        home = generation_folder(out, generation)
+        towers = Towers(folder=model, contract=load_contract(model))
+        assert opened(home, towers, Chunks.of(open_pool(out))) is not None
+    # Nothing has changed but the model.
+    other = write_tiny_towers(tmp_path / "other", seed=1)
+    assert build_pool([music], out, replace(settings, model=other)).generation == generation
+    assert len(list((home / "embeddings").iterdir())) == 2
+
+
+def test_the_command(pool: Pool, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for expected in (f"{len(pool)} embedded", f"{len(pool)} were there"):
+        assert run_here("precompute", pool.folder, "--model", model) == 0
+        assert expected in capsys.readouterr().out

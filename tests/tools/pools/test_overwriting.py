@@ -1,0 +1,143 @@
+"""`tools.pools.overwriting`: no command writes over what it reads, by whatever name."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.base.errors import EndlosError
+from tests.support.commands import run_here
+from tools.pools.overwriting import refuse_overwriting
+
+
+def test_the_same_file_by_any_name_is_refused(tmp_path: Path) -> None:
+    file, soft, hard = (tmp_path / name for name in ("run.jsonl", "soft", "hard"))
+    file.write_text("kept")
+    soft.symlink_to(file)
+    os.link(file, hard)
+    (tmp_path / "folder").symlink_to(tmp_path)
+    for name in (
+        file,
+        soft,
+        hard,
+        tmp_path / "folder" / "run.jsonl",
+        tmp_path / "folder" / ".." / tmp_path.name / file.name,
+    ):
+        with pytest.raises(EndlosError, match=r"--log and --replay are both .* read and written"):
+            refuse_overwriting([("--log", name)], [("--replay", file)])
+    refuse_overwriting([("--log", tmp_path / "other")], [("--replay", file), ("--model", None)])
+
+
+def test_two_outputs_in_one_file_are_refused_before_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "folder").symlink_to(tmp_path)
+    outputs = [("OUT", tmp_path / "o.wav"), ("--log", tmp_path / "folder" / "o.wav")]
+    with pytest.raises(EndlosError, match=r"--log and OUT are both .*, and one would overwrite the other"):
+        refuse_overwriting(outputs, [])
+    nowhere = Path(os.devnull)
+    refuse_overwriting([("--out", nowhere), ("--log", nowhere)], [("--replay", nowhere)])
+
+
+def test_what_a_pool_its_music_or_a_model_is_made_of_is_refused(
+    tiny_pool: Path, tiny_music: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    sources = [("POOL", tiny_pool), ("MUSIC", tiny_music), ("--model", tiny_model)]
+    column = next((tiny_pool / "generations").rglob("*.npy"))
+    link = tmp_path / "link.wav"
+    link.symlink_to(tiny_music / "one.wav")
+    for path, owner in (
+        (tiny_pool / "pool.db", "POOL"),
+        (column, "POOL"),
+        (tiny_music / "one.wav", "POOL"),
+        (link, "POOL"),
+        (tiny_model / "model.json", "--model"),
+    ):
+        with pytest.raises(EndlosError, match=f"--log would overwrite .*, which belongs to {owner}"):
+            refuse_overwriting([("--log", path)], sources)
+    with pytest.raises(EndlosError, match="which belongs to MUSIC"):
+        refuse_overwriting([("--log", link)], sources[1:])
+    with pytest.raises(EndlosError, match="--out and POOL are both"):
+        refuse_overwriting([("--out", tiny_pool)], sources)
+    # A log beside the music, from the last time, is nobody's.
+    music = tmp_path / "music"
+    shutil.copytree(tiny_music, music)
+    (music / "log.jsonl").touch()
+    refuse_overwriting([("--log", music / "log.jsonl")], [("MUSIC", music)])
+
+
+def test_a_replay_into_its_own_log_leaves_the_log_alone(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "run.jsonl"
+    words = ("render", tiny_pool, tmp_path / "o.wav", "--strategy", "random")
+    assert run_here(*words, "--seconds", "4", "--log", log) == 0
+    before = log.read_bytes()
+    assert before
+    assert run_here(*words, "--replay", log, "--log", log) == 1
+    assert "read and written at once" in capsys.readouterr().err
+    assert log.read_bytes() == before
+    assert run_here(*words, "--replay", log, "--log", tmp_path / "again.jsonl") == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("render", "{pool}", "{song}", "--seconds", "1"),
+        ("render", "{pool}", "{folder}/o.wav", "--seconds", "1", "--log", "{folder}/o.wav"),
+        ("play", "{pool}", "--log", "{song}"),
+        ("play", "{music}", "--log", "{song}"),
+        ("serve", "{pool}", "--log", "{database}"),
+        ("serve", "{music}", "--log", "{song}"),
+        ("serve", "{pool}", "--icecast-password-file", "{folder}/word", "--log", "{folder}/word"),
+        ("eval", "{pool}", "--model", "{model}", "--scores", "{contract}"),
+        ("eval", "{pool}", "--plot", "{song}"),
+        ("eval", "{pool}", "--beside", "{model}", "--plot", "{contract}"),
+        ("joins", "{pool}", "--model", "{model}", "--plot", "{model}"),
+        ("joins", "{pool}", "--listen", "{pool}"),
+        ("bench", "{pool}", "--out", "{database}"),
+        ("bench", "{pool}", "--model", "{model}", "--plot", "{contract}"),
+        ("train", "{pool}", "--out", "{pool}"),
+        ("train", "{pool}", "--from", "{model}", "--out", "{model}"),
+    ],
+)
+def test_every_command_refuses_in_one_sentence_and_touches_nothing(
+    words: tuple[str, ...],
+    tiny_pool: Path,
+    tiny_music: Path,
+    tiny_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def begin(*_: object, **__: object) -> None:
+        raise EndlosError("it has begun")
+
+    for endless in (
+        "tools.running.playing.play_source",
+        "tools.running.serving.serve_source",
+        "tools.bench.suite.measure",
+        "tools.quality.joins.protocol.study",
+        "tools.training.grids.train_pool",
+    ):
+        monkeypatch.setattr(endless, begin)
+    copies = {name: tmp_path / name for name in ("music", "model")}
+    for name, source in (("music", tiny_music), ("model", tiny_model)):
+        shutil.copytree(source, copies[name])
+    music = copies["music"] if "{music}" in words else tiny_music
+    places = {
+        "pool": tiny_pool,
+        "music": music,
+        "model": copies["model"],
+        "song": music / "one.wav",
+        "database": tiny_pool / "pool.db",
+        "contract": copies["model"] / "model.json",
+        "folder": tmp_path,
+    }
+    (tmp_path / "word").write_text("secret\n")
+    kept = {path: path.read_bytes() for path in (places["song"], places["database"], places["contract"])}
+    assert run_here(*(word.format(**places) for word in words)) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("endlos: ") and told.count("\n") == 1
+    assert "would overwrite" in told or "read and written at once" in told or "overwrite the other" in told
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert (tmp_path / "word").read_text() == "secret\n"

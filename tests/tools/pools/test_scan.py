@@ -1,0 +1,105 @@
+"""What is found in music folders, and what is left out."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from model.base.errors import PoolError
+from tools.pools.scan import scan
+
+
+def _touch(path: Path, content: bytes = b"x") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_finds_audio_files_in_order_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("b.MP3", "a.flac", "deep/er/c.ogg", "deep/d.m4a", "notes.txt", "cover.jpg", "pool.npy"):
+        _touch(tmp_path / name)
+    for name in (".hidden.mp3", ".trash/e.mp3"):
+        _touch(tmp_path / name)
+    found = scan([tmp_path])
+    assert [file.name for file in found.files] == ["a.flac", "b.MP3", "deep/d.m4a", "deep/er/c.ogg"]
+    assert found.failures == ()
+    assert all(file.root == tmp_path and file.path.is_file() for file in found.files)
+
+
+def test_size_and_time_are_the_files_own(tmp_path: Path) -> None:
+    path = _touch(tmp_path / "a.wav", b"12345")
+    os.utime(path, ns=(1_000_000_007, 2_000_000_009))
+    (file,) = scan([tmp_path]).files
+    assert (file.size_bytes, file.mtime_ns) == (5, 2_000_000_009)
+
+
+def test_folders_keep_the_order_in_which_they_were_given(tmp_path: Path) -> None:
+    for name in ("one/z.wav", "two/a.wav"):
+        _touch(tmp_path / name)
+    found = scan([tmp_path / "one", tmp_path / "two"])
+    assert [file.name for file in found.files] == ["z.wav", "a.wav"]
+
+
+def test_a_file_reached_twice_is_taken_once(tmp_path: Path) -> None:
+    song = _touch(tmp_path / "sub" / "a.wav")
+    (tmp_path / "same.wav").symlink_to(song)
+    assert len(scan([tmp_path, tmp_path / "sub", song]).files) == 1
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.wav")
+    (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
+    assert [file.name for file in scan([tmp_path]).files] == ["a.wav"]
+
+
+def test_linked_folders_are_followed(tmp_path: Path) -> None:
+    _touch(tmp_path / "elsewhere" / "a.wav")
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert [file.name for file in scan([music]).files] == ["link/a.wav"]
+
+
+def test_a_single_file_is_taken_whatever_its_suffix(tmp_path: Path) -> None:
+    song = _touch(tmp_path / "song.bin")
+    (file,) = scan([song]).files
+    assert (file.root, file.name) == (tmp_path, "song.bin")
+
+
+def test_dots_in_a_path_are_resolved(tmp_path: Path) -> None:
+    _touch(tmp_path / "music" / "a.wav")
+    (file,) = scan([tmp_path / "music" / ".." / "music"]).files
+    assert file.root == tmp_path / "music"
+
+
+def test_a_broken_link_is_named(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.wav")
+    (tmp_path / "gone.mp3").symlink_to(tmp_path / "nowhere.mp3")
+    found = scan([tmp_path])
+    assert [file.name for file in found.files] == ["a.wav"]
+    ((file, failure),) = found.failures
+    assert file.name == "gone.mp3"
+    assert failure.kind == "failed"
+    assert "cannot be read" in failure.reason
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_named_and_never_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp3")
+    ((_, failure),) = scan([tmp_path]).failures
+    assert "not a regular file" in failure.reason
+
+
+def test_a_name_that_is_no_text_is_named(tmp_path: Path) -> None:
+    try:
+        _touch(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.mp3")))
+    except OSError:
+        pytest.skip("this file system takes only valid UTF-8 names")
+    ((file, failure),) = scan([tmp_path]).failures
+    assert "UTF-8" in failure.reason
+    file.name.encode()
+
+
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="nowhere does not exist; give a folder of music"):
+        scan([tmp_path / "nowhere"])

@@ -1,0 +1,159 @@
+"""Measures of joins against truths that are built in: a click, a dip, a late beat, a jump in level."""
+
+import numpy as np
+import pytest
+
+from model.base.arrays import FloatArray
+from tools.quality.joins.boundaries import Boundary, boundary
+from tools.quality.joins.clicks import clicks
+from tools.quality.joins.measures import measure
+from tools.quality.joins.peak import PeakMeter
+from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
+from tools.quality.joins.sides import fade_level_db
+from tools.quality.joins.windows import Window, cut_windows
+
+RATE_HZ = 44_100
+PLACE = Boundary(
+    centre_frames=0,
+    before_frames=2205,
+    after_frames=2205,
+    joined=True,
+    from_key=("a", 0, 1),
+    to_key=("b", 0, 1),
+    left_s=0.0,
+    entered_s=0.0,
+)
+
+
+def noise(seconds: float, level: float, seed: int) -> FloatArray:
+    rng = np.random.default_rng(seed)
+    return rng.normal(0.0, level, (round(seconds * RATE_HZ), 2)).astype(np.float32)
+
+
+def window(audio: FloatArray, place: Boundary = PLACE) -> Window:
+    half = len(audio) // 2
+    return Window(
+        boundary=place, audio=audio, rate_hz=RATE_HZ, free_before_frames=half, free_after_frames=half
+    )
+
+
+def drums(seconds: float, period_s: float, first_s: float) -> FloatArray:
+    """Short noise bursts, one every `period_s`, over a faint floor."""
+    audio = noise(seconds, 1e-3, 1)
+    burst = noise(0.05, 0.3, 2) * np.exp(-np.arange(round(0.05 * RATE_HZ)) / 400)[:, None].astype(np.float32)
+    for at_s in np.arange(first_s, seconds - 0.06, period_s):
+        start = round(at_s * RATE_HZ)
+        audio[start : start + len(burst)] += burst
+    return audio
+
+
+def test_a_boundary_tells_what_its_line_tells() -> None:
+    line = {
+        "t_out_frames": 1000,
+        "from": {"audio_hash": "a", "start_sample": 1, "end_sample": 2, "end_s": 3.5},
+        "to": {"audio_hash": "b", "start_sample": 3, "end_sample": 4, "start_s": 0.25},
+        "natural": False,
+        "fade_s": 0.2,
+        "join": {"before_frames": 20, "after_frames": 60, "terms": {"beat_error_ms": 4.0}},
+        "settings": {"engine_rate_hz": RATE_HZ},
+    }
+    found = boundary(line)
+    assert found is not None
+    assert (found.before_frames, found.after_frames, found.fade_frames) == (20, 60, 80)
+    assert found.other_song and found.joined and found.beat_error_ms == 4.0
+    assert boundary({**line, "from": None}) is None
+
+
+def test_a_click_is_found_and_a_drum_is_not() -> None:
+    rng = np.random.default_rng(3)
+    tone = 0.2 * np.sin(2 * np.pi * 220 * np.arange(RATE_HZ) / RATE_HZ)
+    clean = (tone[:, None] + rng.normal(0, 1e-4, (RATE_HZ, 2))).astype(np.float32)
+    assert clicks(clean, 10_000, 30_000, RATE_HZ) == 0
+    spoiled = clean.copy()
+    spoiled[20_000:] += 0.05
+    assert clicks(spoiled, 15_000, 25_000, RATE_HZ) == 1
+    drummed = clean + drums(1.0, 0.25, 0.2)
+    assert clicks(drummed, 0, RATE_HZ, RATE_HZ) == 0
+
+
+@pytest.mark.parametrize("gain_db", [-6.0, 0.0, 3.0])
+def test_the_level_in_a_fade_is_what_was_put_there(gain_db: float) -> None:
+    lead, fade = 4410, 22_050
+    a, b = noise(0.7, 0.1, 4), noise(0.7, 0.05, 5)
+    angle = np.clip((np.arange(len(a)) - lead + 0.5) / fade, 0, 1) * np.pi / 2
+    heard = 0.5 * a * np.cos(angle)[:, None] + 2.0 * b * np.sin(angle)[:, None]
+    heard[lead : lead + fade] *= 10 ** (gain_db / 20)
+    found = fade_level_db(heard.astype(np.float32), a, b, lead, fade // 2, RATE_HZ)
+    assert found == pytest.approx(gain_db, abs=0.4)
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.030, 0.110])
+def test_beats_that_are_late_by_so_much(late_s: float) -> None:
+    before, after = drums(6.0, 0.5, 0.2), drums(6.0, 0.5, 0.2 + late_s)
+    strength, step_s = onset_strength(np.concatenate([before, after]).mean(axis=1), RATE_HZ)
+    split = round(6.0 / step_s)
+    heard_before, heard_after = pulse(strength[:split], step_s), pulse(strength[split:], step_s)
+    assert heard_before is not None and heard_after is not None
+    assert heard_before.period_s == pytest.approx(0.5, rel=0.004)
+    assert beat_error_s(heard_before, heard_after, split * step_s) == pytest.approx(late_s, abs=0.008)
+
+
+def test_steady_noise_has_no_beat() -> None:
+    strength, step_s = onset_strength(noise(6.0, 0.1, 6).mean(axis=1), RATE_HZ)
+    assert pulse(strength, step_s) is None
+
+
+def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
+    quiet, loud = noise(6.0, 0.05, 7), noise(6.0, 0.1, 8)
+    assert measure(window(np.concatenate([quiet, loud]))).loudness_jump_lu == pytest.approx(6.0, abs=0.5)
+    assert measure(window(np.concatenate([quiet, quiet]))).loudness_jump_lu < 0.5
+
+
+def test_the_true_peak_between_the_samples_is_heard() -> None:
+    meter = PeakMeter(RATE_HZ)
+    time = np.arange(RATE_HZ)
+    tone = np.sin(2 * np.pi * time / 4 + np.pi / 4).astype(np.float32) * np.float32(0.5)
+    both = np.stack([tone, tone], axis=1)
+    for start in range(0, RATE_HZ, 5000):
+        meter(both[start : start + 5000])
+    assert np.abs(both).max() < 0.36
+    assert meter.peak_db == pytest.approx(20 * np.log10(0.5), abs=0.15)
+
+
+class _Counting:
+    """A stream whose samples are their own frame numbers, with boundaries at given places."""
+
+    rate_hz = 1000
+
+    def __init__(self, places: list[tuple[int, bool]]) -> None:
+        self.boundaries = [
+            Boundary(
+                centre_frames=centre,
+                before_frames=20,
+                after_frames=30,
+                joined=joined,
+                from_key=("a", 0, 1),
+                to_key=("a", 1, 2),
+                left_s=0.0,
+                entered_s=0.0,
+            )
+            for centre, joined in places
+        ]
+        self._at = 0
+
+    def render(self, frames: int) -> FloatArray:
+        block = np.arange(self._at, self._at + frames, dtype=np.float32)
+        self._at += frames
+        return np.stack([block, block], axis=1)
+
+
+def test_windows_lie_around_their_boundaries_and_know_their_neighbours() -> None:
+    places = [(500, True), (2500, True), (4000, False), (4600, True), (150_000, False)]
+    found = list(cut_windows(_Counting(places), 200.0, context_s=1.0))
+    assert [place.boundary.centre_frames for place in found] == [2500, 4000, 4600, 150_000]
+    for place in found:
+        centre = place.boundary.centre_frames
+        assert place.audio[:, 0].tolist() == list(range(centre - 1000, centre + 1000))
+    assert found[1].free_before_frames == 1000
+    assert found[1].free_after_frames == 600 - 20
+    assert found[1].free_for(580) and not found[1].free_for(581)

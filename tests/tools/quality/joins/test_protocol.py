@@ -1,0 +1,220 @@
+"""Detectors, areas and the whole command on synthetic truth."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.base.errors import EndlosError
+from model.saved.learned import songs_record
+from stream.pool.pool import open_pool
+from tests.support.commands import run_here
+from tests.support.models import learned_from
+from tests.support.music import quick_settings, write_music
+from tools.pools.build import build_pool
+from tools.pools.sub_pool import sub_pool
+from tools.quality.joins.areas import matched_area, weighted_area
+from tools.quality.joins.boundaries import Boundary
+from tools.quality.joins.detector import Boosted, Network, balance, out_of_fold
+from tools.quality.joins.evidence import evidence
+from tools.quality.joins.folds import fold_of_songs, folds_of_models
+from tools.quality.joins.samples import Samples
+from tools.quality.joins.spectra import spectra
+from tools.quality.joins.wander import wander
+
+
+def made_up(told: float, seed: int = 0) -> Samples:
+    """400 windows of 8 songs whose first feature tells joins by `told` standard deviations."""
+    rng = np.random.default_rng(seed)
+    joined = np.arange(400) % 2 == 0
+    found = rng.normal(size=(400, 5)).astype(np.float32)
+    found[:, 0] += told * joined
+    songs = np.array([f"song{number % 8}" for number in range(0, 800, 2)])
+    rng.shuffle(songs)
+    return Samples(
+        mel=np.zeros((400, 4, 2), dtype=np.float16),
+        evidence=found,
+        joined=joined,
+        other_song=joined,
+        from_song=songs,
+        to_song=songs,
+        fold=np.array([int(name[-1]) // 4 for name in songs], dtype=np.int64),
+        condition=np.full(400, "plain"),
+    )
+
+
+@pytest.mark.parametrize(("told", "low", "high"), [(30.0, 1.0, 1.0), (0.0, 0.4, 0.6)])
+def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float, high: float) -> None:
+    samples = made_up(told)
+    scores = out_of_fold(samples, lambda: Boosted(0, rounds=20))
+    joins, songs = samples.joined, samples.from_song
+    area = matched_area(scores[joins], songs[joins], scores[~joins], songs[~joins], 0, resamples=50)
+    assert area is not None
+    assert low <= area.value <= high
+    assert area.low <= area.high <= 1.0
+
+
+def test_the_network_hears_a_step_in_the_spectrum() -> None:
+    samples = made_up(0.0)
+    mel = np.random.default_rng(0).normal(0, 6, (400, 129, 64)).astype(np.float16)
+    mel[samples.joined, 65:] += 6
+    samples = replace(samples, mel=mel)
+    network = Network(0, epochs=4)
+    network.fit(samples.where(samples.fold == 0))
+    held = samples.where(samples.fold == 1)
+    scores, joined = network.score(held), held.joined
+    right, wrong = scores[joined], scores[~joined]
+    assert weighted_area(right, np.ones(len(right)), wrong, np.ones(len(wrong))) > 0.95
+
+
+def test_a_score_is_by_a_detector_that_heard_none_of_the_songs() -> None:
+    class Spy:
+        def fit(self, samples: Samples) -> None:
+            self.heard = set(samples.from_song)
+
+        def score(self, samples: Samples) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+            assert not self.heard & set(samples.from_song)
+            return np.zeros(len(samples))
+
+    assert (out_of_fold(made_up(1.0), Spy) == 0).all()
+
+
+def test_joins_of_every_condition_weigh_alike() -> None:
+    samples = made_up(1.0)
+    few = replace(samples, condition=np.where(np.arange(400) < 40, "engine", "plain"))
+    weight = balance(few)
+    joined = few.joined
+    assert weight[joined].sum() == pytest.approx(weight[~joined].sum())
+    assert weight[joined & (few.condition == "engine")].sum() == pytest.approx(
+        weight[joined & (few.condition == "plain")].sum()
+    )
+
+
+def test_the_area_counts_pairs() -> None:
+    rng = np.random.default_rng(1)
+    right, wrong = rng.integers(0, 6, 30).astype(float), rng.integers(0, 6, 40).astype(float)
+    weight = rng.random(40)
+    pairs = (right[:, None] > wrong) + 0.5 * (right[:, None] == wrong)
+    assert weighted_area(right, np.ones(30), wrong, weight) == pytest.approx(
+        (pairs * weight).sum() / (30 * weight.sum())
+    )
+
+
+def test_places_count_as_their_songs_are_joined() -> None:
+    """Song a scores high throughout: with a's share among the places matched, nothing can be told."""
+    joins = np.array([1.0] * 9 + [0.0])
+    joins_song = np.array(["a"] * 9 + ["b"])
+    others, others_song = np.array([1.0] + [0.0] * 9), np.array(["a"] + ["b"] * 9)
+    area = matched_area(joins, joins_song, others, others_song, 0, resamples=10)
+    assert area is not None and area.value == pytest.approx(0.5)
+
+
+def test_evidence_of_a_step_stands_out_in_the_middle() -> None:
+    rng = np.random.default_rng(2)
+    flat = rng.normal(0, 0.1, 132_300).astype(np.float32)
+    step = flat.copy()
+    step[len(step) // 2 :] *= 0.2
+    even, uneven = evidence(spectra(flat, 44_100)), evidence(spectra(step, 44_100))
+    assert even.shape == uneven.shape
+    assert np.isfinite(even).all() and np.isfinite(uneven).all()
+    # The first three are the contrast over two frames: value, standing, share of places below it.
+    assert uneven[0] > 3 * even[0]
+    assert uneven[2] > 0.97
+
+
+def test_how_a_stream_wanders_is_counted() -> None:
+    def place(at: int, came: str, went: str, joined: bool) -> Boundary:
+        return Boundary(
+            centre_frames=at * 100,
+            before_frames=0,
+            after_frames=0,
+            joined=joined,
+            from_key=(came[0], int(came[1]), 0),
+            to_key=(went[0], int(went[1]), 0),
+            left_s=0.0,
+            entered_s=0.0,
+        )
+
+    way = [
+        place(1, "a0", "a1", False),
+        place(2, "a1", "b0", True),
+        place(5, "b0", "a0", True),
+        place(6, "a0", "a2", True),
+    ]
+    found = wander(way, chunks=10, rate_hz=100)
+    assert (found.steps, found.joins, found.songs) == (5, 3, 2)
+    assert found.other_song_share == pytest.approx(2 / 3)
+    assert found.coverage == pytest.approx(0.4)
+    assert found.largest_share == pytest.approx(2.0)
+    assert found.repeat_steps == 3.0
+    assert (found.phrase_s, found.shortest_phrase_s) == (2.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def eight_songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pool of eight songs of twelve seconds."""
+    folder = tmp_path_factory.mktemp("joins")
+    write_music(folder / "music", [f"{number}.wav" for number in range(8)], seconds=12.0)
+    build_pool([folder / "music"], folder / "pool", quick_settings(edge_s=1.5))
+    return folder / "pool"
+
+
+def test_folds_share_no_song_and_their_pools_hold_theirs(eight_songs: Path, tmp_path: Path) -> None:
+    pool = open_pool(eight_songs)
+    fold = fold_of_songs(pool, 2, seed=0)
+    assert np.bincount(fold).tolist() == [4, 4]
+    small = open_pool(sub_pool(eight_songs, np.flatnonzero(fold == 1), tmp_path / "small"))
+    names = [pool.songs[song].name for song in np.flatnonzero(fold == 1)]
+    assert [song.name for song in small.songs] == names
+    rows = np.flatnonzero(fold[pool.chunk_song] == 1)
+    assert small.chunk_keys() == [pool.chunk_keys()[row] for row in rows]
+    assert np.array_equal(small.heads, pool.heads[rows])
+    with pytest.raises(EndlosError, match="8 songs, and 3 folds of at least 4"):
+        fold_of_songs(pool, 3, seed=0)
+
+
+def test_the_folds_of_models_are_the_songs_that_they_did_not_learn_from(
+    eight_songs: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    pool = open_pool(eight_songs)
+    names = [song.name for song in pool.songs]
+    models = []
+    for number, unheard in enumerate((names[:4], names[3:7])):
+        folder = tmp_path / f"model{number}"
+        shutil.copytree(tiny_model, folder)
+        learned = [song.audio_hash for song in pool.songs if song.name not in unheard]
+        learned_from(folder, {"train": songs_record(learned)})
+        models.append(folder)
+    with pytest.raises(EndlosError, match="fewer than 4 songs"):
+        folds_of_models(pool, models)
+    assert folds_of_models(pool, models[:1]).tolist() == [0, 0, 0, 0, -1, -1, -1, -1]
+
+
+def test_the_command_from_end_to_end(
+    eight_songs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--model", "tower", "--seconds", "40", "--folds", "2", "--json", "--pieces", "2"]
+    code = run_here(
+        "joins", eight_songs, *words, "--listen", tmp_path / "listen", "--plot", tmp_path / "plot", "--debug"
+    )
+    assert code == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["songs"] == 8
+    assert told["model_may_know_songs"] is False
+    assert 0 <= told["detectors"]["boosted"]["retrained"]["engine"]["value"] <= 1
+    assert told["streams"]["engine"]["joins"] > 0
+    assert {row["figure"] for row in told["measures"]} > {"beat error, median", "loudness jump, 95 %"}
+    assert (tmp_path / "plot" / "joins.png").is_file()
+    answers = json.loads((tmp_path / "listen" / "answers.json").read_text())
+    assert all((tmp_path / "listen" / f"{name}.flac").is_file() for name in answers)
+    assert {answer["answer"] for answer in answers.values()} == {"joined", "natural"}
+    page = (tmp_path / "listen" / "sheet.html").read_text()
+    assert all(f"{name}.flac" in page for name in answers)
+
+
+def test_too_few_songs_is_one_sentence(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("joins", tiny_pool) == 1
+    assert "has 3 songs" in capsys.readouterr().err

@@ -1,0 +1,128 @@
+"""The second stage is fitted on what towers do not know, judged on songs of other folds, and calibrated."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
+from model.features.seam import SeamSides, seam_sides
+from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.saved.learned import songs_record
+from stream.pool.pool import open_pool
+from tests.support.models import learned_from, write_tiny_towers
+from tools.quality.ranking.averages import Estimate
+from tools.quality.ranking.stages import (
+    CARRIED,
+    EVIDENCE,
+    Fold,
+    fit_stage,
+    gain,
+    judged,
+    main,
+    over_all,
+    read_folds,
+)
+
+SONGS, CHUNKS = 4, 14
+
+
+def _fold(seed: int, *, reversed_dots: bool = False) -> Fold:
+    """Songs whose chunks begin like the last one ended, and products that know it, too; both with noise.
+
+    Of chunks alone nothing is known. reversed_dots: products are lowest for what really follows.
+    """
+    rng = np.random.default_rng(seed)
+    count = SONGS * CHUNKS
+    sounds = rng.normal(-35.0, 3.0, (count + 1, 1, SPECTRUM_BINS))
+    spectra = np.empty((count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS), np.float32)
+    spectra[:, 0], spectra[:, 1] = sounds[:-1], sounds[1:]
+    spectra += rng.normal(0.0, 5.0, (count, 2, 1, SPECTRUM_BINS))
+    song = np.repeat(np.arange(SONGS), CHUNKS)
+    successor = np.arange(1, count + 1)
+    successor[CHUNKS - 1 :: CHUNKS] = -1
+    dots = rng.normal(0.0, 2.0, (count, count)).astype(np.float32)
+    rows = np.flatnonzero(successor >= 0)
+    dots[rows, successor[rows]] += -4.0 if reversed_dots else 4.0
+    return Fold(
+        song=song,
+        successor=successor,
+        dots=dots,
+        in_song=_sides(spectra),
+        alone=_sides(rng.normal(-35.0, 5.0, spectra.shape).astype(np.float32)),
+    )
+
+
+def _sides(spectra: FloatArray) -> SeamSides:
+    starts_s = 3.0 * np.arange(CHUNKS)
+    spans_s = np.stack([starts_s, starts_s + 3.0], axis=1)
+    songs = [seam_sides(spectra[first : first + CHUNKS], spans_s) for first in range(0, len(spectra), CHUNKS)]
+    return SeamSides(
+        ends=np.concatenate([sides.ends for sides in songs]),
+        starts=np.concatenate([sides.starts for sides in songs]),
+    )
+
+
+def _worth(name: str, folds: list[Fold]) -> Estimate:
+    (evidence,) = (one for one in EVIDENCE if one.name == name)
+    return over_all(judged(evidence, folds, 0), "all/mrr", 0)
+
+
+@pytest.fixture(scope="module")
+def folds() -> list[Fold]:
+    return [_fold(1), _fold(2)]
+
+
+def test_all_evidence_together_is_worth_most(folds: list[Fold]) -> None:
+    worth = {evidence.name: _worth(evidence.name, folds).value for evidence in EVIDENCE}
+    carried = worth[CARRIED.name]
+    assert all(carried >= other for other in worth.values())
+    assert worth["towers"] < carried - 0.05
+    assert worth["seams, chunks alone"] < 0.2 < worth["seams in the song"]
+    estimate = _worth(CARRIED.name, folds)
+    assert estimate.low < estimate.value < estimate.high
+    # Both folds count, each song once.
+    figures = judged(CARRIED, folds, 0)
+    assert sum(fold.per_song["all/mrr"].shape[1] for fold in figures) == 2 * SONGS
+    beyond = gain(figures, judged(EVIDENCE[0], folds, 0), "all/mrr", 0)
+    assert beyond.value == pytest.approx(carried - worth["towers"])
+    assert beyond.low > 0
+
+
+def test_weights_come_from_the_other_folds_alone() -> None:
+    turned = [_fold(1), _fold(2, reversed_dots=True)]
+    # What is learned from one is the wrong way round for the other: worse than chance in both.
+    assert [judged(EVIDENCE[0], turned, 0)[fold].pools["same"]["auc"].value < 0.3 for fold in (0, 1)] == [
+        True
+    ] * 2
+
+
+def test_what_is_fitted_gives_probabilities(folds: list[Fold]) -> None:
+    stage = fit_stage(folds, 0)
+    fold = _fold(3)
+    true, wrong = [], []
+    for row in np.flatnonzero(fold.successor >= 0).tolist():
+        found: FloatArray = stage.probabilities(fold.dots[row], fold.in_song.distances_db(row))
+        true.append(found[fold.successor[row]])
+        wrong += [found[other] for other in range(len(found)) if other not in (row, fold.successor[row])]
+    assert np.median(true) > 0.8 and np.median(wrong) < 0.2
+    # At one half neither side is favoured.
+    assert abs(np.mean(np.array(true) > 0.5) - np.mean(np.array(wrong) <= 0.5)) < 0.15
+
+
+def test_towers_that_kept_the_same_songs_back_are_no_folds(tiny_pool: Path, tmp_path: Path) -> None:
+    towers = [
+        learned_from(write_tiny_towers(tmp_path / name), {"train": songs_record(["elsewhere"])})
+        for name in ("a", "b")
+    ]
+    with pytest.raises(EndlosError, match="another one does not know either"):
+        read_folds(open_pool(tiny_pool), towers, 50.0)
+
+
+def test_what_cannot_be_fitted_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path), str(tmp_path), str(tmp_path)])
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is not a pool" in line

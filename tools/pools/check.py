@@ -1,0 +1,239 @@
+"""Whether a pool still is what was built: its database, its arrays, and the files that it refers to."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from model.base.errors import DecodeError
+from model.features.edges import chunk_edges
+from model.features.seam import seam_sides
+from model.features.spectra import chunk_spectra
+from model.features.texture import textures
+from stream.audio.decode import decode
+from stream.pool.columns import FINGERPRINT_FRAMES
+from stream.pool.database import connect
+from stream.pool.pool import Pool, Song, decoded_copy, fingerprint, open_pool
+from tools.pools.check_vectors import embedding_problems
+from tools.songs.song import hash_file
+
+SAMPLED_SONGS = 8
+"""So many songs, evenly spread, are decoded and compared; a deep check takes all."""
+SAMPLED_CHUNKS = 8
+"""So many chunks of such a song have their edges computed again."""
+TOLERANCE = 1e-3
+"""Versions of a decoder differ in the last bits."""
+TOLERANCE_DB = 1.0
+"""The same for spectra, which are kept in half precision; close to silence little makes a large ratio."""
+TOLERANCE_STEPS = 1
+"""The same for what is kept in whole steps (`model.features.seam.STEPS_PER_DB`)."""
+BLOCK_CHUNKS = 256
+TRAIT_RANGES = {
+    "tempo_bpm": (0, 400),
+    "beat_confidence": (0, 1),
+    "beats_per_bar": (0, 16),
+    "bar_confidence": (0, 1),
+    "start_beat_s": (0, 60),
+    "end_beat_s": (0, 60),
+    "start_bar_beat": (0, 16),
+    "end_bar_beat": (0, 16),
+    "start_lufs": (-70, 30),
+    "end_lufs": (-70, 30),
+    "start_chroma": (0, 1.001),
+    "end_chroma": (0, 1.001),
+    "key": (-1, 23),
+    "key_confidence": (0, 1),
+    "voice_across": (0, 1),
+    "start_onset_s": (0, 60),
+}
+"""What every trait lies between, both ends included."""
+MAY_BE_UNKNOWN = ("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s")
+
+
+def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
+    """Check the pool in `folder` and return its problems, one sentence each.
+
+    Always: the database, the arrays, how chunks tile their songs, that every file is there with its size and
+    time; audio, fingerprints and edges of a sample of songs. `deep`: the hash of every file, and all songs.
+    `PoolError` when there is no pool, or it cannot be opened at all.
+    """
+    problems = _database_problems(folder)
+    if problems:
+        return problems
+    pool = open_pool(folder)
+    stamps = _stamps(pool)
+    changed: set[int] = set()
+    for index, song in enumerate(pool.songs):
+        found = list(_file_problems(song, stamps[song.song_id], deep=deep))
+        if found:
+            changed.add(index)
+        problems += found
+    problems += _array_problems(pool)
+    problems += embedding_problems(pool, deep=deep)
+    broken = {index for index in range(len(pool.songs)) if not _tiles(pool, index)}
+    problems += [
+        f"the chunks of {pool.songs[index].name} do not tile it; delete the pool and build it anew"
+        for index in sorted(broken)
+    ]
+    count = len(pool.songs) if deep else min(SAMPLED_SONGS, len(pool.songs))
+    for index in np.unique(np.linspace(0, len(pool.songs) - 1, count).astype(int)).tolist():
+        problems += _copy_problems(pool, index)
+        if index not in changed | broken:
+            problems += _audio_problems(pool, index, deep=deep)
+    return problems
+
+
+def _database_problems(folder: Path) -> list[str]:
+    with closing(connect(folder)) as connection:
+        try:
+            answers = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
+            orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
+        except sqlite3.Error as error:
+            answers, orphans = [str(error)], []
+    problems = [
+        f"the database is damaged ({answer}); restore it, or delete the pool and build it anew"
+        for answer in answers
+        if answer != "ok"
+    ]
+    if orphans:
+        problems.append(f"the database has {len(orphans)} rows without an owner; build the pool anew")
+    return problems
+
+
+def _stamps(pool: Pool) -> dict[int, tuple[int, int]]:
+    with closing(connect(pool.folder)) as connection:
+        rows = connection.execute("SELECT song_id, size_bytes, mtime_ns FROM songs").fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def _file_problems(song: Song, stamp: tuple[int, int], *, deep: bool) -> Iterator[str]:
+    try:
+        status = song.path.stat()
+        moved = stamp != (status.st_size, status.st_mtime_ns)
+        if (moved or deep) and hash_file(song.path) != song.audio_hash:
+            yield f"{song.path} has changed since the pool was built; run `endlos pool build` again"
+    except OSError as error:
+        yield f"{song.path} cannot be read ({error.strerror}); put it back, or run `endlos pool build` again"
+
+
+def _array_problems(pool: Pool) -> Iterator[str]:
+    for name, edges in (("heads", pool.heads), ("tails", pool.tails)):
+        for start in range(0, len(pool), BLOCK_CHUNKS):
+            block = edges[start : start + BLOCK_CHUNKS]
+            # Written so that no comparison with NaN passes.
+            if not (np.abs(block) <= 1.0).all():
+                yield f"{name}.npy holds values that are no edges (chunk {start} on); build the pool anew"
+                break
+    for start in range(0, len(pool), BLOCK_CHUNKS):
+        if pool.spectra is not None and not np.isfinite(pool.spectra[start : start + BLOCK_CHUNKS]).all():
+            yield f"spectra.npy holds values that are no levels (chunk {start} on); build the pool anew"
+            break
+    if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
+        yield "the pool holds fingerprints or levels that are no numbers; build it anew"
+    for name, (least, most) in TRAIT_RANGES.items():
+        values = getattr(pool.traits, name)
+        known = values[~np.isnan(values)] if name in MAY_BE_UNKNOWN else values
+        # Written so that no comparison with NaN passes.
+        if not ((known >= least) & (known <= most)).all():
+            yield f"{name}.npy holds values outside of {least:g} to {most:g}; build the pool anew"
+
+
+def _tiles(pool: Pool, index: int) -> bool:
+    rows = np.flatnonzero(pool.chunk_song == index)
+    starts, ends = pool.start_sample[rows], pool.end_sample[rows]
+    return bool(
+        len(rows)
+        and starts[0] >= 0
+        and ends[-1] <= pool.songs[index].frames
+        and (ends - starts >= FINGERPRINT_FRAMES).all()
+        and np.array_equal(starts[1:], ends[:-1])
+    )
+
+
+def _copy_problems(pool: Pool, index: int) -> Iterator[str]:
+    song = pool.songs[index]
+    path = decoded_copy(pool.folder, song.audio_hash)
+    # A copy may be missing: its room is bounded, and the song is then decoded whole to be played.
+    if song.seekable or not path.exists():
+        return
+    try:
+        copy: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        yield f"{path} is damaged; delete it and build again"
+        return
+    if copy.shape != (song.frames, 2) or copy.dtype != np.float32:
+        yield f"{path} has shape {copy.shape}, expected ({song.frames}, 2); delete it and build again"
+    elif _differing(pool, index, copy):
+        yield f"{path} is not the decoded {song.name}; delete it and build again"
+
+
+def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
+    song = pool.songs[index]
+    try:
+        audio, sample_rate_hz = decode(song.path)
+    except DecodeError as error:
+        yield str(error)
+        return
+    if (len(audio), sample_rate_hz) != (song.frames, song.sample_rate_hz):
+        yield (
+            f"{song.path} decodes to {len(audio)} frames at {sample_rate_hz} Hz, "
+            f"expected {song.frames} at {song.sample_rate_hz} Hz; run `endlos pool build` again"
+        )
+        return
+    differing = _differing(pool, index, audio)
+    if differing:
+        yield (
+            f"{song.path} sounds different from what the pool was built from in {differing} chunks; "
+            "delete the pool and build it anew"
+        )
+        return
+    rows = np.flatnonzero(pool.chunk_song == index)
+    for row in rows if deep else rows[:: -(-len(rows) // SAMPLED_CHUNKS)]:
+        chunk = audio[pool.start_sample[row] : pool.end_sample[row]]
+        head, tail = chunk_edges(chunk, sample_rate_hz, pool.edge_samples)
+        same = np.allclose(head, pool.heads[row], rtol=0, atol=TOLERANCE)
+        if not (same and np.allclose(tail, pool.tails[row], rtol=0, atol=TOLERANCE)):
+            yield f"the edges of chunk {row} are not those of {song.name}; delete the pool and build it anew"
+            return
+        if pool.spectra is None:
+            continue
+        spectra = np.stack(chunk_spectra(chunk, sample_rate_hz))
+        if not np.allclose(spectra, pool.spectra[row], rtol=0, atol=TOLERANCE_DB):
+            yield (
+                f"the spectra of chunk {row} are not those of {song.name}; delete the pool and build it anew"
+            )
+            return
+    if not _compares(pool, rows):
+        yield f"the seams and textures kept of {song.name} are not its own; delete the pool and build it anew"
+
+
+def _compares(pool: Pool, rows: IntArray) -> bool:
+    """Whether what is compared of the chunks of a song is what their spectra give."""
+    if pool.spectra is None or pool.sides is None or pool.textures is None:
+        return True
+    spectra = pool.spectra[rows[0] : rows[-1] + 1]
+    sides = seam_sides(spectra, np.stack([pool.start_s(), pool.end_s()], axis=1)[rows])
+    made, kept = textures(spectra), pool.textures.take(rows)
+    return (
+        np.allclose(sides.ends, pool.sides.ends[rows], rtol=0, atol=TOLERANCE_STEPS)
+        and np.allclose(sides.starts, pool.sides.starts[rows], rtol=0, atol=TOLERANCE_STEPS)
+        and np.allclose(made.ends, kept.ends, rtol=0, atol=TOLERANCE)
+        and np.allclose(made.starts, kept.starts, rtol=0, atol=TOLERANCE)
+    )
+
+
+def _differing(pool: Pool, index: int, audio: FloatArray) -> int:
+    """Return how many chunks of a song have other first and last frames than `audio`, `(frames, 2)`."""
+    rows = np.flatnonzero(pool.chunk_song == index)
+    return sum(
+        not np.allclose(
+            fingerprint(audio[pool.start_sample[row] : pool.end_sample[row]]),
+            pool.fingerprints[row],
+            rtol=0,
+            atol=TOLERANCE,
+        )
+        for row in rows
+    )

@@ -1,0 +1,67 @@
+"""Whether the embeddings that a pool keeps are those of its chunks, and of the model that they name."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from model.base.errors import EndlosError, PoolError
+from model.saved.contract import carried_model, carried_models, load_contract
+from stream.index.vector_index import EmbeddingIndex
+from stream.index.vectors import FOLDER, Chunks, Towers, embeddings, kept
+from stream.pool.pool import Pool, generation_folder
+
+SAMPLED_CHUNKS = 64
+"""So many, evenly spread, are embedded again; a deep check takes all."""
+STEP = 1
+"""Of 127: what versions of onnxruntime, and numbers of threads, may differ by."""
+SCALE_TOLERANCE = 1e-3
+
+
+def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
+    """Yield the problems of the embeddings in the current generation of `pool`, one sentence each.
+
+    Those of carried models are computed again, a sample or with `deep` all; of others it is checked that they
+    are whole, and of these very chunks. That there are none is no problem: they are made when needed.
+    """
+    home = generation_folder(pool.folder, pool.generation)
+    folders = sorted(path for path in (home / FOLDER).glob("*") if path.is_dir() and not path.suffix)
+    if not folders:
+        return
+    chunks = Chunks.of(pool)
+    known = _carried_towers()
+    count = len(pool) if deep else min(SAMPLED_CHUNKS, len(pool))
+    rows = np.unique(np.linspace(0, len(pool) - 1, count).astype(np.int64))
+    for folder in folders:
+        try:
+            index = kept(folder, chunks)
+            if folder.name in known and not _same(index, chunks, known[folder.name], rows):
+                raise PoolError(
+                    f"{folder} holds other embeddings than its model gives; delete it, it will be made again"
+                )
+        except EndlosError as error:
+            yield str(error)
+
+
+def _carried_towers() -> dict[str, Towers]:
+    towers = {}
+    for folder in (carried_model(name) for name in carried_models()):
+        contract = load_contract(folder)
+        if contract.approach == "tower":
+            found = Towers(folder=folder, contract=contract)
+            towers[found.name] = found
+    return towers
+
+
+def _same(index: EmbeddingIndex, chunks: Chunks, towers: Towers, rows: IntArray) -> bool:
+    """Whether embedding some rows again gives what the index holds of them."""
+    some = Chunks(identities=chunks.identities[rows], spectra=chunks.spectra[rows])
+    again, there = embeddings(some, towers).index, index.take(rows)
+    values = ((again.predecessors, there.predecessors), (again.successors, there.successors))
+    scales = (
+        (again.predecessor_scales, there.predecessor_scales),
+        (again.successor_scales, there.successor_scales),
+    )
+    return all(
+        (np.abs(ours.astype(np.int16) - theirs.astype(np.int16)) <= STEP).all() for ours, theirs in values
+    ) and all(np.allclose(ours, theirs, rtol=SCALE_TOLERANCE) for ours, theirs in scales)

@@ -1,0 +1,87 @@
+"""Embeddings of a pool for models of approach `tower`, made beforehand, so that playing only maps them."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.saved.contract import load_contract
+from stream.index.vectors import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
+from stream.pool.pool import generation_folder, open_pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedReport:
+    """What was done."""
+
+    path: Path
+    chunks: int
+    reused: int
+    """Chunks whose embeddings were there, or were taken over from another generation of the pool."""
+    embedded: int
+    """Chunks that were embedded now."""
+    elapsed_s: float
+
+
+def embeds(model: Path) -> bool:
+    """Return whether a model works on embeddings."""
+    return load_contract(model).approach == "tower"
+
+
+def embed_generation(
+    home: Path, audio_hashes: Sequence[str], counts: Sequence[int], model: Path, *, threads: int = 2
+) -> None:
+    """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet.
+
+    audio_hashes, counts: the songs in their order, and how many chunks each has. What other generations
+    know is taken over. Raises as `embed_pool` does.
+    """
+    towers = Towers(folder=model, contract=load_contract(model))
+    start, end, spectra = (
+        np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("start_sample", "end_sample", "spectra")
+    )
+    songs = np.repeat(np.arange(len(counts)), counts)
+    chunks = Chunks(identities=identities(audio_hashes, songs, start, end), spectra=spectra)
+    keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
+
+
+def embed_pool(
+    pool_folder: Path,
+    model: Path,
+    *,
+    threads: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> EmbedReport:
+    """Leave what `model` needs of the current generation of a pool; what is known is not done again.
+
+    progress: told how many chunks are there, of how many. Raises `PoolError` or `ModelError` for what cannot
+    be read or written, does not fit, or gives no numbers.
+    """
+    began_s = time.monotonic()
+    pool = open_pool(pool_folder)
+    towers = Towers(folder=model, contract=load_contract(model))
+    chunks = Chunks.of(pool)
+    home = generation_folder(pool.folder, pool.generation)
+    tell = progress or (lambda done, total: None)
+    computed = 0
+    if opened(home, towers, chunks) is None:
+        embedded = embeddings(
+            chunks,
+            towers,
+            earlier_homes(home),
+            threads=threads,
+            progress=lambda done: tell(done, len(chunks)),
+        )
+        keep(home, towers, chunks, embedded.index)
+        computed = embedded.computed
+    tell(len(chunks), len(chunks))
+    return EmbedReport(
+        path=towers.place(home),
+        chunks=len(chunks),
+        reused=len(chunks) - computed,
+        embedded=computed,
+        elapsed_s=time.monotonic() - began_s,
+    )

@@ -1,0 +1,110 @@
+"""The folder of a pool as a place to write: one builder at a time, and nothing half-written."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.errors import PoolError
+from model.base.files import beside
+from stream.pool.columns import Rows, columns
+from stream.pool.database import DATABASE_FILE
+
+LOCK_FILE = "build.lock"
+FOLDERS = ("analysis", "decoded", "generations")
+GRID_FOLDER = "grids"
+"""What a training keeps of each song."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of the pool in `folder` (made if need be); it ends with the process, however that ends.
+
+    `PoolError` when `folder` is no place for a pool, or another build holds the lock.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise PoolError(f"{folder} is a file; give a folder for the pool")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _is_ours(folder):
+            raise PoolError(f"{folder} is no pool and not empty; give a new folder for the pool")
+        (folder / LOCK_FILE).touch()
+    except OSError as error:
+        raise PoolError(
+            f"{folder} cannot be written: {error.strerror}; give a folder for the pool that can"
+        ) from error
+    # SQLite's own lock of an empty file: the same on every system, and never left behind.
+    lock = sqlite3.connect(folder / LOCK_FILE, timeout=0, isolation_level=None)
+    try:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise PoolError(f"{folder} is being built by another process; wait for it to end") from error
+        yield
+    finally:
+        lock.close()
+
+
+@contextmanager
+def storing(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while writing a pool into one sentence."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            todo = "restore it, or delete the pool folder and build it anew"
+        else:
+            todo = "free some space and build again; what is built is kept"
+        raise PoolError(f"{folder / DATABASE_FILE} cannot be written ({error}); {todo}") from error
+    except OSError as error:
+        place = error.filename or folder
+        raise PoolError(
+            f"{place} cannot be written ({error.strerror or error}); "
+            "free some space and build again; what is built is kept"
+        ) from error
+
+
+def begin_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Write the head of an `.npy` file; its values follow, in order."""
+    # Not through a memory map: on a full disk writing to one ends the process.
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def save_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Write an array beside and rename it; or `OSError`."""
+    with beside(path) as part, part.open("wb") as file:
+        begin_array(file, array.dtype, array.shape)
+        file.write(np.ascontiguousarray(array).data)
+
+
+def save_columns(folder: Path, edge_samples: int, chunks: int, parts: Iterable[Rows]) -> None:
+    """Write records, joined to so many chunks, into a file in `folder` for each column; or `OSError`."""
+    described = columns(edge_samples)
+    with ExitStack() as files:
+        opened = {name: files.enter_context((folder / f"{name}.npy").open("wb")) for name in described}
+        for name, column in described.items():
+            begin_array(opened[name], column.dtype, (chunks, *column.shape))
+        for rows in parts:
+            for name, file in opened.items():
+                file.write(np.ascontiguousarray(rows[name]).data)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if that can be done."""
+    # Where a player has a file open and the system keeps it for that, the next build removes it.
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _is_ours(folder: Path) -> bool:
+    ours = {DATABASE_FILE, f"{DATABASE_FILE}-journal", LOCK_FILE, *FOLDERS}
+    return (folder / DATABASE_FILE).exists() or all(path.name in ours for path in folder.iterdir())

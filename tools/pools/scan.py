@@ -1,0 +1,117 @@
+"""Finding the audio files of music folders, each once, in an order that stays."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.base.errors import PoolError
+from stream.pool.pool import Failure
+
+AUDIO_SUFFIXES = frozenset(
+    {
+        *(".wav", ".wave", ".w64", ".rf64", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf"),
+        *(".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".m4a", ".m4b", ".mp4", ".aac", ".ac3"),
+        *(".wma", ".webm", ".mka", ".ape", ".wv", ".tta"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """An audio file as it was when the folder was looked through."""
+
+    root: Path
+    """Music folder that it was found in, absolute."""
+    name: str
+    """Path relative to `root`, with forward slashes."""
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, absolute."""
+        return self.root / self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What was found: files in order (folder as given, then name), and what cannot be used at all."""
+
+    files: tuple[FoundFile, ...]
+    failures: tuple[tuple[FoundFile, Failure], ...]
+
+
+def scan(music: Sequence[Path]) -> Scan:
+    """Look through folders of music (or single files, taken whatever their suffix) for audio files.
+
+    Hidden files and folders are left out. Links are followed; a file that is reached twice, through a
+    loop, a link or an overlapping folder, is taken once. `PoolError` when a path does not exist.
+    """
+    files: list[FoundFile] = []
+    failures: list[tuple[FoundFile, Failure]] = []
+    seen: set[str] = set()
+    for given in music:
+        base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
+        _require(given, base)
+        root, names = (base, _names(base, failures)) if base.is_dir() else (base.parent, iter([base.name]))
+        for name in sorted(names):
+            real = os.path.realpath(root / name)
+            if real in seen:
+                continue
+            seen.add(real)
+            found = _look(root, name)
+            if isinstance(found, FoundFile):
+                files.append(found)
+            else:
+                failures.append(found)
+    return Scan(files=tuple(files), failures=tuple(failures))
+
+
+def _require(given: Path, base: Path) -> None:
+    if not base.exists():
+        raise PoolError(f"{given} does not exist; give a folder of music or an audio file")
+    try:
+        str(base).encode()
+    except UnicodeEncodeError:
+        raise PoolError(f"{os.fsencode(base)!r} is not a valid UTF-8 name; rename the folder") from None
+
+
+def _names(base: Path, failures: list[tuple[FoundFile, Failure]]) -> Iterator[str]:
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename).relative_to(base).as_posix()
+        failures.append(_failure(base, name, f"the folder cannot be read: {error.strerror}"))
+
+    entered: set[str] = set()
+    for folder, subfolders, names in os.walk(base, followlinks=True, onerror=unreadable):
+        real = os.path.realpath(folder)
+        if real in entered:
+            subfolders.clear()
+            continue
+        entered.add(real)
+        # In place: that is how os.walk is told where to go, and in which order.
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES:
+                yield (Path(folder) / name).relative_to(base).as_posix()
+
+
+def _look(root: Path, name: str) -> FoundFile | tuple[FoundFile, Failure]:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        printable = name.encode("utf-8", "replace").decode()
+        return _failure(root, printable, "its name is not valid UTF-8; rename it")
+    try:
+        status = (root / name).stat()
+    except OSError as error:
+        return _failure(root, name, f"it cannot be read: {error.strerror}")
+    if not stat.S_ISREG(status.st_mode):
+        return _failure(root, name, "it is not a regular file")
+    return FoundFile(root=root, name=name, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def _failure(root: Path, name: str, reason: str) -> tuple[FoundFile, Failure]:
+    found = FoundFile(root=root, name=name, size_bytes=0, mtime_ns=0)
+    return found, Failure(path=found.path, kind="failed", reason=reason)

@@ -1,0 +1,365 @@
+"""Writing a pool: one transaction for each song, and one that makes a generation current."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.base.errors import PoolError
+from model.base.files import PART_SUFFIX, is_left_behind
+from stream.pool.columns import Rows, record_type
+from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
+from stream.pool.pool import Failure, current_generation, decoded_copy, generation_folder, open_pool
+from tools.pools.place import FOLDERS, GRID_FOLDER, remove, save_array, save_columns, storing
+from tools.pools.scan import FoundFile
+from tools.songs.song import SongAnalysis
+from tools.songs.tags import Tags
+
+KEPT_GENERATIONS = 2
+"""The current one, and the one before it that a player may still be opening."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSong:
+    """One analysed song of the database."""
+
+    song_id: int
+    audio_hash: str
+    chunks: int
+    sample_rate_hz: int
+    frames: int
+    seekable: bool
+    cut: str
+
+
+class PoolStore:
+    """The writer's side of a pool; owned by the thread that opened it. All methods raise `PoolError`."""
+
+    def __init__(self, folder: Path, analysis_key: str) -> None:
+        """Open the pool in `folder`, or make an empty one there."""
+        self.folder = folder
+        self._key = analysis_key
+        with storing(folder):
+            database = folder / DATABASE_FILE
+            # An empty file is what is left of a pool whose first transaction was never finished.
+            if not database.exists() or database.stat().st_size == 0:
+                _create(database)
+            for name in FOLDERS:
+                (folder / name).mkdir(exist_ok=True)
+            self._database = connect(folder, write=True)
+            self._database.isolation_level = None  # transactions are begun where they are meant
+            self._database.execute("PRAGMA foreign_keys = ON")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def remove_leftovers(self) -> None:
+        """Remove what a killed build was writing, and what killed players and trainings were."""
+        with storing(self.folder):
+            for name in FOLDERS:
+                for path in (self.folder / name).glob(f"*{PART_SUFFIX}"):
+                    remove(path)
+            # Here others write too, and some of them may be at it.
+            for name in ("generations", GRID_FOLDER):
+                for path in (self.folder / name).rglob(f"*{PART_SUFFIX}"):
+                    if is_left_behind(path):
+                        remove(path)
+
+    # What is known already
+
+    def unchanged(self, found: FoundFile) -> StoredSong | None:
+        """Return the song of a file that has the size and the time of its last analysis."""
+        return self._stored(
+            "root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ?",
+            (str(found.root), found.name, found.size_bytes, found.mtime_ns),
+        )
+
+    def may_hold(self, found: FoundFile) -> bool:
+        """Whether the same bytes may have been analysed: under this name, or with this size."""
+        with storing(self.folder):
+            row = self._database.execute(
+                "SELECT 1 FROM songs WHERE analysis_key = ? AND (size_bytes = ? OR root = ? AND path = ?)",
+                (self._key, found.size_bytes, str(found.root), found.name),
+            ).fetchone()
+        return row is not None
+
+    def adopt(self, found: FoundFile, audio_hash: str, tags: Tags) -> StoredSong | None:
+        """Return the song of a file whose bytes were analysed before, under this name or another."""
+        with self._transaction() as database:
+            row = database.execute(
+                """SELECT song_id, root = ? AND path = ? AS here FROM songs
+                   WHERE audio_hash = ? AND analysis_key = ? ORDER BY here DESC LIMIT 1""",
+                (str(found.root), found.name, audio_hash, self._key),
+            ).fetchone()
+            if row is None:
+                return None
+            song_id, here = row
+            if here:
+                database.execute(
+                    "UPDATE songs SET size_bytes = ?, mtime_ns = ? WHERE song_id = ?",
+                    (found.size_bytes, found.mtime_ns, song_id),
+                )
+            else:
+                database.execute(
+                    """INSERT INTO songs (root, path, audio_hash, analysis_key, size_bytes, mtime_ns,
+                           sample_rate_hz, channels, frames, title, artist, album, cover,
+                           loudness_lufs, true_peak_db, seekable, cut, chunks)
+                       SELECT ?, ?, audio_hash, analysis_key, ?, ?, sample_rate_hz, channels, frames,
+                           ?, ?, ?, ?, loudness_lufs, true_peak_db, seekable, cut, chunks
+                       FROM songs WHERE song_id = ?""",
+                    (
+                        *(str(found.root), found.name, found.size_bytes, found.mtime_ns),
+                        *(tags.title, tags.artist, tags.album, tags.cover),
+                        song_id,
+                    ),
+                )
+        return self.unchanged(found)
+
+    def skipped(self, found: FoundFile) -> str | None:
+        """Return why an unchanged file was skipped by an earlier build, None when it was not."""
+        with storing(self.folder):
+            row = self._database.execute(
+                """SELECT reason FROM failures WHERE kind = 'skipped' AND root = ? AND path = ?
+                   AND size_bytes = ? AND mtime_ns = ? AND analysis_key = ?""",
+                (str(found.root), found.name, found.size_bytes, found.mtime_ns, self._key),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
+    def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
+        """Whether the rows of a song's chunks are there, whole."""
+        # Of an empty file (the power went off) NumPy raises EOFError.
+        with suppress(OSError, ValueError, EOFError):
+            rows = np.load(self._rows_path(song.audio_hash), mmap_mode="r", allow_pickle=False)
+            return bool(rows.shape == (song.chunks,) and rows.dtype == record_type(edge_samples))
+        return False
+
+    # Writing
+
+    def save_song(self, found: FoundFile, analysis: SongAnalysis) -> StoredSong:
+        """Keep an analysed song: the rows of its chunks first, then its own row in one transaction."""
+        with storing(self.folder):
+            save_array(self._rows_path(analysis.audio_hash), analysis.rows)
+        fields = {
+            "root": str(found.root),
+            "path": found.name,
+            "audio_hash": analysis.audio_hash,
+            "analysis_key": self._key,
+            "size_bytes": analysis.size_bytes,
+            "mtime_ns": analysis.mtime_ns,
+            "sample_rate_hz": analysis.sample_rate_hz,
+            "channels": analysis.channels,
+            "frames": analysis.frames,
+            "title": analysis.tags.title,
+            "artist": analysis.tags.artist,
+            "album": analysis.tags.album,
+            "cover": analysis.tags.cover,
+            "loudness_lufs": analysis.loudness.loudness_lufs,
+            "true_peak_db": analysis.loudness.true_peak_db,
+            "seekable": analysis.seekable,
+            "cut": analysis.cut,
+            "chunks": analysis.chunks,
+        }
+        names = ", ".join(fields)
+        values = ", ".join(f":{name}" for name in fields)
+        updates = ", ".join(f"{name} = excluded.{name}" for name in fields)
+        with self._transaction() as database:
+            song_id = database.execute(
+                f"""INSERT INTO songs ({names}) VALUES ({values})
+                    ON CONFLICT (root, path, audio_hash, analysis_key) DO UPDATE SET {updates}
+                    RETURNING song_id""",
+                fields,
+            ).fetchone()[0]
+        return StoredSong(
+            song_id=song_id,
+            audio_hash=analysis.audio_hash,
+            chunks=analysis.chunks,
+            sample_rate_hz=analysis.sample_rate_hz,
+            frames=analysis.frames,
+            seekable=analysis.seekable,
+            cut=analysis.cut,
+        )
+
+    def save_failures(self, failures: Iterable[tuple[FoundFile, Failure]], *, replace: bool) -> None:
+        """Keep why files are not in the pool; with `replace`, nothing else is kept about failures."""
+        with self._transaction() as database:
+            self._insert_failures(database, failures, replace=replace)
+
+    def publish(
+        self,
+        songs: Sequence[StoredSong],
+        edge_samples: int,
+        failures: Iterable[tuple[FoundFile, Failure]],
+        *,
+        complete: bool,
+        finish: Callable[[Path], None] | None = None,
+    ) -> int:
+        """Make `songs`, in this order, the current generation, and return its number.
+
+        finish: given the folder of its arrays before anybody reads it; what it raises ends it.
+        """
+        with storing(self.folder):
+            target = generation_folder(self.folder, self._next_generation())
+            beside = target.with_name(target.name + PART_SUFFIX)
+            beside.mkdir()
+            try:
+                chunks = sum(song.chunks for song in songs)
+                save_columns(beside, edge_samples, chunks, (self._rows(song) for song in songs))
+                if finish is not None:
+                    finish(beside)
+                beside.rename(target)
+            except BaseException:
+                remove(beside)
+                raise
+        generation = int(target.name)
+        with self._transaction() as database:
+            database.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?)",
+                (generation, complete, edge_samples, time.time()),
+            )
+            database.executemany(
+                "INSERT INTO generation_songs VALUES (?, ?, ?)",
+                [(generation, position, song.song_id) for position, song in enumerate(songs)],
+            )
+            self._insert_failures(database, failures, replace=complete)
+            database.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('generation', ?)",
+                (str(generation),),
+            )
+        self._drop_generations()
+        return generation
+
+    # The state of the current generation
+
+    def current(self) -> tuple[int | None, bool, list[int]]:
+        """Return the current generation, whether it is complete, and its songs in order."""
+        with storing(self.folder):
+            generation = current_generation(self.folder)
+            complete = self._database.execute(
+                "SELECT complete FROM generations WHERE generation = ?", (generation,)
+            ).fetchone()
+            songs = self._database.execute(
+                "SELECT song_id FROM generation_songs WHERE generation = ? ORDER BY position", (generation,)
+            ).fetchall()
+        return generation, complete is not None and bool(complete[0]), [row[0] for row in songs]
+
+    def names(self, song_ids: Sequence[int]) -> set[tuple[str, str]]:
+        """Return root and path of songs."""
+        with storing(self.folder):
+            rows = self._database.execute("SELECT song_id, root, path FROM songs").fetchall()
+        wanted = set(song_ids)
+        return {(root, path) for song_id, root, path in rows if song_id in wanted}
+
+    def is_sound(self, edge_samples: int) -> bool:
+        """Whether the current generation can be opened and has edges of this length."""
+        with suppress(PoolError):
+            return open_pool(self.folder).edge_samples == edge_samples
+        return False
+
+    def decoded_bytes(self) -> int:
+        """Return the size of all decoded copies."""
+        with storing(self.folder):
+            return sum(path.stat().st_size for path in (self.folder / "decoded").iterdir())
+
+    # Tidying
+
+    def collect_garbage(self) -> None:
+        """Remove songs of no kept generation, and the arrays and decoded copies that no song needs."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM songs WHERE song_id NOT IN (SELECT song_id FROM generation_songs)")
+            rows = database.execute("SELECT audio_hash, analysis_key, seekable FROM songs").fetchall()
+        arrays = {f"{audio_hash}-{key}.npy" for audio_hash, key, _ in rows}
+        copies = {
+            decoded_copy(self.folder, audio_hash).name for audio_hash, _, seekable in rows if not seekable
+        }
+        with storing(self.folder):
+            for name, needed in (("analysis", arrays), ("decoded", copies)):
+                for path in (self.folder / name).iterdir():
+                    if path.name not in needed:
+                        remove(path)
+
+    def _drop_generations(self) -> None:
+        with self._transaction() as database:
+            rows = database.execute("SELECT generation FROM generations ORDER BY generation DESC").fetchall()
+            kept = [row[0] for row in rows[:KEPT_GENERATIONS]]
+            database.execute("DELETE FROM generations WHERE generation < ?", (kept[-1],))
+        with storing(self.folder):
+            for path in (self.folder / "generations").iterdir():
+                if re.fullmatch(r"\d{6,}", path.name) and int(path.name) not in kept:
+                    remove(path)
+
+    def _next_generation(self) -> int:
+        listed = self._database.execute("SELECT COALESCE(MAX(generation), 0) FROM generations").fetchone()[0]
+        # A build that was killed just before its transaction left a folder that is not listed.
+        there = [int(path.stem) for path in (self.folder / "generations").iterdir() if path.stem.isdigit()]
+        return int(max([listed, *there])) + 1
+
+    def _rows(self, song: StoredSong) -> Rows:
+        rows: Rows = np.load(self._rows_path(song.audio_hash), allow_pickle=False)
+        return rows
+
+    def _rows_path(self, audio_hash: str) -> Path:
+        return self.folder / "analysis" / f"{audio_hash}-{self._key}.npy"
+
+    def _stored(self, condition: str, values: tuple[str | int, ...]) -> StoredSong | None:
+        with storing(self.folder):
+            row = self._database.execute(
+                f"""SELECT song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut
+                    FROM songs WHERE analysis_key = ? AND {condition} ORDER BY song_id DESC LIMIT 1""",
+                (self._key, *values),
+            ).fetchone()
+        if row is None:
+            return None
+        return StoredSong(
+            song_id=row[0],
+            audio_hash=row[1],
+            chunks=row[2],
+            sample_rate_hz=row[3],
+            frames=row[4],
+            seekable=bool(row[5]),
+            cut=row[6],
+        )
+
+    def _insert_failures(
+        self, database: sqlite3.Connection, failures: Iterable[tuple[FoundFile, Failure]], *, replace: bool
+    ) -> None:
+        if replace:
+            database.execute("DELETE FROM failures")
+        database.executemany(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    *(str(found.root), found.name, failure.kind, failure.reason),
+                    *(found.size_bytes, found.mtime_ns, self._key),
+                )
+                for found, failure in failures
+            ],
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with storing(self.folder):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled it back already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+
+def _create(path: Path) -> None:
+    database = sqlite3.connect(path)
+    try:
+        database.executescript(
+            f"BEGIN; {SCHEMA} INSERT INTO meta VALUES ('schema', '{SCHEMA_VERSION}'); COMMIT;"
+        )
+    finally:
+        database.close()

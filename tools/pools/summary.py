@@ -1,0 +1,94 @@
+"""What a pool holds, as plain values that can be printed as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stream.pool.pool import Pool, failures, open_pool
+from stream.pool.traits import ChunkTraits
+
+TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
+KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
+"""Names of the keys, in the order of `ChunkTraits.key`."""
+
+
+def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
+    """Return what the current generation in `folder` holds: songs, durations, failures and, if asked, chunks.
+
+    Lengths and positions are in seconds of the song, `chunks` is in index order. `PoolError` when there is
+    no pool with chunks.
+    """
+    pool = open_pool(folder)
+    summary: dict[str, Any] = {
+        "pool": str(folder),
+        "generation": pool.generation,
+        "complete": pool.complete,
+        "edge_s": pool.edge_s,
+        "audio_s": sum(song.frames / song.sample_rate_hz for song in pool.songs),
+        "songs": _songs(pool),
+        "durations": _durations(pool),
+        "failures": [
+            {"path": str(failure.path), "kind": failure.kind, "reason": failure.reason}
+            for failure in failures(folder)
+        ],
+    }
+    if chunks:
+        summary["chunks"] = [
+            {"song": pool.songs[song].name, "start_s": start_s, "end_s": end_s}
+            for song, start_s, end_s in zip(
+                pool.chunk_song.tolist(), pool.start_s().tolist(), pool.end_s().tolist(), strict=True
+            )
+        ]
+    return summary
+
+
+def _songs(pool: Pool) -> list[dict[str, Any]]:
+    counts = np.bincount(pool.chunk_song, minlength=len(pool.songs)).tolist()
+    music = [_music(pool.traits.take(np.flatnonzero(pool.chunk_song == song))) for song in range(len(counts))]
+    return [
+        {
+            "path": song.name,
+            "file": str(song.path),
+            "title": song.title,
+            "artist": song.artist,
+            "album": song.album,
+            "duration_s": song.frames / song.sample_rate_hz,
+            "sample_rate_hz": song.sample_rate_hz,
+            "channels": song.channels,
+            "chunks": count,
+            "loudness_lufs": song.loudness_lufs,
+            "true_peak_db": song.true_peak_db,
+            "seekable": song.seekable,
+            "cut": song.cut,
+            **told,
+        }
+        for song, count, told in zip(pool.songs, counts, music, strict=True)
+    ]
+
+
+def _music(traits: ChunkTraits) -> dict[str, Any]:
+    """Return tempo, bars and key of a song, from the traits of its chunks; None where they are unknown."""
+    beaten = traits.tempo_bpm > 0
+    weights = np.bincount(traits.key[traits.key >= 0], traits.key_confidence[traits.key >= 0], len(KEYS))
+    known = bool(weights.any())
+    return {
+        "tempo_bpm": float(np.median(traits.tempo_bpm[beaten])) if beaten.any() else None,
+        "beat_confidence": float(np.median(traits.beat_confidence)),
+        "beats_per_bar": int(np.median(traits.beats_per_bar[beaten])) if beaten.any() else None,
+        "bar_confidence": float(np.median(traits.bar_confidence)),
+        "key": KEYS[int(weights.argmax())] if known else None,
+        "key_confidence": float(weights.max() / len(traits)) if known else 0.0,
+    }
+
+
+def _durations(pool: Pool) -> dict[str, float | int]:
+    lengths_s = pool.end_s() - pool.start_s()
+    return {
+        "chunks": len(pool),
+        "total_s": float(lengths_s.sum()),
+        "shortest_s": float(lengths_s.min()),
+        "median_s": float(np.median(lengths_s)),
+        "mean_s": float(lengths_s.mean()),
+        "longest_s": float(lengths_s.max()),
+    }

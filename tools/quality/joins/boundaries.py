@@ -1,0 +1,73 @@
+"""Where one chunk of a stream ends and the next begins: joined, or gone on naturally; from decision lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from model.base.errors import EndlosError
+
+Key = tuple[str, int, int]
+"""Audio hash, start and end sample of a chunk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boundary:
+    """One boundary between two chunks of a stream; frames are the stream's."""
+
+    centre_frames: int
+    """The middle of the join, or the border that the song went over."""
+    before_frames: int
+    """The fade begins this long before; 0 where nothing was joined, ..."""
+    after_frames: int
+    """... and ends this long after."""
+    joined: bool
+    from_key: Key
+    to_key: Key
+    left_s: float
+    """What of the song before is heard at the centre, ..."""
+    entered_s: float
+    """... and what of the song after, in seconds of the song."""
+    beat_error_ms: float | None = None
+    """How far B's beats are off A's by the engine's own account; None where it gives none."""
+
+    @property
+    def other_song(self) -> bool:
+        """Whether it leads from one song to another."""
+        return self.from_key[0] != self.to_key[0]
+
+    @property
+    def fade_frames(self) -> int:
+        """Length of the fade."""
+        return self.before_frames + self.after_frames
+
+
+def boundary(line: Mapping[str, Any]) -> Boundary | None:
+    """Return the boundary that a line of the decision log tells of; None for the start of the stream.
+
+    `EndlosError` when it is no such line.
+    """
+    try:
+        if line["from"] is None:
+            return None
+        join: Mapping[str, Any] = line.get("join") or {}
+        fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
+        before = int(join.get("before_frames", fade_frames // 2))
+        return Boundary(
+            centre_frames=int(line["t_out_frames"]),
+            before_frames=before,
+            after_frames=int(join.get("after_frames", fade_frames - before)),
+            joined=not line["natural"],
+            from_key=_key(line["from"]),
+            to_key=_key(line["to"]),
+            left_s=float(line["from"]["end_s"]),
+            entered_s=float(line["to"]["start_s"]),
+            beat_error_ms=join.get("terms", {}).get("beat_error_ms"),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise EndlosError(
+            f"a decision lacks {error}, which its join is measured by; use a log of this endlos"
+        ) from error
+
+
+def _key(place: Mapping[str, Any]) -> Key:
+    return str(place["audio_hash"]), int(place["start_sample"]), int(place["end_sample"])

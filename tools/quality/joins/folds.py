@@ -1,0 +1,55 @@
+"""Song-disjoint folds of a pool: who is in which, and a pool of one fold's songs alone."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from model.base.errors import EndlosError
+from model.saved.contract import load_contract
+from model.saved.learned import cannot_tell, known_songs
+from stream.pool.pool import Pool
+
+FEWEST_SONGS = 4
+"""Of a fold: joins to another song need some to go to."""
+
+
+def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
+    """Return `(songs,)`: the fold of each song, seeded; folders and artists spread evenly by their names.
+
+    `EndlosError` when a fold would be too small.
+    """
+    songs = len(pool.songs)
+    if songs < folds * FEWEST_SONGS:
+        raise EndlosError(
+            f"{pool.folder} has {songs} songs, and {folds} folds of at least {FEWEST_SONGS} are needed "
+            f"so that a detector is tried on songs that it has not heard; add music"
+            + (", or give fewer --folds" if songs >= 2 * FEWEST_SONGS else "")
+        )
+    rng = np.random.default_rng([seed, 1])
+    order = np.array(sorted(range(songs), key=lambda song: pool.songs[song].name))
+    fold = np.empty(songs, dtype=np.int64)
+    for start in range(0, songs, folds):
+        group = order[start : start + folds]
+        fold[group] = rng.permutation(folds)[: len(group)]
+    return fold
+
+
+def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
+    """Return `(songs,)`: the first model that did not learn from each song, -1 where every one did.
+
+    `EndlosError` when a model has too few songs to judge, or cannot tell what it learned from.
+    """
+    fold = np.full(len(pool.songs), -1, dtype=np.int64)
+    for number, model in enumerate(models):
+        known = known_songs(load_contract(model), pool.audio_hashes)
+        if known is None:
+            raise EndlosError(cannot_tell(str(model)))
+        fold[(fold < 0) & ~known] = number
+        if int((fold == number).sum()) < FEWEST_SONGS:
+            raise EndlosError(
+                f"{model} leaves fewer than {FEWEST_SONGS} songs of {pool.folder} to judge it by: it learned "
+                "from the others, or another fold's model has them; train it with more songs held out"
+            )
+    return fold

@@ -1,0 +1,125 @@
+"""What a join does to level, spectrum, key and beat, measured in the audio around it."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray
+from stream.joins.levels import k_weighted_power, loudness_lufs
+from tools.quality.joins.clicks import clicks
+from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
+from tools.quality.joins.sides import LEAD_S, Sides, fade_level_db
+from tools.quality.joins.spectra import chroma
+from tools.quality.joins.windows import Window
+
+LEVEL_S = 0.4
+TONAL_S = 2.0
+FLUX_S = 0.05
+STEADY_S = 3.0
+LEVEL_HOP_FRAMES = 64
+LEAST_SIDE_S = 3.0
+"""Tempo and beat are told from no less."""
+GUARD_S = 0.005
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinMeasure:
+    """One boundary in figures; nan where a figure cannot be told."""
+
+    beat_ms: float
+    """How far B's beats are off A's grid, without sign; nan unless a beat is heard on both sides."""
+    tempo_ratio: float
+    """The faster tempo over the slower one, octaves folded: 1 to 1.41."""
+    tonal_distance: float
+    """1 minus the cosine of the chroma of 2 s before and after: 0 the same notes, 1 others."""
+    loudness_jump_lu: float
+    """K-weighted loudness of the 400 ms after the fade over that of the 400 ms before it, without sign."""
+    dip_db: float
+    """Level inside the fade over what both songs lead to expect; negative: a dip. nan without a fade."""
+    flux_z: float
+    """Spectral flux within 50 ms of the centre, in standard deviations over 3 s on either side."""
+    clicks: float
+    """Samples that jump out of the waveform in the fade."""
+
+
+NAMES = tuple(field.name for field in fields(JoinMeasure))
+
+
+def measure(window: Window, sides: Sides | None = None) -> JoinMeasure:
+    """Measure one boundary of a stream; without the songs at hand all but `dip_db`."""
+    rate_hz, centre, place = window.rate_hz, window.centre, window.boundary
+    begin, end = centre - place.before_frames, centre + place.after_frames
+    first, stop = centre - window.free_before_frames, centre + window.free_after_frames
+    strength, step_s = onset_strength(window.audio[first:stop].mean(axis=1), rate_hz)
+    split = round((centre - first) / rate_hz / step_s)
+    beat_ms, tempo = _beats(strength, step_s, split)
+    guard = round(GUARD_S * rate_hz)
+    return JoinMeasure(
+        beat_ms=beat_ms,
+        tempo_ratio=tempo,
+        tonal_distance=_tonal(window.audio, rate_hz, (first, begin, end, stop)),
+        loudness_jump_lu=_jump(window.audio, rate_hz, (first, begin, end, stop)),
+        dip_db=_dip(window, sides),
+        flux_z=_flux(strength, step_s, split),
+        clicks=float(clicks(window.audio, begin - guard, end + guard, rate_hz)),
+    )
+
+
+def _jump(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
+    first, begin, end, stop = (mark // LEVEL_HOP_FRAMES for mark in marks)
+    reach = round(LEVEL_S * rate_hz / LEVEL_HOP_FRAMES)
+    power = k_weighted_power(audio, rate_hz, LEVEL_HOP_FRAMES)
+    before, after = power[max(first, begin - reach) : begin], power[end : min(stop, end + reach)]
+    if min(len(before), len(after)) < reach // 2:
+        return float("nan")
+    return abs(loudness_lufs(after) - loudness_lufs(before))
+
+
+def _dip(window: Window, sides: Sides | None) -> float:
+    place = window.boundary
+    if sides is None or not place.joined:
+        return float("nan")
+    lead = round(LEAD_S * window.rate_hz)
+    heard = window.audio[
+        window.centre - place.before_frames - lead : window.centre + place.after_frames + lead
+    ]
+    a, b = sides.around(place, lead)
+    return fade_level_db(heard, a, b, lead, place.before_frames, window.rate_hz)
+
+
+def _tonal(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
+    first, begin, end, stop = marks
+    reach = round(TONAL_S * rate_hz)
+    sides = audio[max(first, begin - reach) : begin], audio[end : min(stop, end + reach)]
+    if min(len(side) for side in sides) < rate_hz // 2:
+        return float("nan")
+    before, after = (chroma(side.mean(axis=1), rate_hz).mean(axis=0) for side in sides)
+    size = float(np.linalg.norm(before) * np.linalg.norm(after))
+    return 1.0 - float(before @ after) / size if size > 1e-9 else float("nan")
+
+
+def _flux(strength: DoubleArray, step_s: float, split: int) -> float:
+    reach, near = round(STEADY_S / step_s), round(FLUX_S / step_s)
+    around = strength[max(0, split - reach) : split + reach]
+    if len(around) < reach // 2:
+        return float("nan")
+    peak = strength[max(0, split - near) : split + near + 1].max()
+    return float((peak - around.mean()) / (around.std() + 1e-6))
+
+
+def _beats(strength: DoubleArray, step_s: float, split: int) -> tuple[float, float]:
+    """Return the beat error in ms and the tempo ratio; nan where no beat is heard on both sides."""
+    if min(split, len(strength) - split) * step_s < LEAST_SIDE_S:
+        return float("nan"), float("nan")
+    before, after = pulse(strength[:split], step_s), pulse(strength[split:], step_s)
+    if before is None or after is None:
+        return float("nan"), float("nan")
+    octaves = np.log2(after.period_s / before.period_s)
+    ratio = float(2.0 ** abs(octaves - round(octaves)))
+    return 1e3 * beat_error_s(before, after, split * step_s), ratio
+
+
+def table(measures: list[JoinMeasure]) -> DoubleArray:
+    """Return `(n, len(NAMES))`, a row for each."""
+    rows = [[getattr(row, name) for name in NAMES] for row in measures]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(NAMES))

@@ -1,0 +1,206 @@
+"""The whole study: streams of every condition in song-disjoint folds, detectors, measures of the joins."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from model.base.arrays import DoubleArray, FloatArray
+from model.base.errors import EndlosError
+from model.saved.contract import carried_model, load_contract
+from model.saved.learned import known_songs
+from stream.choosing.settings import Strategy
+from stream.pool.pool import Pool, open_pool
+from tools.pools.sub_pool import sub_pool
+from tools.quality.joins.detector import Kind
+from tools.quality.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models
+from tools.quality.joins.keeper import Heard, Keeper
+from tools.quality.joins.middles import WithMiddles
+from tools.quality.joins.samples import Collector, Samples
+from tools.quality.joins.scorecard import Scorecard, measured
+from tools.quality.joins.sides import Sides
+from tools.quality.joins.streams import EngineStream, PlainStream
+from tools.quality.joins.verdicts import MIDDLE, PLAIN, Verdict, judged
+from tools.quality.joins.windows import Source, cut_windows
+
+LEAST_WINDOW_S = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JoinSettings:
+    """How joins are studied."""
+
+    seconds: float = 2400.0
+    """Length of each stream of each fold, and of the streams of the whole pool that are measured."""
+    folds: int = 3
+    seed: int = 0
+    model: Path = field(default_factory=carried_model)
+    fold_models: Path | None = None
+    """Folder of models; the songs that each did not learn from are a fold."""
+    detectors: tuple[Kind, ...] = ("boosted",)
+    kept: int = 0
+    """Joins, and as many other places, whose audio is kept to be listened to."""
+
+    def __post_init__(self) -> None:
+        if not 30.0 <= self.seconds <= 86_400:
+            raise EndlosError(f"streams of {self.seconds:g} s; give 30 to 86400 seconds")
+        if not 2 <= self.folds <= 10:
+            raise EndlosError(f"{self.folds} folds; give 2 to 10")
+        if not self.seed >= 0:
+            raise EndlosError(f"the seed is {self.seed}; give 0 or more")
+        if not self.kept >= 0:
+            raise EndlosError(f"{self.kept} joins to listen to; give 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """What a study came to."""
+
+    songs: int
+    chunks: int
+    window_s: float
+    other_song_share: float
+    """Of the engine's joins in the folds."""
+    model_knows_songs: bool | None
+    """Whether the engine's model learned from songs that its joins are judged on; None: it cannot be told."""
+    verdicts: dict[Kind, Verdict]
+    scores: DoubleArray
+    """`(n,)` of the first detector, retrained."""
+    samples: Samples
+    cards: dict[str, Scorecard]
+    """Streams of the whole pool, by strategy."""
+    heard: list[Heard] = field(default_factory=list)
+
+    def cards_columns(self) -> dict[str, DoubleArray]:
+        """Return the measured boundaries by kind: natural borders (of the natural stream), random, engine."""
+        return {name: card.natural if name == "natural" else card.joined for name, card in self.cards.items()}
+
+
+Told = Callable[[str, float], None]
+"""Is given what is done now, and how much of the whole work is done (0 to 1)."""
+
+
+def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
+    """Study the joins of the pool in `folder`; `EndlosError` when it is too small to tell anything."""
+    pool = open_pool(folder)
+    models = _fold_models(settings)
+    fold = folds_of_models(pool, models) if models else fold_of_songs(pool, settings.folds, settings.seed)
+    # Songs that every model learned from teach the detector; they are not judged by.
+    folds = [number for number in np.unique(fold).tolist() if (fold == number).sum() >= FEWEST_SONGS]
+    if len(folds) < 2:
+        raise EndlosError(f"{settings.fold_models} gives a single fold; give models for two or more")
+    half_s = LEAST_WINDOW_S / 2
+    parts: list[Samples] = []
+    keeper = Keeper(settings.kept, settings.seed)
+    streams = 4 * len(folds) + 3
+    done = 0
+
+    def progress(name: str) -> Callable[[float], None]:
+        nonlocal done
+        before = done
+        done += 1
+        return lambda seconds: told(name, (before + min(1.0, seconds / settings.seconds)) / (streams + 2))
+
+    # Threads that wait for each other on a busy machine cost many times what they bring.
+    with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="endlos-joins-") as scratch:
+        for number in folds:
+            songs = np.flatnonzero(fold == number)
+            small = sub_pool(folder, songs, Path(scratch) / f"fold{number}")
+            model = models[number] if models and number >= 0 else settings.model
+            seed = settings.seed * 100 + number + 1
+            kinds: tuple[Strategy | str, ...] = (PLAIN, "natural", "random", "model")
+            for kind in kinds:
+                source: EngineStream | PlainStream
+                source = PlainStream(small, seed) if kind == PLAIN else _engine(small, kind, seed, model)
+                name = "engine" if kind == "model" else kind
+                with closing(source):
+                    tell = progress(f"fold {folds.index(number) + 1} of {len(folds)}: {name}")
+                    parts += _collected(source, settings.seconds, half_s, name, number, keeper, tell)
+        cards = {}
+        for strategy in ("natural", "random", "model"):
+            with (
+                closing(Sides(folder, 44_100)) as sides,
+                closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
+            ):
+                cards["engine" if strategy == "model" else strategy] = measured(
+                    stream, settings.seconds, len(pool), sides, progress(f"whole pool: {strategy}")
+                )
+    samples = Samples.joined_of(parts)
+    engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))
+    if not len(engine):
+        raise EndlosError(
+            f"the engine made no join in {settings.seconds:g} s that stands alone for "
+            f"{LEAST_WINDOW_S:g} s; give more --seconds"
+        )
+    verdicts: dict[Kind, Verdict] = {}
+    scores = np.zeros(len(samples))
+    for place, kind_of in enumerate(settings.detectors):
+        told(f"detector: {kind_of}", (streams + place) / (streams + 2))
+        verdicts[kind_of], found = judged(samples, kind_of, settings.seed)
+        scores = scores if place else found
+    return Study(
+        songs=len(pool.songs),
+        chunks=len(pool),
+        window_s=2 * half_s,
+        other_song_share=float(engine.other_song.mean()),
+        model_knows_songs=False if models else _knows(settings.model, pool),
+        verdicts=verdicts,
+        scores=scores,
+        samples=samples,
+        cards=cards,
+        heard=keeper.heard(samples),
+    )
+
+
+def _knows(model: Path, pool: Pool) -> bool | None:
+    known = known_songs(load_contract(model), pool.audio_hashes)
+    return None if known is None else bool(known.any())
+
+
+def _fold_models(settings: JoinSettings) -> list[Path]:
+    if settings.fold_models is None:
+        return []
+    models = sorted(path.parent for path in settings.fold_models.glob("*/model.json"))
+    if not models:
+        raise EndlosError(f"{settings.fold_models} holds no models; name a folder with model folders in it")
+    return models
+
+
+def _engine(folder: Path, strategy: str, seed: int, model: Path) -> EngineStream:
+    return EngineStream.of(folder, strategy, seed, model)  # type: ignore[arg-type]
+
+
+def _collected(
+    source: EngineStream | PlainStream,
+    seconds: float,
+    half_s: float,
+    name: str,
+    fold: int,
+    keeper: Keeper,
+    told: Callable[[float], None],
+) -> list[Samples]:
+    """Cut a stream and return its samples: its own, and for the natural one those of its chunks' middles."""
+    own, middles = Collector(half_s), Collector(half_s)
+    done = 0
+
+    def heard(block: FloatArray) -> None:
+        nonlocal done
+        done += len(block)
+        told(done / source.rate_hz)
+
+    stream: Source = WithMiddles(source) if name == "natural" else source
+    for window in cut_windows(stream, seconds, heard=heard, context_s=2 * half_s):
+        half = round(max(half_s, window.boundary.fade_frames / source.rate_hz) * source.rate_hz)
+        if not window.free_for(half):
+            continue
+        if isinstance(stream, WithMiddles) and window.boundary.centre_frames in stream.middles:
+            middles.add(window)
+            continue
+        own.add(window)
+        if name == "engine":
+            keeper.offer(window, fold, own.count - 1)
+    return [own.samples(name, fold), middles.samples(MIDDLE, fold)]

@@ -1,0 +1,89 @@
+"""The beat on one side of a join: period and phase from the onsets in a few seconds of audio."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+
+from model.base.arrays import DoubleArray, FloatArray
+from tools.quality.joins.spectra import mel_powers
+
+STEP_FRAMES = 256
+FFT_FRAMES = 1024
+SLOWEST_S = 60 / 70
+FASTEST_S = 60 / 180
+PERIODS = 120
+FINE_SHARE = 0.006
+FINE_PERIODS = 25
+PRIOR_S = 60 / 115
+PRIOR_OCTAVES = 0.7
+LEAST_CONTRAST = 1.6
+"""Onsets on the beat over those anywhere: below it no beat is heard."""
+SMOOTHED_S = 0.012
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulse:
+    """A beat: one every `period_s`, one of them `phase_s` after the start of what was looked at."""
+
+    period_s: float
+    phase_s: float
+    contrast: float
+
+
+def onset_strength(mono: FloatArray, rate_hz: int) -> tuple[DoubleArray, float]:
+    """Return how strongly sounds begin, one value each `step_s`, and `step_s`; value i is at `i * step_s`."""
+    mel = 10.0 * np.log10(mel_powers(mono, rate_hz, FFT_FRAMES, STEP_FRAMES) + 1e-4)
+    lag = 2
+    rise = np.maximum(mel[lag:] - mel[:-lag], 0.0).mean(axis=1).astype(np.float64)
+    flux = np.concatenate([np.zeros(lag), rise])
+    # The rise is over by the time that it is seen whole.
+    return np.roll(flux, -(lag // 2)), STEP_FRAMES / rate_hz
+
+
+def pulse(strength: DoubleArray, step_s: float) -> Pulse | None:
+    """Return the beat in `(n,)` onset strengths, or None where none is heard.
+
+    Every period between 70 and 180 beats a minute, and every phase, is laid over the onsets; the one whose
+    beats are strongest, with a preference for about 115, is the beat.
+    """
+    smooth = scipy.ndimage.gaussian_filter1d(strength, SMOOTHED_S / step_s)
+    mean = float(smooth.mean())
+    if mean <= 1e-6 or len(smooth) * step_s < 2.5 * SLOWEST_S:
+        return None
+    coarse = np.geomspace(FASTEST_S, SLOWEST_S, PERIODS)
+    prior = np.exp(-0.5 * (np.log2(coarse / PRIOR_S) / PRIOR_OCTAVES) ** 2)
+    heights = np.array([_best_phase(smooth, period_s / step_s)[1] for period_s in coarse])
+    around_s = float(coarse[(heights * prior).argmax()])
+    # A period that is off by little is off by much where the join is.
+    fine = around_s * np.linspace(1 - FINE_SHARE, 1 + FINE_SHARE, FINE_PERIODS)
+    found = [_best_phase(smooth, period_s / step_s) for period_s in fine]
+    best = int(np.argmax([height for _, height in found]))
+    phase, height = found[best]
+    if height / mean < LEAST_CONTRAST:
+        return None
+    return Pulse(period_s=float(fine[best]), phase_s=phase * step_s, contrast=height / mean)
+
+
+def _best_phase(smooth: DoubleArray, period: float) -> tuple[float, float]:
+    """Return the phase whose beats are strongest, in steps, and how strong they are on average."""
+    beats = int((len(smooth) - 1) // period)
+    phases = np.arange(0.0, period, 0.5)
+    places = phases[:, None] + period * np.arange(beats)[None, :]
+    below = places.astype(np.int64)
+    share = places - below
+    heights = (smooth[below] * (1 - share) + smooth[np.minimum(below + 1, len(smooth) - 1)] * share).mean(
+        axis=1
+    )
+    best = int(heights.argmax())
+    return float(phases[best]), float(heights[best])
+
+
+def beat_error_s(before: Pulse, after: Pulse, split_s: float) -> float:
+    """Return how far the first beat after a join is off the grid that went before, at most half a period.
+
+    split_s: where `after` begins in the time of `before`. The error is without sign.
+    """
+    beats = round((split_s + after.phase_s - before.phase_s) / before.period_s)
+    expected_s = before.phase_s + beats * before.period_s
+    return abs(split_s + after.phase_s - expected_s)

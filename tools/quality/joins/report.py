@@ -1,0 +1,134 @@
+"""What a study is told as: tables for people, plain values for JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from model.saved.learned import cannot_tell
+from tools.quality.joins.areas import Area
+from tools.quality.joins.bounds import figure_rows, held
+from tools.quality.joins.protocol import Study
+from tools.quality.joins.verdicts import BOUNDS, LEAST_SHARE, QUALIFIED, Verdict
+from tools.terminal import print_table
+
+CONDITIONS = {
+    "natural": "chunk borders that went on naturally (floor)",
+    "plain": "random, any song, equal chunks, 80 ms",
+    "plain_other": "random, another song, equal chunks, 80 ms",
+    "random": "random, any song, engine's crossfader (ceiling)",
+    "random_other": "random, another song, engine's crossfader",
+    "engine": "the engine, all joins",
+    "engine_other": "the engine, joins to another song",
+    "engine_same": "the engine, joins within a song",
+}
+PEAK_BOUND_DB = -1.0
+
+
+def plain(study: Study) -> dict[str, Any]:
+    """Return the study as plain values, for JSON."""
+    return {
+        "songs": study.songs,
+        "chunks": study.chunks,
+        "window_s": study.window_s,
+        "other_song_share": study.other_song_share,
+        "least_other_song_share": LEAST_SHARE,
+        "model_may_know_songs": study.model_knows_songs,
+        "detectors": {
+            kind: {
+                "qualified": verdict.qualified,
+                "qualifying": asdict(verdict.qualifying),
+                "qualifying_other": verdict.qualifying_other and asdict(verdict.qualifying_other),
+                "retrained": {name: area and asdict(area) for name, area in verdict.retrained.items()},
+            }
+            for kind, verdict in study.verdicts.items()
+        },
+        "bounds": BOUNDS,
+        "measures": _measures(study),
+        "streams": {name: card.plain() for name, card in study.cards.items()},
+    }
+
+
+def print_study(study: Study) -> None:
+    """Print the study: detectors first, then the measures beside their bounds."""
+    for kind, verdict in study.verdicts.items():
+        stands = "qualifies" if verdict.qualified else "does NOT qualify"
+        print(
+            f"detector {kind}: {_area(verdict.qualifying)} on random joins, it {stands} "
+            f"(at least {QUALIFIED:g}); retrained on joins of every kind:"
+        )
+        print_table(("AUC against natural places", "AUC", "95 %", "joins", "bound", ""), _rows(verdict))
+        print()
+    enough = (
+        ""
+        if study.other_song_share >= LEAST_SHARE
+        else f", fewer than the {100 * LEAST_SHARE:.0f} % asked for"
+    )
+    print(f"{100 * study.other_song_share:.0f} % of the engine's joins go to another song{enough}")
+    if study.model_knows_songs is None:
+        print(cannot_tell("the model"))
+    elif study.model_knows_songs:
+        print("the model learned from these songs: on others its joins may be heard more easily")
+    print()
+    rows = _measures(study)
+    kinds = list(study.cards_columns())
+    print_table(
+        ("joins", "unit", *kinds, "bound", "engine"),
+        [
+            (
+                row["figure"],
+                row["unit"],
+                *(_number(row[kind]) for kind in kinds),
+                "" if row["bound"] is None else f"{row['bound']:g}",
+                "" if row["held"] is None else ("held" if row["held"] else "NOT held"),
+            )
+            for row in rows
+        ],
+    )
+    print()
+    told = {name: card.plain() for name, card in study.cards.items()}
+    names = list(told["engine"])
+    print_table(
+        ("whole stream", *told),
+        [(name, *(_number(figures[name]) for figures in told.values())) for name in names],
+    )
+    engine = told["engine"]
+    print(
+        f"true peak at most {PEAK_BOUND_DB:g} dBTP: {held(engine['true_peak_db'], PEAK_BOUND_DB + 0.05)}; "
+        f"0 clicks per hour: {held(engine['clicks_per_hour'], 0.0)}"
+    )
+
+
+def _measures(study: Study) -> list[dict[str, Any]]:
+    return figure_rows(study.cards_columns())
+
+
+def _rows(verdict: Verdict) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for name, words in CONDITIONS.items():
+        area = verdict.retrained[name]
+        bound = BOUNDS.get(name)
+        rows.append(
+            (
+                words,
+                "-" if area is None else f"{area.value:.3f}",
+                "" if area is None else f"{area.low:.3f} to {area.high:.3f}",
+                0 if area is None else area.joins,
+                "" if bound is None else f"{bound:g}",
+                "" if bound is None or area is None else _stands(verdict, area, bound),
+            )
+        )
+    return rows
+
+
+def _stands(verdict: Verdict, area: Area, bound: float) -> str:
+    # What a deaf detector does not hear says nothing.
+    return held(area.value, bound) if verdict.qualified else "detector does not qualify"
+
+
+def _area(area: Area) -> str:
+    return f"AUC {area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"

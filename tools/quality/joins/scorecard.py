@@ -1,0 +1,114 @@
+"""Measures the joins of one stream: `join_metrics` where the audio is at hand, `measured` as it renders."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from model.base.arrays import DoubleArray, FloatArray
+from tools.quality.joins.boundaries import Boundary, boundary
+from tools.quality.joins.bounds import clicks_per_hour
+from tools.quality.joins.measures import JoinMeasure, measure, table
+from tools.quality.joins.peak import PeakMeter
+from tools.quality.joins.sides import Sides
+from tools.quality.joins.wander import Wander, wander
+from tools.quality.joins.windows import CONTEXT_S, Source, cut_windows
+
+MOST_MEASURED = 400
+"""Boundaries of one kind that are measured; they come as they are heard."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scorecard:
+    """What was measured in one stream.
+
+    joined, natural: `(n, len(NAMES))` of `tools.quality.joins.measures.table`.
+    """
+
+    joined: DoubleArray
+    natural: DoubleArray
+    seconds: float
+    peak_db: float
+    wander: Wander
+
+    def plain(self) -> dict[str, Any]:
+        """Return what JSON can hold of the whole stream."""
+        way = {name: None if value != value else value for name, value in asdict(self.wander).items()}
+        return {
+            "seconds": self.seconds,
+            "true_peak_db": self.peak_db,
+            "clicks_per_hour": clicks_per_hour(self.joined, self.seconds),
+            **way,
+        }
+
+
+class _Known:
+    """Audio that is there already, as a stream."""
+
+    def __init__(self, audio: FloatArray, rate_hz: int, boundaries: list[Boundary]) -> None:
+        self.rate_hz, self.boundaries = rate_hz, boundaries
+        self._audio, self._at = audio, 0
+
+    def render(self, frames: int) -> FloatArray:
+        block = self._audio[self._at : self._at + frames]
+        self._at += frames
+        return block
+
+
+def join_metrics(
+    audio: FloatArray,
+    decisions: Iterable[Mapping[str, Any]],
+    chunks: int,
+    *,
+    sides: Sides | None = None,
+    rate_hz: int = 44_100,
+) -> Scorecard:
+    """Measure a rendered stream `(frames, 2)` float32 by its decision lines (`Decision.as_json`).
+
+    chunks: how many the pool has. sides: its songs; without them the level in the fade is not measured.
+    """
+    boundaries = [found for line in decisions if (found := boundary(line)) is not None]
+    return _measured(_Known(audio, rate_hz, boundaries), len(audio) / rate_hz, chunks, sides, None)
+
+
+def measured(
+    stream: Source,
+    seconds: float,
+    chunks: int,
+    sides: Sides | None = None,
+    told: Callable[[float], None] | None = None,
+) -> Scorecard:
+    """Render and measure `seconds` of a stream; told: is given the seconds as they are done."""
+    return _measured(stream, seconds, chunks, sides, told)
+
+
+def _measured(
+    source: Source,
+    seconds: float,
+    chunks: int,
+    sides: Sides | None,
+    told: Callable[[float], None] | None,
+) -> Scorecard:
+    meter = PeakMeter(source.rate_hz)
+    done = 0
+
+    def heard(block: FloatArray) -> None:
+        nonlocal done
+        meter(block)
+        done += len(block)
+        if told is not None:
+            told(done / source.rate_hz)
+
+    joined: list[JoinMeasure] = []
+    natural: list[JoinMeasure] = []
+    for window in cut_windows(source, seconds, heard=heard, context_s=min(CONTEXT_S, seconds / 4)):
+        kind = joined if window.boundary.joined else natural
+        if len(kind) < MOST_MEASURED:
+            kind.append(measure(window, sides))
+    reached = [place for place in source.boundaries if place.centre_frames <= done]
+    return Scorecard(
+        joined=table(joined),
+        natural=table(natural),
+        seconds=seconds,
+        peak_db=meter.peak_db,
+        wander=wander(reached, chunks, source.rate_hz),
+    )

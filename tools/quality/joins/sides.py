@@ -1,0 +1,72 @@
+"""The two songs of a join as they are without it: what the level inside a fade is held against."""
+
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray
+from stream.audio.spans import SpanReader
+from stream.joins.levels import k_weighted_power
+from stream.pool.pool import open_pool
+from tools.quality.joins.boundaries import Boundary
+
+HOP_FRAMES = 64
+LEAD_S = 0.1
+"""Of song on either side of the fade: K-weighting settles, and the song's gain in the stream is found."""
+
+
+class Sides:
+    """Reads the songs of a pool by hash; closes with `close`."""
+
+    def __init__(self, folder: Path, rate_hz: int) -> None:
+        pool = open_pool(folder)
+        self._songs = {song.audio_hash: number for number, song in enumerate(pool.songs)}
+        self._reader = SpanReader(pool, rate_hz)
+        self._rate_hz = rate_hz
+
+    def close(self) -> None:
+        """Close the songs."""
+        self._reader.close()
+
+    def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
+        """Return A and B over the fade and `lead` frames on either side, as in their files."""
+        first, stop = -place.before_frames - lead, place.after_frames + lead
+        sides = []
+        for audio_hash, at_s in ((place.from_key[0], place.left_s), (place.to_key[0], place.entered_s)):
+            frame = round(at_s * self._rate_hz)
+            sides.append(self._reader.read(self._songs[audio_hash], frame + first, frame + stop))
+        return sides[0], sides[1]
+
+
+def fade_level_db(
+    heard: FloatArray, a: FloatArray, b: FloatArray, lead: int, before: int, rate_hz: int
+) -> float:
+    """Return the K-weighted level inside a fade over what A and B lead to expect, in dB; a dip is negative.
+
+    heard, a, b: `(lead + fade + lead, 2)`, the stream, and both songs alone over the same time. The fade's
+    middle is `before` frames after its beginning. A counts by cos^2, B by sin^2 of an angle that is 45
+    degrees in the middle: what an equal-power fade of unrelated sounds holds. The songs' gains in the
+    stream are found where each sounds alone. nan where that cannot be told.
+    """
+    fade = len(heard) - 2 * lead
+    if fade < 4 * HOP_FRAMES:
+        return float("nan")
+    gain_a = _power(heard[:lead]) / max(_power(a[:lead]), 1e-10)
+    gain_b = _power(heard[-lead:]) / max(_power(b[-lead:]), 1e-10)
+    if min(_power(a[:lead]), _power(b[-lead:])) < 1e-8 or max(gain_a, gain_b) > 1e3:
+        return float("nan")
+    powers = [k_weighted_power(np.ascontiguousarray(part), rate_hz, HOP_FRAMES) for part in (heard, a, b)]
+    first, stop = lead // HOP_FRAMES, (lead + fade) // HOP_FRAMES
+    inside, of_a, of_b = (power[first:stop] for power in powers)
+    angle = _angle(len(inside), before / fade)
+    expected = gain_a * of_a * np.cos(angle) ** 2 + gain_b * of_b * np.sin(angle) ** 2
+    return float(10 * np.log10((inside.mean() + 1e-12) / (expected.mean() + 1e-12)))
+
+
+def _angle(hops: int, middle: float) -> DoubleArray:
+    place = (np.arange(hops) + 0.5) / hops
+    return np.interp(place, [0.0, min(max(middle, 1e-3), 1 - 1e-3), 1.0], [0.0, np.pi / 4, np.pi / 2])
+
+
+def _power(audio: FloatArray) -> float:
+    return float(np.mean(np.square(audio, dtype=np.float64)))

@@ -1,0 +1,204 @@
+"""Fits the second stage that endlos carries, and says what it is worth on songs that nothing had learned.
+
+    python -m tools.quality.ranking.stages POOL MODEL MODEL ... [--write second_stage.json]
+
+Each model is a tower of the same recipe that kept other songs of the pool back. A model is asked about the
+songs that it does not know, with weights fitted on what the *other* models do not know; what is written is
+fitted on all of them together.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.base.errors import EndlosError
+from model.features.seam import SeamSides, seam_terms
+from model.learning.calibration import Scored, calibrate
+from model.saved.contract import chosen_model, load_contract
+from model.saved.learned import cannot_tell, known_songs
+from model.saved.second_stage import SecondStage, save_second_stage
+from stream.index.vectors import pool_embeddings
+from stream.pool.pool import Pool, open_pool
+from tools.quality.ranking.averages import RESAMPLES, Estimate, drawn_estimate, ratio, song_weights
+from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides, successors
+from tools.quality.ranking.preference import Contests, contests, fit_weights
+from tools.quality.ranking.protocol import HEADLINE_GAP_MS
+from tools.quality.ranking.ranks import RankingFigures, ranking_figures
+from tools.terminal import print_table
+
+CHUNK_S = 3.0
+FIGURES = (
+    ("top-1", "all/top_1"),
+    ("top-10", "all/top_10"),
+    ("MRR", "all/mrr"),
+    ("AUC same", "same/auc"),
+    ("AUC cross", "cross/auc"),
+    ("order", "order"),
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """The chunks of songs that one model does not know: its products, and what seams are compared by."""
+
+    song: IntArray
+    successor: IntArray
+    dots: FloatArray
+    """`(N, N)`: row = predecessor."""
+    in_song: SeamSides
+    alone: SeamSides
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a score is made of."""
+
+    name: str
+    dots: bool
+    sides: Callable[[Fold], SeamSides] | None
+
+    def terms(self, fold: Fold, row: int, candidates: IntArray | None) -> FloatArray:
+        """Return `(n, terms)`; the product is the last."""
+        parts = []
+        if self.sides is not None:
+            parts.append(seam_terms(self.sides(fold).distances_db(row, candidates)))
+        if self.dots:
+            dots = fold.dots[row] if candidates is None else fold.dots[row, candidates]
+            parts.append(dots[:, None])
+        return np.concatenate(parts, axis=1)
+
+    def contests(self, fold: Fold, seed: int) -> Contests:
+        """Return what a fit is shown of a fold."""
+        rows = np.arange(len(fold.song))
+        return contests(
+            lambda row, candidates: self.terms(fold, row, candidates),
+            fold.song,
+            fold.successor,
+            rows,
+            np.random.default_rng(seed),
+        )
+
+    def scores(self, fold: Fold, weights: DoubleArray) -> FloatArray:
+        """Return `(N, N)` float32."""
+        used = weights.astype(np.float32)
+        return np.stack([self.terms(fold, row, None) @ used for row in range(len(fold.song))])
+
+
+CARRIED = Evidence(name="towers and seams in the song (carried)", dots=True, sides=lambda fold: fold.in_song)
+EVIDENCE = (
+    Evidence(name="towers", dots=True, sides=None),
+    Evidence(name="seams, chunks alone", dots=False, sides=lambda fold: fold.alone),
+    Evidence(name="towers and seams, chunks alone", dots=True, sides=lambda fold: fold.alone),
+    Evidence(name="seams in the song", dots=False, sides=lambda fold: fold.in_song),
+    CARRIED,
+)
+
+
+def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
+    """Return for each model the songs of the pool that it does not know, cut into equal chunks."""
+    folds, asked = [], np.empty(0, dtype=np.int64)
+    for model in models:
+        contract = load_contract(model)
+        known = known_songs(contract, pool.audio_hashes)
+        if known is None:
+            raise EndlosError(cannot_tell(str(model)))
+        songs = np.unique(pool.chunk_song)
+        songs = songs[~known[songs]]
+        if len(songs) < 2:
+            raise EndlosError(f"{model} has learned from all songs of {pool.folder} but {len(songs)}")
+        if np.isin(songs, asked).any():
+            raise EndlosError(
+                f"{model} does not know songs that another one does not know either; give folds"
+            )
+        asked = np.concatenate([asked, songs])
+        with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
+            cut = cut_songs(pool, songs, chunk_s=CHUNK_S, longest_gap_s=gap_ms / 1000)
+            for _, gapped in gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None):
+                index = pool_embeddings(gapped, model, contract)
+                folds.append(
+                    Fold(
+                        song=gapped.chunk_song,
+                        successor=successors(gapped),
+                        dots=np.stack([index.scores(row) for row in range(len(gapped))]),
+                        in_song=gapped_sides(gapped, gap_ms / 1000),
+                        alone=gapped_sides(gapped, gap_ms / 1000, alone=True),
+                    )
+                )
+    return folds
+
+
+def judged(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[RankingFigures]:
+    """Return the figures of each fold, with weights fitted on all others."""
+    shown = [evidence.contests(fold, seed) for fold in folds]
+    found = []
+    for number, fold in enumerate(folds):
+        weights = fit_weights(np.concatenate([*shown[:number], *shown[number + 1 :]]))
+        scores = evidence.scores(fold, weights)
+        found.append(ranking_figures(scores, fold.song, fold.successor, pieces=(), seed=seed))
+    return found
+
+
+def over_all(figures: Sequence[RankingFigures], name: str, seed: int) -> Estimate:
+    """Return one figure over the songs of all folds, each asked among the chunks of its own fold."""
+    sums = np.concatenate([found.per_song[name] for found in figures], axis=1)
+    return drawn_estimate(ratio(sums, song_weights(sums.shape[1], RESAMPLES, seed)))
+
+
+def gain(better: Sequence[RankingFigures], worse: Sequence[RankingFigures], name: str, seed: int) -> Estimate:
+    """Return `better` minus `worse` in one figure, songs drawn alike for both."""
+    sums = [np.concatenate([found.per_song[name] for found in side], axis=1) for side in (better, worse)]
+    weights = song_weights(sums[0].shape[1], RESAMPLES, seed)
+    return drawn_estimate(ratio(sums[0], weights) - ratio(sums[1], weights))
+
+
+def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
+    """Return the second stage of all folds together, calibrated on what it was fitted on."""
+    weights = fit_weights(np.concatenate([CARRIED.contests(fold, seed) for fold in folds]))
+    scored = [Scored(logits=CARRIED.scores(fold, weights), song=fold.song) for fold in folds]
+    found = calibrate(scored)
+    weights = weights * found["scale"]
+    return SecondStage(dot=float(weights[-1]), terms=weights[:-1].astype(np.float32), offset=found["offset"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print figures, and write the weights where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("pool", type=Path)
+    parser.add_argument("models", type=Path, nargs="+")
+    parser.add_argument("--gap-ms", type=float, default=HEADLINE_GAP_MS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="second_stage.json")
+    asked = parser.parse_args(arguments)
+    if len(asked.models) < 2:
+        parser.error("two models or more are needed, which kept other songs back")
+    try:
+        models = [chosen_model(model) for model in asked.models]
+        folds = read_folds(open_pool(asked.pool), models, asked.gap_ms)
+    except EndlosError as error:
+        parser.exit(1, f"{error}\n")
+    rows = []
+    found_of = {evidence: judged(evidence, folds, asked.seed) for evidence in EVIDENCE}
+    for evidence, figures in found_of.items():
+        estimates = [over_all(figures, name, asked.seed) for _, name in FIGURES]
+        rows.append(
+            (evidence.name, *(f"{one.value:.4f} ({one.low:.3f}-{one.high:.3f})" for one in estimates))
+        )
+        for number, found in enumerate(figures):
+            own = [over_all([found], name, asked.seed) for _, name in FIGURES]
+            rows.append((f"  {asked.models[number].name}", *(f"{one.value:.4f}" for one in own)))
+    for evidence in EVIDENCE[:-1]:
+        gains = [gain(found_of[CARRIED], found_of[evidence], name, asked.seed) for _, name in FIGURES]
+        cells = (f"{one.value:+.4f} ({one.low:+.3f}-{one.high:+.3f})" for one in gains)
+        rows.append((f"carried, beyond {evidence.name}", *cells))
+    print_table(("", *(name for name, _ in FIGURES)), rows)
+    if asked.write is not None:
+        save_second_stage(fit_stage(folds, asked.seed), asked.write)
+
+
+if __name__ == "__main__":
+    main()

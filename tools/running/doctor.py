@@ -1,0 +1,182 @@
+"""Looks at this machine: what endlos needs and would like to find, and what to do where it is missing."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.base.errors import EndlosError
+from tools.work.workers import usable_cores
+
+_FREE_DISK_GIB = 2.0
+_MEMORY_GIB = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    good: bool
+    essential: bool
+    """Whether endlos cannot play at all without it."""
+    found: str
+    advice: str = ""
+    """What to do; empty when good."""
+
+
+def check_machine() -> list[Check]:
+    """Run every check, the essential ones first."""
+    checks: tuple[Callable[[], Check], ...] = (
+        check_python,
+        check_scorer,
+        check_model,
+        check_kernel_cache,
+        check_portaudio,
+        check_devices,
+        check_cores,
+        check_memory,
+        check_real_time,
+        check_disk,
+    )
+    return [check() for check in checks]
+
+
+def check_python() -> Check:
+    """Python 3.11 or newer."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    return _looked_at("Python", good, found, "install Python 3.11 or newer", essential=True)
+
+
+def check_scorer() -> Check:
+    """The library that runs models."""
+    try:
+        import onnxruntime
+
+        good, found = True, str(onnxruntime.__version__)
+    except ImportError as error:
+        good, found = False, f"cannot be imported ({error})"
+    advice = "install endlos again: pip install -r requirements.lock"
+    return _looked_at("onnxruntime", good, found, advice, essential=True)
+
+
+def check_model() -> Check:
+    """The model that comes with endlos: its contract is read and its graphs are loaded."""
+    from model.saved.contract import carried_model, load_contract
+
+    try:
+        from stream.index.graphs import open_session
+
+        folder = carried_model()
+        for graph in load_contract(folder).graphs.values():
+            open_session(folder / graph.file, threads=1)
+        good, found = True, folder.name
+    except (EndlosError, ImportError) as error:
+        good, found = False, str(error)
+    advice = "install endlos again, or give another model with --model"
+    return _looked_at("carried model", good, found, advice, essential=True)
+
+
+def check_kernel_cache() -> Check:
+    """Whether compiled kernels can be kept; else each start compiles them anew."""
+    from model.base.kernels import cache_folder
+
+    place = cache_folder()
+    good = _writable(place)
+    return _looked_at(
+        "kernel cache",
+        good,
+        f"{place} {'is writable' if good else 'is not writable'}",
+        "set NUMBA_CACHE_DIR to a folder of yours, else the first sound takes 20 s longer each time",
+    )
+
+
+def check_portaudio() -> Check:
+    """The library that reaches the sound card."""
+    try:
+        import sounddevice
+
+        good, found = True, str(sounddevice.get_portaudio_version()[1])
+    except (OSError, ImportError) as error:
+        good, found = False, str(error)
+    return _looked_at(
+        "PortAudio",
+        good,
+        found,
+        "type `sudo apt-get install libportaudio2` (macOS, Windows: install sounddevice again); "
+        "until then endlos plays over HTTP",
+    )
+
+
+def check_devices() -> Check:
+    """A sound card that can play."""
+    from stream.outputs.devices import list_devices
+
+    try:
+        names = [device.name for device in list_devices()]
+        found = ", ".join(names) or "none"
+    except EndlosError as error:
+        names, found = [], str(error)
+    advice = "plug one in or start the sound server; until then endlos plays over HTTP"
+    return _looked_at("sound card", bool(names), found, advice)
+
+
+def check_cores() -> Check:
+    """Two processor cores: one for sound, one for all the rest."""
+    cores = usable_cores()
+    advice = "two are better: scoring may be late and chunks be chosen with less care"
+    return _looked_at("cores", cores >= 2, str(cores), advice)
+
+
+def check_memory() -> Check:
+    """Memory in all."""
+    if sys.platform == "win32":
+        return _looked_at("memory", True, "not looked at on Windows")
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    advice = f"{_MEMORY_GIB:.0f} GiB or more are better; build pools with --jobs 1"
+    return _looked_at("memory", memory_gib >= _MEMORY_GIB, f"{memory_gib:.1f} GiB", advice)
+
+
+def check_real_time() -> Check:
+    """The right to real-time priority, which sound servers use against dropouts."""
+    if sys.platform != "linux":
+        return _looked_at("real-time rights", True, "the system's own")
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_RTPRIO)[1]
+    return _looked_at(
+        "real-time rights",
+        limit != 0 or os.geteuid() == 0,
+        "unlimited" if limit == resource.RLIM_INFINITY else f"priority up to {limit}",
+        "if the sound ever drops out: join the group `audio` and give it `rtprio 95` in "
+        "/etc/security/limits.d",
+    )
+
+
+def check_disk() -> Check:
+    """Room where pools of `endlos play` are kept."""
+    from tools.running.home import cache_folder
+
+    place = cache_folder()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free_gib = shutil.disk_usage(place).free / 2**30
+    advice = "free some, or set ENDLOS_HOME to a folder on another disk"
+    return _looked_at("free disk", free_gib >= _FREE_DISK_GIB, f"{free_gib:.1f} GiB at {place}", advice)
+
+
+def _looked_at(name: str, good: bool, found: str, advice: str = "", *, essential: bool = False) -> Check:
+    return Check(name=name, good=good, essential=essential, found=found, advice="" if good else advice)
+
+
+def _writable(place: Path) -> bool:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,82 @@
+"""The status line shows what plays, over and over on one line of the terminal, with messages above it."""
+
+import logging
+import shutil
+import sys
+
+from stream.outputs.output import status_of
+from stream.service.session import (
+    Session,
+    full_title,
+    song_title,
+)
+from tools.terminal import clock, printable
+
+
+def status_text(session: Session) -> str:
+    """Return the status line: song, position, what comes next and its score, how the output is doing."""
+    moment = session.heard()
+    parts = [f"{full_title(moment.song)}  {clock(moment.position_s)}"]
+    if session.paused:
+        parts[0] = f"paused: {parts[0]}"
+    if moment.next_song is not None:
+        going_on = moment.next_song.song_id == moment.song.song_id
+        score = "" if moment.next_score is None else f" ({moment.next_score:.2f})"
+        parts.append(f"next: {'goes on' if going_on else song_title(moment.next_song)}{score}")
+    if session.card is not None:
+        status = status_of(session.card)
+        parts.append(f"{session.card.volume_db:+.0f} dB")
+        parts.append(f"underruns {1000 * status.underrun_frames / session.engine.engine_rate_hz:.0f} ms")
+    else:
+        parts.append(f"{sum(broadcast.listeners for broadcast in session.broadcasts.values())} listening")
+    return " | ".join(parts)
+
+
+class StatusLine(logging.Handler):
+    """One line that is written over and over on a terminal, and messages that stay, above it.
+
+    Takes the log as well while it is entered, so that a warning does not run into the line.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        super().__init__(logging.WARNING)
+        self._quiet = quiet
+        self._live = not quiet and sys.stdout.isatty()
+        self._shown = ""
+
+    def show(self, text: str) -> None:
+        """Write the line; nothing where standard output is no terminal."""
+        if not self._live:
+            return
+        from rich.cells import set_cell_size
+
+        columns = shutil.get_terminal_size().columns - 1
+        fitted = set_cell_size(printable(text), columns)
+        if fitted != self._shown:
+            self._shown = fitted
+            print(f"\r{fitted}", end="", flush=True)
+
+    def note(self, text: str) -> None:
+        """Print a message that stays."""
+        if not self._quiet:
+            self.clear()
+            print(printable(text), flush=True)
+
+    def clear(self) -> None:
+        """Wipe the line."""
+        if self._shown:
+            print("\r" + " " * len(self._shown) + "\r", end="", flush=True)
+            self._shown = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning of the stream on standard error."""
+        self.clear()
+        print(f"endlos: {printable(record.getMessage())}", file=sys.stderr, flush=True)
+
+    def __enter__(self) -> "StatusLine":
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.clear()
+        logging.getLogger().removeHandler(self)

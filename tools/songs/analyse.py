@@ -1,0 +1,111 @@
+"""Everything a pool keeps of one song, measured in one pass over its audio."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from model.base.errors import DecodeError, PoolError
+from model.base.mapped import give_back
+from model.features.edges import chunk_edges
+from model.features.seam import seam_sides
+from model.features.spectra import chunk_spectra
+from model.features.texture import textures
+from stream.audio.decode import decode, probe, seeks_check_out
+from stream.audio.spans import write_decoded_copy
+from stream.pool.columns import Rows, record_type
+from stream.pool.pool import decoded_copy, fingerprint
+from stream.pool.traits import TRAIT_COLUMNS
+from tools.songs.cut import cut_song
+from tools.songs.cut_beat import cut_on_beats
+from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
+from tools.songs.measure import measure_traits
+from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
+from tools.songs.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
+from tools.songs.tags import read_tags
+from tools.work.workers import Room
+
+
+def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
+    """Decode, measure, cut and fingerprint one song.
+
+    The samples of a long song are kept in a nameless file in `pool_folder` meanwhile, and looked at in parts.
+    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size and
+    the disk takes it. `DecodeError` when the file cannot be read or changes meanwhile.
+    """
+    try:
+        before = path.stat()
+        audio_hash = hash_file(path)
+    except OSError as error:
+        raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
+    audio, sample_rate_hz = decode(path, scratch=pool_folder)
+    channels = probe(path).channels
+    try:
+        after = path.stat()
+    except OSError as error:
+        raise DecodeError(f"{path} went away while it was read: {error.strerror}") from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise DecodeError(f"{path} changed while it was read; build again once it is whole")
+    rhythm = find_rhythm(audio, sample_rate_hz, scratch=pool_folder)
+    if settings.cut.cut == "beat":
+        result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
+    else:
+        result = cut_song(audio, sample_rate_hz, settings.cut)
+    loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
+    if len(result.bounds):
+        loudness = measure_loudness(audio, sample_rate_hz)
+        seekable = seeks_check_out(path, audio, seed=int(audio_hash[:8], 16))
+        if not seekable:
+            _keep_copy(audio, pool_folder, audio_hash, room)
+    return SongAnalysis(
+        audio_hash=audio_hash,
+        size_bytes=before.st_size,
+        mtime_ns=before.st_mtime_ns,
+        sample_rate_hz=sample_rate_hz,
+        channels=channels,
+        frames=len(audio),
+        tags=read_tags(path),
+        loudness=loudness,
+        seekable=seekable,
+        cut=result.note,
+        rows=_rows(audio, sample_rate_hz, result.bounds, rhythm, settings.edge_samples),
+    )
+
+
+def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> None:
+    """Write the decoded copy of a song that was analysed before; errors as in `analyse_song`."""
+    audio, _ = decode(path, scratch=pool_folder)
+    _keep_copy(audio, pool_folder, audio_hash, room)
+
+
+def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room) -> None:
+    target = decoded_copy(pool_folder, audio_hash)
+    if not target.is_file() and room(audio_hash, copy_bytes(len(audio))):
+        # Songs play without their copies, only slower to start; the build counts those that lack theirs.
+        with suppress(PoolError):
+            write_decoded_copy(audio, target)
+
+
+def _rows(
+    audio: FloatArray, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, edge_samples: int
+) -> Rows:
+    rows = np.zeros(max(0, len(bounds) - 1), dtype=record_type(edge_samples))
+    if not len(rows):
+        return rows
+    rows["start_sample"], rows["end_sample"] = bounds[:-1], bounds[1:]
+    for row, (start, stop) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+        chunk = audio[start:stop]
+        rows["loudness_db"][row] = rms_db(chunk)
+        rows["fingerprints"][row] = fingerprint(chunk)
+        rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
+        rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
+        give_back(audio)
+    sides = seam_sides(rows["spectra"], np.stack([bounds[:-1], bounds[1:]], axis=1) / sample_rate_hz)
+    rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
+    texture = textures(rows["spectra"])
+    rows["texture_ends"], rows["texture_starts"] = texture.ends, texture.starts
+    traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
+    for name in TRAIT_COLUMNS:
+        rows[name] = getattr(traits, name)
+    return rows

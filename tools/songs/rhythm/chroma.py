@@ -1,0 +1,115 @@
+"""The harmony of a song: chroma over time, and the key of a stretch of it."""
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray
+from model.base.mapped import give_back, in_parts
+from tools.songs.rhythm.onsets import RATE_HZ
+from tools.songs.rhythm.spectrogram import power_spectrogram
+
+CHROMA_HOP = 1_024
+CHROMA_RATE_HZ = RATE_HZ / CHROMA_HOP
+CHROMA_WINDOW = 4_096
+BLOCK_FRAMES = 1 << 11
+BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
+TUNED_S = 60.0
+"""The tuning is taken from so much of the middle of a song."""
+TUNING_WINDOW = 2_048
+TUNING_LOW_HZ, TUNING_HIGH_HZ = 150.0, 4_000.0
+TUNING_PEAK = 0.1
+"""Peaks lower than this part of the highest of their moment say nothing about the tuning."""
+FLAT = 0.12
+"""Chroma whose values differ by less than this part of their mean (standard deviation) holds no tones."""
+KEY_MARGIN = 0.15
+"""A key that fits better than the next one by this much correlation is certain."""
+MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+"""How well each pitch class fits a key on C (Krumhansl and Kessler, 1982)."""
+
+
+def chroma_frames(mono: FloatArray) -> FloatArray:
+    """Return `(12, frames)` float32 energy of the pitch classes from C, frame i centred on `i * CHROMA_HOP`.
+
+    mono: `(samples,)` at `RATE_HZ`.
+    """
+    frames = 1 + len(mono) // CHROMA_HOP
+    chroma = np.zeros((12, frames), dtype=np.float32)
+    if len(mono) < CHROMA_WINDOW or not any(part.any() for part in in_parts(mono)):
+        return chroma
+    middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
+    tuning = find_tuning(mono[max(0, middle - reach) : middle + reach])
+    filters = _pitch_classes(tuning)
+    for start in range(0, frames, BLOCK_FRAMES):
+        first = max(0, start - BLOCK_MARGIN)
+        stop = min(frames, start + BLOCK_FRAMES)
+        part = mono[first * CHROMA_HOP : (stop + BLOCK_MARGIN) * CHROMA_HOP]
+        powers = power_spectrogram(part, CHROMA_WINDOW, CHROMA_HOP)[start - first : stop - first]
+        chroma[:, start:stop] = filters @ powers.T
+        give_back(mono)
+    return chroma
+
+
+def _pitch_classes(tuning: float) -> FloatArray:
+    """Return `(12, bins)`: how much of each bin's power counts for each pitch class from C.
+
+    Each bin is a Gaussian bump around its pitch, of length 1, and counts less the farther it is from A5
+    (Ellis, 2007; as `librosa.filters.chroma`, which imports what numba compiles for long).
+    """
+    hz = np.arange(1, CHROMA_WINDOW) * (RATE_HZ / CHROMA_WINDOW)
+    pitches = 12 * np.log2(hz / (440.0 * 2 ** (tuning / 12))) + 57  # from C0
+    pitches = np.concatenate([[pitches[0] - 18], pitches])[: 2 + CHROMA_WINDOW // 2]
+    widths = np.maximum(np.diff(pitches), 1.0)
+    pitches = pitches[:-1]
+    distances = (pitches - np.arange(12)[:, None] + 6) % 12 - 6
+    bumps = np.exp(-2 * (distances / widths) ** 2)
+    octaves = (pitches - 69) / 12
+    weights: FloatArray = bumps / np.linalg.norm(bumps, axis=0) * np.exp(-(octaves**2) / 8)
+    return weights.astype(np.float32)
+
+
+def find_tuning(mono: FloatArray) -> float:
+    """Return how far the tones of `mono` `(samples,)` at `RATE_HZ` lie from A = 440 Hz: -.5 to .49 semitones.
+
+    The commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` does; 0 without any.
+    """
+    spectrum = np.sqrt(power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)).T
+    bin_hz = RATE_HZ / TUNING_WINDOW
+    bins = np.arange(np.ceil(TUNING_LOW_HZ / bin_hz), np.ceil(TUNING_HIGH_HZ / bin_hz), dtype=np.int64)
+    below, here, above = (spectrum[bins + step] for step in (-1, 0, 1))
+    peaks = (here > below) & (here >= above) & (here > TUNING_PEAK * spectrum.max(axis=0))
+    if not peaks.any():
+        return 0.0
+    # A parabola through each peak and its neighbours.
+    below, here, above = below[peaks], here[peaks], above[peaks]
+    slope = (above - below) / 2
+    shift = slope / (2 * here - below - above)
+    height = here + slope * shift / 2
+    hz = (bins[np.nonzero(peaks)[0]] + shift)[height >= np.median(height)] * bin_hz
+    deviation = (12 * np.log2(hz / 440.0) + 0.5) % 1.0 - 0.5
+    counts, edges = np.histogram(deviation, bins=100, range=(-0.5, 0.5))
+    return float(edges[np.argmax(counts)])
+
+
+def unit_chroma(chroma: FloatArray) -> FloatArray:
+    """Return `(12,)` float32: the sum of frames `(12, n)`, of length 1; zeros where nothing is tonal."""
+    # Loud frames must not drown out the others: amplitude rather than energy.
+    total = np.sqrt(chroma).sum(axis=1)
+    if not total.any() or total.std() < FLAT * total.mean():
+        return np.zeros(12, dtype=np.float32)
+    unit: FloatArray = (total / np.linalg.norm(total)).astype(np.float32)
+    return unit
+
+
+def find_key(chroma: FloatArray) -> tuple[int, float]:
+    """Return the key of `unit_chroma` `(12,)`, 0 to 11 major and 12 to 23 minor from C, and its confidence.
+
+    The best correlation with the profiles of Krumhansl and Kessler; -1 and 0 where nothing is tonal.
+    """
+    if not chroma.any():
+        return -1, 0.0
+    profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+    fit: DoubleArray = np.corrcoef(np.vstack([chroma.astype(np.float64), profiles]))[0, 1:]
+    first, second = np.argsort(fit)[::-1][:2]
+    if not fit[first] > 0:
+        return -1, 0.0
+    return int(first), float(fit[first] * min(1.0, (fit[first] - fit[second]) / KEY_MARGIN))

@@ -1,0 +1,160 @@
+"""Where sounds begin: an onset envelope to track beats in, and attacks to the millisecond."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import librosa.filters
+import numpy as np
+import scipy.ndimage
+
+from model.base.arrays import DoubleArray, FloatArray
+from model.base.mapped import give_back, in_parts
+from tools.songs.rhythm.spectrogram import power_spectrogram
+
+RATE_HZ = 22_050
+"""Rate of the mono audio that beats are looked for in."""
+ENVELOPE_HOP = 256
+ENVELOPE_RATE_HZ = RATE_HZ / ENVELOPE_HOP
+ENVELOPE_WINDOW = 1_024
+MEL_BANDS = 96
+LOW_MEL_BANDS = 8
+"""The lowest bands, up to about 200 Hz: kick and bass. They count as much as all others together."""
+FLUX_LAG = 2
+LOUD_LINE = 0.05
+"""Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
+BLOCK_FRAMES = 1 << 14
+BLOCK_MARGIN = 8
+LEVELLED_S = 8.0
+"""Loudness of onsets is measured against this stretch, so that a quiet part counts like a loud one."""
+ATTACK_STEP = 22
+ATTACK_RATE_HZ = RATE_HZ / ATTACK_STEP
+"""About 1 ms."""
+AFTER_STEPS = 10
+BEFORE_STEPS = 20
+"""An attack is where 10 ms are much louder than the 20 ms before them."""
+PART_STEPS = 1 << 19
+"""Attacks are looked for in so many steps at a time, 8.7 minutes."""
+FLOOR = 1e-4
+"""Of a loud moment's energy: what is below it is silence between sounds."""
+
+
+def onset_envelope(mono: FloatArray) -> FloatArray:
+    """Return `(2, frames)` float32 onset strength every `ENVELOPE_HOP` samples, frame i centred on its time.
+
+    mono: `(samples,)` at `RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in the
+    low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
+    """
+    frames = 1 + len(mono) // ENVELOPE_HOP
+    flux = np.zeros((2, frames), dtype=np.float32)
+    if len(mono) < ENVELOPE_WINDOW:
+        return flux
+    energy = sum(float(np.square(part, dtype=np.float64).sum()) for part in in_parts(mono))
+    reference = max(LOUD_LINE * energy / len(mono) * ENVELOPE_WINDOW, 1e-9)
+    # In blocks: the spectrogram of a song of hours would not fit into memory.
+    for start in range(0, frames, BLOCK_FRAMES):
+        first = max(0, start - BLOCK_MARGIN)
+        stop = min(frames, start + BLOCK_FRAMES)
+        part = mono[first * ENVELOPE_HOP : (stop + BLOCK_MARGIN) * ENVELOPE_HOP]
+        flux[:, start:stop] = spectral_flux(mel_powers(part), reference)[:, start - first : stop - first]
+        give_back(mono)
+    return np.stack([_levelled(band) for band in flux])
+
+
+def mel_powers(mono: FloatArray) -> FloatArray:
+    """Return `(frames, MEL_BANDS)` powers every `ENVELOPE_HOP` samples of `mono` at `RATE_HZ`."""
+    powers: FloatArray = power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP) @ _mel_filters()
+    return powers
+
+
+def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
+    """Return `(2, frames)`: by how many dB the low bands and the rest rise over `FLUX_LAG` frames.
+
+    mel: as `mel_powers` gives it. Against the loudest of three bands, so that vibrato is no onset; what
+    is 80 dB below `reference` is not heard.
+    """
+    levels_db = 10.0 * np.log10(np.maximum(mel, 1e-8 * reference) / reference)
+    before_db = scipy.ndimage.maximum_filter1d(levels_db, 3, axis=1)
+    rises = np.zeros_like(levels_db)
+    np.maximum(levels_db[FLUX_LAG:] - before_db[:-FLUX_LAG], 0.0, out=rises[FLUX_LAG:])
+    return np.stack([rises[:, :LOW_MEL_BANDS].mean(axis=1), rises[:, LOW_MEL_BANDS:].mean(axis=1)])
+
+
+@cache
+def _mel_filters() -> FloatArray:
+    filters: FloatArray = librosa.filters.mel(sr=RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=MEL_BANDS).T
+    return filters
+
+
+def _levelled(band: FloatArray) -> FloatArray:
+    size = round(LEVELLED_S * ENVELOPE_RATE_HZ)
+    power = scipy.ndimage.uniform_filter1d(np.square(band, dtype=np.float64), size, mode="nearest")
+    # A stretch with next to no onsets must not be blown up into many.
+    level = np.sqrt(np.maximum(power, 0.01 * float(np.mean(power)) + 1e-9))
+    levelled: FloatArray = (band / level).astype(np.float32)
+    return levelled
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Attacks:
+    """How sharply each millisecond of a song begins something new.
+
+    rise: `(steps,)` float32 at `ATTACK_RATE_HZ`, in decades of energy, three bands in sum; step i is the
+    start of sample `i * ATTACK_STEP`.
+    """
+
+    rise: FloatArray
+
+    def between(self, start_s: float, stop_s: float) -> tuple[float, float]:
+        """Return time and rise of the sharpest attack in a stretch of the song."""
+        first = max(0, round(start_s * ATTACK_RATE_HZ))
+        part = self.rise[first : max(first + 1, round(stop_s * ATTACK_RATE_HZ))]
+        if not len(part):
+            return start_s, 0.0
+        peak = int(part.argmax())
+        return (first + peak) / ATTACK_RATE_HZ, float(part[peak])
+
+
+def find_attacks(mono: FloatArray) -> Attacks:
+    """Return the attacks of `mono` `(samples,)` at `RATE_HZ`.
+
+    The energy after an instant over that before it, in the audio and its first two differences: these lift
+    high notes without the delay of a filter, so that the peak stands where the attack begins.
+    """
+    energy = _step_energy(mono)
+    count = energy.shape[1]
+    rise = np.empty(count, dtype=np.float32)
+    if not count:
+        return Attacks(rise=rise)
+    floors = [FLOOR * float(np.percentile(band.astype(np.float64), 95)) + 1e-9 for band in energy]
+    for start in range(0, count, PART_STEPS):
+        stop = min(count, start + PART_STEPS)
+        outside = (max(0, BEFORE_STEPS - start), max(0, stop + AFTER_STEPS - count))
+        here = np.arange(stop - start) + BEFORE_STEPS
+        sharpest: DoubleArray = np.zeros(stop - start)
+        for band, floor in zip(energy, floors, strict=True):
+            steps = np.pad(
+                band[max(0, start - BEFORE_STEPS) : stop + AFTER_STEPS].astype(np.float64), outside
+            )
+            total = np.concatenate([[0.0], np.cumsum(steps)])
+            after = (total[here + AFTER_STEPS] - total[here]) / AFTER_STEPS
+            before = (total[here] - total[here - BEFORE_STEPS]) / BEFORE_STEPS
+            sharpest += np.maximum(0.0, np.log10((after + floor) / (before + floor)))
+        rise[start:stop] = sharpest
+    return Attacks(rise=rise)
+
+
+def _step_energy(mono: FloatArray) -> FloatArray:
+    """Return `(3, steps)`: the energy of each step, in the audio and in its first two differences."""
+    count = len(mono) // ATTACK_STEP
+    energy = np.empty((3, count), dtype=np.float32)
+    for start in range(0, count, PART_STEPS):
+        stop = min(count, start + PART_STEPS)
+        # Two samples before it, for the differences.
+        first = max(0, start * ATTACK_STEP - 2)
+        band = mono[first : stop * ATTACK_STEP]
+        for difference in range(3):
+            windows = band[start * ATTACK_STEP - first :].reshape(-1, ATTACK_STEP)
+            energy[difference, start:stop] = np.einsum("ij,ij->i", windows, windows)
+            band = np.diff(band, prepend=band[:1])
+        give_back(mono)
+    return energy

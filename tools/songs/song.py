@@ -1,0 +1,84 @@
+"""What is kept of a song, and what decides it: all that a build needs while others analyse."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.base.errors import PoolError
+from model.features.edges import EDGE_RATE_HZ
+from model.features.spectra import SPECTRAL_VERSION
+from stream.pool.columns import Rows
+from tools.songs.cut import CutSettings
+from tools.songs.tags import Tags
+
+if TYPE_CHECKING:
+    from tools.songs.loudness import Loudness
+
+ANALYSIS_VERSION = 5
+"""Raised when the same song and settings give another result; pools are then analysed anew."""
+
+HASH_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisSettings:
+    """What decides the result of an analysis."""
+
+    cut: CutSettings
+    edge_samples: int
+    """Length of the edges that are kept, in samples at `EDGE_RATE_HZ`."""
+
+    def __post_init__(self) -> None:
+        if not self.edge_samples >= 2:
+            raise PoolError(f"edges of {self.edge_samples} samples make no sense; give 2 or more")
+
+    @property
+    def key(self) -> str:
+        """A short name for the settings and the version of the analysis; equal keys mean equal results."""
+        described = json.dumps(
+            [ANALYSIS_VERSION, SPECTRAL_VERSION, EDGE_RATE_HZ, asdict(self)], sort_keys=True
+        )
+        return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SongAnalysis:
+    """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
+
+    rows: `(n,)` records, of `stream.pool.columns.record_type`.
+    """
+
+    audio_hash: str
+    size_bytes: int
+    mtime_ns: int
+    sample_rate_hz: int
+    channels: int
+    frames: int
+    tags: Tags
+    loudness: "Loudness"
+    seekable: bool
+    cut: str
+    rows: Rows
+
+    @property
+    def chunks(self) -> int:
+        """Number of chunks."""
+        return len(self.rows)
+
+
+def hash_file(path: Path) -> str:
+    """Return the BLAKE2b hash of a file's bytes, 40 hexadecimal digits; `OSError` if it cannot be read."""
+    digest = hashlib.blake2b(digest_size=20)
+    with path.open("rb") as file:
+        while block := file.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def copy_bytes(frames: int) -> int:
+    """Return the size of a decoded copy's samples."""
+    return frames * 2 * np.dtype(np.float32).itemsize

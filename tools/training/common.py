@@ -1,0 +1,66 @@
+"""What training from a pool is alike in every approach: packages, songs kept back, what is printed of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from model.base.arrays import BoolArray, IntArray
+from model.base.errors import ModelError
+from model.base.quiet import without_noise
+from model.learning.pairs import split_songs
+from stream.pool.pool import Pool
+
+PACKAGES = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
+"""What the extra `train` brings."""
+
+
+@contextmanager
+def training_packages() -> Iterator[None]:
+    """Import what trains; `ModelError` names a package that is not installed.
+
+    That takes seconds, so all that can be refused has been refused before.
+    """
+    try:
+        with without_noise():
+            yield
+    except ModuleNotFoundError as error:
+        if error.name not in PACKAGES:
+            raise
+        raise ModelError(
+            f"training needs the package {error.name}, which is not installed; "
+            "install endlos with its extra: pip install 'endlos[train]'"
+        ) from error
+
+
+def keep_back(
+    pool: Pool,
+    song: IntArray,
+    share: float,
+    rng: np.random.Generator,
+    *,
+    learned: frozenset[str] = frozenset(),
+) -> BoolArray:
+    """Return `(n,)` bool: which of `(n,)` songs or chunks, by their song, training never sees.
+
+    share: of the songs. learned: audio hashes of songs that were learned from before, none of which is kept
+    back. Raises `ModelError` for a single song of which a share is asked for.
+    """
+    if share > 0 and len({pool.songs[number].audio_hash for number in np.unique(song).tolist()}) < 2:
+        raise ModelError(
+            f"the pool {pool.folder} has one song, and a share of songs is to be kept back to measure on; "
+            "add songs, or train with a validation share of 0"
+        )
+    hashes = pool.audio_hashes
+    # Copies of a file are one song: to learn from one and measure on the other tells nothing.
+    first = {audio_hash: number for number, audio_hash in reversed(list(enumerate(hashes)))}
+    same = np.array([first[audio_hash] for audio_hash in hashes], dtype=np.int64)[song]
+    fresh = np.array([audio_hash not in learned for audio_hash in hashes], dtype=np.bool_)[song]
+    return split_songs(same, share, rng, fresh)
+
+
+def print_exported(difference: float, files: Sequence[str]) -> None:
+    """Print how true the exported model is, and what was written."""
+    print(f"Keras and onnxruntime agree to {difference:.1e}")
+    for path in files:
+        print(path)
