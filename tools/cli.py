@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo-songs")(demo.demo_songs)
-app.add_typer(pool.app, name="pool")
+app.add_typer(pool.pool_app, name="pool")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("joins")(joins.joins)

@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar, cast
 import numba
 
 Params = ParamSpec("Params")
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 _BLAS = "scipy.linalg.cython_blas"
 if _BLAS not in sys.modules:
@@ -23,11 +23,11 @@ if _BLAS not in sys.modules:
         del sys.modules[_BLAS]
 
 
-def kernel(function: Callable[Params, Result]) -> Callable[Params, Result]:
+def kernel(function: Callable[Params, _Result]) -> Callable[Params, _Result]:
     """Compile `function` with numba: `nogil`, cached, without fast-math, so results are reproducible."""
-    return cast(Callable[Params, Result], numba.njit(nogil=True, cache=True)(function))
+    return cast(Callable[Params, _Result], numba.njit(nogil=True, cache=True)(function))
 
 
-def cache_folder() -> Path:
+def kernel_cache_folder() -> Path:
     """Return where compiled kernels are kept: `NUMBA_CACHE_DIR`, else beside the modules that have them."""
     return Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).with_name("__pycache__"))

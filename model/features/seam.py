@@ -4,7 +4,7 @@ Music repeats itself. Where a song resembles itself some time earlier, that earl
 next: the *echo* of an end is what followed, in the song so far, the moments that this end resembles most; the
 echo of a start is, likewise, what must have come before it, by what its song goes on with. An echo against
 what is really there is worth more than any likeness of the frames next to the cut: it knows the phase of the
-beat and the place in the loop, and from `CONTEXT_S` of song also the place in the bar and in the phrase.
+beat and the place in the loop, and from `_CONTEXT_S` of song also the place in the bar and in the phrase.
 
 Nothing is read across the cut that is asked about: of A's song what comes before A's end, of B's what follows
 B's start.
@@ -21,18 +21,18 @@ from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from model.features.spectra import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 
-FLOOR_DB = -80.0
+_FLOOR_DB = -80.0
 """What is softer than this is nobody's: dither, codec noise."""
 ECHO_FRAMES = 32
 """How far past the cut an echo tells: 0.74 s."""
 ECHO_NEAR_FRAMES = 8
 """The first of these stand in a group of their own."""
 ECHO_BANDS = MEL_BANDS // 2
-CONTEXT_S = 24.0
+_CONTEXT_S = 24.0
 """The longest lag at which an end looks back on its song, and a start ahead: eight bars and more."""
 SHORTEST_LAG = 8
 """Lags below 0.19 s are no beat; a sound resembles itself a moment earlier anyway."""
-LONGEST_LAG = round(CONTEXT_S / SPECTRUM_HOP_S)
+LONGEST_LAG = round(_CONTEXT_S / SPECTRUM_HOP_S)
 HEARD_FRAMES = 90
 """A lag is judged by the frames next to the cut, 2.1 s, the nearest most."""
 HEARD_DECAY_FRAMES = 30.0
@@ -44,7 +44,7 @@ FURTHEST_DB = 1.0
 """Lags that are further than this from the best have a share of less than a thousandth, and none."""
 WINDOW_FRAMES = 2
 """A frame's window is two hops long: so far apart are the frames on both sides of a cut."""
-STEPS_PER_DB = 16
+SEAM_STEPS_PER_DB = 16
 
 _HEAVIEST = 127
 """Weights are whole numbers up to this."""
@@ -52,7 +52,7 @@ _HALVINGS = 2
 """Differences of lags are counted in quarters of a dB, so that their weighed sum fits into 32 bits."""
 _NEAR = (1, 4, 12)
 _HARMONY = (1, 12)
-GROUPS = {
+SEAM_GROUPS = {
     "echo of the song after, near": ECHO_NEAR_FRAMES * ECHO_BANDS,
     "echo of the song after, far": (ECHO_FRAMES - ECHO_NEAR_FRAMES) * ECHO_BANDS,
     "echo of the song before, near": ECHO_NEAR_FRAMES * ECHO_BANDS,
@@ -64,37 +64,37 @@ GROUPS = {
     "level": 1,
 }
 """Distances by name, each with the number of values that it sums over, in the order of a side's values."""
-SEAM_VALUES = sum(GROUPS.values())
+SEAM_VALUES = sum(SEAM_GROUPS.values())
 _ECHO_VALUES = ECHO_FRAMES * ECHO_BANDS
 _AFTER, _BEFORE = slice(0, _ECHO_VALUES), slice(_ECHO_VALUES, 2 * _ECHO_VALUES)
 _PLAIN_FROM = 2 * _ECHO_VALUES
-_BOUNDS = np.concatenate([[0], np.cumsum(list(GROUPS.values()))]).astype(np.int64)
-Int16Array = npt.NDArray[np.int16]
+_BOUNDS = np.concatenate([[0], np.cumsum(list(SEAM_GROUPS.values()))]).astype(np.int64)
+_Int16Array = npt.NDArray[np.int16]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SeamSides:
-    """What there is to compare of N chunks: `(N, SEAM_VALUES)` int16 each, `STEPS_PER_DB` steps in a dB.
+    """What there is to compare of N chunks: `(N, SEAM_VALUES)` int16 each, `SEAM_STEPS_PER_DB` steps in a dB.
 
     ends: as predecessors. starts: as successors. What is an echo in one is what really sounds in the other.
     """
 
-    ends: Int16Array
-    starts: Int16Array
+    ends: _Int16Array
+    starts: _Int16Array
 
     def take(self, rows: IntArray) -> "SeamSides":
         """Return those of some chunks, in this order."""
         return SeamSides(ends=self.ends[rows], starts=self.starts[rows])
 
     def distances_db(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
-        """Return `(n, len(GROUPS))` float32: mean difference in dB by group, end of one to each start.
+        """Return `(n, len(SEAM_GROUPS))` float32: mean difference in dB by group, end of one to each start.
 
         candidates: rows; all N when None. `IndexError` when one of them is none.
         """
         rows = np.arange(len(self.starts)) if candidates is None else candidates
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
             raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
-        found = np.empty((len(rows), len(GROUPS)), dtype=np.float32)
+        found = np.empty((len(rows), len(SEAM_GROUPS)), dtype=np.float32)
         _mean_differences(self.ends[reference], self.starts, rows, _BOUNDS, found)
         return found
 
@@ -136,13 +136,13 @@ def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart
 
 
 def seam_terms(distances_db: FloatArray) -> FloatArray:
-    """Return `(n, 3 * len(GROUPS))` float32, what a linear score is made of; higher = nearer."""
+    """Return `(n, 3 * len(SEAM_GROUPS))` float32, what a linear score is made of; higher = nearer."""
     bounded = np.maximum(distances_db, 0)
     return np.concatenate([-bounded, -np.sqrt(bounded + 1e-3), -np.log(bounded + 0.05)], axis=1)
 
 
 def _levels(sides: npt.NDArray[np.floating]) -> FloatArray:
-    return np.maximum(np.asarray(sides, dtype=np.float32), FLOOR_DB)
+    return np.maximum(np.asarray(sides, dtype=np.float32), _FLOOR_DB)
 
 
 def _coarse(frames: FloatArray) -> FloatArray:
@@ -150,7 +150,7 @@ def _coarse(frames: FloatArray) -> FloatArray:
     return coarse
 
 
-def _plain(outwards: FloatArray) -> Int16Array:
+def _plain(outwards: FloatArray) -> _Int16Array:
     """Return all values of one side but its echoes, from its frames, the one next to the cut first."""
     mel = outwards[:, :MEL_BANDS]
     tones = outwards[:, MEL_BANDS : MEL_BANDS + SEMITONES]
@@ -164,18 +164,18 @@ def _plain(outwards: FloatArray) -> Int16Array:
     return _steps(np.concatenate(values))
 
 
-def _steps(levels_db: FloatArray) -> Int16Array:
-    steps: Int16Array = np.rint(levels_db * STEPS_PER_DB).astype(np.int16)
+def _steps(levels_db: FloatArray) -> _Int16Array:
+    steps: _Int16Array = np.rint(levels_db * SEAM_STEPS_PER_DB).astype(np.int16)
     return steps
 
 
 def _fill_echoes(
-    heads: Int16Array,
-    tails: Int16Array,
+    heads: _Int16Array,
+    tails: _Int16Array,
     spans: DoubleArray,
     apart: int,
-    echoes: Int16Array,
-    there: Int16Array,
+    echoes: _Int16Array,
+    there: _Int16Array,
 ) -> None:
     """Write the echo of each start of a song, and what sounds there.
 
@@ -196,7 +196,12 @@ def _fill_echoes(
 
 @kernel
 def _lay_out(
-    heads: Int16Array, tails: Int16Array, spans: DoubleArray, row: int, frames: Int16Array, known: BoolArray
+    heads: _Int16Array,
+    tails: _Int16Array,
+    spans: DoubleArray,
+    row: int,
+    frames: _Int16Array,
+    known: BoolArray,
 ) -> None:
     """Lay out what a song goes on with from the start of a chunk: its frames, and which of them are known.
 
@@ -225,7 +230,7 @@ def _lay_out(
 
 
 @kernel
-def _fill_echo(frames: Int16Array, known: BoolArray, apart: int, echo: FloatArray) -> None:
+def _fill_echo(frames: _Int16Array, known: BoolArray, apart: int, echo: FloatArray) -> None:
     """Tell what lies across the cut from how a song repeats itself on this side.
 
     frames: the one next to the cut first. Frame `i` across the cut is, one lag further inside, frame
@@ -259,7 +264,7 @@ def _fill_echo(frames: Int16Array, known: BoolArray, apart: int, echo: FloatArra
 
 
 @kernel
-def _compare_lags(frames: Int16Array, known: BoolArray, unlike: DoubleArray) -> None:
+def _compare_lags(frames: _Int16Array, known: BoolArray, unlike: DoubleArray) -> None:
     """Say by how many dB the frames next to the cut differ from those of each lag; infinite if not known."""
     bands = frames.shape[1]
     values = HEARD_FRAMES * bands
@@ -283,12 +288,12 @@ def _compare_lags(frames: Int16Array, known: BoolArray, unlike: DoubleArray) -> 
             total = np.int32(total + np.int32(weight * np.int32(np.int32(abs(difference)) >> _HALVINGS)))
             heard = np.int32(heard + weight)
         if heard >= LEAST_KNOWN * full:
-            unlike[lag] = total * (2.0**_HALVINGS / STEPS_PER_DB) / heard
+            unlike[lag] = total * (2.0**_HALVINGS / SEAM_STEPS_PER_DB) / heard
 
 
 @kernel
 def _mean_differences(
-    end: Int16Array, starts: Int16Array, rows: IntArray, bounds: IntArray, found: FloatArray
+    end: _Int16Array, starts: _Int16Array, rows: IntArray, bounds: IntArray, found: FloatArray
 ) -> None:
     for place in range(len(rows)):
         for group in range(len(bounds) - 1):
@@ -298,4 +303,4 @@ def _mean_differences(
             for value in range(len(ours)):
                 difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
                 total = np.int32(total + np.int32(abs(difference)))
-            found[place, group] = total / (STEPS_PER_DB * (stop - first))
+            found[place, group] = total / (SEAM_STEPS_PER_DB * (stop - first))

@@ -23,7 +23,7 @@ HOP_SAMPLES = 512
 SPECTRUM_HOP_S = HOP_SAMPLES / SPECTRUM_RATE_HZ
 SPECTRUM_S = SPECTRUM_FRAMES * SPECTRUM_HOP_S
 """How far from the cut a side sees: 2.79 s."""
-FLOOR_DB = -100.0
+SPECTRUM_FLOOR_DB = -100.0
 """Silence, and the frames that a short chunk does not have. A full-scale sine is at 0 dB."""
 SLOW_FACTOR = 4
 """Semitones are read at a quarter of `SPECTRUM_RATE_HZ`: they end at 2.3 kHz."""
@@ -67,7 +67,7 @@ MEL = BandGroup(name="mel", slow=False, window_samples=1024, bands=MEL_BANDS)
 LOW = BandGroup(name="low semitones", slow=True, window_samples=2048, bands=SEMITONES // 2)
 HIGH = BandGroup(name="high semitones", slow=True, window_samples=1024, bands=SEMITONES // 2)
 BROAD = BandGroup(name="broad", slow=False, window_samples=256, bands=len(BROAD_EDGES_HZ) - 1)
-GROUPS = (MEL, LOW, HIGH, BROAD)
+BAND_GROUPS = (MEL, LOW, HIGH, BROAD)
 SPECTRUM_BINS = MEL.bands + LOW.bands + HIGH.bands + BROAD.bands * QUARTERS
 """In this order; the broad bands quarter by quarter."""
 
@@ -78,9 +78,9 @@ def chunk_spectra(chunk: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, F
     """Return the spectra of a chunk's head and tail, from its own samples only.
 
     chunk: `(frames, 2)` float32. Returns `(head, tail)`, each `(SPECTRUM_FRAMES, SPECTRUM_BINS)` float32 in
-    dB of full scale, not below `FLOOR_DB`, in time order: `head[0]` begins at the chunk's start, `tail[-1]`
-    ends at its end. Frames that a short chunk does not have are at the floor, on the far side; a window that
-    would leave the chunk is moved inside.
+    dB of full scale, not below `SPECTRUM_FLOOR_DB`, in time order: `head[0]` begins at the chunk's start,
+    `tail[-1]` ends at its end. Frames that a short chunk does not have are at the floor, on the far side; a
+    window that would leave the chunk is moved inside.
     """
     mono = chunk.mean(axis=1, dtype=np.float32)
     # A margin, so that the resampler's own end lies outside of what is read.
@@ -103,7 +103,7 @@ def group_levels(audio: FloatArray, starts: IntArray, group: BandGroup) -> Float
     windows = np.lib.stride_tricks.sliding_window_view(padded, group.window_samples)[starts]
     spectrum = np.fft.rfft(windows * _window(group.window_samples), axis=1)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    levels: FloatArray = 10 * np.log10(power @ _filters(group) + np.float32(10 ** (FLOOR_DB / 10)))
+    levels: FloatArray = 10 * np.log10(power @ _filters(group) + np.float32(10 ** (SPECTRUM_FLOOR_DB / 10)))
     return levels
 
 
@@ -126,11 +126,11 @@ def _side(mono: FloatArray, sample_rate_hz: int) -> FloatArray:
     fast = resampled(mono, sample_rate_hz, MEL)
     slow = resampled(mono, sample_rate_hz, LOW)
     frames = min(SPECTRUM_FRAMES, len(fast) // HOP_SAMPLES)
-    side = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), FLOOR_DB, dtype=np.float32)
+    side = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), SPECTRUM_FLOOR_DB, dtype=np.float32)
     if frames == 0:
         return side
     first = 0
-    for group in GROUPS:
+    for group in BAND_GROUPS:
         audio = slow if group.slow else fast
         steps = QUARTERS if group is BROAD else 1
         starts = np.arange(frames * steps) * (group.grid_samples * QUARTERS // steps)

@@ -20,7 +20,7 @@ REACH_FRAMES = 64
 """A tone is that of the 1.5 s next to the cut."""
 LEAST_ATTACK_DB = 0.6
 """Attacks that vary less than this are none: noise has 0.5, quiet strings 0.7, drums 1 to 5."""
-FLOOR_DB = -80.0
+_FLOOR_DB = -80.0
 """What is softer than this is not heard."""
 
 _RHYTHM = LONGEST_LAG - SHORTEST_LAG
@@ -61,7 +61,7 @@ def textures(spectra: npt.NDArray[np.floating]) -> Textures:
     """
     found = np.empty((2, len(spectra), TEXTURE_VALUES), dtype=np.float32)
     for row in range(len(spectra)):
-        head, tail = np.maximum(np.asarray(spectra[row, :, :, :MEL_BANDS], dtype=np.float32), FLOOR_DB)
+        head, tail = np.maximum(np.asarray(spectra[row, :, :, :MEL_BANDS], dtype=np.float32), _FLOOR_DB)
         tail, head = tail[_first_heard(tail) :], head[: len(head) - _first_heard(head[::-1])]
         found[0, row] = np.concatenate([_rhythm(tail), _tone(tail[-REACH_FRAMES:])])
         found[1, row] = np.concatenate([_rhythm(head), _tone(head[:REACH_FRAMES])])
@@ -70,7 +70,7 @@ def textures(spectra: npt.NDArray[np.floating]) -> Textures:
 
 def _first_heard(mel: FloatArray) -> int:
     """Return how many frames come before the first that is heard: those that a short chunk does not have."""
-    heard = mel.max(axis=1) > FLOOR_DB
+    heard = mel.max(axis=1) > _FLOOR_DB
     return int(heard.argmax()) if heard.any() else len(mel) - 1
 
 

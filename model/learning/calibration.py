@@ -9,7 +9,7 @@ from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
+class ScoredSongs:
     """All chunks of some songs against all."""
 
     logits: FloatArray
@@ -25,7 +25,7 @@ class Scored:
         return follows
 
 
-def calibrate(parts: Sequence[Scored]) -> dict[str, float]:
+def calibrate(parts: Sequence[ScoredSongs]) -> dict[str, float]:
     """Return `scale` and `offset` of logistic regression on true and wrong pairs (Platt, 1999).
 
     parts: sets of songs, each scored by a model of its own. True pairs weigh as much as all wrong ones
@@ -44,7 +44,7 @@ def calibrate(parts: Sequence[Scored]) -> dict[str, float]:
     return _logistic(logits, follows, weight)
 
 
-def _kinds(scored: Scored) -> tuple[BoolArray, BoolArray, BoolArray]:
+def _kinds(scored: ScoredSongs) -> tuple[BoolArray, BoolArray, BoolArray]:
     """Return `(N, N)` each: true pairs, wrong ones of one song, those of two songs."""
     follows = scored.true_pairs
     same = scored.song[:, None] == scored.song[None]

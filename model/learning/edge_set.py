@@ -9,7 +9,7 @@ from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ
 from model.learning.pairs import Pairs
 
-GAP_S = 0.05
+AUGMENTED_GAP_S = 0.05
 """Longest piece left out on each side of a seam in augmented pairs: a crossfade removes what is there."""
 GAIN_DB = 4.0
 """Each side of an augmented pair is louder or softer by at most this: songs are levelled when they play."""
@@ -73,8 +73,8 @@ def varied_batch(edges: EdgeSet, pairs: Pairs, edge_samples: int, rng: np.random
     """Return a `plain_batch` whose pairs are varied so that only what lasts can be learned.
 
     A true pair is two neighbouring pieces from around its seam (half of them not at the cut itself). Up to
-    `GAP_S` is left out on either side of most seams, so that the waveform seldom simply runs on. Gain,
-    polarity and speed change. What the pool keeps past the model's edge gives the room for all that.
+    `AUGMENTED_GAP_S` is left out on either side of most seams, so that the waveform seldom simply runs on.
+    Gain, polarity and speed change. What the pool keeps past the model's edge gives the room for all that.
     """
     count = len(pairs)
     ceiling = edges.ceiling_samples
@@ -88,7 +88,7 @@ def varied_batch(edges: EdgeSet, pairs: Pairs, edge_samples: int, rng: np.random
     speed = np.minimum(speed, np.maximum(longest / edge_samples, 1.0))
     length = edge_samples * speed
     room = np.maximum(longest - length, 0.0)
-    gap = rng.uniform(0.0, GAP_S * EDGE_RATE_HZ, (2, count)) * (rng.random(count) < 0.7)
+    gap = rng.uniform(0.0, AUGMENTED_GAP_S * EDGE_RATE_HZ, (2, count)) * (rng.random(count) < 0.7)
     gap = np.minimum(gap, room)
     room -= gap.max(axis=0)
     moved = rng.random((2, count)) < 0.5

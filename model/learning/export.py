@@ -16,7 +16,7 @@ from model.base.quiet import without_noise
 from model.saved.contract import CONTRACT_FILE, ModelContract, load_contract
 
 OPSET = 17
-TOLERANCE = 1e-5
+_TOLERANCE = 1e-5
 """Largest difference from Keras with which a graph is still the same network."""
 
 
@@ -32,9 +32,9 @@ class Exported:
 
 def check_difference(name: str, difference: float) -> None:
     """Raise `ModelError` when an exported graph is another network than the one that was learned."""
-    if not difference <= TOLERANCE:
+    if not difference <= _TOLERANCE:
         raise ModelError(
-            f"the exported {name} differs from Keras by {difference:.1e}, expected at most {TOLERANCE:.0e}; "
+            f"the exported {name} differs from Keras by {difference:.1e}, expected at most {_TOLERANCE:.0e}; "
             "the model was not written; report this with the versions of tensorflow and tf2onnx"
         )
 

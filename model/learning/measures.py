@@ -25,7 +25,7 @@ class Measure:
     pairs: int
 
 
-def measure(scores: FloatArray, labels: FloatArray) -> Measure:
+def measure_scores(scores: FloatArray, labels: FloatArray) -> Measure:
     """Return the figures of `(n,)` scores in [0, 1] against `(n,)` labels 0 or 1, n at least 1."""
     true = labels > 0.5
     likely = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)

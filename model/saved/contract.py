@@ -10,7 +10,7 @@ from model.base.errors import ModelError
 from model.base.files import write_whole
 from model.features.spectra import SPECTRAL_VERSION
 
-FORMAT_VERSION = 1
+_FORMAT_VERSION = 1
 CONTRACT_FILE = "model.json"
 SECOND_STAGE_FILE = "second_stage.json"
 """Beside the contract of a tower that has one: `model.saved.second_stage`."""
@@ -61,7 +61,7 @@ class ModelContract:
     """`scale` and `offset` of approach `tower`: probability = sigmoid(scale * end . start + offset)."""
     spectral_version: int | None = None
     """`model.features.spectra.SPECTRAL_VERSION` of the spectra that approach `tower` was trained on."""
-    format_version: int = FORMAT_VERSION
+    format_version: int = _FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if self.edge_samples < 2 or self.edge_rate_hz < 1:
@@ -116,9 +116,9 @@ def load_contract(folder: Path) -> ModelContract:
     try:
         fields = json.loads(text)
         version = fields["format_version"]
-        if version != FORMAT_VERSION:
+        if version != _FORMAT_VERSION:
             raise ModelError(
-                f"{path} has format {version}, this endlos reads format {FORMAT_VERSION}; "
+                f"{path} has format {version}, this endlos reads format {_FORMAT_VERSION}; "
                 "train the model again or install the matching endlos"
             )
         fields["graphs"] = {

@@ -9,10 +9,10 @@ import numpy as np
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import write_whole
-from model.features.seam import GROUPS, seam_terms
+from model.features.seam import SEAM_GROUPS, seam_terms
 from model.saved.contract import PRETRAINED, SECOND_STAGE_FILE
 
-TERMS = 3 * len(GROUPS)
+SEAM_TERMS = 3 * len(SEAM_GROUPS)
 """What `model.features.seam.seam_terms` gives for each candidate."""
 
 
@@ -26,11 +26,11 @@ class SecondStage:
 
     dot: float
     terms: FloatArray
-    """`(TERMS,)` float32."""
+    """`(SEAM_TERMS,)` float32."""
     offset: float
 
     def probabilities(self, dots: FloatArray, distances_db: FloatArray) -> FloatArray:
-        """Return `(n,)` float32 from `(n,)` products and `(n, len(GROUPS))` distances."""
+        """Return `(n,)` float32 from `(n,)` products and `(n, len(SEAM_GROUPS))` distances."""
         logits = np.float32(self.dot) * dots + seam_terms(distances_db) @ self.terms + np.float32(self.offset)
         # By tanh, which does not overflow.
         found: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
@@ -56,7 +56,7 @@ def _read(path: Path) -> SecondStage:
         stage = SecondStage(dot=float(fields["dot"]), terms=terms, offset=float(fields["offset"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} is no second stage ({error}); train or copy the model again") from error
-    if groups != list(GROUPS) or terms.shape != (TERMS,) or not np.isfinite(terms).all():
+    if groups != list(SEAM_GROUPS) or terms.shape != (SEAM_TERMS,) or not np.isfinite(terms).all():
         raise ModelError(
             f"{path} weighs other distances than this endlos measures; train or copy the model again"
         )
@@ -68,7 +68,7 @@ def save_second_stage(stage: SecondStage, path: Path) -> None:
     fields = {
         "dot": float(f"{stage.dot:.6g}"),
         "offset": float(f"{stage.offset:.6g}"),
-        "groups": list(GROUPS),
+        "groups": list(SEAM_GROUPS),
         "terms": [float(f"{weight:.6g}") for weight in stage.terms],
     }
     write_whole(path, json.dumps(fields, indent=2) + "\n")

@@ -34,7 +34,7 @@ def packet_frames(path: Path) -> float:
         return seconds * stream.codec_context.sample_rate
 
 
-def decode(path: Path, scratch: Path | None = None) -> tuple[FloatArray, int]:
+def decode_by_libav(path: Path, scratch: Path | None = None) -> tuple[FloatArray, int]:
     """Decode a whole file: `((frames, 2) float32, sample_rate_hz)`; what is damaged is left out.
 
     scratch: as in `stream.audio.decode.decode`. `DecodeError` when nothing can be decoded, or the sample rate

@@ -17,7 +17,7 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.planner import Planner
 from stream.choosing.step import Step
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 READ_AHEAD_FRAMES = 65_536
 """About a second and a half on either side of where a planned chunk begins."""
@@ -198,7 +198,7 @@ class Ahead:
         now_s = time.monotonic()
         if self._silent_since_s is None:
             self._silent_since_s = now_s
-            log.warning(
+            _log.warning(
                 "none of the songs can be read; the stream is silent and tries them again for %g minutes",
                 PATIENCE_S / 60,
             )
@@ -220,12 +220,12 @@ class Ahead:
             except NothingReadableError:
                 self._pause()
             except EndlosError as error:
-                log.error("planning has ended: %s", error)
+                _log.error("planning has ended: %s", error)
                 return
             except Exception:
                 # The stream goes on by fallbacks meanwhile; the cause must be seen, once.
                 if not failing:
-                    log.exception("planning failed; it is tried again every %g s", RETRY_S)
+                    _log.exception("planning failed; it is tried again every %g s", RETRY_S)
                 failing = True
                 self._pause()
 

@@ -10,11 +10,11 @@ from stream.choosing.generation import Generation
 from stream.choosing.liking import Liking
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
-from stream.choosing.terms import CACHED_CHUNKS, TERMS, Costs, CostWeights
+from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs, CostWeights
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.hubs import hub_levels
-from stream.scoring.ladder import Ladder, Scored
+from stream.scoring.ladder import Ladder, ScoredCandidates
 
 SHORTLISTED = 4_096
 """Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
@@ -55,7 +55,7 @@ class Exit:
     """An exit that was scored: its scores, and what each candidate is worth at any time."""
 
     row: int
-    scored: Scored
+    scored: ScoredCandidates
     rows: IntArray
     """`(n,)` candidates."""
     worths: FloatArray
@@ -178,7 +178,7 @@ class Search:
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self._liking.after(leaving.row)
         named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}
-        named |= {name: float(value) for name, value in zip(TERMS, values, strict=True)}
+        named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
         named["hub"] = -self._weights.hub * float(self._hubs[row])
         named["liked"] = self._weights.liked if row in liked else 0.0
         named["coverage"] = float(view.coverage[row])

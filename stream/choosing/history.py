@@ -8,7 +8,7 @@ from model.base.arrays import IntArray
 from stream.choosing.generation import Generation
 from stream.index.edge_index import NEVER
 
-MOST_OWED = 4.0
+_MOST_OWED = 4.0
 """Joins to other songs that are owed, or were given in advance, at most."""
 
 
@@ -55,7 +55,7 @@ class Course:
         self.steps += 1
         self.run = self.run + 1 if natural else 0
         if other_song is not None:
-            self.owed = float(np.clip(self.owed + share - other_song, -MOST_OWED, MOST_OWED))
+            self.owed = float(np.clip(self.owed + share - other_song, -_MOST_OWED, _MOST_OWED))
 
     def moved(self, old: Generation, new: Generation) -> "Course":
         """Return this course on the chunks of another generation of the pool.

@@ -8,9 +8,9 @@ from model.base.kernels import kernel
 from stream.choosing.phrases import Phrases
 from stream.index.top import top
 
-MOST_CHUNKS = 65_536
+_MOST_CHUNKS = 65_536
 """In a larger pool there is always another good join, and looking for it would take too long."""
-MOST_EXITS = 16_384
+_MOST_EXITS = 16_384
 """Exits whose joins are known, at most; the oldest are forgotten."""
 JOINS_OF_A_KIND = 16
 """Joins that are kept of each exit: so many into the same song, and so many into others."""
@@ -25,9 +25,9 @@ class Future:
     def __init__(self, phrases: Phrases, song: IntArray) -> None:
         self._phrases = phrases
         self._song = song
-        self.enabled = len(song) <= MOST_CHUNKS
+        self.enabled = len(song) <= _MOST_CHUNKS
         chunks = len(song) if self.enabled else 0
-        slots = min(chunks, MOST_EXITS)
+        slots = min(chunks, _MOST_EXITS)
         self._slot = np.full(chunks, UNKNOWN, dtype=np.int64)
         self._exits = np.full(slots, UNKNOWN, dtype=np.int64)
         self._joins = np.full((slots, 2 * JOINS_OF_A_KIND), UNKNOWN, dtype=np.int32)

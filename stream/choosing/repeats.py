@@ -13,7 +13,7 @@ from stream.index.edge_index import NEVER
 MOST_SHARES = 2.3
 """A chunk is left out as soon as it was played this many times as often as the mean, and `GRACE_PLAYS`."""
 GRACE_PLAYS = 1.5
-LEAST_SHARE = 4
+_LEAST_SHARE = 4
 """When everything was played lately, the least recent one in this many comes back."""
 
 
@@ -47,7 +47,7 @@ def entries(course: Course, phrases: Phrases, banned: BoolArray, *, window: int,
     if len(others) > 1:
         others = others[others != after]
     oldest = others[np.argsort(course.last_played[others], kind="stable")]
-    allowed[oldest[: max(1, len(others) // LEAST_SHARE)]] = True
+    allowed[oldest[: max(1, len(others) // _LEAST_SHARE)]] = True
     reason = "everything was played lately: the least recent come back"
     return Entries(blocked=blocked, allowed=allowed, reasons=(reason,))
 

@@ -15,7 +15,7 @@ from stream.choosing.terms import CostWeights
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
-MOST_OWED = 2.0
+_MOST_OWED = 2.0
 """With more owed than this, only other songs are considered."""
 
 
@@ -111,7 +111,7 @@ class Leaving:
         only_others: consider other songs alone, if there is one.
         """
         other = self._song != self._song[row]
-        only_others = (only_others or course.owed > MOST_OWED) and bool((here.allowed & other).any())
+        only_others = (only_others or course.owed > _MOST_OWED) and bool((here.allowed & other).any())
         weights = self._weights
         covered = coverage(course, self._phrases, weights.coverage, weights.coverage_most, weights.due)
         price = OTHER_SONG_LOGIT * course.owed

@@ -18,7 +18,7 @@ from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.traits import PITCH_CLASSES, ChunkTraits
 
-TERMS = (
+COST_TERMS = (
     "tempo",
     "bar",
     "key",
@@ -33,7 +33,7 @@ TERMS = (
     "tone",
 )
 """The terms of a pair of chunks, in the order of the columns of `Costs.terms`."""
-_TERMS = len(TERMS)
+_TERMS = len(COST_TERMS)
 CACHED_CHUNKS = 65_536
 """What a larger pool knows of its chunks is gathered for each shortlist anew."""
 UNHEARD_LUFS = -69.0
@@ -150,7 +150,7 @@ class Costs:
             self._likeness.append(_Likeness(embeddings))
 
     def terms(self, exit_row: int, rows: IntArray) -> FloatArray:
-        """Return `(n, len(TERMS))` float32, at most 0: each candidate of `rows` `(n,)` after `exit_row`."""
+        """Return `(n, len(COST_TERMS))` float32, at most 0: each of `rows` `(n,)` after `exit_row`."""
         generation = self._generation
         successor = int(generation.index.successor[exit_row])
         everything = len(rows) == len(generation.index)

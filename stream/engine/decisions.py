@@ -13,7 +13,7 @@ from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class DecisionLog:
             except OSError as error:
                 # A full disk must not end the stream.
                 if self.lost_lines == 0:
-                    log.warning("the decision log has gaps from here on: %s", error.strerror)
+                    _log.warning("the decision log has gaps from here on: %s", error.strerror)
                 self.lost_lines += 1
 
     def __enter__(self) -> "DecisionLog":

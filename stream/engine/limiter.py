@@ -7,11 +7,11 @@ from model.base.kernels import kernel
 from stream.joins.levels import CEILING
 
 LOOKAHEAD_S = 0.005
-OVERSAMPLING = 4
+_OVERSAMPLING = 4
 """BS.1770: the waveform between the samples is looked at in four places."""
 HALF_TAPS = 12
 """Samples on either side that make a value between two; as near to the true wave as 0.05 dB."""
-BLOCK_FRAMES = 256
+_BLOCK_FRAMES = 256
 """So many frames are looked at together."""
 MARGIN = 10.0 ** (-0.05 / 20.0)
 """What is limited stays this far below the ceiling, for meters interpolate in ways of their own."""
@@ -87,7 +87,7 @@ def true_peaks(audio: FloatArray) -> FloatArray:
 
 def _taps() -> DoubleArray:
     """Return the values of a windowed sinc, `(3, 2 * HALF_TAPS)`, for the places between two samples."""
-    places = np.arange(1, OVERSAMPLING)[:, None] / OVERSAMPLING
+    places = np.arange(1, _OVERSAMPLING)[:, None] / _OVERSAMPLING
     distance = np.arange(1 - HALF_TAPS, HALF_TAPS + 1)[None, :] - places
     window = np.i0(6.0 * np.sqrt(np.maximum(0.0, 1.0 - (distance / HALF_TAPS) ** 2))) / np.i0(6.0)
     taps = np.sinc(distance) * window
@@ -108,10 +108,10 @@ def _needed(
     for frame in range(frames):
         samples[2 * (frame + reach)] = audio[frame, 0]
         samples[2 * (frame + reach) + 1] = audio[frame, 1]
-    peaks = np.empty(2 * BLOCK_FRAMES)
-    values = np.empty(2 * BLOCK_FRAMES)
-    for first in range(0, frames, BLOCK_FRAMES):
-        stop = min(frames, first + BLOCK_FRAMES)
+    peaks = np.empty(2 * _BLOCK_FRAMES)
+    values = np.empty(2 * _BLOCK_FRAMES)
+    for first in range(0, frames, _BLOCK_FRAMES):
+        stop = min(frames, first + _BLOCK_FRAMES)
         count = 2 * (stop - first)
         around = samples[2 * (first + 1) : 2 * (stop + 2 * reach)]
         if not watched[first:stop].any() or np.abs(around).max() <= harmless:

@@ -11,7 +11,7 @@ from stream.choosing.planner import Planner
 from stream.pool.feedback import LabelledJoin, labelled_joins
 from stream.pool.pool import current_generation
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Newer:
@@ -48,7 +48,7 @@ class Newer:
             self._refused = number
             if str(error) != self._told:
                 self._told = str(error)
-                log.warning("the newer pool is left aside: %s", error)
+                _log.warning("the newer pool is left aside: %s", error)
             return None
 
 
@@ -58,5 +58,5 @@ def judged_joins(folder: Path) -> list[LabelledJoin]:
         return labelled_joins(folder)
     except PoolError as error:
         # What was thought of joins is no reason to be silent.
-        log.warning("%s", error)
+        _log.warning("%s", error)
         return []

@@ -19,7 +19,7 @@ from stream.joins.join_plan import JoinPlan, JoinSource
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import Release, song_gain, song_gain_db
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 PAGE_FRAMES = 16384
 SILENCE_FRAMES = 4096
@@ -223,7 +223,7 @@ class Renderer:
         self._source.ban(chunk.song.audio_hash, at)
         if chunk.song.path not in self.lost:
             self.lost[chunk.song.path] = str(error)
-            log.warning("%s", error)
+            _log.warning("%s", error)
 
     def _enter(self, chunk: Chunk, at_frame: int, release: Release) -> None:
         self._position = at_frame

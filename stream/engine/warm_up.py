@@ -16,9 +16,9 @@ from stream.choosing.terms import Costs, CostWeights
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade
-from stream.joins.join_planner import REACH_FRAMES
+from stream.joins.join_planner import JOIN_REACH_FRAMES
 from stream.joins.levels import Release
-from stream.joins.surroundings import HOP_FRAMES, analyse
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, analyse
 from stream.scoring.scorer import Scorer, ScoringLateError
 
 
@@ -57,11 +57,11 @@ def _choose(generation: Generation) -> None:
 
 
 def _join(rate_hz: int) -> None:
-    noise = np.random.default_rng(0).normal(0.0, 0.5, (2 * REACH_FRAMES, 2)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(0.0, 0.5, (2 * JOIN_REACH_FRAMES, 2)).astype(np.float32)
     seam = analyse(noise, rate_hz)
     limits = Limits(longest_frames=rate_hz, before_cut_frames=rate_hz, after_start_frames=rate_hz)
     choose_fade(seam, seam, 0, 0.0, limits, rate_hz)
     loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
     limiter = Limiter(rate_hz)
     limiter.push(loud, watched=True)
-    limiter.pull(HOP_FRAMES)
+    limiter.pull(SURROUNDINGS_HOP_FRAMES)

@@ -12,13 +12,13 @@ from model.features.edges import EDGE_RATE_HZ
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 BANDS = 12
-FLOOR_DB = -80.0
-CEILING_DB = 20.0
+EDGE_FLOOR_DB = -80.0
+_CEILING_DB = 20.0
 """Far above full scale: a broken edge must not set the scale for all others."""
-SLICE_ROWS = 128
+_SLICE_ROWS = 128
 """Edges transformed at once: larger slices fall out of the processor's cache and take twice as long."""
 PRELOAD_BYTES = 512 * 2**20
 STORED_FROM_CHUNKS = 20_000
@@ -102,11 +102,11 @@ def band_levels_db(edges: FloatArray) -> FloatArray:
     power = np.empty((len(edges), BANDS), dtype=np.float32)
     # Damaged edges may hold anything; what comes of them is bounded below.
     with np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, len(edges), SLICE_ROWS):
-            spectrum = np.fft.rfft(edges[first : first + SLICE_ROWS] * window, axis=1).view(np.float32)
-            power[first : first + SLICE_ROWS] = np.square(spectrum) @ membership
-    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (FLOOR_DB / 10.0)))
-    bounded_db: FloatArray = np.clip(np.nan_to_num(levels_db, nan=FLOOR_DB), FLOOR_DB, CEILING_DB)
+        for first in range(0, len(edges), _SLICE_ROWS):
+            spectrum = np.fft.rfft(edges[first : first + _SLICE_ROWS] * window, axis=1).view(np.float32)
+            power[first : first + _SLICE_ROWS] = np.square(spectrum) @ membership
+    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (EDGE_FLOOR_DB / 10.0)))
+    bounded_db: FloatArray = np.clip(np.nan_to_num(levels_db, nan=EDGE_FLOOR_DB), EDGE_FLOOR_DB, _CEILING_DB)
     return bounded_db
 
 
@@ -119,11 +119,11 @@ def _bands(pool: Pool, heads: FloatArray, tails: FloatArray) -> EmbeddingIndex:
         try:
             return EmbeddingIndex.open(folder, chunks=count, key=key)
         except PoolError as error:
-            log.warning("band levels are computed anew: %s", error)
+            _log.warning("band levels are computed anew: %s", error)
     bands = EmbeddingIndex.quantised(band_levels_db(tails), band_levels_db(heads), metric="l1", key=key)
     if count >= STORED_FROM_CHUNKS:
         try:
             bands.write(folder)
         except PoolError as error:
-            log.info("band levels are not kept: %s", error)
+            _log.info("band levels are not kept: %s", error)
     return bands

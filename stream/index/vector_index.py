@@ -25,7 +25,7 @@ from stream.index.top import top
 Int8Array = npt.NDArray[np.int8]
 Metric = Literal["dot", "l1"]
 
-FORMAT_VERSION = 1
+_FORMAT_VERSION = 1
 INDEX_FILE = "index.json"
 MAX_BYTES = 256
 """Bytes of one embedding with its scale; a chunk has two, and a decision reads only one of each."""
@@ -34,8 +34,8 @@ ALIGNED_BYTES = 16
 MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
 WORKING_BYTES = 64
 """Memory that a decision takes meanwhile, for each chunk, at most; 5 where the shortlist is short."""
-LEVELS = 127
-SLICE_ROWS = 8192
+_LEVELS = 127
+_SLICE_ROWS = 8192
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +97,7 @@ class EmbeddingIndex:
             least = min(float(side.min()) for side in (predecessors, successors))
             most = max(float(side.max()) for side in (predecessors, successors))
             # Never 0, so that equal embeddings are told apart from none.
-            offset, scale = (least + most) / 2, max((most - least) / (2 * LEVELS), 1e-6)
+            offset, scale = (least + most) / 2, max((most - least) / (2 * _LEVELS), 1e-6)
         before, before_scales = _quantised(predecessors, offset, scale)
         after, after_scales = _quantised(successors, offset, scale)
         return cls(
@@ -117,7 +117,7 @@ class EmbeddingIndex:
         try:
             fields = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
             found = (fields["format_version"], fields["chunks"], fields["key"])
-            expected = (FORMAT_VERSION, chunks, key)
+            expected = (_FORMAT_VERSION, chunks, key)
             if found != expected:
                 raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
             if fields["metric"] not in get_args(Metric) or type(fields["width"]) is not int:
@@ -139,7 +139,7 @@ class EmbeddingIndex:
         beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
         older = beside.with_suffix(".old")
         fields = {
-            "format_version": FORMAT_VERSION,
+            "format_version": _FORMAT_VERSION,
             "chunks": len(self),
             "key": self.key,
             "metric": self.metric,
@@ -195,10 +195,10 @@ class EmbeddingIndex:
         if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):
             raise IndexError(f"candidates are not all among the {len(self)} chunks")
         scores = np.empty(len(candidates), dtype=np.float32)
-        for first in range(0, len(candidates), SLICE_ROWS):
-            part = candidates[first : first + SLICE_ROWS]
+        for first in range(0, len(candidates), _SLICE_ROWS):
+            part = candidates[first : first + _SLICE_ROWS]
             rows, scales = _frozen(self.successors[part]), _frozen(self.successor_scales[part])
-            scores[first : first + SLICE_ROWS] = self._scores(reference, rows, scales)
+            scores[first : first + _SLICE_ROWS] = self._scores(reference, rows, scales)
         return scores
 
     def shortlist(self, reference: int, mask: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
@@ -241,8 +241,8 @@ def _stored_width(width: int) -> int:
 
 
 def _check_finite(embeddings: FloatArray) -> None:
-    for first in range(0, len(embeddings), SLICE_ROWS):
-        finite = np.isfinite(embeddings[first : first + SLICE_ROWS]).all(axis=1)
+    for first in range(0, len(embeddings), _SLICE_ROWS):
+        finite = np.isfinite(embeddings[first : first + _SLICE_ROWS]).all(axis=1)
         if not finite.all():
             chunk = first + int(finite.argmin())
             raise ModelError(f"the embedding of chunk {chunk} is not a number; train the model again")
@@ -253,12 +253,12 @@ def _quantised(embeddings: FloatArray, offset: float, scale: float | None) -> tu
     count, width = embeddings.shape
     rows = np.zeros((count, _stored_width(width)), dtype=np.int8)
     scales = np.empty(count, dtype=np.float32)
-    for first in range(0, count, SLICE_ROWS):
-        part = slice(first, first + SLICE_ROWS)
+    for first in range(0, count, _SLICE_ROWS):
+        part = slice(first, first + _SLICE_ROWS)
         values = embeddings[part] - np.float32(offset)
-        scales[part] = np.abs(values).max(axis=1) / LEVELS if scale is None else scale
+        scales[part] = np.abs(values).max(axis=1) / _LEVELS if scale is None else scale
         divisors = np.where(scales[part] > 0, scales[part], np.float32(1.0))
-        rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -LEVELS, LEVELS)
+        rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -_LEVELS, _LEVELS)
     return _frozen(rows), _frozen(scales)
 
 

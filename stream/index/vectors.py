@@ -21,9 +21,9 @@ from model.saved.contract import TOWER_ROLES, ModelContract, graphs_hash
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-FOLDER = "embeddings"
+VECTORS_FOLDER = "embeddings"
 CHUNKS = "chunks"
 """The array beside the embeddings that says which chunks they are of."""
 MOST_VALUES = 128
@@ -71,7 +71,7 @@ class Chunks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Towers:
+class VectorGraphs:
     """A model of approach `tower` that embeds; `ModelError` when its graphs are not of that form."""
 
     folder: Path
@@ -103,7 +103,7 @@ class Towers:
 
     def place(self, home: Path) -> Path:
         """Return where the embeddings of the generation in the folder `home` stand."""
-        return home / FOLDER / self.name
+        return home / VECTORS_FOLDER / self.name
 
     @property
     def key(self) -> str:
@@ -146,14 +146,14 @@ def pool_embeddings(
     are computed and, with `write`, left there; in a folder that may not be written they stay in memory.
     `ModelError` when the model cannot be run, or gives what is no number.
     """
-    towers = Towers(folder=model, contract=contract)
+    towers = VectorGraphs(folder=model, contract=contract)
     chunks = Chunks.of(pool)
     home = generation_folder(pool.folder, pool.generation)
     found = opened(home, towers, chunks)
     if found is not None:
         return found
     if len(pool) >= TOLD_FROM_CHUNKS:
-        log.warning(
+        _log.warning(
             "the embeddings of %d chunks are computed first; `endlos precompute` does that beforehand",
             len(pool),
         )
@@ -162,11 +162,11 @@ def pool_embeddings(
         try:
             keep(home, towers, chunks, embedded.index)
         except PoolError as error:
-            log.info("embeddings are not kept: %s", error)
+            _log.info("embeddings are not kept: %s", error)
     return embedded.index
 
 
-def opened(home: Path, towers: Towers, chunks: Chunks) -> EmbeddingIndex | None:
+def opened(home: Path, towers: VectorGraphs, chunks: Chunks) -> EmbeddingIndex | None:
     """Map the embeddings in the generation folder `home`; None when there are none of these very chunks."""
     folder = towers.place(home)
     if not folder.is_dir():
@@ -174,7 +174,7 @@ def opened(home: Path, towers: Towers, chunks: Chunks) -> EmbeddingIndex | None:
     try:
         return kept(folder, chunks)
     except PoolError as error:
-        log.warning("embeddings are computed anew: %s", error)
+        _log.warning("embeddings are computed anew: %s", error)
         return None
 
 
@@ -188,7 +188,7 @@ def kept(folder: Path, chunks: Chunks) -> EmbeddingIndex:
 
 def embeddings(
     chunks: Chunks,
-    towers: Towers,
+    towers: VectorGraphs,
     earlier: Sequence[Path] = (),
     *,
     threads: int = 2,
@@ -214,7 +214,7 @@ def embeddings(
     return Embedded(index=index, reused=there, computed=len(missing))
 
 
-def keep(home: Path, towers: Towers, chunks: Chunks, index: EmbeddingIndex) -> None:
+def keep(home: Path, towers: VectorGraphs, chunks: Chunks, index: EmbeddingIndex) -> None:
     """Write embeddings into the generation folder `home`, for `opened`; `PoolError` when that cannot be."""
     index.write(towers.place(home), {CHUNKS: chunks.identities})
 
@@ -256,7 +256,7 @@ class _Known:
     """`(N,)`: where the other generation knew the chunk; the other rows say nothing."""
 
     @classmethod
-    def among(cls, chunks: Chunks, towers: Towers, homes: Sequence[Path]) -> "_Known | None":
+    def among(cls, chunks: Chunks, towers: VectorGraphs, homes: Sequence[Path]) -> "_Known | None":
         """Return those of the first of `homes` that has any; None when none has."""
         for folder in (towers.place(home) for home in homes):
             # Tidied away meanwhile, or damaged: the next one, then.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
-from stream.joins.surroundings import HOP_FRAMES, Seam
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam
 
 GRID_ONSET_RANGE_S = 0.045
 """Around a shift that comes from beats: about how far these are off."""
@@ -63,10 +63,14 @@ def find_shift(a: Seam, b: Seam, rate_hz: int, *, grid_s: float | None, longest_
     limit = round(longest_s * rate_hz)
     onset_range_s = FREE_ONSET_RANGE_S if grid_s is None else GRID_ONSET_RANGE_S
     moved, onset_r = onset_shift(
-        a.onset, b.onset, start / HOP_FRAMES, onset_range_s * rate_hz / HOP_FRAMES, rate_hz
+        a.onset,
+        b.onset,
+        start / SURROUNDINGS_HOP_FRAMES,
+        onset_range_s * rate_hz / SURROUNDINGS_HOP_FRAMES,
+        rate_hz,
     )
     heard = onset_r >= LEAST_ONSET_CORRELATION
-    middle = round(moved * HOP_FRAMES) if heard else start
+    middle = round(moved * SURROUNDINGS_HOP_FRAMES) if heard else start
     middle = int(np.clip(middle, -limit, limit))
     sample_range_s = SAMPLE_RANGE_S if heard or grid_s is not None else FREE_SAMPLE_RANGE_S
     final, sample_r = sample_shift(a.audio, b.audio, middle, round(sample_range_s * rate_hz), rate_hz)
@@ -92,7 +96,7 @@ def onset_shift(
     `start_hops`; how well: correlation of both around the seam, 0 when one has no attacks.
     """
     centre = len(a) // 2
-    half = min(int(ONSET_WINDOW_S * rate_hz / HOP_FRAMES), centre - 1)
+    half = min(int(ONSET_WINDOW_S * rate_hz / SURROUNDINGS_HOP_FRAMES), centre - 1)
     weights = np.hanning(2 * half + 3)[1:-1]
     lags = np.arange(int(np.ceil(start_hops - range_hops)), int(start_hops + range_hops) + 1)
     lags = lags[(lags >= -(centre - half - 1)) & (lags <= centre - half - 1)]

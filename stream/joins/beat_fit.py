@@ -7,7 +7,7 @@ import numpy as np
 from stream.choosing.generation import Chunk
 from stream.joins.align import grid_shift_s
 
-LEAST_CONFIDENCE = 0.3
+_LEAST_CONFIDENCE = 0.3
 """Beats that are less sure than this move nothing."""
 
 
@@ -57,7 +57,7 @@ def beat_fit(a: Chunk, b: Chunk, *, cut_after_end_s: float = 0.0) -> BeatFit | N
     tempo_a, tempo_b = float(of_a.tempo_bpm[a.row]), float(of_b.tempo_bpm[b.row])
     since_s, until_s = float(of_a.end_beat_s[a.row]), float(of_b.start_beat_s[b.row])
     confidence = min(float(of_a.beat_confidence[a.row]), float(of_b.beat_confidence[b.row]))
-    if min(tempo_a, tempo_b) <= 0.0 or confidence < LEAST_CONFIDENCE or not np.isfinite(since_s + until_s):
+    if min(tempo_a, tempo_b) <= 0.0 or confidence < _LEAST_CONFIDENCE or not np.isfinite(since_s + until_s):
         return None
     period_s = 60.0 / tempo_a
     beats_a, beats_b = int(of_a.beats_per_bar[a.row]), int(of_b.beats_per_bar[b.row])

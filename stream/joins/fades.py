@@ -8,7 +8,7 @@ import numpy as np
 from model.base.arrays import DoubleArray, IntArray
 from model.base.kernels import kernel
 from stream.joins.levels import LOUDNESS_OFFSET_DB, loudness_lufs
-from stream.joins.surroundings import HOP_FRAMES, Seam
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam
 
 SPLICE_HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
 """Half a fade within a song is one of these: what comes before its middle and after it need not be alike."""
@@ -115,7 +115,7 @@ def _even_fade(shift_frames: int, limits: Limits) -> Fade:
 def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Sequence[float]) -> IntArray:
     """Return `(n, 3)`: middle against A's cut, and both halves, in frames."""
     halves = np.array([round(half_s * rate_hz) for half_s in halves_s], dtype=np.int64)
-    step = PLACE_STEP_HOPS * HOP_FRAMES
+    step = PLACE_STEP_HOPS * SURROUNDINGS_HOP_FRAMES
     steps = round(PLACES_S * rate_hz) // step
     places = shift_frames + step * np.arange(-steps, steps + 1, dtype=np.int64)
     middle, before, after = (grid.ravel() for grid in np.meshgrid(places, halves, halves, indexing="ij"))
@@ -132,14 +132,14 @@ def _costs(
     """Return `(n, 5)` costs in dB, in the order of `TERMS`."""
     hops = len(a.onset)
     # Hop t is the same time in all of these; where B reaches no further, its last is repeated.
-    of_b = np.clip(np.arange(hops) - round(shift_frames / HOP_FRAMES), 0, hops - 1)
+    of_b = np.clip(np.arange(hops) - round(shift_frames / SURROUNDINGS_HOP_FRAMES), 0, hops - 1)
     bands_b = b.bands_db[of_b] + np.float32(match_db)
     width = np.ones(5) / 5
     difference_db = np.convolve(np.abs(a.bands_db - bands_b).mean(axis=1), width, "same")
     power_a, power_b = a.power, b.power[of_b] * 10.0 ** (match_db / 10.0)
-    window = round(LEVEL_WINDOW_S * rate_hz / HOP_FRAMES)
+    window = round(LEVEL_WINDOW_S * rate_hz / SURROUNDINGS_HOP_FRAMES)
     middle = hops // 2
-    start = int(np.clip(middle + round(shift_frames / HOP_FRAMES), 0, hops - 1))
+    start = int(np.clip(middle + round(shift_frames / SURROUNDINGS_HOP_FRAMES), 0, hops - 1))
     levels_db = (
         loudness_lufs(power_a[max(0, middle - window) : middle]),
         loudness_lufs(power_b[start : start + window]),
@@ -155,14 +155,16 @@ def _costs(
     harmony_a, harmony_b = a.chroma.sum(axis=0), b.chroma.sum(axis=0)
     lengths = float(np.sqrt((harmony_a @ harmony_a) * (harmony_b @ harmony_b)))
     disagreement = 1.0 - float(harmony_a @ harmony_b) / lengths if lengths > 0 else 0.0
-    clash = (CLASH_DB_PER_S * disagreement + DIFFERENCE_PER_S * difference_db) * (HOP_FRAMES / rate_hz)
+    clash = (CLASH_DB_PER_S * disagreement + DIFFERENCE_PER_S * difference_db) * (
+        SURROUNDINGS_HOP_FRAMES / rate_hz
+    )
     change_db = np.maximum(difference_db, LEAST_DIFFERENCE_DB) + HARMONY_DIFFERENCE_DB * disagreement
     costs = _judge(
-        fades / HOP_FRAMES + np.array([middle, 0.0, 0.0]),
+        fades / SURROUNDINGS_HOP_FRAMES + np.array([middle, 0.0, 0.0]),
         np.stack([power_a, power_b, change_db, alone, first, hidden_a, hidden_b, clash]),
         start,
         0.5 * (levels_db[0] + levels_db[1]),
-        LEAST_LEVEL_S * rate_hz / HOP_FRAMES,
+        LEAST_LEVEL_S * rate_hz / SURROUNDINGS_HOP_FRAMES,
         LEAST_FREE_DB + FREE_SHARE * 0.5 * float(a.onset.mean() + b.onset.mean()),
     )
     away = AWAY_DB_PER_S * np.abs(fades[:, 0] - shift_frames) / rate_hz

@@ -15,15 +15,15 @@ from stream.joins.crossfade import correlation
 from stream.joins.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release, loudness_lufs, song_gain
-from stream.joins.surroundings import HOP_FRAMES, Seam, analyse
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 from stream.pool.pool import ChunkKey
 
-REACH_FRAMES = 432 * HOP_FRAMES
+JOIN_REACH_FRAMES = 432 * SURROUNDINGS_HOP_FRAMES
 """So much of both songs is looked at, on either side of the seam."""
 LONGEST_SHIFT_S = 0.3
 FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""
-LEVEL_S = 0.7
+_LEVEL_S = 0.7
 """Levels are matched over this much before A's cut and after B's start, of a blend before and after it."""
 LARGEST_CUT_DB, LARGEST_BOOST_DB = 12.0, 6.0
 """B is made softer by more than louder: after a soft end it fades in, while a boosted intro would be too loud
@@ -139,7 +139,7 @@ class JoinPlanner:
 
     def _around(self, chunk: Chunk, frame: int) -> Seam:
         """Analyse a chunk's song at its gain around a frame; silence where it cannot be read."""
-        start, stop = frame - REACH_FRAMES, frame + REACH_FRAMES
+        start, stop = frame - JOIN_REACH_FRAMES, frame + JOIN_REACH_FRAMES
         try:
             audio = chunk.generation.reader.read(chunk.song_index, start, stop)
         except DecodeError:
@@ -162,14 +162,14 @@ def _match_db(difference_db: float) -> float:
 
 def _level_difference_db(a: Seam, b: Seam, apart_s: float, rate_hz: int) -> float:
     """Return by how much A is louder up to `apart_s` before its cut than B from that long after its start."""
-    apart, level = (round(seconds * rate_hz / HOP_FRAMES) for seconds in (apart_s, LEVEL_S))
+    apart, level = (round(seconds * rate_hz / SURROUNDINGS_HOP_FRAMES) for seconds in (apart_s, _LEVEL_S))
     before, after = len(a.power) // 2 - apart, len(b.power) // 2 + apart
     a_lufs = loudness_lufs(a.power[max(0, before - level) : before])
     return a_lufs - loudness_lufs(b.power[after : after + level])
 
 
 def _correlation(a: Seam, b: Seam, middle: int, shift: int, before: int, after: int) -> float:
-    first, stop = middle - before + REACH_FRAMES, middle + after + REACH_FRAMES
-    if first < 0 or first - shift < 0 or max(stop, stop - shift) > 2 * REACH_FRAMES:
+    first, stop = middle - before + JOIN_REACH_FRAMES, middle + after + JOIN_REACH_FRAMES
+    if first < 0 or first - shift < 0 or max(stop, stop - shift) > 2 * JOIN_REACH_FRAMES:
         return 0.0
     return correlation(a.audio[first:stop], b.audio[first - shift : stop - shift])

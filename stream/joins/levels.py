@@ -11,19 +11,19 @@ from stream.pool.pool import Song
 
 CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
 """-1 dBTP: no peak of the stream is above it."""
-CEILING_DB = 20.0 * float(np.log10(CEILING))
+_CEILING_DB = 20.0 * float(np.log10(CEILING))
 LOUDNESS_OFFSET_DB = -0.691
 """BS.1770: a sine at 997 Hz has a loudness of its level."""
 RELEASE_STEP_FRAMES = 64
 """A gain that is released goes straight for so long."""
-SILENCE_LUFS = -70.0
+_SILENCE_LUFS = -70.0
 
 
 def song_gain_db(song: Song, target_lufs: float | None) -> float:
     """Return the gain to `target_lufs` (0 dB when None) that keeps the true peak below the ceiling."""
     if target_lufs is None:
         return 0.0
-    return min(target_lufs - song.loudness_lufs, CEILING_DB - song.true_peak_db)
+    return min(target_lufs - song.loudness_lufs, _CEILING_DB - song.true_peak_db)
 
 
 def song_gain(song: Song, target_lufs: float | None) -> np.float32:
@@ -103,7 +103,7 @@ def loudness_lufs(power: DoubleArray) -> float:
     """Return the loudness of hops of `k_weighted_power` together (BS.1770, ungated), not below -70 LUFS."""
     mean = float(power.mean()) if len(power) else 0.0
     return (
-        max(SILENCE_LUFS, LOUDNESS_OFFSET_DB + 10.0 * float(np.log10(mean))) if mean > 0.0 else SILENCE_LUFS
+        max(_SILENCE_LUFS, LOUDNESS_OFFSET_DB + 10.0 * float(np.log10(mean))) if mean > 0.0 else _SILENCE_LUFS
     )
 
 

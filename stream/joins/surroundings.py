@@ -8,12 +8,12 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from stream.joins.levels import k_weighted_power
 
-HOP_FRAMES = 128
-WINDOW_FRAMES = 512
+SURROUNDINGS_HOP_FRAMES = 128
+_WINDOW_FRAMES = 512
 BLOCK_HOPS = 64
 """So many windows are transformed at a time: what comes of them stays in the cache."""
 LOWEST_HZ, HIGHEST_HZ, BANDS = 40.0, 14_000.0, 16
-FLOOR_DB = -80.0
+_FLOOR_DB = -80.0
 """Nothing below it counts: what is not heard neither begins nor differs."""
 RANGE_DB = 50.0
 """A band this far below the loudest of its time is masked."""
@@ -26,7 +26,7 @@ _A4_HZ = 440.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seam:
-    """One song around one place in it; `T` hops of `HOP_FRAMES`, hop `T // 2` is centred on the place.
+    """One song around a place in it: `T` hops of `SURROUNDINGS_HOP_FRAMES`, `T // 2` centred on the place.
 
     audio: `(2 * reach, 2)` float32, the place in the middle.
     bands_db: `(T, K)` float32, level of each band in dB, floored where nothing is heard.
@@ -50,10 +50,10 @@ class Seam:
 def analyse(audio: FloatArray, rate_hz: int) -> Seam:
     """Analyse `(2 * reach, 2)` float32 around the place in its middle.
 
-    `reach` must be a multiple of `HOP_FRAMES` and at least `CHROMA_FRAMES`.
+    `reach` must be a multiple of `SURROUNDINGS_HOP_FRAMES` and at least `CHROMA_FRAMES`.
     """
     reach = len(audio) // 2
-    if len(audio) != 2 * reach or reach % HOP_FRAMES or reach < CHROMA_FRAMES:
+    if len(audio) != 2 * reach or reach % SURROUNDINGS_HOP_FRAMES or reach < CHROMA_FRAMES:
         raise ValueError(f"{len(audio)} frames around a place; half of it must be whole hops")
     mono = np.float32(0.5) * (audio[:, 0] + audio[:, 1])
     bands_db = _bands_db(mono, rate_hz)
@@ -65,7 +65,7 @@ def analyse(audio: FloatArray, rate_hz: int) -> Seam:
         audio=audio,
         bands_db=bands_db,
         onset=rise.mean(axis=1),
-        power=k_weighted_power(audio, rate_hz, HOP_FRAMES),
+        power=k_weighted_power(audio, rate_hz, SURROUNDINGS_HOP_FRAMES),
         chroma=np.stack(
             [
                 _chroma(mono[reach - CHROMA_FRAMES : reach], rate_hz),
@@ -77,8 +77,10 @@ def analyse(audio: FloatArray, rate_hz: int) -> Seam:
 
 def _bands_db(mono: FloatArray, rate_hz: int) -> FloatArray:
     """Return `(T, K)` levels of windows centred on 0, HOP, 2 HOP, ... of `mono`."""
-    padded = np.pad(mono, (WINDOW_FRAMES // 2, WINDOW_FRAMES // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_FRAMES)[: len(mono) : HOP_FRAMES]
+    padded = np.pad(mono, (_WINDOW_FRAMES // 2, _WINDOW_FRAMES // 2))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_FRAMES)[
+        : len(mono) : SURROUNDINGS_HOP_FRAMES
+    ]
     # Real and imaginary parts lie side by side, and their squares are summed together.
     edges = 2 * _band_edges(rate_hz)[:-1]
     bands = np.empty((len(frames), len(edges)))
@@ -89,23 +91,23 @@ def _bands_db(mono: FloatArray, rate_hz: int) -> FloatArray:
         np.square(parts, out=parts)
         np.add.reduceat(parts, edges, axis=1, out=bands[block])
     # As if a full-scale sine were 0 dB.
-    bands *= 4.0 / (WINDOW_FRAMES / 2) ** 2
-    levels_db = 10.0 * np.log10(bands + 10.0 ** (FLOOR_DB / 10.0))
-    floors_db = np.maximum(levels_db.max(axis=1, keepdims=True) - RANGE_DB, FLOOR_DB)
+    bands *= 4.0 / (_WINDOW_FRAMES / 2) ** 2
+    levels_db = 10.0 * np.log10(bands + 10.0 ** (_FLOOR_DB / 10.0))
+    floors_db = np.maximum(levels_db.max(axis=1, keepdims=True) - RANGE_DB, _FLOOR_DB)
     result: FloatArray = np.maximum(levels_db, floors_db).astype(np.float32)
     return result
 
 
 @cache
 def _window() -> DoubleArray:
-    return np.hanning(WINDOW_FRAMES + 1)[:-1]
+    return np.hanning(_WINDOW_FRAMES + 1)[:-1]
 
 
 @cache
 def _band_edges(rate_hz: int) -> IntArray:
     """Return the first bin of each band and the end of the last one, about evenly spaced in pitch."""
     wanted_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
-    bins = np.round(wanted_hz * WINDOW_FRAMES / rate_hz).astype(np.int64)
+    bins = np.round(wanted_hz * _WINDOW_FRAMES / rate_hz).astype(np.int64)
     return np.unique(np.maximum(bins, 1))
 
 

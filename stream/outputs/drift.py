@@ -14,7 +14,7 @@ import soxr
 
 from model.base.arrays import FloatArray
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MAX_SKEW = 500e-6
 """Bound of the change of speed: under a hundredth of a semitone, where a fifth of one can be told."""
@@ -116,7 +116,7 @@ class WallFollower:
                 self._settling.clear()
             return
         if lead_s - self._kept_s < -MAX_LAG_S:
-            log.warning("the stream fell %.1f s behind its listeners; it goes on from here", -lead_s)
+            _log.warning("the stream fell %.1f s behind its listeners; it goes on from here", -lead_s)
             self._kept_s = lead_s
             self._control.restart()
         self._control.update(lead_s - self._kept_s, elapsed_s)

@@ -13,14 +13,14 @@ from stream.outputs.encoding.encoder import StreamEncoder
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.output import OutputStatus, State, ago_s, audible
 
-POLL_S = 0.5
+_POLL_S = 0.5
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
 much at once costs less."""
 FIRST_POLL_S = 0.03
 """The same until something has been delivered."""
-FIRST_RETRY_S = 0.5
+_FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
-STEADY_S = 10.0
+_STEADY_S = 10.0
 """A session that lasted this long makes the next fault a new one, retried quickly."""
 END_SILENCE_S = 0.2
 """After the last fade: icecast2 hands on MP3 in pieces of 1,400 bytes, and forgets an unfinished one."""
@@ -143,7 +143,7 @@ class EncodedOutput:
     # The worker's thread.
 
     def _work(self) -> None:
-        retry_s = FIRST_RETRY_S
+        retry_s = _FIRST_RETRY_S
         while not self._stop.is_set():
             began_s = time.monotonic()
             try:
@@ -155,8 +155,8 @@ class EncodedOutput:
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
                 self._fault = explain(error)
                 self._state = "reconnecting"
-            if time.monotonic() - began_s > STEADY_S:
-                retry_s = FIRST_RETRY_S
+            if time.monotonic() - began_s > _STEADY_S:
+                retry_s = _FIRST_RETRY_S
             # Jitter, so that many streams do not all knock at once when their server is back.
             self._wait(retry_s * random.uniform(0.75, 1.0))
             retry_s = min(2 * retry_s, LAST_RETRY_S)
@@ -184,7 +184,7 @@ class EncodedOutput:
                 block = tail if block is None else np.concatenate([block, tail])
             if block is None:
                 self._attend()
-                self._stop.wait(FIRST_POLL_S if header_is_due else POLL_S)
+                self._stop.wait(FIRST_POLL_S if header_is_due else _POLL_S)
                 continue
             data = encoder.encode(block)
             if last:

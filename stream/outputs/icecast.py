@@ -24,7 +24,7 @@ from stream.outputs.encoded import EncodedOutput, explain
 from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 
 PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
-DEFAULT_PORT = 8000
+_DEFAULT_PORT = 8000
 CONNECT_TIMEOUT_S = 5.0
 STALL_TIMEOUT_S = 5.0
 """A server that takes nothing for this long is given up, and called again."""
@@ -97,7 +97,7 @@ def parse_icecast_url(text: str, password: str | None) -> IcecastTarget:
     wanted = "expected icecast://[user@]host[:port]/mount, such as icecast://source@localhost:8000/endlos.mp3"
     try:
         parts = urlsplit(text)
-        port = parts.port or DEFAULT_PORT
+        port = parts.port or _DEFAULT_PORT
     except ValueError:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}") from None
     if parts.password is not None:

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 from model.base.arrays import FloatArray
 from stream.outputs.output import Leader, Output
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 MIN_WAIT_S = 0.002
 MAX_WAIT_S = 0.02
@@ -33,7 +33,7 @@ MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
 Clock = Literal["leader", "wall", "paused", "stopped"]
-Answer = TypeVar("Answer")
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ class Pacer:
         if self._thread is not None:
             self._thread.join(STOP_TIMEOUT_S)
             if self._thread.is_alive():
-                log.warning("the engine has not answered for %.0f s; closing without it", STOP_TIMEOUT_S)
+                _log.warning("the engine has not answered for %.0f s; closing without it", STOP_TIMEOUT_S)
         self._close_outputs()
 
     def skip(self, skip_engine: Callable[[], object]) -> None:
@@ -217,7 +217,7 @@ class Pacer:
                 self.step()
         except Exception as error:  # of the engine: it belongs to whoever waits
             self._error = error
-            log.error("the engine has failed: %s", error)
+            _log.error("the engine has failed: %s", error)
         finally:
             self._clock = "stopped"
             self._close_outputs()
@@ -291,7 +291,7 @@ class Pacer:
         if now_s - due_s > GIVE_UP_LATENESS_S:
             self._clock_resets += 1
             self._anchor_s += now_s - due_s
-            log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
+            _log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
             due_s = now_s
         block = self._pull()
         after_s = self._clock_s()
@@ -315,7 +315,7 @@ class Pacer:
         for output in list(self._outputs):
             self._guarded(output, output.offer, block)
 
-    def _guarded(self, output: Output, call: Callable[..., Answer], *args: object) -> Answer | None:
+    def _guarded(self, output: Output, call: Callable[..., _Answer], *args: object) -> _Answer | None:
         """Call an output and return its answer, None when it has failed. Any thread.
 
         One that raises is closed and left out from then on, so that no other suffers.
@@ -330,7 +330,7 @@ class Pacer:
                     return None
                 self._outputs.remove(output)
                 self._failed_outputs += 1
-            log.exception("the output %r has failed; the others go on without it", output.name)
+            _log.exception("the output %r has failed; the others go on without it", output.name)
             if call != output.close:
                 # Closing may wait for a device or a server; here the others wait for their next block.
                 threading.Thread(target=_close_failed, args=(output,), daemon=True).start()
@@ -342,7 +342,7 @@ class Pacer:
         now_s = self._clock_s()
         if lateness_s > WARN_LATENESS_S and now_s - self._warned_s > WARN_INTERVAL_S:
             self._warned_s = now_s
-            log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
+            _log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
 
     def _wait(self, wanted_s: float) -> None:
         self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
@@ -365,4 +365,4 @@ def _close_failed(output: Output) -> None:
     try:
         output.close()
     except Exception:
-        log.exception("the output %r cannot be closed either", output.name)
+        _log.exception("the output %r cannot be closed either", output.name)

@@ -16,7 +16,7 @@ from stream.outputs.output import OutputStatus, State, ago_s, audible
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 DEFAULT_LATENCY_S = 0.1
 DEFAULT_BLOCK_FRAMES = 256
@@ -25,11 +25,11 @@ SWITCH_FADE_S = 0.010
 RAMP_S = 0.020
 START_PREFILL_S = 0.2
 SKIP_PREFILL_S = 0.04
-POLL_S = 0.05
+_POLL_S = 0.05
 PREFILL_POLL_S = 0.005
 # A sink that nobody listens to may take two seconds at once and then be silent as long.
 HEARTBEAT_TIMEOUT_S = 3.0
-FIRST_RETRY_S = 0.1
+_FIRST_RETRY_S = 0.1
 MAX_RETRY_S = 1.0
 FADE_OUT_TIMEOUT_S = 0.1
 # A sound server keeps a little more than PortAudio knows of.
@@ -149,7 +149,7 @@ class SoundCard:
         if self._thread is not None:
             self._thread.join(CLOSE_TIMEOUT_S)
             if self._thread.is_alive():
-                log.warning("the sound card does not answer; leaving it as it is")
+                _log.warning("the sound card does not answer; leaving it as it is")
 
     # The pacer's thread.
 
@@ -305,7 +305,7 @@ class SoundCard:
             self._state = "playing"
             fills, seen_s = self._ring.fills, time.monotonic()
             while not self._closing:
-                self._wait(POLL_S)
+                self._wait(_POLL_S)
                 now_s = time.monotonic()
                 if self._ring.fills != fills:
                     fills, seen_s = self._ring.fills, now_s
@@ -322,9 +322,9 @@ class SoundCard:
     def _reopen(self) -> None:
         """Try to open the device until it is back; nothing is offered to the ring meanwhile."""
         self._state = "reconnecting"
-        log.warning("%s; trying to open it again", self._detail)
+        _log.warning("%s; trying to open it again", self._detail)
         self._release()
-        retry_s = FIRST_RETRY_S
+        retry_s = _FIRST_RETRY_S
         while not self._closing:
             try:
                 # Once a second for as long as it takes: what PortAudio and ALSA print is said in `detail`.
@@ -334,7 +334,7 @@ class SoundCard:
                     self._ring.discard()
                     self._open()
                 self._reconnects += 1
-                log.warning("the sound card is back: %s", self._detail)
+                _log.warning("the sound card is back: %s", self._detail)
                 return
             except OutputError as error:
                 self._detail = str(error)

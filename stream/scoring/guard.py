@@ -10,7 +10,7 @@ from model.base.arrays import FloatArray, IntArray
 from model.base.errors import ModelError
 from stream.scoring.scorer import Scorer, ScoringLateError
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
 """A scorer notices by itself that it is late, between two batches; past this it hangs."""
@@ -22,8 +22,8 @@ KNOWN_S = 5.0
 MOST_ABANDONED = 4
 """Each one that hangs keeps its thread and its memory for ever."""
 
-Answer = FloatArray | None
-Question = Callable[[Scorer], Answer]
+_Answer = FloatArray | None
+Question = Callable[[Scorer], _Answer]
 
 
 class GuardedScorer:
@@ -85,7 +85,7 @@ class GuardedScorer:
             self._replace()
         return False
 
-    def _answer(self, question: Question, patience_s: float) -> Answer:
+    def _answer(self, question: Question, patience_s: float) -> _Answer:
         asked = _Asked(question)
         self._worker.ask(asked)
         if not asked.answered.wait(max(0.0, patience_s)):
@@ -100,9 +100,9 @@ class GuardedScorer:
         self._worker.cancel()
         self._worker.end()
         if self.abandoned >= MOST_ABANDONED:
-            log.error("scorers hang again and again; from here spectral distance decides")
+            _log.error("scorers hang again and again; from here spectral distance decides")
             return
-        log.warning("the scorer hangs; it is replaced (%d so far)", self.abandoned)
+        _log.warning("the scorer hangs; it is replaced (%d so far)", self.abandoned)
         self._worker = _Worker(None, self._make)
 
 
@@ -140,7 +140,7 @@ class _Worker:
                 scorer = self._scorer = self._make()
             except Exception as error:  # whatever a runtime raises belongs to who asks
                 refusal = f"the model cannot be opened again ({error}); copy or train it again"
-                log.error("%s", refusal)
+                _log.error("%s", refusal)
             self.opened.set()
         while (asked := self._questions.get()) is not None:
             try:
@@ -155,6 +155,6 @@ class _Worker:
 class _Asked:
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.answer: Answer = None
+        self.answer: _Answer = None
         self.error: Exception | None = None
         self.answered = threading.Event()

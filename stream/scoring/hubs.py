@@ -12,14 +12,14 @@ from model.base.arrays import FloatArray
 
 MOST_SAMPLES = 128
 LEAST_SAMPLES = 32
-MOST_SCORES = 32_000_000
+_MOST_SCORES = 32_000_000
 """In a pool so large that even the fewest samples take more, hubs are left as they are."""
 BEST_SHARE = 0.1
 
 
 def sample_rows(chunks: int) -> list[int]:
     """Return the rows to be sampled, evenly spread over a pool; none in one that is too large."""
-    count = min(MOST_SAMPLES, chunks, MOST_SCORES // max(1, chunks))
+    count = min(MOST_SAMPLES, chunks, _MOST_SCORES // max(1, chunks))
     if count < min(LEAST_SAMPLES, chunks):
         return []
     return np.linspace(0, chunks - 1, count).round().astype(int).tolist()  # type: ignore[no-any-return]

@@ -25,7 +25,7 @@ FORGETTING = 0.7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scored:
+class ScoredCandidates:
     """Scores of the candidates that are still considered, and how they were come by."""
 
     scores: FloatArray
@@ -56,7 +56,7 @@ class Ladder:
 
     def climb(
         self, scorer: Scorer, index: EdgeIndex, row: int, mask: BoolArray, time_left_s: float | None
-    ) -> Scored:
+    ) -> ScoredCandidates:
         """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry."""
         count = len(index)
         affordable = self._affordable(time_left_s)
@@ -83,14 +83,14 @@ class Ladder:
         if rows is None:
             if not known:
                 self._learn(time.perf_counter() - began_s, count)
-            return Scored(scores=found, mask=mask, rung="full" if affordable >= count else "kept")
+            return ScoredCandidates(scores=found, mask=mask, rung="full" if affordable >= count else "kept")
         self._learn(time.perf_counter() - began_s, len(rows))
         scores = np.zeros(count, dtype=np.float32)
         scores[rows] = found
         considered = np.zeros(count, dtype=np.bool_)
         considered[rows] = True
         reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
-        return Scored(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
+        return ScoredCandidates(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
 
     def affords(self, candidates: int, time_left_s: float | None) -> bool:
         """Whether so many candidates can be scored in time."""
@@ -109,8 +109,8 @@ class Ladder:
         self._candidate_s += (SMOOTHING if self._candidate_s else 1.0) * (cost_s - self._candidate_s)
 
 
-def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> Scored:
+def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> ScoredCandidates:
     # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
     distances_db = index.distances_db(row)
     scores = (1.0 / (1.0 + np.exp((distances_db - EVEN_DB) / SPREAD_DB))).astype(np.float32)
-    return Scored(scores=scores, mask=mask, rung="nearest", reasons=(reason,))
+    return ScoredCandidates(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

@@ -11,9 +11,9 @@ from model.base.arrays import FloatArray, IntArray
 from model.saved.contract import ModelContract, content_hash
 from stream.pool.pool import Pool
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
-FOLDER = "scores"
+SCORES_FOLDER = "scores"
 """Inside a pool's folder."""
 NAMES_SUFFIX = ".names.npy"
 
@@ -50,7 +50,7 @@ def chunk_names(pool: Pool) -> npt.NDArray[np.bytes_]:
 def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:
     """Return where scores of this very model over these very chunks, in this order, would stand."""
     chunks = hashlib.blake2b(b"\n".join(chunk_names(pool)), digest_size=16).hexdigest()
-    return pool.folder / FOLDER / content_hash(model, contract) / f"{chunks}.npy"
+    return pool.folder / SCORES_FOLDER / content_hash(model, contract) / f"{chunks}.npy"
 
 
 def open_matrix(path: Path, chunks: int) -> FloatArray | None:
@@ -60,9 +60,9 @@ def open_matrix(path: Path, chunks: int) -> FloatArray | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
-        log.warning("%s cannot be used (%s); run `endlos precompute` again", path, error)
+        _log.warning("%s cannot be used (%s); run `endlos precompute` again", path, error)
         return None
     if matrix.shape != (chunks, chunks) or matrix.dtype != np.float32:
-        log.warning("%s is no matrix of %d chunks; run `endlos precompute` again", path, chunks)
+        _log.warning("%s is no matrix of %d chunks; run `endlos precompute` again", path, chunks)
         return None
     return matrix

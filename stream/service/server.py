@@ -12,7 +12,7 @@ from model.base.errors import OutputError
 from stream.outputs.connections import Connections, NotedProtocol
 
 DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
+_DEFAULT_PORT = 8000
 
 # Between the broadcast and a listener who has stopped reading; inherited by each connection.
 _SEND_BUFFER_BYTES = 64 * 1024
@@ -25,7 +25,7 @@ class HttpAddress:
     """Where to serve the page and the stream."""
 
     host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
+    port: int = _DEFAULT_PORT
     fixed: bool = True
     """Whether no other port will do."""
 

@@ -56,6 +56,6 @@ def test_a_carried_name_is_scored_and_rendered(
 
 def test_stages_take_a_carried_name(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        stages.main([str(tiny_pool), "tower", "tower"])
+        stages.fit_from_command_line([str(tiny_pool), "tower", "tower"])
     # Both were found; they keep the same songs back.
     assert "another one does not know either" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from tests.support.music import write_music
 from tests.support.pulse import FAVOURED, MISSING, locate, pulse_available, pulse_null_sink
 from tests.support.replayed import stream_of
 from tests.support.waiting import PATIENCE_S
-from tools.running.playing import KEYS
+from tools.running.playing import KEYS_HELP
 
 SOUND_S = 60
 RATE_HZ = 44_100
@@ -168,7 +168,7 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
         favoured = (*FAVOURED, *COMMAND)
         with Running(*words, terminal=True, command=favoured, **sink.environment) as running:
             before = sink.recorded_frames()
-            running.wait_for(KEYS)
+            running.wait_for(KEYS_HELP)
             enough = sink.recorded_frames() + (SOUND_S + 4) * RATE_HZ
             wait_until(lambda: sink.recorded_frames() > enough, "a minute of sound", 2 * SOUND_S)
             running.press("q")

@@ -25,7 +25,7 @@ from tools.bench.null_sink import NullSink
 from tools.bench.settings import BenchSettings
 from tools.running.timed_card import TimedCard
 
-QUESTION = "card"
+_QUESTION = "card"
 BLOCKS_FRAMES = (64, 128, 256, 512)
 BUDGETED_BLOCK_FRAMES = 256
 """From this block on, which is the default, nothing may ever fall short."""
@@ -38,10 +38,10 @@ _START_TIMEOUT_S = 20.0
 _POLL_S = 0.02
 
 
-def measure(settings: BenchSettings) -> list[Figure]:
+def measure_card(settings: BenchSettings) -> list[Figure]:
     """Play the stream with several block sizes, idle and under load, and press `next`."""
     if settings.device is None and not null_sink.available():
-        return [missing(QUESTION, "sound card", null_sink.MISSING)]
+        return [missing(_QUESTION, "sound card", null_sink.MISSING)]
     blocks = (BUDGETED_BLOCK_FRAMES,) if settings.quick else BLOCKS_FRAMES
     figures = []
     with ExitStack() as opened:
@@ -68,7 +68,7 @@ def _steadiness(
     jitter_ms = np.abs(np.diff(told["called_s"]) - block_frames / _RATE_HZ) * 1e3
     return [
         Figure(
-            question=QUESTION,
+            question=_QUESTION,
             name=f"frames of underrun, {name}",
             unit="",
             value=told["underrun_frames"],
@@ -76,13 +76,13 @@ def _steadiness(
             note=f"{len(jitter_ms) + 1} calls",
         ),
         Figure(
-            question=QUESTION,
+            question=_QUESTION,
             name=f"device ran dry, {name}",
             unit="",
             value=told["device_underruns"],
             at_most=at_most,
         ),
-        quantile_figure(QUESTION, f"callback jitter, {name}", "ms", jitter_ms),
+        quantile_figure(_QUESTION, f"callback jitter, {name}", "ms", jitter_ms),
     ]
 
 
@@ -91,7 +91,7 @@ def _skips(settings: BenchSettings, sink: NullSink | None) -> list[Figure]:
         why = (
             "only a card whose monitor is recorded tells; run without --device where PulseAudio is installed"
         )
-        return [missing(QUESTION, "from next to sound", why)]
+        return [missing(_QUESTION, "from next to sound", why)]
     count = settings.repeats(8, 2)
     told = _play(settings, sink, BUDGETED_BLOCK_FRAMES, 0, skips=count)
     heard_ms = []
@@ -99,12 +99,12 @@ def _skips(settings: BenchSettings, sink: NullSink | None) -> list[Figure]:
         heard_s = sink.first_heard_s((number + 1) % 2, pressed_s, _HEARD_ABOVE)
         if heard_s is None:
             return [
-                missing(QUESTION, "from next to sound", "nothing was recorded at the sound card's monitor")
+                missing(_QUESTION, "from next to sound", "nothing was recorded at the sound card's monitor")
             ]
         heard_ms.append((heard_s - pressed_s) * 1e3)
     return [
         Figure(
-            question=QUESTION,
+            question=_QUESTION,
             name="from next to sound, slowest",
             unit="ms",
             value=max(heard_ms),
@@ -124,7 +124,7 @@ def _play(
     skips: int = 0,
 ) -> Any:
     return run_isolated(
-        "tools.bench.card:play",
+        "tools.bench.card:play_for",
         env=sink.environment if sink is not None else None,
         pool=settings.pool,
         model=settings.model,
@@ -155,7 +155,7 @@ class _Marked:
         self._channel = 1 - self._channel
 
 
-def play(
+def play_for(
     pool: str,
     model: str | None,
     device: str | None,

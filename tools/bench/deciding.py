@@ -34,7 +34,7 @@ from tools.bench.figures import Figure, quantile_figure
 from tools.bench.settings import BenchSettings
 from tools.pools.resized import resized
 
-QUESTION = "decisions"
+_QUESTION = "decisions"
 SIZES = (100, 1_800, 10_000)
 BUDGETED_SIZE = 1_800
 BINARY_MODEL = "binary-fast"
@@ -66,7 +66,7 @@ class Approach:
     note: str = ""
 
 
-def measure(settings: BenchSettings) -> list[Figure]:
+def measure_decisions(settings: BenchSettings) -> list[Figure]:
     """Measure every approach that there is a model for, over each number of candidates."""
     approaches = [carried(settings), exact(settings)]
     if (settings.model or carried_model()) != carried_model(BINARY_MODEL):
@@ -183,7 +183,7 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
         generation.close()
     size = f"{len(pool):,} candidates"
     note = "; ".join(filter(None, (f"{len(full_ms)} references", origin, approach.note)))
-    named = partial(quantile_figure, QUESTION, unit="ms")
+    named = partial(quantile_figure, _QUESTION, unit="ms")
     full_at_most = approach.p99_at_most_ms if budgeted else None
     figures = [named(f"{approach.name}, {size}", values=full_ms, p99_at_most=full_at_most, note=note)]
     if approach.phrases:

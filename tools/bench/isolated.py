@@ -15,7 +15,7 @@ TIMEOUT_S = 1800.0
 _ERROR_LINES = 3
 
 
-def command(function: str, **arguments: object) -> list[str]:
+def _command(function: str, **arguments: object) -> list[str]:
     """Return the command line that calls `module:function` with plain arguments and prints its result."""
     return apart.command("tools.bench.isolated", function, json.dumps(arguments, default=_plain))
 
@@ -27,7 +27,7 @@ def run_isolated(function: str, *, env: Mapping[str, str] | None = None, **argum
     """
     try:
         done = subprocess.run(
-            command(function, **arguments),
+            _command(function, **arguments),
             env=apart.environment(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -49,7 +49,7 @@ def _plain(value: object) -> str:
     raise TypeError(f"{type(value).__name__} cannot be handed to another process")
 
 
-def main() -> None:
+def call_and_print() -> None:
     """Call what the command line names, and print its result as one line of JSON."""
     module, _, name = sys.argv[1].partition(":")
     found = getattr(importlib.import_module(module), name)(**json.loads(sys.argv[2]))
@@ -58,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    call_and_print()

@@ -15,11 +15,11 @@ import numpy as np
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 
-RATE_HZ = 44_100
+_RATE_HZ = 44_100
 MISSING = "no sound card: give --device, or install pulseaudio, pulseaudio-utils and libasound2-plugins"
 _SINK = "null"
 _FRAME_BYTES = 8
-_KEPT_FRAMES = 120 * RATE_HZ
+_KEPT_FRAMES = 120 * _RATE_HZ
 _TIMEOUT_S = 10.0
 _POLL_S = 0.02
 _PLUGIN = "libasound_module_pcm_pulse.so"
@@ -91,7 +91,7 @@ def null_sink() -> Iterator[NullSink]:
         sink = NullSink(own)
         # Let go first where the system allows it, as a sound server is; else it runs all the same.
         favoured = ["nice", "-n", "-10"]
-        form = f"format=float32le rate={RATE_HZ} channels=2"
+        form = f"format=float32le rate={_RATE_HZ} channels=2"
         server = _started(
             [
                 *favoured, "pulseaudio", "--daemonize=no", "--exit-idle-time=-1", "--realtime=yes", "-n",
@@ -107,7 +107,7 @@ def null_sink() -> Iterator[NullSink]:
             recorder = _started(
                 [
                     *favoured, "parec", "-d", f"{_SINK}.monitor", "--raw", "--latency-msec=10",
-                    "--format=float32le", f"--rate={RATE_HZ}", "--channels=2",
+                    "--format=float32le", f"--rate={_RATE_HZ}", "--channels=2",
                 ],
                 {**kept, **own},
                 subprocess.PIPE,

@@ -28,7 +28,7 @@ from tools.bench.process import cpu_s_of, others_are_told, resident_mb_of
 from tools.bench.settings import BenchSettings
 from tools.running import apart
 
-QUESTION = "peers"
+_QUESTION = "peers"
 _KBPS = 128
 _LAME_QUALITY = 3
 """What LAME takes by itself for a constant bit rate of `_KBPS`."""
@@ -45,14 +45,14 @@ class _Stream:
     note: str = ""
 
 
-def measure(settings: BenchSettings) -> list[Figure]:
+def measure_peers(settings: BenchSettings) -> list[Figure]:
     """Run all streams that can be had for a while and compare processor time, scaled to an hour."""
     if icecast_local.program() is None:
-        return [missing(QUESTION, "MP3 to Icecast", "no Icecast: install icecast2")]
+        return [missing(_QUESTION, "MP3 to Icecast", "no Icecast: install icecast2")]
     if not others_are_told():
-        return [missing(QUESTION, "MP3 to Icecast", "this system does not tell what a process takes")]
+        return [missing(_QUESTION, "MP3 to Icecast", "this system does not tell what a process takes")]
     seconds = settings.repeats(180, 15)
-    names = [name for name, (program, _) in PEERS.items() if shutil.which(program) is not None]
+    names = [name for name, (program, _) in _PEERS.items() if shutil.which(program) is not None]
     settings.notice(f"peers: {', '.join(['endlos', *names])}, {seconds} s side by side")
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="endlos-peers-")))
@@ -60,7 +60,7 @@ def measure(settings: BenchSettings) -> list[Figure]:
         music = _music(settings.pool, folder / "music")
         streams = [opened.enter_context(_endlos(settings, server))]
         for name in names:
-            streams.append(opened.enter_context(PEERS[name][1](folder, music, server)))
+            streams.append(opened.enter_context(_PEERS[name][1](folder, music, server)))
         time.sleep(_WARM_UP_S)
         began_s = time.monotonic()
         before_s = [_cpu_s(stream) for stream in streams]
@@ -88,9 +88,9 @@ def measure(settings: BenchSettings) -> list[Figure]:
         ratio = per_hour["endlos"] / per_hour[name]
         at_most = settings.budgets.peer_cpu_ratio if name == "Liquidsoap" else None
         figures.append(_figure(f"endlos by {name}, processor time", "x", ratio, at_most=at_most))
-    for name in PEERS:
+    for name in _PEERS:
         if name not in names:
-            figures.append(missing(QUESTION, name, f"not installed (Debian: {PEERS[name][0]})"))
+            figures.append(missing(_QUESTION, name, f"not installed (Debian: {_PEERS[name][0]})"))
     return figures
 
 
@@ -102,7 +102,7 @@ def _encoder_note() -> str:
 
 
 def _figure(name: str, unit: str, value: float, *, at_most: float | None = None, note: str = "") -> Figure:
-    return Figure(question=QUESTION, name=name, unit=unit, value=value, at_most=at_most, note=note)
+    return Figure(question=_QUESTION, name=name, unit=unit, value=value, at_most=at_most, note=note)
 
 
 def _cpu_s(stream: _Stream) -> float:
@@ -235,5 +235,5 @@ def _running(words: list[str], own: dict[str, str]) -> "Iterator[subprocess.Pope
 
 
 Starter = Callable[[Path, Path, LocalIcecast], AbstractContextManager[_Stream]]
-PEERS: dict[str, tuple[str, Starter]] = {"Liquidsoap": ("liquidsoap", _liquidsoap), "MPD": ("mpd", _mpd)}
+_PEERS: dict[str, tuple[str, Starter]] = {"Liquidsoap": ("liquidsoap", _liquidsoap), "MPD": ("mpd", _mpd)}
 """By name: the program (and Debian package), and what starts its stream."""

@@ -13,7 +13,7 @@ from tools.running.home import data_folder
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _RESULTS = "results.jsonl"
-PACKAGES = ("numpy", "numba", "onnxruntime", "soundfile", "soxr", "av", "tensorflow", "pydub")
+_PACKAGES = ("numpy", "numba", "onnxruntime", "soundfile", "soxr", "av", "tensorflow", "pydub")
 
 
 def default_results() -> Path:
@@ -71,7 +71,7 @@ def machine() -> dict[str, object]:
 def versions() -> dict[str, str]:
     """Return the versions of Python and of those packages that decide how fast we are."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in _PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

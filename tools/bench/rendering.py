@@ -17,7 +17,7 @@ from stream.outputs.encoding.encoder import StreamEncoder
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
 
-QUESTION = "render"
+_QUESTION = "render"
 _RATE_HZ = 44_100
 _BLOCK_FRAMES = 4096
 _KBPS = 128
@@ -26,7 +26,7 @@ _WARM_UP_S = 15.0
 _HOUR_S = 3600.0
 
 
-def measure(settings: BenchSettings) -> list[Figure]:
+def measure_rendering(settings: BenchSettings) -> list[Figure]:
     """Render offline with the model and at random, and encode as MP3 at 128 kbit/s."""
     return [*multiples(settings), *_processor_time(settings)]
 
@@ -46,7 +46,7 @@ def _multiple(settings: BenchSettings, strategy: Strategy, at_least: float) -> F
     settings.notice(f"render, strategy {strategy}")
     times = [times_real(settings, strategy, seconds, seed) for seed in range(repeats)]
     return Figure(
-        question=QUESTION,
+        question=_QUESTION,
         name=f"strategy {strategy}, multiple of real time, median",
         unit="x",
         value=median(times),
@@ -95,7 +95,7 @@ def _processor_time(settings: BenchSettings) -> list[Figure]:
     note = f"{seconds} s of stream, scaled to an hour"
 
     def figure(name: str, value: float, at_most: float | None = None) -> Figure:
-        return Figure(question=QUESTION, name=name, unit="CPU s/h", value=value, at_most=at_most, note=note)
+        return Figure(question=_QUESTION, name=name, unit="CPU s/h", value=value, at_most=at_most, note=note)
 
     return [
         figure(f"encoder alone, MP3 {_KBPS}k", encoder_cpu_s / hours),

@@ -14,14 +14,14 @@ from tools.running import apart
 if TYPE_CHECKING:
     from stream.engine.engine import Engine
 
-QUESTION = "start"
+_QUESTION = "start"
 _BLOCK_FRAMES = 1024
 _AUDIBLE = 0.5 / 32768
 """Half a step of 16 bits."""
 _LIMIT_S = 60.0
 
 
-def measure(settings: BenchSettings) -> list[Figure]:
+def measure_starts(settings: BenchSettings) -> list[Figure]:
     """Start the command and the stream several times, each in a new process."""
     repeats = settings.repeats(9, 2)
     helps_s = [_help_s() for _ in range(repeats + 1)][1:]
@@ -40,7 +40,7 @@ def measure(settings: BenchSettings) -> list[Figure]:
         values = [start[key] for start in starts]
         median = f"median {statistics.median(values):.2f} s of {len(values)}"
         return Figure(
-            question=QUESTION,
+            question=_QUESTION,
             name=name,
             unit="s",
             value=max(values),
@@ -50,7 +50,7 @@ def measure(settings: BenchSettings) -> list[Figure]:
 
     return [
         Figure(
-            question=QUESTION,
+            question=_QUESTION,
             name="endlos --help, slowest",
             unit="s",
             value=max(helps_s),

@@ -17,7 +17,7 @@ _QUESTIONS = {
     "peers": ("tools.bench.peers", "measure"),
 }
 QUESTIONS = tuple(_QUESTIONS)
-PEERS = "peers"
+_PEERS = "peers"
 
 
 def chosen(only: str | None, *, peers: bool) -> tuple[str, ...]:
@@ -26,17 +26,17 @@ def chosen(only: str | None, *, peers: bool) -> tuple[str, ...]:
     Raises `EndlosError` on a name that is none.
     """
     if only is None:
-        return tuple(name for name in QUESTIONS if peers or name != PEERS)
+        return tuple(name for name in QUESTIONS if peers or name != _PEERS)
     names = [name.strip() for name in only.split(",") if name.strip()]
     unknown = sorted(set(names) - set(QUESTIONS))
     if unknown or not names:
         raise EndlosError(
             f"--only {only!r} names no part of the benchmark; expected some of {', '.join(QUESTIONS)}"
         )
-    return tuple(name for name in QUESTIONS if name in names or (peers and name == PEERS))
+    return tuple(name for name in QUESTIONS if name in names or (peers and name == _PEERS))
 
 
-def measure(questions: Sequence[str], settings: BenchSettings) -> list[Figure]:
+def measure_questions(questions: Sequence[str], settings: BenchSettings) -> list[Figure]:
     """Return the figures of every question; one that fails is a row that says why, and the others go on."""
     figures = []
     for question in questions:

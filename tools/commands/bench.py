@@ -69,7 +69,7 @@ def bench(
     from tools.bench.record import default_results, record
     from tools.bench.settings import BenchSettings
     from tools.bench.source import about, bench_pool
-    from tools.bench.suite import chosen, measure
+    from tools.bench.suite import chosen, measure_questions
     from tools.bench.table import print_figures
     from tools.plots import require_matplotlib
     from tools.pools.overwriting import refuse_overwriting
@@ -96,7 +96,7 @@ def bench(
         budgets=budgets,
         notice=notice,
     )
-    figures = measure(questions, settings)
+    figures = measure_questions(questions, settings)
     notice("")
     described = about(settings)
     summary: dict[str, object] = {

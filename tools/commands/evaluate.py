@@ -72,7 +72,7 @@ def evaluate(
             write_scores(pool.expanduser(), folder, scores.expanduser(), show)
             return
         from tools.quality.ranking.protocol import GAPS_MS, EvalSettings
-        from tools.quality.ranking.protocol import evaluate as measure
+        from tools.quality.ranking.protocol import evaluate_model as measure
 
         settings = EvalSettings(
             model=folder,
@@ -90,6 +90,6 @@ def evaluate(
     if as_json:
         print_json(report.plain())
     elif not quiet:
-        from tools.quality.ranking.table import print_report
+        from tools.quality.ranking.table import print_evaluation
 
-        print_report(report)
+        print_evaluation(report)

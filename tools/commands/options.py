@@ -31,7 +31,7 @@ FadeS = Annotated[
 LoudnessLufs = Annotated[
     float, typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS.")
 ]
-Latency = Annotated[
+LatencyOption = Annotated[
     str | None,
     typer.Option(
         metavar="low|high|auto|measure|SECONDS",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tools.commands.options import BlockFrames, Latency, LiveLog, LiveSeed, Model, SimulateSlowMs
+from tools.commands.options import BlockFrames, LatencyOption, LiveLog, LiveSeed, Model, SimulateSlowMs
 from tools.terminal import Quiet
 
 
@@ -27,7 +27,7 @@ def play(
     ] = None,
     seed: LiveSeed = None,
     volume_db: Annotated[float, typer.Option(min=-60.0, max=0.0, help="Volume to begin with, in dB.")] = 0.0,
-    latency: Latency = None,
+    latency: LatencyOption = None,
     block: BlockFrames = None,
     http: Annotated[
         str | None,

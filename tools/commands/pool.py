@@ -15,14 +15,14 @@ from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table
 if TYPE_CHECKING:
     from tools.pools.build import BuildProgress, BuildReport
 
-app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
+pool_app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
 
 _LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")
 
 PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")]
 
 
-@app.command()
+@pool_app.command()
 def build(
     music: Annotated[list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, or files.")],
     out: Annotated[Path, typer.Option(metavar="POOL", help="Folder of the pool (made if missing).")],
@@ -109,7 +109,7 @@ def build(
         raise typer.Exit(1)
 
 
-@app.command()
+@pool_app.command()
 def info(
     pool: PoolFolder,
     chunks: Annotated[bool, typer.Option("--chunks", help="List every chunk, in index order.")] = False,
@@ -158,7 +158,7 @@ def info(
         print(f"\n{failure['kind']}: {printable(failure['path'])}: {printable(failure['reason'])}")
 
 
-@app.command()
+@pool_app.command()
 def check(
     pool: PoolFolder,
     deep: Annotated[

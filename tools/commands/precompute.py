@@ -57,7 +57,7 @@ def _embeddings(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[Em
 
 
 def _scores(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[PrecomputeReport, str]":
-    from tools.pools.precompute import precompute as fill
+    from tools.pools.precompute import precompute_scores as fill
 
     with progress_bar(quiet) as bar:
         task = bar.add_task("scoring", total=None)

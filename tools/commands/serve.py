@@ -9,7 +9,7 @@ from tools.commands.options import (
     BlockFrames,
     ChosenStrategy,
     FadeS,
-    Latency,
+    LatencyOption,
     LiveLog,
     LiveSeed,
     LoudnessLufs,
@@ -68,7 +68,7 @@ def serve(
             metavar="D", help="Play on this sound card too: number, part of the name, or `default`."
         ),
     ] = None,
-    latency: Latency = None,
+    latency: LatencyOption = None,
     block: BlockFrames = None,
     model: Model = None,
     strategy: ChosenStrategy = "model",

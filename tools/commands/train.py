@@ -1,9 +1,9 @@
 """`endlos train`: learn from a pool how naturally chunks follow each other."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -117,11 +117,11 @@ def train(
         common["evaluate_every"] = evaluate_every
     if approach == "tower":
         from model.approaches.tower.settings import TowerSettings
-        from tools.training import grids as train_tower
+        from tools.training import grids
 
         towers = TowerSettings(pretrained=start_from is not None, **common)
         _train(
-            lambda shown: train_tower.train_pool(
+            lambda shown: grids.train_on_grids(
                 pool,
                 out,
                 towers,
@@ -130,36 +130,37 @@ def train(
                 prepared=shown.prepared,
                 progress=shown.progress,
             ),
-            train_tower,
+            _Told(described=grids.describe_grid_validations, print_report=grids.print_grids_report),
             as_json=as_json,
             quiet=quiet,
         )
     else:
         from model.approaches.binary.settings import BinarySettings
-        from tools.training import edges as train_binary
+        from tools.training import edges
 
         binary = BinarySettings(
             batch_size=batch_size, optimizer=optimizer, edge_samples=edge_samples, **common
         )
         _train(
-            lambda shown: train_binary.train_pool(pool, out, binary, resume=resume, progress=shown.progress),
-            train_binary,
+            lambda shown: edges.train_on_edges(pool, out, binary, resume=resume, progress=shown.progress),
+            _Told(described=edges.describe_edge_validations, print_report=edges.print_edges_report),
             as_json=as_json,
             quiet=quiet,
         )
 
 
-class _Approach(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class _Told:
     """How an approach says what came of it."""
 
-    def described(self, validations: Any) -> str: ...
-    def print_report(self, report: Any) -> None: ...
+    described: "Callable[[Any], str]"
+    print_report: "Callable[[Any], None]"
 
 
 class _Shown:
     """What a training tells, on a progress bar."""
 
-    def __init__(self, bar: "Progress", approach: _Approach) -> None:
+    def __init__(self, bar: "Progress", approach: _Told) -> None:
         self.bar, self.approach = bar, approach
         self.task = bar.add_task("loading", total=None)
 
@@ -179,7 +180,7 @@ class _Shown:
 
 
 def _train(
-    learn: "Callable[[_Shown], DataclassInstance]", approach: _Approach, *, as_json: bool, quiet: bool
+    learn: "Callable[[_Shown], DataclassInstance]", approach: _Told, *, as_json: bool, quiet: bool
 ) -> None:
     with progress_bar(quiet) as bar:
         report = learn(_Shown(bar, approach))

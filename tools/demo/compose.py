@@ -23,7 +23,7 @@ LONG_FORM_BARS = 96
 LEAD_LOW_PITCH = 62
 
 PARTS = ("kick", "backbeat", "hat", "open_hat", "shaker", "percussion", "bass", "chords", "pad", "lead")
-LEVELS = {
+_LEVELS = {
     "intro": (0.9, 0.0, 0.7, 0.0, 0.7, 0.8, 0.0, 0.6, 0.6, 0.0),
     "groove": (1.0, 0.9, 0.9, 0.8, 0.7, 0.7, 0.95, 0.85, 0.5, 0.8),
     "break": (0.0, 0.0, 0.35, 0.0, 0.7, 0.5, 0.0, 0.75, 1.0, 0.9),
@@ -175,7 +175,7 @@ class _Composer:
 
     def write(self) -> dict[str, list[Note]]:
         for section in self.sections:
-            levels = dict(zip(PARTS, LEVELS[section.name], strict=True))
+            levels = dict(zip(PARTS, _LEVELS[section.name], strict=True))
             for part in DRUMS:
                 if levels[part] > 0:
                     self._drums(section, part, levels[part])

@@ -3,16 +3,16 @@
 import numpy as np
 
 from model.base.arrays import FloatArray
-from tools.demo.effects import RATE_HZ, noise
+from tools.demo.effects import DEMO_RATE_HZ, noise
 
 
 def _times_s(seconds: float) -> FloatArray:
-    return np.arange(int(seconds * RATE_HZ), dtype=np.float32) / np.float32(RATE_HZ)
+    return np.arange(int(seconds * DEMO_RATE_HZ), dtype=np.float32) / np.float32(DEMO_RATE_HZ)
 
 
 def _closed(sound: FloatArray, fade_s: float = 0.012) -> FloatArray:
     """Fade the end, so that a one-shot never stops on a step."""
-    fade = min(int(fade_s * RATE_HZ), sound.shape[-1])
+    fade = min(int(fade_s * DEMO_RATE_HZ), sound.shape[-1])
     sound[..., -fade:] *= 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, fade, dtype=np.float32))
     return sound.astype(np.float32)
 

@@ -11,7 +11,7 @@ import soxr
 
 from model.base.arrays import FloatArray
 
-RATE_HZ = 44_100
+DEMO_RATE_HZ = 44_100
 LIMITER_BLOCK_FRAMES = 32
 LIMITER_REACH_BLOCKS = 24
 
@@ -37,7 +37,7 @@ def band_gain(size: int, low_hz: float, high_hz: float) -> FloatArray:
 
     0 Hz leaves a side open.
     """
-    frequencies_hz = np.fft.rfftfreq(size, 1 / RATE_HZ)
+    frequencies_hz = np.fft.rfftfreq(size, 1 / DEMO_RATE_HZ)
     gain = np.ones(len(frequencies_hz))
     if low_hz > 0:
         ratio = (frequencies_hz / low_hz) ** 2
@@ -50,7 +50,7 @@ def band_gain(size: int, low_hz: float, high_hz: float) -> FloatArray:
 def band_pass(audio: FloatArray, low_hz: float, high_hz: float) -> FloatArray:
     """Return `(channels, frames)` audio through a linear-phase band-pass; 0 Hz leaves a side open."""
     taps = 1024
-    while low_hz > 0 and taps * low_hz < 4 * RATE_HZ:
+    while low_hz > 0 and taps * low_hz < 4 * DEMO_RATE_HZ:
         taps *= 2
     return _through(audio, band_gain(taps, low_hz, high_hz))
 
@@ -58,7 +58,7 @@ def band_pass(audio: FloatArray, low_hz: float, high_hz: float) -> FloatArray:
 def toned(audio: FloatArray, low_hz: float, presence_hz: float, presence_db: float) -> FloatArray:
     """Return audio without what is under `low_hz`, with a bell of three octaves round `presence_hz`."""
     taps = 8192
-    octaves = np.log2(np.maximum(np.fft.rfftfreq(taps, 1 / RATE_HZ), 1.0) / presence_hz)
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(taps, 1 / DEMO_RATE_HZ), 1.0) / presence_hz)
     bell = 10 ** (presence_db / 20 * np.exp(-0.5 * (octaves / 1.2) ** 2))
     return _through(audio, band_gain(taps, low_hz, 0) * bell.astype(np.float32))
 
@@ -92,8 +92,8 @@ def reverb_kernel(rng: np.random.Generator, seconds: float) -> FloatArray:
 
     seconds: time to fall by 60 dB in the mid band.
     """
-    frames, delay = int(seconds * RATE_HZ), int(0.018 * RATE_HZ)
-    times_s = np.arange(frames) / RATE_HZ
+    frames, delay = int(seconds * DEMO_RATE_HZ), int(0.018 * DEMO_RATE_HZ)
+    times_s = np.arange(frames) / DEMO_RATE_HZ
     tail = np.zeros((2, frames + delay), np.float32)
     for low_hz, high_hz, part, level in (
         (220, 900, 0.9, 1.0),
@@ -117,7 +117,7 @@ def ping_pong(audio: FloatArray, delay_s: float, feedback: float, repeats: int =
     source = band_pass(mid(audio)[None], 250, 3500)[0]
     echoes = np.zeros_like(audio)
     for repeat in range(1, repeats + 1):
-        delay = round(repeat * delay_s * RATE_HZ)
+        delay = round(repeat * delay_s * DEMO_RATE_HZ)
         if delay >= len(source):
             break
         echo = np.float32(feedback**repeat) * source[: len(source) - delay]
@@ -128,7 +128,7 @@ def ping_pong(audio: FloatArray, delay_s: float, feedback: float, repeats: int =
 
 def duck_curve(frames: int, starts: list[int], depth: float, release_s: float) -> FloatArray:
     """Return `(frames,)` gains that dip by `depth` at each start and come back within `release_s`."""
-    attack, release = int(0.005 * RATE_HZ), int(release_s * RATE_HZ)
+    attack, release = int(0.005 * DEMO_RATE_HZ), int(release_s * DEMO_RATE_HZ)
     fall = 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, attack))
     rise = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, release) ** 0.8)
     dip = (1 - depth * (1 - np.concatenate([fall, rise]))).astype(np.float32)
@@ -164,23 +164,23 @@ def limited(audio: FloatArray, ceiling: float) -> FloatArray:
 
 def level_db(audio: FloatArray) -> float:
     """Return the level of a part where it plays: the 90th percentile of its 400 ms RMS levels, dBFS."""
-    block = min(int(0.4 * RATE_HZ), audio.shape[1])
+    block = min(int(0.4 * DEMO_RATE_HZ), audio.shape[1])
     rows = audio[:, : audio.shape[1] // block * block].reshape(len(audio), -1, block)
     powers = np.einsum("cij,cij->i", rows, rows) / (len(audio) * block)
     sounding = powers[powers > 1e-9]
     return float(10 * np.log10(np.percentile(sounding, 90))) if len(sounding) else -120.0
 
 
-def loudness_lufs(audio: FloatArray) -> float:
+def mix_loudness_lufs(audio: FloatArray) -> float:
     """Return the integrated loudness of `(2, frames)` audio (ITU-R BS.1770)."""
-    return float(pyloudnorm.Meter(RATE_HZ).integrated_loudness(audio.T))
+    return float(pyloudnorm.Meter(DEMO_RATE_HZ).integrated_loudness(audio.T))
 
 
-def true_peak(audio: FloatArray) -> float:
+def mix_true_peak(audio: FloatArray) -> float:
     """Return the greatest magnitude of the waveform, four times oversampled (ITU-R BS.1770, annex 2)."""
     peaks = []
     block, margin = 1 << 18, 256
     for start, side in itertools.product(range(0, audio.shape[1], block), audio):
         span = side[max(0, start - margin) : start + block + margin]
-        peaks.append(float(np.abs(soxr.resample(span, RATE_HZ, 4 * RATE_HZ, quality="HQ")).max()))
+        peaks.append(float(np.abs(soxr.resample(span, DEMO_RATE_HZ, 4 * DEMO_RATE_HZ, quality="HQ")).max()))
     return max(peaks)

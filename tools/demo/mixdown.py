@@ -7,7 +7,7 @@ import numpy as np
 from model.base.arrays import FloatArray
 from tools.demo import drums, effects, voices
 from tools.demo.compose import OPENNESS, Note, Score
-from tools.demo.effects import RATE_HZ
+from tools.demo.effects import DEMO_RATE_HZ
 
 MIX_DB = {
     "kick": -13.0,
@@ -54,7 +54,7 @@ PRESENCE_DB = 4.5
 TARGET_LUFS = -15.0
 DRIVE_DB = -12.5
 """Level (400 ms RMS, dBFS) at which the mix meets the saturation."""
-CEILING_DB = -2.0
+_CEILING_DB = -2.0
 TRUE_PEAK_DB = -1.2
 FADE_IN_S = 0.006
 LONGEST_FADE_OUT_S = 6.0
@@ -62,15 +62,15 @@ LONGEST_FADE_OUT_S = 6.0
 Voice = Callable[[Note], FloatArray]
 
 
-def render(score: Score, rng: np.random.Generator) -> FloatArray:
-    """Return the song, `(2, round(seconds * RATE_HZ))` float32 at `RATE_HZ`.
+def mix_down(score: Score, rng: np.random.Generator) -> FloatArray:
+    """Return the song, `(2, round(seconds * DEMO_RATE_HZ))` float32 at `DEMO_RATE_HZ`.
 
     Its first beat stands on frame 0, beat n at n * 60 / bpm seconds; kick and backbeat are exactly there.
     """
-    frames = round(score.seconds * RATE_HZ)
+    frames = round(score.seconds * DEMO_RATE_HZ)
     mix = np.zeros((2, frames), np.float32)
     send = np.zeros(frames, np.float32)
-    kicks = [round(note.start_s * RATE_HZ) for note in score.parts.get("kick", ())]
+    kicks = [round(note.start_s * DEMO_RATE_HZ) for note in score.parts.get("kick", ())]
     dips = effects.duck_curve(frames, kicks, score.style.duck, release_s=0.75 * 60 / score.bpm)
     for part, notes in score.parts.items():
         stem = _played(notes, _voice(part, score, rng), frames)
@@ -99,9 +99,9 @@ def mastered(mix: FloatArray) -> FloatArray:
     audio = effects.toned(mix, 24, PRESENCE_HZ, PRESENCE_DB)
     audio *= np.float32(10 ** ((DRIVE_DB - effects.level_db(audio)) / 20))
     audio = np.tanh(0.9 * audio) / np.float32(0.9)
-    audio *= np.float32(10 ** ((TARGET_LUFS - effects.loudness_lufs(audio)) / 20))
-    audio = effects.limited(audio, 10 ** (CEILING_DB / 20))
-    excess = effects.true_peak(audio) / 10 ** (TRUE_PEAK_DB / 20)
+    audio *= np.float32(10 ** ((TARGET_LUFS - effects.mix_loudness_lufs(audio)) / 20))
+    audio = effects.limited(audio, 10 ** (_CEILING_DB / 20))
+    excess = effects.mix_true_peak(audio) / 10 ** (TRUE_PEAK_DB / 20)
     return audio / np.float32(max(1.0, excess))
 
 
@@ -110,7 +110,7 @@ def _played(notes: list[Note], voice: Voice, frames: int) -> FloatArray:
     stem = np.zeros((2, frames), np.float32)
     made: dict[tuple[int, float, float], FloatArray] = {}
     for note in notes:
-        start = max(0, round(note.start_s * RATE_HZ))
+        start = max(0, round(note.start_s * DEMO_RATE_HZ))
         if start >= frames:
             continue
         # Three strengths of touch are enough for timbre; loudness follows the velocity itself.
@@ -182,12 +182,12 @@ def _openness(score: Score, frames: int) -> FloatArray:
         start, stop = OPENNESS[section.name]
         times_s += [section.start * score.bar_s, section.stop * score.bar_s - 0.02]
         values += [start, stop]
-    return np.interp(np.arange(frames) / RATE_HZ, times_s, values).astype(np.float32)
+    return np.interp(np.arange(frames) / DEMO_RATE_HZ, times_s, values).astype(np.float32)
 
 
 def _auto_pan(frames: int, bpm: float) -> FloatArray:
     """The suitcase piano's slow swing between the sides, three to a half bar."""
-    radians = np.arange(frames) * (2 * np.pi * 1.5 * bpm / 60 / RATE_HZ)
+    radians = np.arange(frames) * (2 * np.pi * 1.5 * bpm / 60 / DEMO_RATE_HZ)
     swing = np.float32(0.22) * np.sin(radians.astype(np.float32))
     return np.stack([1 + swing, 1 - swing])
 
@@ -199,8 +199,8 @@ def _pan_gains(pan: float) -> FloatArray:
 
 
 def _faded(audio: FloatArray) -> FloatArray:
-    fade_in = int(FADE_IN_S * RATE_HZ)
-    fade_out = int(min(LONGEST_FADE_OUT_S, 0.1 * audio.shape[1] / RATE_HZ) * RATE_HZ)
+    fade_in = int(FADE_IN_S * DEMO_RATE_HZ)
+    fade_out = int(min(LONGEST_FADE_OUT_S, 0.1 * audio.shape[1] / DEMO_RATE_HZ) * DEMO_RATE_HZ)
     audio[:, :fade_in] *= np.sin(np.linspace(0, np.pi / 2, fade_in, dtype=np.float32)) ** 2
     audio[:, -fade_out:] *= np.cos(np.linspace(0, np.pi / 2, fade_out, dtype=np.float32)) ** 2
     return audio

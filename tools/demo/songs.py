@@ -14,12 +14,12 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from model.base.files import beside
 from tools.demo.compose import Score, compose
-from tools.demo.effects import RATE_HZ
-from tools.demo.mixdown import render
+from tools.demo.effects import DEMO_RATE_HZ
+from tools.demo.mixdown import mix_down
 
 ARTIST = "endlos"
 ALBUM = "Demo songs"
-SHORTEST_S = 5.0
+_SHORTEST_S = 5.0
 
 
 def write_demo_songs(
@@ -39,8 +39,10 @@ def write_demo_songs(
     """
     if songs < 1:
         raise EndlosError(f"{songs} demo songs were asked for; at least 1 is expected")
-    if not math.isfinite(seconds) or seconds < SHORTEST_S:
-        raise EndlosError(f"demo songs of {seconds} s were asked for; at least {SHORTEST_S:g} s are expected")
+    if not math.isfinite(seconds) or seconds < _SHORTEST_S:
+        raise EndlosError(
+            f"demo songs of {seconds} s were asked for; at least {_SHORTEST_S:g} s are expected"
+        )
     if seed < 0:
         raise EndlosError(f"the seed is {seed}; expected 0 or more")
     try:
@@ -52,7 +54,7 @@ def write_demo_songs(
         score = compose(seed, index, seconds)
         rng = np.random.default_rng([seed, index, 22])
         path = folder / f"{index + 1:02d} {score.title}.flac"
-        _write(path, render(score, rng), score, index + 1, songs, rng)
+        _write(path, mix_down(score, rng), score, index + 1, songs, rng)
         paths.append(path)
         if progress is not None:
             progress(index + 1, songs)
@@ -65,7 +67,7 @@ def _write(
     try:
         # The suffix keeps an unfinished file out of a scan for music.
         with beside(path) as unfinished:
-            soundfile.write(unfinished, _dithered(audio, rng), RATE_HZ, format="FLAC", subtype="PCM_16")
+            soundfile.write(unfinished, _dithered(audio, rng), DEMO_RATE_HZ, format="FLAC", subtype="PCM_16")
             tags = mutagen.flac.FLAC(unfinished)  # type: ignore[no-untyped-call]
             tags.update(  # type: ignore[no-untyped-call]
                 title=score.title,

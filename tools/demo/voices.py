@@ -3,10 +3,10 @@
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
-from tools.demo.effects import RATE_HZ
+from tools.demo.effects import DEMO_RATE_HZ
 
 PAD_FRAMES = 1 << 18
-HIGHEST_HZ = 12_000.0
+_HIGHEST_HZ = 12_000.0
 
 
 def pitch_hz(pitch: float) -> float:
@@ -16,7 +16,7 @@ def pitch_hz(pitch: float) -> float:
 
 def _cycles(frequency_hz: float, frames: int) -> DoubleArray:
     """Phase in cycles, float64: float32 would drift audibly in long notes."""
-    return np.arange(frames, dtype=np.float64) * (frequency_hz / RATE_HZ)
+    return np.arange(frames, dtype=np.float64) * (frequency_hz / DEMO_RATE_HZ)
 
 
 def _sine(cycles: DoubleArray) -> FloatArray:
@@ -35,13 +35,15 @@ def _fall(times_s: FloatArray, fall_s: float) -> FloatArray:
 
 
 def _times_s(frames: int) -> FloatArray:
-    return np.arange(frames, dtype=np.float32) / np.float32(RATE_HZ)
+    return np.arange(frames, dtype=np.float32) / np.float32(DEMO_RATE_HZ)
 
 
 def _gate(frames: int, attack_s: float, release_s: float) -> FloatArray:
     """Smooth on and off; the release is the end of `frames`."""
     gate = np.ones(frames, np.float32)
-    attack, release = (max(1, min(frames // 2, int(time_s * RATE_HZ))) for time_s in (attack_s, release_s))
+    attack, release = (
+        max(1, min(frames // 2, int(time_s * DEMO_RATE_HZ))) for time_s in (attack_s, release_s)
+    )
     gate[:attack] *= 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, attack, dtype=np.float32))
     gate[-release:] *= 0.5 + 0.5 * np.cos(np.linspace(0, np.pi, release, dtype=np.float32))
     return gate
@@ -52,7 +54,7 @@ def _filtered_saw(frequency_hz: float, frames: int, cutoff_hz: FloatArray, harmo
     cycles = _cycles(frequency_hz, frames)
     sound = np.zeros(frames, np.float32)
     for number in range(1, harmonics + 1):
-        if number * frequency_hz > HIGHEST_HZ:
+        if number * frequency_hz > _HIGHEST_HZ:
             break
         ratio = np.float32(number * frequency_hz) / cutoff_hz
         sound += _sine(number * cycles) / (number * np.sqrt(1 + ratio**4))
@@ -61,7 +63,7 @@ def _filtered_saw(frequency_hz: float, frames: int, cutoff_hz: FloatArray, harmo
 
 def bass(sound: str, pitch: int, length_s: float) -> FloatArray:
     """Return `(frames,)` of a bass note: `saw` bright and plucked, `round` mellow, `sub` nearly a sine."""
-    frames = int((length_s + 0.05) * RATE_HZ)
+    frames = int((length_s + 0.05) * DEMO_RATE_HZ)
     frequency_hz, times_s = pitch_hz(pitch), _times_s(frames)
     base_hz, sweep_hz, fall_s, harmonics = {
         "saw": (260.0, 1500.0, 0.09, 30),
@@ -76,13 +78,13 @@ def bass(sound: str, pitch: int, length_s: float) -> FloatArray:
 
 def rhodes(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(frames,)` of an electric piano: two-operator FM and a tine, brighter when struck harder."""
-    frames = int((length_s + 0.22) * RATE_HZ)
+    frames = int((length_s + 0.22) * DEMO_RATE_HZ)
     frequency_hz, times_s = pitch_hz(pitch), _times_s(frames)
     cycles = _cycles(frequency_hz, frames)
     bark = np.float32(0.25 + 1.1 * velocity) * _fall(times_s, 0.55)
     body: FloatArray = np.sin(_radians(cycles) + bark * _sine(cycles))
     tine = np.float32(0.10 * velocity) * _fall(times_s, 0.07)
-    if 7 * frequency_hz < HIGHEST_HZ:
+    if 7 * frequency_hz < _HIGHEST_HZ:
         body += tine * _sine(7 * cycles)
     fall_s = 1.9 * (262 / frequency_hz) ** 0.5
     return body * _fall(times_s, fall_s) * _gate(frames, 0.004, 0.2)
@@ -90,7 +92,7 @@ def rhodes(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def organ(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(2, frames)` of a drawbar organ, its sides a little out of tune, with percussion."""
-    frames = int((length_s + 0.07) * RATE_HZ)
+    frames = int((length_s + 0.07) * DEMO_RATE_HZ)
     times_s = _times_s(frames)
     strike = _fall(times_s, 0.12)
     sides = []
@@ -104,7 +106,7 @@ def organ(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def stab(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(2, frames)` of detuned sawtooths with a filter that closes."""
-    frames = int((length_s + 0.12) * RATE_HZ)
+    frames = int((length_s + 0.12) * DEMO_RATE_HZ)
     times_s = _times_s(frames)
     cutoff_hz = 500 + np.float32(2600 * velocity) * _fall(times_s, 0.16)
     low, mid, high = (
@@ -116,7 +118,7 @@ def stab(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def pluck(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(frames,)` of a soft synthetic pluck."""
-    frames = int((max(length_s, 0.25) + 0.15) * RATE_HZ)
+    frames = int((max(length_s, 0.25) + 0.15) * DEMO_RATE_HZ)
     frequency_hz, times_s = pitch_hz(pitch), _times_s(frames)
     cutoff_hz = frequency_hz * (1.2 + np.float32(4.5 * velocity) * _fall(times_s, 0.09))
     body = _filtered_saw(frequency_hz, frames, cutoff_hz, 14)
@@ -125,7 +127,7 @@ def pluck(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def bell(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(frames,)` of a small FM bell, mild."""
-    frames = int((max(length_s, 0.4) + 0.4) * RATE_HZ)
+    frames = int((max(length_s, 0.4) + 0.4) * DEMO_RATE_HZ)
     times_s = _times_s(frames)
     cycles = _cycles(pitch_hz(pitch), frames)
     index = np.float32(0.9 * velocity) * _fall(times_s, 0.25)
@@ -135,12 +137,12 @@ def bell(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def vibes(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(frames,)` of a vibraphone: bar modes at 1, 4 and 10 times, with a slow tremolo."""
-    frames = int((max(length_s, 0.5) + 0.5) * RATE_HZ)
+    frames = int((max(length_s, 0.5) + 0.5) * DEMO_RATE_HZ)
     frequency_hz, times_s = pitch_hz(pitch), _times_s(frames)
     cycles = _cycles(frequency_hz, frames)
     body = _sine(cycles) * _fall(times_s, 0.9)
     body += np.float32(0.22 * velocity) * _sine(4 * cycles) * _fall(times_s, 0.18)
-    if 10 * frequency_hz < HIGHEST_HZ:
+    if 10 * frequency_hz < _HIGHEST_HZ:
         body += np.float32(0.07 * velocity) * _sine(10 * cycles) * _fall(times_s, 0.04)
     tremolo: FloatArray = 1 - np.float32(0.18) * (1 - np.cos(np.float32(2 * np.pi * 4.6) * times_s))
     return body * tremolo * _gate(frames, 0.003, 0.4)
@@ -148,7 +150,7 @@ def vibes(pitch: int, length_s: float, velocity: float) -> FloatArray:
 
 def flute(pitch: int, length_s: float, velocity: float) -> FloatArray:
     """Return `(frames,)` of a soft flute whose vibrato comes late."""
-    frames = int((max(length_s, 0.15) + 0.1) * RATE_HZ)
+    frames = int((max(length_s, 0.15) + 0.1) * DEMO_RATE_HZ)
     frequency_hz, times_s = pitch_hz(pitch), _times_s(frames)
     vibrato_hz, deviation_hz = 5.1, 0.005 * frequency_hz
     onset = np.clip((times_s - 0.18) / 0.25, 0, 1)
@@ -165,7 +167,7 @@ def pad(rng: np.random.Generator, pitch: int) -> FloatArray:
     The method is PADsynth (P. Nasca, 2006): an ensemble without a beat of its own, wide by nature.
     """
     frequency_hz = pitch_hz(pitch)
-    bin_hz = RATE_HZ / PAD_FRAMES
+    bin_hz = DEMO_RATE_HZ / PAD_FRAMES
     magnitudes = np.zeros(PAD_FRAMES // 2 + 1, np.float32)
     for number in range(1, 25):
         centre_hz = number * frequency_hz
@@ -185,6 +187,6 @@ def pad(rng: np.random.Generator, pitch: int) -> FloatArray:
 
 def held_pad(loop: FloatArray, length_s: float) -> FloatArray:
     """Return `(2, frames)` of a pad's loop, faded in and out over its neighbours."""
-    frames = int((length_s + 0.5) * RATE_HZ)
+    frames = int((length_s + 0.5) * DEMO_RATE_HZ)
     repeated = np.tile(loop, -(-frames // loop.shape[1]))[:, :frames]
     return repeated * _gate(frames, 0.45, 0.5)

@@ -22,14 +22,14 @@ from tools.songs.song import hash_file
 
 SAMPLED_SONGS = 8
 """So many songs, evenly spread, are decoded and compared; a deep check takes all."""
-SAMPLED_CHUNKS = 8
+_SAMPLED_CHUNKS = 8
 """So many chunks of such a song have their edges computed again."""
-TOLERANCE = 1e-3
+_TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits."""
 TOLERANCE_DB = 1.0
 """The same for spectra, which are kept in half precision; close to silence little makes a large ratio."""
 TOLERANCE_STEPS = 1
-"""The same for what is kept in whole steps (`model.features.seam.STEPS_PER_DB`)."""
+"""The same for what is kept in whole steps (`model.features.seam.SEAM_STEPS_PER_DB`)."""
 BLOCK_CHUNKS = 256
 TRAIT_RANGES = {
     "tempo_bpm": (0, 400),
@@ -191,11 +191,11 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
         )
         return
     rows = np.flatnonzero(pool.chunk_song == index)
-    for row in rows if deep else rows[:: -(-len(rows) // SAMPLED_CHUNKS)]:
+    for row in rows if deep else rows[:: -(-len(rows) // _SAMPLED_CHUNKS)]:
         chunk = audio[pool.start_sample[row] : pool.end_sample[row]]
         head, tail = chunk_edges(chunk, sample_rate_hz, pool.edge_samples)
-        same = np.allclose(head, pool.heads[row], rtol=0, atol=TOLERANCE)
-        if not (same and np.allclose(tail, pool.tails[row], rtol=0, atol=TOLERANCE)):
+        same = np.allclose(head, pool.heads[row], rtol=0, atol=_TOLERANCE)
+        if not (same and np.allclose(tail, pool.tails[row], rtol=0, atol=_TOLERANCE)):
             yield f"the edges of chunk {row} are not those of {song.name}; delete the pool and build it anew"
             return
         if pool.spectra is None:
@@ -220,8 +220,8 @@ def _compares(pool: Pool, rows: IntArray) -> bool:
     return (
         np.allclose(sides.ends, pool.sides.ends[rows], rtol=0, atol=TOLERANCE_STEPS)
         and np.allclose(sides.starts, pool.sides.starts[rows], rtol=0, atol=TOLERANCE_STEPS)
-        and np.allclose(made.ends, kept.ends, rtol=0, atol=TOLERANCE)
-        and np.allclose(made.starts, kept.starts, rtol=0, atol=TOLERANCE)
+        and np.allclose(made.ends, kept.ends, rtol=0, atol=_TOLERANCE)
+        and np.allclose(made.starts, kept.starts, rtol=0, atol=_TOLERANCE)
     )
 
 
@@ -233,7 +233,7 @@ def _differing(pool: Pool, index: int, audio: FloatArray) -> int:
             fingerprint(audio[pool.start_sample[row] : pool.end_sample[row]]),
             pool.fingerprints[row],
             rtol=0,
-            atol=TOLERANCE,
+            atol=_TOLERANCE,
         )
         for row in rows
     )

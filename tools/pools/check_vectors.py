@@ -8,10 +8,10 @@ from model.base.arrays import IntArray
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, carried_models, load_contract
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import FOLDER, Chunks, Towers, embeddings, kept
+from stream.index.vectors import VECTORS_FOLDER, Chunks, VectorGraphs, embeddings, kept
 from stream.pool.pool import Pool, generation_folder
 
-SAMPLED_CHUNKS = 64
+_SAMPLED_CHUNKS = 64
 """So many, evenly spread, are embedded again; a deep check takes all."""
 STEP = 1
 """Of 127: what versions of onnxruntime, and numbers of threads, may differ by."""
@@ -25,12 +25,12 @@ def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
     are whole, and of these very chunks. That there are none is no problem: they are made when needed.
     """
     home = generation_folder(pool.folder, pool.generation)
-    folders = sorted(path for path in (home / FOLDER).glob("*") if path.is_dir() and not path.suffix)
+    folders = sorted(path for path in (home / VECTORS_FOLDER).glob("*") if path.is_dir() and not path.suffix)
     if not folders:
         return
     chunks = Chunks.of(pool)
     known = _carried_towers()
-    count = len(pool) if deep else min(SAMPLED_CHUNKS, len(pool))
+    count = len(pool) if deep else min(_SAMPLED_CHUNKS, len(pool))
     rows = np.unique(np.linspace(0, len(pool) - 1, count).astype(np.int64))
     for folder in folders:
         try:
@@ -43,17 +43,17 @@ def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
             yield str(error)
 
 
-def _carried_towers() -> dict[str, Towers]:
+def _carried_towers() -> dict[str, VectorGraphs]:
     towers = {}
     for folder in (carried_model(name) for name in carried_models()):
         contract = load_contract(folder)
         if contract.approach == "tower":
-            found = Towers(folder=folder, contract=contract)
+            found = VectorGraphs(folder=folder, contract=contract)
             towers[found.name] = found
     return towers
 
 
-def _same(index: EmbeddingIndex, chunks: Chunks, towers: Towers, rows: IntArray) -> bool:
+def _same(index: EmbeddingIndex, chunks: Chunks, towers: VectorGraphs, rows: IntArray) -> bool:
     """Whether embedding some rows again gives what the index holds of them."""
     some = Chunks(identities=chunks.identities[rows], spectra=chunks.spectra[rows])
     again, there = embeddings(some, towers).index, index.take(rows)

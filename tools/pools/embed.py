@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from model.saved.contract import load_contract
-from stream.index.vectors import Chunks, Towers, earlier_homes, embeddings, identities, keep, opened
+from stream.index.vectors import Chunks, VectorGraphs, earlier_homes, embeddings, identities, keep, opened
 from stream.pool.pool import generation_folder, open_pool
 
 
@@ -38,7 +38,7 @@ def embed_generation(
     audio_hashes, counts: the songs in their order, and how many chunks each has. What other generations
     know is taken over. Raises as `embed_pool` does.
     """
-    towers = Towers(folder=model, contract=load_contract(model))
+    towers = VectorGraphs(folder=model, contract=load_contract(model))
     start, end, spectra = (
         np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         for name in ("start_sample", "end_sample", "spectra")
@@ -62,7 +62,7 @@ def embed_pool(
     """
     began_s = time.monotonic()
     pool = open_pool(pool_folder)
-    towers = Towers(folder=model, contract=load_contract(model))
+    towers = VectorGraphs(folder=model, contract=load_contract(model))
     chunks = Chunks.of(pool)
     home = generation_folder(pool.folder, pool.generation)
     tell = progress or (lambda done, total: None)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import CONTRACT_FILE
-from stream.index.vectors import FOLDER as EMBEDDINGS_FOLDER
+from stream.index.vectors import VECTORS_FOLDER as EMBEDDINGS_FOLDER
 from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import STATE_FILE
 from stream.pool.pool import open_pool
-from stream.scoring.matrix_scorer import FOLDER as SCORES_FOLDER
+from stream.scoring.matrix_scorer import SCORES_FOLDER as SCORES_FOLDER
 from tools.pools.place import FOLDERS, GRID_FOLDER, LOCK_FILE
 from tools.pools.scan import scan
 

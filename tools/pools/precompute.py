@@ -46,7 +46,7 @@ class PrecomputeReport:
     elapsed_s: float
 
 
-def precompute(
+def precompute_scores(
     pool_folder: Path,
     model: Path,
     *,

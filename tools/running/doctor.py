@@ -83,9 +83,9 @@ def check_model() -> Check:
 
 def check_kernel_cache() -> Check:
     """Whether compiled kernels can be kept; else each start compiles them anew."""
-    from model.base.kernels import cache_folder
+    from model.base.kernels import kernel_cache_folder
 
-    place = cache_folder()
+    place = kernel_cache_folder()
     good = _writable(place)
     return _looked_at(
         "kernel cache",

@@ -19,7 +19,7 @@ from stream.outputs.soundcard import DEFAULT_LATENCY_S, CardTiming, Latency
 from tools.running.home import cache_folder
 from tools.running.timed_card import TimedCard
 
-log = logging.getLogger("endlos")
+_log = logging.getLogger("endlos")
 
 # Largest first: what is heard of a trial that fails is silence, so none is spared.
 LATENCIES_S = (0.2, 0.1, 0.06, 0.04, 0.025, 0.015, 0.01)
@@ -89,7 +89,7 @@ def card_timing(
                 return play_silence(device, rate_hz, latency_s, block, TRIAL_S)
 
             timing = choose(trial)
-            remember(name, timing)
+            _remember(name, timing)
             notice(f"{name} gets {1e3 * float(timing.latency_s):.0f} ms; remembered")
     else:
         timing = CardTiming(latency_s=latency)
@@ -150,7 +150,7 @@ def remembered(device_name: str) -> CardTiming | None:
     return _read().get(device_name)
 
 
-def remember(device_name: str, timing: CardTiming) -> None:
+def _remember(device_name: str, timing: CardTiming) -> None:
     """Keep what was measured; a disk that is full is no reason not to play."""
     kept = {**_read(), device_name: timing}
     place = _place()
@@ -158,7 +158,7 @@ def remember(device_name: str, timing: CardTiming) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_whole(place, json.dumps({name: asdict(timing) for name, timing in kept.items()}, indent=1))
     except OSError as error:
-        log.warning("the latency cannot be remembered in %s (%s)", place, error.strerror)
+        _log.warning("the latency cannot be remembered in %s (%s)", place, error.strerror)
 
 
 def _block_frames(latency_s: float) -> int:

@@ -29,7 +29,7 @@ from tools.running.status_line import StatusLine, status_text
 from tools.terminal import clock
 
 VOLUME_STEP_DB = 2.0
-KEYS = "space pause, n next, l like and d dislike the last join, + - volume, q quit"
+KEYS_HELP = "space pause, n next, l like and d dislike the last join, + - volume, q quit"
 _REFRESH_S = 0.2
 _RATE_HZ, _OTHER_RATE_HZ = 44_100, 48_000
 
@@ -131,7 +131,7 @@ def _card_rate_hz(outputs: OutputSettings) -> int:
 
 def _greeting(session: Session, *, asked_for_http: bool) -> str:
     if session.card is not None:
-        return f"playing on {status_of(session.card).detail} - {KEYS}"
+        return f"playing on {status_of(session.card).detail} - {KEYS_HELP}"
     assert session.web is not None
     why = "" if asked_for_http else "there is no sound card; "
     return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"

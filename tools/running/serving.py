@@ -15,7 +15,7 @@ from tools.running.latency import card_timing, parse_latency
 from tools.running.preparing import prepare, require_model
 from tools.terminal import printable
 
-log = logging.getLogger("endlos")
+_log = logging.getLogger("endlos")
 
 _LOOK_S = 1.0
 
@@ -45,13 +45,13 @@ def serve_source(source: Path | None, settings: ServeSettings) -> None:
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    log.setLevel(logging.WARNING if settings.quiet else logging.INFO)
+    _log.setLevel(logging.WARNING if settings.quiet else logging.INFO)
     with Ending() as ending:
         try:
             _serve(source, settings, ending)
         except EndedError:
             # Not an error: it was ended while it still prepared.
-            log.info("ended")
+            _log.info("ended")
     if ending.by_interrupt:
         raise KeyboardInterrupt
 
@@ -67,13 +67,13 @@ def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None
             settings.block_frames,
             outputs.device,
             settings.engine.engine_rate_hz,
-            log.info,
+            _log.info,
             ending.check,
         )
         outputs = replace(outputs, timing=timing)
     with ExitStack() as opened:
-        log.info("opening %s", "the demo songs" if source is None else source)
-        prepared = prepare(source, ending.check, log.info)
+        _log.info("opening %s", "the demo songs" if source is None else source)
+        prepared = prepare(source, ending.check, _log.info)
         opened.callback(prepared.close)
         decisions = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
         engine = prepared.open_engine(settings.engine, ending.check, decisions)
@@ -81,15 +81,15 @@ def _serve(source: Path | None, settings: ServeSettings, ending: Ending) -> None
         opened.callback(session.close)
         session.start()
         if session.web is not None:
-            log.info("serving %s", session.web.url)
+            _log.info("serving %s", session.web.url)
         seen: dict[str, str] = {}
         while not ending.wanted:
             session.check()
             for status in session.statuses():
                 _log_change(status, seen)
             ending.wait(_LOOK_S)
-        log.info("ending")
-    log.info("ended")
+        _log.info("ending")
+    _log.info("ended")
 
 
 def _log_change(status: OutputStatus, seen: dict[str, str]) -> None:
@@ -98,4 +98,4 @@ def _log_change(status: OutputStatus, seen: dict[str, str]) -> None:
     seen[status.name] = status.state
     detail = f" ({printable(status.detail)})" if status.detail else ""
     level = logging.WARNING if status.state == "reconnecting" else logging.INFO
-    log.log(level, "%s: %s%s", status.name, status.state, detail)
+    _log.log(level, "%s: %s%s", status.name, status.state, detail)

@@ -12,7 +12,7 @@ from model.base.kernels import kernel
 from model.base.mapped import in_parts
 from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
-WINDOW_S = 0.01
+_WINDOW_S = 0.01
 """Grid on which levels are looked at."""
 PART_WINDOWS = 1 << 14
 """So many are looked at at a time."""
@@ -95,7 +95,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     A song that is silent, or audible for less than the floor, gives no chunk.
     """
     audio = _finite(audio)
-    window = max(1, round(sample_rate_hz * WINDOW_S))
+    window = max(1, round(sample_rate_hz * _WINDOW_S))
     power = _power(audio, window)
     audible = _audible(power)
     if len(audible) == 0:
@@ -133,7 +133,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
 
 def audible_part(audio: FloatArray, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
-    window = max(1, round(sample_rate_hz * WINDOW_S))
+    window = max(1, round(sample_rate_hz * _WINDOW_S))
     audible = _audible(_power(audio, window))
     return _ends(audible, window, len(audio)) if len(audible) else None
 

@@ -14,7 +14,7 @@ from tools.songs.rhythm.onsets import ATTACK_RATE_HZ
 from tools.songs.rhythm.rhythm import Rhythm
 from tools.songs.voice import voice_across
 
-LEAST_CONFIDENCE = 0.3
+_LEAST_CONFIDENCE = 0.3
 """Around an end with less than this, the song has no beat there."""
 END_CHROMA_S = 1.5
 KEY_CONTEXT_S = 10.0
@@ -78,7 +78,7 @@ class _Beats:
         self.confidence = np.interp(instants_s, beats.times_s, beats.confidence)
         nearest = np.clip(np.searchsorted(beats.times_s, instants_s), 0, len(beats) - 1)
         following = np.searchsorted(times_s, instants_s - 1e-9)
-        inside = (following > 0) & (following < len(times_s)) & (self.confidence >= LEAST_CONFIDENCE)
+        inside = (following > 0) & (following < len(times_s)) & (self.confidence >= _LEAST_CONFIDENCE)
         self.tempo_bpm = np.where(inside, beats.tempo_bpm[nearest], 0.0)
         after = np.clip(following, 1, len(times_s) - 1)
         # A beat at the instant itself is both the next one and the last one.

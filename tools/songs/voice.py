@@ -9,7 +9,7 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.mapped import give_back
 
-REACH_S = 0.2
+_REACH_S = 0.2
 """Looked at on both sides of the instant."""
 FRAME_S = 0.046
 HOP_S = 0.01
@@ -37,7 +37,7 @@ def voice_across(audio: FloatArray, sample_rate_hz: int, instants: DoubleArray) 
 
 
 def _voice(audio: FloatArray, rate_hz: int, instant: int) -> float:
-    reach = round(REACH_S * rate_hz)
+    reach = round(_REACH_S * rate_hz)
     part = audio[max(0, instant - reach) : instant + reach]
     size, hop = round(FRAME_S * rate_hz), max(1, round(HOP_S * rate_hz))
     if len(part) < 2 * size:

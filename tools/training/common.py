@@ -11,7 +11,7 @@ from model.base.quiet import without_noise
 from model.learning.pairs import split_songs
 from stream.pool.pool import Pool
 
-PACKAGES = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
+_PACKAGES = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
 """What the extra `train` brings."""
 
 
@@ -25,7 +25,7 @@ def training_packages() -> Iterator[None]:
         with without_noise():
             yield
     except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
+        if error.name not in _PACKAGES:
             raise
         raise ModelError(
             f"training needs the package {error.name}, which is not installed; "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from model.learning.loop import TrainProgress
 
 
-def train_pool(
+def train_on_edges(
     pool_folder: Path,
     out: Path,
     settings: BinarySettings,
@@ -72,7 +72,7 @@ def pool_edges(pool: Pool, chosen: BoolArray) -> EdgeSet:
     )
 
 
-def print_report(report: "BinaryReport") -> None:
+def print_edges_report(report: "BinaryReport") -> None:
     """Print what a training came to: the three validations side by side, rankings, notes, files."""
     for note in report.notes:
         print(note)
@@ -98,7 +98,7 @@ def print_report(report: "BinaryReport") -> None:
     print_exported(report.export_difference, report.files)
 
 
-def described(validations: dict[str, Measure]) -> str:
+def describe_edge_validations(validations: dict[str, Measure]) -> str:
     """Return accuracy and AUC on each set, side by side."""
     return "; ".join(
         f"{name} {value.accuracy:.3f} (AUC {value.auc:.3f})" for name, value in validations.items()

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 MOST_SONGS = 500
 """Songs that are learned from, drawn by the seed: about 3 GB of grids."""
-PRETRAINED = "pretrained"
+_PRETRAINED = "pretrained"
 
 
-def train_pool(
+def train_on_grids(
     pool_folder: Path,
     out: Path,
     settings: TowerSettings,
@@ -71,7 +71,7 @@ def train_pool(
 
 def start_model(start_from: str) -> Path:
     """Return the folder of the towers that a training is to begin from; `ModelError` where they are none."""
-    folder = carried_model("tower") if start_from == PRETRAINED else chosen_model(Path(start_from))
+    folder = carried_model("tower") if start_from == _PRETRAINED else chosen_model(Path(start_from))
     approach = load_contract(folder).approach
     if approach != "tower":
         raise ModelError(f"{folder} is a model of approach {approach}; --from takes one of approach tower")
@@ -107,7 +107,7 @@ def song_sets(
     return train, unseen if unseen.grids else None
 
 
-def print_report(report: "TowerReport") -> None:
+def print_grids_report(report: "TowerReport") -> None:
     """Print what a training came to: where the successor stands, calibration, notes, files."""
     for note in report.notes:
         print(note)
@@ -134,7 +134,7 @@ def print_report(report: "TowerReport") -> None:
     print_exported(report.export_difference, report.files)
 
 
-def described(ranks: "dict[str, SuccessorRanks]") -> str:
+def describe_grid_validations(ranks: "dict[str, SuccessorRanks]") -> str:
     """Return where the successor stands in each set, side by side."""
     return "; ".join(
         f"{name}: first {value.top_1:.3f}, in ten {value.top_10:.3f}, AUC same song {value.auc_same:.3f}"

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeVar
 from model.base.errors import PoolError
 
 Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 Room = Callable[[str, int], bool]
 """Asks the parent whether something of that name and so many bytes may be written, and counts it if so."""
-Work = Callable[[Item, Room], Result]
+Work = Callable[[Item, Room], _Result]
 
 STOP_S = 5.0  # how long a worker is given to end
 
@@ -63,8 +63,8 @@ class _Done:
 
 
 def run_all(
-    work: "Work[Item, Result]", items: Sequence[Item], jobs: int, room: Room
-) -> Generator[tuple[Item, Result | Crashed], None, None]:
+    work: "Work[Item, _Result]", items: Sequence[Item], jobs: int, room: Room
+) -> Generator[tuple[Item, _Result | Crashed], None, None]:
     """Yield each item with its result, as they are done, the first items first.
 
     work: a function of a module (workers are spawned and import it). With one job it runs in this process,
@@ -113,7 +113,7 @@ def run_all(
             _stop(worker)
 
 
-def _attempt(work: "Work[Item, Result]", item: Item, room: Room) -> Result | Crashed:
+def _attempt(work: "Work[Item, _Result]", item: Item, room: Room) -> _Result | Crashed:
     try:
         return work(item, room)
     # Whatever one item leads to, the others are worked on; the reason is reported, not lost.
@@ -121,7 +121,7 @@ def _attempt(work: "Work[Item, Result]", item: Item, room: Room) -> Result | Cra
         return Crashed(reason=f"{type(error).__name__}: {error}")
 
 
-def _start(work: "Work[Item, Result]", item: Item) -> _Worker[Item]:
+def _start(work: "Work[Item, _Result]", item: Item) -> _Worker[Item]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)

@@ -14,7 +14,7 @@ from model.approaches.binary.data import choose_edge_samples
 from model.approaches.binary.export import export_binary
 from model.approaches.binary.networks import build_network
 from model.approaches.binary.settings import BinarySettings
-from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING, rank_successors, validate
+from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS, successor_areas, validate
 from model.base.arrays import FloatArray
 from model.learning.curves import Curves
 from model.learning.edge_set import EdgeSet, plain_batch, varied_batch
@@ -25,14 +25,14 @@ from model.learning.pairs import Pairs, binary_pairs, contrast_pairs
 EVALUATED_AT_LEAST = 256
 """Between epochs at most a twelfth of the pairs is measured on, so that learning takes most of the time."""
 EVALUATED_AT_END = 4096
-LAST_RATE = 0.01
+_LAST_RATE = 0.01
 """Share of the learning rate that is left at the end of its cosine."""
-STYLES = {
-    TRAINING: {"color": "#1f77b4", "linestyle": "-"},
+_STYLES = {
+    TRAINING_PAIRS: {"color": "#1f77b4", "linestyle": "-"},
     SECOND_CHANNEL: {"color": "#17becf", "linestyle": "--"},
     UNSEEN: {"color": "#d62728", "linestyle": "-"},
 }
-PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("auc", "AUC", 0.5))
+_PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("auc", "AUC", 0.5))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class _Binary:
         if not self.settings.defaults.falling_rate:
             return self.start_rate
         along = 0.5 + 0.5 * cos(pi * (step // self.task.batches) / self.task.epochs)
-        return self.start_rate * (LAST_RATE + (1 - LAST_RATE) * along)
+        return self.start_rate * (_LAST_RATE + (1 - _LAST_RATE) * along)
 
     def batch(self, step: int) -> tuple[FloatArray, FloatArray]:
         """Return pairs of edges and `(n, 1)` labels."""
@@ -166,13 +166,13 @@ class _Binary:
 
     def rank(self, edges: EdgeSet) -> dict[str, float]:
         rng = np.random.default_rng([self.settings.seed, 5])
-        return rank_successors(self.network, edges, self.edge_samples, rng)
+        return successor_areas(self.network, edges, self.edge_samples, rng)
 
     def finish(self, training: Training[Measure]) -> BinaryReport:
         """Measure once more, write the history and its picture, export."""
         task, out = self.task, training.out
         final = self.validate(EVALUATED_AT_END)
-        ranking = {TRAINING: self.rank(self.train)}
+        ranking = {TRAINING_PAIRS: self.rank(self.train)}
         if self.unseen is not None:
             ranking[UNSEEN] = self.rank(self.unseen)
         examples = self.measured_pairs.sample(64, np.random.default_rng(self.settings.seed))
@@ -188,7 +188,7 @@ class _Binary:
             "pairs_per_epoch": task.epoch_examples,
         }
         title = f"binary {self.settings.preset}"
-        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
+        recorded = training.record(details, metrics, Curves(title=title, panels=_PANELS, styles=_STYLES))
         exported = export_binary(
             self.network,
             out,

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
 from model.learning.edge_set import EdgeSet, plain_batch
-from model.learning.measures import UNSEEN, Measure, area_under_curve, measure
+from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_scores
 from model.learning.pairs import (
     Pairs,
     binary_pairs,
@@ -18,10 +18,10 @@ from model.learning.pairs import (
     song_bounds,
 )
 
-TRAINING = "training pairs"
+TRAINING_PAIRS = "training pairs"
 SECOND_CHANNEL = "second channel (the same music again)"
 
-BATCH = 256
+_BATCH = 256
 MOST_RANKED = 512
 """Chunks whose true successor is ranked, at most."""
 FALSE_PER_TRUE = 8
@@ -33,8 +33,8 @@ def score_pairs(
 ) -> FloatArray:
     """Return `(n,)` scores of a Keras network, in batches, so that memory is bounded whatever the pool."""
     parts = []
-    for start in range(0, len(pairs), BATCH):
-        rows = np.arange(start, min(len(pairs), start + BATCH))
+    for start in range(0, len(pairs), _BATCH):
+        rows = np.arange(start, min(len(pairs), start + _BATCH))
         seen = plain_batch(edges, pairs.take(rows), edge_samples, channel)
         parts.append(np.asarray(network.predict_on_batch(seen))[:, 0])
     return np.concatenate(parts)
@@ -58,17 +58,17 @@ def validate(
     """
     shown = pairs.sample(most, rng)
     found = {
-        TRAINING: measure(score_pairs(network, train, shown, edge_samples), shown.labels),
-        SECOND_CHANNEL: measure(score_pairs(network, train, shown, edge_samples, 1), shown.labels),
+        TRAINING_PAIRS: measure_scores(score_pairs(network, train, shown, edge_samples), shown.labels),
+        SECOND_CHANNEL: measure_scores(score_pairs(network, train, shown, edge_samples, 1), shown.labels),
     }
     if unseen is not None:
         draw = binary_pairs if report_pairs else contrast_pairs
         other = draw(unseen.chunk_song, rng).sample(most, rng)
-        found[UNSEEN] = measure(score_pairs(network, unseen, other, edge_samples), other.labels)
+        found[UNSEEN] = measure_scores(score_pairs(network, unseen, other, edge_samples), other.labels)
     return found
 
 
-def rank_successors(
+def successor_areas(
     network: Any, edges: EdgeSet, edge_samples: int, rng: np.random.Generator
 ) -> dict[str, float]:
     """Return the AUC of true next chunks against wrong ones, by where those come from.

@@ -16,22 +16,22 @@ from model.base.errors import ModelError
 from model.base.kernels import kernel
 from model.features import spectra as spectral
 from model.features.spectra import (
+    BAND_GROUPS,
     BROAD,
-    FLOOR_DB,
-    GROUPS,
     HIGH,
     LOW,
     MEL,
     QUARTERS,
     SPECTRUM_BINS,
+    SPECTRUM_FLOOR_DB,
     SPECTRUM_FRAMES,
 )
 
 GridArray = npt.NDArray[np.int16]
 
 GRID_S = spectral.SPECTRUM_HOP_S / QUARTERS
-GRID_BANDS = sum(group.bands for group in GROUPS)
-STEPS_PER_DB = 256
+GRID_BANDS = sum(group.bands for group in BAND_GROUPS)
+GRID_STEPS_PER_DB = 256
 """A grid is kept in whole numbers: half the memory, and no finer than its noise."""
 MOST_SEMITONES = 12
 CENTRE_DB = 3.0
@@ -95,7 +95,7 @@ class Seams:
 def song_grid(audio: FloatArray, sample_rate_hz: int) -> GridArray:
     """Return `(rows, GRID_BANDS)` levels of a whole song; row `t` begins `t * GRID_S` after its start.
 
-    audio: `(frames, 2)` float32. In steps of 1 / `STEPS_PER_DB` dB.
+    audio: `(frames, 2)` float32. In steps of 1 / `GRID_STEPS_PER_DB` dB.
     """
     mono = audio.mean(axis=1, dtype=np.float32)
     fast = spectral.resampled(mono, sample_rate_hz, MEL)
@@ -103,12 +103,12 @@ def song_grid(audio: FloatArray, sample_rate_hz: int) -> GridArray:
     rows = len(fast) // MEL.grid_samples
     grid = np.empty((rows, GRID_BANDS), dtype=np.int16)
     first = 0
-    for group in GROUPS:
+    for group in BAND_GROUPS:
         own = slow if group.slow else fast
         for row in range(0, rows, _SLICE):
             starts = np.arange(row, min(rows, row + _SLICE)) * group.grid_samples
             levels = spectral.group_levels(own, np.minimum(starts, len(own)), group)
-            grid[row : row + _SLICE, first : first + group.bands] = np.round(levels * STEPS_PER_DB)
+            grid[row : row + _SLICE, first : first + group.bands] = np.round(levels * GRID_STEPS_PER_DB)
         first += group.bands
     return grid
 
@@ -168,7 +168,7 @@ def draw_seams(
             at = cuts - gap if tail else cuts + gap
             side = sides(grids[number], at, lengths, tail=tail, speed=speed, semitones=semitones)
             side += (shared + _tones(rng, len(cuts), variation.gain_db, variation.tone_db))[:, None]
-            into.append(np.maximum(side, FLOOR_DB, out=side))
+            into.append(np.maximum(side, SPECTRUM_FLOOR_DB, out=side))
         song.append(np.full(len(cuts), len(song)))
     if not tails:
         raise ModelError(
@@ -270,7 +270,7 @@ def _pick(
     out: FloatArray,
 ) -> None:
     frames = out.shape[1]
-    scale = np.float32(1.0 / STEPS_PER_DB)
+    scale = np.float32(1.0 / GRID_STEPS_PER_DB)
     broad_first = _MEL_BANDS + _TONES
     last_row = grid.shape[0] - 1
     for seam in range(len(cuts)):
@@ -279,7 +279,7 @@ def _pick(
             along = round(i * QUARTERS * speed)
             frame = out[seam, frames - 1 - i if tail else i]
             if along + QUARTERS > length:
-                frame[:] = FLOOR_DB
+                frame[:] = SPECTRUM_FLOOR_DB
                 continue
             row = _window_row(cut, along, length, _MEL_WINDOW, tail, last_row)
             for band in range(_MEL_BANDS):

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from model.approaches.tower.networks import Towers
+from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ
@@ -29,7 +29,7 @@ EDGE_SAMPLES = 441
 
 
 def export_towers(
-    towers: Towers,
+    towers: TowerNetworks,
     folder: Path,
     *,
     preset: str,
@@ -78,7 +78,7 @@ def export_towers(
     return Exported(contract=contract, files=files, difference=difference)
 
 
-def packed_weights(towers: Towers) -> bytes:
+def packed_weights(towers: TowerNetworks) -> bytes:
     """Return the towers' weights, half precision, as the content of an .npz file without pickle."""
     arrays = {
         f"w{number:03d}": np.asarray(weight, dtype=np.float16)
@@ -89,7 +89,7 @@ def packed_weights(towers: Towers) -> bytes:
     return buffer.getvalue()
 
 
-def load_weights(towers: Towers, path: Path) -> None:
+def load_weights(towers: TowerNetworks, path: Path) -> None:
     """Put the weights that `path` keeps into the towers; `ModelError` when they do not fit."""
     try:
         with np.load(path, allow_pickle=False) as stored:

@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from model.approaches.tower.data import GridArray, equal_chunks, sides
-from model.approaches.tower.networks import Towers
+from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from model.learning.calibration import Scored
+from model.learning.calibration import ScoredSongs
 
-CHUNK_S = 3.0
-GAP_S = 0.05
+_CHUNK_S = 3.0
+MEASURED_GAP_S = 0.05
 """Missing on each side of a cut when it is measured: what is left is music, not a waveform running on."""
-MOST_CHUNKS = 1_000
-BATCH = 128
+_MOST_CHUNKS = 1_000
+_BATCH = 128
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessorRanks:
-    """Figures of one set of songs, cut into chunks of `CHUNK_S`, `GAP_S` missing on each side of each cut."""
+    """Figures of one set of songs, in chunks of `_CHUNK_S`, `MEASURED_GAP_S` missing on both sides of cuts."""
 
     chunks: int
     top_1: float
@@ -32,22 +32,24 @@ class SuccessorRanks:
     auc_cross: float
 
 
-def score_songs(towers: Towers, grids: Sequence[GridArray], gap_s: float = GAP_S) -> Scored:
-    """Score the chunks of songs; of many songs the first of each, `MOST_CHUNKS` in all or 4 of each."""
-    most = max(4, MOST_CHUNKS // max(1, len(grids)))
+def score_songs(
+    towers: TowerNetworks, grids: Sequence[GridArray], gap_s: float = MEASURED_GAP_S
+) -> ScoredSongs:
+    """Score the chunks of songs; of many songs the first of each, `_MOST_CHUNKS` in all or 4 of each."""
+    most = max(4, _MOST_CHUNKS // max(1, len(grids)))
     ends, starts, song = [], [], []
     for number, grid in enumerate(grids):
-        heads, tails, lengths = (values[:most] for values in equal_chunks(len(grid), CHUNK_S, gap_s))
+        heads, tails, lengths = (values[:most] for values in equal_chunks(len(grid), _CHUNK_S, gap_s))
         if len(heads):
             starts.append(_embedded(towers.starts, sides(grid, heads, lengths, tail=False)))
             ends.append(_embedded(towers.ends, sides(grid, tails, lengths, tail=True)))
             song.append(np.full(len(heads), number))
     if not song:
-        return Scored(logits=np.zeros((0, 0), np.float32), song=np.zeros(0, np.int64))
-    return Scored(logits=np.concatenate(ends) @ np.concatenate(starts).T, song=np.concatenate(song))
+        return ScoredSongs(logits=np.zeros((0, 0), np.float32), song=np.zeros(0, np.int64))
+    return ScoredSongs(logits=np.concatenate(ends) @ np.concatenate(starts).T, song=np.concatenate(song))
 
 
-def rank_successors(scored: Scored) -> SuccessorRanks | None:
+def rank_successors(scored: ScoredSongs) -> SuccessorRanks | None:
     """Return the figures; None when no chunk has a successor. Ties count half."""
     song = scored.song
     rows = np.flatnonzero(song[:-1] == song[1:])
@@ -81,7 +83,7 @@ def _mean_auc(above: DoubleArray, against: BoolArray, song: IntArray) -> float:
 
 def _embedded(tower: Any, spectra: FloatArray) -> FloatArray:
     parts = [
-        np.asarray(tower.predict_on_batch(spectra[row : row + BATCH]))
-        for row in range(0, len(spectra), BATCH)
+        np.asarray(tower.predict_on_batch(spectra[row : row + _BATCH]))
+        for row in range(0, len(spectra), _BATCH)
     ]
     return np.concatenate(parts)

@@ -45,7 +45,7 @@ class TowerShape:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Towers:
+class TowerNetworks:
     """Three views of the same weights."""
 
     ends: Any
@@ -162,7 +162,7 @@ class Foretell(layers.Layer):  # type: ignore[misc]
         return shifted + ops.reshape(over, (-1, ahead, frames))
 
 
-def build_towers(shape: TowerShape | None = None) -> Towers:
+def build_towers(shape: TowerShape | None = None) -> TowerNetworks:
     """Return fresh towers; what is said of an embedding's parts stands in `TowerShape`."""
     sizes = shape or TowerShape()
     side = (SPECTRUM_FRAMES, SPECTRUM_BINS)
@@ -217,14 +217,14 @@ def build_towers(shape: TowerShape | None = None) -> Towers:
 
     end, start = temperature(embedded(tail, is_tail=True)), embedded(head, is_tail=False)
     logits = ops.matmul(end, ops.transpose(start))
-    return Towers(
+    return TowerNetworks(
         ends=keras.Model(tail, end, name="ends"),
         starts=keras.Model(head, start, name="starts"),
         both=keras.Model([tail, head], logits, name="towers"),
     )
 
 
-def set_scale(towers: Towers, mean: FloatArray, deviation: FloatArray) -> None:
+def set_scale(towers: TowerNetworks, mean: FloatArray, deviation: FloatArray) -> None:
     """Set what the bins are standardised by: `(SPECTRUM_BINS,)` each, in dB."""
     layer = towers.both.get_layer("standardise")
     layer.mean.assign(mean)

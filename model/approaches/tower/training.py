@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from model.approaches.tower.data import (
-    STEPS_PER_DB,
+    GRID_STEPS_PER_DB,
     GridArray,
     Seams,
     SongSet,
@@ -21,33 +21,37 @@ from model.approaches.tower.data import (
     same_music,
 )
 from model.approaches.tower.export import export_towers, load_weights
-from model.approaches.tower.measures import GAP_S, SuccessorRanks, rank_successors, score_songs
-from model.approaches.tower.networks import Towers, build_towers, set_scale
+from model.approaches.tower.measures import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
+from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import FloatArray
 from model.features.spectra import BROAD, QUARTERS
-from model.learning.calibration import Scored, calibrate
+from model.learning.calibration import ScoredSongs, calibrate
 from model.learning.curves import Curves
 from model.learning.loop import Task, Training, TrainProgress, learned_parameters, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
 
-TRAINING = "training songs"
+TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
 """Of the training songs, those that are measured beside the unseen ones."""
 JUDGED_IN_A_BATCH = 16
 """Judged joins that are learned from beside the seams of songs, at most."""
 WEIGHT_DECAY = 1e-4
 RISING_STEPS = 50
-LAST_RATE = 0.02
+_LAST_RATE = 0.02
 """Share of the learning rate that is left at the end of its cosine."""
 TRUE, OTHER_SONG, SAME_SONG, NOT_ASKED = 1.0, 0.0, -1.0, -2.0
 """What the loss is told of each pair of a batch."""
-PANELS = (
+_PANELS = (
     ("top_10", "among the first ten", 0.0),
     ("mrr", "MRR", 0.0),
     ("auc_same", "AUC same", 0.5),
 )
-STYLES = {TRAINING: {"color": "#1f77b4"}, UNSEEN: {"color": "#d62728"}, KEPT_BACK: {"color": "#d62728"}}
+_STYLES = {
+    TRAINING_SONGS: {"color": "#1f77b4"},
+    UNSEEN: {"color": "#d62728"},
+    KEPT_BACK: {"color": "#d62728"},
+}
 _FAR = 1e4
 
 
@@ -117,7 +121,7 @@ def pair_kinds(seams: Seams) -> FloatArray:
     return kinds
 
 
-def successor_ranks(scored: Mapping[str, Scored]) -> dict[str, SuccessorRanks]:
+def successor_ranks(scored: Mapping[str, ScoredSongs]) -> dict[str, SuccessorRanks]:
     """Return the figures of each set that has a chunk with a successor."""
     ranks = {name: rank_successors(value) for name, value in scored.items()}
     return {name: value for name, value in ranks.items() if value is not None}
@@ -138,7 +142,7 @@ class _Towers:
         self.unseen_name = unseen_name
         self.variation = Variation()
         keras.utils.set_random_seed(settings.seed)
-        self.towers: Towers = build_towers()
+        self.towers: TowerNetworks = build_towers()
         if settings.pretrained and weights is not None:
             load_weights(self.towers, weights)
         else:
@@ -168,7 +172,7 @@ class _Towers:
     def rate(self, step: int) -> float:
         along = 0.5 + 0.5 * math.cos(math.pi * step / self.task.steps)
         rising = min(1.0, (step + 1) / RISING_STEPS)
-        return self.settings.chosen_learning_rate * rising * (LAST_RATE + (1 - LAST_RATE) * along)
+        return self.settings.chosen_learning_rate * rising * (_LAST_RATE + (1 - _LAST_RATE) * along)
 
     def batch(self, step: int) -> tuple[list[FloatArray], FloatArray]:
         """Return tails and heads, and what each of these is to each of those."""
@@ -184,9 +188,9 @@ class _Towers:
         seams = add_judged(seams, self.train, rng, JUDGED_IN_A_BATCH)
         return [seams.tails, seams.heads], pair_kinds(seams)
 
-    def score(self) -> dict[str, Scored]:
+    def score(self) -> dict[str, ScoredSongs]:
         """Return the scores of training songs and unseen ones."""
-        sets = {TRAINING: self.train.grids[:MEASURED_SONGS]}
+        sets = {TRAINING_SONGS: self.train.grids[:MEASURED_SONGS]}
         if self.unseen is not None:
             sets[self.unseen_name] = self.unseen.grids
         return {name: score_songs(self.towers, grids) for name, grids in sets.items()}
@@ -196,13 +200,13 @@ class _Towers:
         task, out = self.task, training.out
         scored = self.score()
         ranks = successor_ranks(scored)
-        calibrated_on = self.unseen_name if self.unseen_name in ranks else TRAINING
+        calibrated_on = self.unseen_name if self.unseen_name in ranks else TRAINING_SONGS
         calibration = calibrate([scored[calibrated_on]])
         rng = np.random.default_rng([self.settings.seed, 3])
         examples = draw_seams(self.train.grids, rng, self.variation, songs=4, seams_per_song=8)
         metrics = {
             "successors": {name: asdict(value) for name, value in ranks.items()},
-            "gap_s": GAP_S,
+            "gap_s": MEASURED_GAP_S,
             "calibrated_on": calibrated_on,
         }
         details = {
@@ -211,7 +215,7 @@ class _Towers:
             "steps": task.steps,
         }
         title = f"tower {self.settings.preset}: the successor among chunks of {MEASURED_SONGS} songs"
-        recorded = training.record(details, metrics, Curves(title=title, panels=PANELS, styles=STYLES))
+        recorded = training.record(details, metrics, Curves(title=title, panels=_PANELS, styles=_STYLES))
         exported = export_towers(
             self.towers,
             out,
@@ -240,7 +244,7 @@ class _Towers:
 def _statistics(grids: Sequence[GridArray], rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Return mean and deviation of each bin of a spectrum, in dB, from random rows of the songs."""
     rows = [grid[rng.integers(0, len(grid), 400)] for grid in grids if len(grid)]
-    levels = np.concatenate(rows).astype(np.float32) / STEPS_PER_DB
+    levels = np.concatenate(rows).astype(np.float32) / GRID_STEPS_PER_DB
 
     def bins(values: FloatArray) -> FloatArray:
         return np.concatenate([values[: -BROAD.bands], np.tile(values[-BROAD.bands :], QUARTERS)])

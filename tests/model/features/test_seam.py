@@ -10,9 +10,9 @@ from model.base.arrays import FloatArray
 from model.features.seam import (
     ECHO_BANDS,
     ECHO_FRAMES,
-    GROUPS,
+    SEAM_GROUPS,
+    SEAM_STEPS_PER_DB,
     SEAM_VALUES,
-    STEPS_PER_DB,
     WINDOW_FRAMES,
     SeamSides,
     seam_sides,
@@ -66,7 +66,7 @@ def test_an_echo_is_what_follows_and_what_came_before(period: int, apart: int) -
     sides = [_sides(song, [start, start + SPECTRUM_FRAMES + apart], apart=apart) for start in starts]
     echoes = _echoes(_joined(*sides), 0)
     # All lags that come round agree in every frame: exact but for steps.
-    assert echoes[1].max() <= 1 / STEPS_PER_DB
+    assert echoes[1].max() <= 1 / SEAM_STEPS_PER_DB
     assert echoes[2].min() > 1.0
 
 
@@ -111,10 +111,10 @@ def test_what_is_not_known_is_no_part_of_an_echo() -> None:
     song = _loop(40, 1000)
     # Chunks of more than two sides: their middles are not kept, and stand for nothing.
     sides = _sides(song, [0, 300, 600, 900])
-    assert _echoes(sides, 1)[2].max() <= 1 / STEPS_PER_DB
+    assert _echoes(sides, 1)[2].max() <= 1 / SEAM_STEPS_PER_DB
     # Nor does a short chunk have all frames of a side; what it lacks is not taken for silence.
     brief = _joined(*(_sides(song, [start, start + 60]) for start in (0, 60)))
-    assert _echoes(brief, 0)[1].max() <= 1 / STEPS_PER_DB
+    assert _echoes(brief, 0)[1].max() <= 1 / SEAM_STEPS_PER_DB
 
 
 def test_distances_are_mean_differences_of_each_group() -> None:
@@ -123,9 +123,9 @@ def test_distances_are_mean_differences_of_each_group() -> None:
     edges_s = np.arange(6) * 3.0
     sides = seam_sides(spectra, np.stack([edges_s[:-1], edges_s[1:]], axis=1))
     assert sides.ends.shape == sides.starts.shape == (5, SEAM_VALUES)
-    bounds = np.cumsum([0, *GROUPS.values()])
+    bounds = np.cumsum([0, *SEAM_GROUPS.values()])
     for row in range(5):
-        apart = np.abs(sides.ends[row].astype(np.float64) - sides.starts) / STEPS_PER_DB
+        apart = np.abs(sides.ends[row].astype(np.float64) - sides.starts) / SEAM_STEPS_PER_DB
         expected = [apart[:, one:two].mean(axis=1) for one, two in itertools.pairwise(bounds)]
         np.testing.assert_allclose(sides.distances_db(row), np.stack(expected, axis=1), rtol=1e-6)
     chosen = np.array([3, 1])
@@ -145,7 +145,7 @@ def test_an_end_holds_its_own_frames_from_the_cut_inwards() -> None:
     coarse = there.reshape(ECHO_FRAMES, ECHO_BANDS, 2).mean(axis=2).ravel()
     first = ECHO_FRAMES * ECHO_BANDS
     np.testing.assert_allclose(
-        sides.ends[0, first : 2 * first] / STEPS_PER_DB, coarse, atol=0.5 / STEPS_PER_DB + 1e-4
+        sides.ends[0, first : 2 * first] / SEAM_STEPS_PER_DB, coarse, atol=0.5 / SEAM_STEPS_PER_DB + 1e-4
     )
 
 
@@ -153,7 +153,7 @@ def test_silence_has_finite_terms() -> None:
     spans_s = np.array([[0.0, 3.0], [3.0, 3.01]])
     sides = seam_sides(np.full((2, 2, SPECTRUM_FRAMES, SPECTRUM_BINS), -100.0, np.float16), spans_s)
     terms = seam_terms(sides.distances_db(0))
-    assert terms.shape == (2, 3 * len(GROUPS))
+    assert terms.shape == (2, 3 * len(SEAM_GROUPS))
     assert np.isfinite(terms).all()
     # A smaller distance is a larger term, in every form.
     low, high = seam_terms(np.array([[0.5], [2.0]], np.float32))

@@ -6,11 +6,11 @@ import pytest
 from model.base.arrays import DoubleArray, FloatArray
 from model.features.spectra import (
     BROAD,
-    FLOOR_DB,
     MEL,
     QUARTERS,
     SEMITONES,
     SPECTRUM_BINS,
+    SPECTRUM_FLOOR_DB,
     SPECTRUM_FRAMES,
     SPECTRUM_HOP_S,
     bin_hz,
@@ -35,7 +35,7 @@ def test_shapes_and_range_fit_half_precision() -> None:
     for side in (*chunk_spectra(noise, RATE_HZ), *chunk_spectra(np.zeros_like(noise), RATE_HZ)):
         assert side.shape == (SPECTRUM_FRAMES, SPECTRUM_BINS)
         assert side.dtype == np.float32
-        assert side.min() >= FLOOR_DB - 1e-3
+        assert side.min() >= SPECTRUM_FLOOR_DB - 1e-3
         assert np.abs(side - side.astype(np.float16)).max() < 0.05
     assert bin_hz().shape == (SPECTRUM_BINS,)
 
@@ -89,8 +89,8 @@ def test_a_short_chunk_ends_at_the_floor_on_its_far_side() -> None:
     chunk = sine(440.0, 1.0)
     head, tail = chunk_spectra(chunk, RATE_HZ)
     frames = int(1.0 / SPECTRUM_HOP_S)
-    assert np.all(head[frames:] == FLOOR_DB)
-    assert np.all(tail[:-frames] == FLOOR_DB)
+    assert np.all(head[frames:] == SPECTRUM_FLOOR_DB)
+    assert np.all(tail[:-frames] == SPECTRUM_FLOOR_DB)
     for own in (head[:frames], tail[-frames:]):
         assert own[:, TONES].max(axis=1).min() > -10.0
 

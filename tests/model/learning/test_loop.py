@@ -11,12 +11,12 @@ import onnxruntime
 import pytest
 
 from model.approaches.binary.settings import BinarySettings
-from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING
+from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.quiet import without_noise
 from model.learning.checkpoint import CHECKPOINT_FILE
-from model.learning.measures import UNSEEN, Measure, area_under_curve, measure
+from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_scores
 from model.learning.pairs import Pairs, contrast_pairs
 from model.saved.contract import load_contract
 from tests.support.edges import tone_edges
@@ -124,11 +124,11 @@ def test_fast_learns_from_songs_what_holds_for_songs_it_never_saw(tmp_path: Path
         settings(epochs=4),
         progress=seen.append,
     )
-    assert list(report.validations) == [TRAINING, SECOND_CHANNEL, UNSEEN]
+    assert list(report.validations) == [TRAINING_PAIRS, SECOND_CHANNEL, UNSEEN]
     assert report.ranking[UNSEEN]["cross"] > 0.9
     assert report.ranking[UNSEEN]["same"] < 0.65
     # The second channel holds noise alone here, so it is really another channel that is measured.
-    assert report.validations[SECOND_CHANNEL].auc < report.validations[TRAINING].auc - 0.1
+    assert report.validations[SECOND_CHANNEL].auc < report.validations[TRAINING_PAIRS].auc - 0.1
     assert report.export_difference <= 1e-5
     contract = load_contract(tmp_path)
     assert (contract.approach, contract.preset, contract.edge_samples) == ("binary", "fast", EDGE)
@@ -166,7 +166,7 @@ def test_seed_trains_as_the_report_says(tmp_path: Path) -> None:
     assert any("longest that the pool keeps" in note for note in report.notes)
     first, second = epochs_of(tmp_path)
     assert first["validations"] == {}
-    assert set(second["validations"]) == {TRAINING, SECOND_CHANNEL, UNSEEN}
+    assert set(second["validations"]) == {TRAINING_PAIRS, SECOND_CHANNEL, UNSEEN}
 
 
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_measures_against_plain_counting() -> None:
     true, false = scores[labels == 1], scores[labels == 0]
     wins = sum(1.0 if a > b else 0.5 if a == b else 0.0 for a in true for b in false)
     assert area_under_curve(true, false) == pytest.approx(wins / (len(true) * len(false)))
-    found = measure(scores, labels)
+    found = measure_scores(scores, labels)
     assert found.accuracy == pytest.approx(
         np.mean([(s > 0.5) == (y > 0.5) for s, y in zip(scores, labels, strict=True)])
     )

@@ -167,7 +167,7 @@ def test_varied_pairs_stay_in_their_chunks_and_skip_at_most_the_gap(monkeypatch:
     assert len(np.unique(np.round(speed, 3))) > 100
     true = labels > 0
     gap = heads[true, 0] - tails[true, -1] - speed[true]
-    most = 2 * edgeset.GAP_S * 1260
+    most = 2 * edgeset.AUGMENTED_GAP_S * 1260
     assert gap.min() > -0.1
     assert 0.5 * most < gap.max() < most + 0.1
     # A false pair's sides never leave the two chunks that it is about.

@@ -22,7 +22,7 @@ from tools.quality.ranking import stages
 from tools.songs.song import hash_file
 from tools.training.common import keep_back
 from tools.training.edges import pool_edges
-from tools.training.grids import song_sets, start_model, train_pool
+from tools.training.grids import song_sets, start_model, train_on_grids
 
 OLD = {"train": {"songs": ["one.wav", "two.wav"], "digest": "0"}}
 NOT_TOLD = "it cannot be told whether"
@@ -87,7 +87,7 @@ def test_folds_of_old_models_cannot_be_told(
     assert run_here("joins", tiny_pool, "--fold-models", old_model.parent) == 1
     assert NOT_TOLD in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
-        stages.main([str(tiny_pool), str(old_model), str(old_model)])
+        stages.fit_from_command_line([str(tiny_pool), str(old_model), str(old_model)])
     assert ended.value.code == 1
     assert NOT_TOLD in capsys.readouterr().err
 
@@ -161,7 +161,7 @@ def test_training_from_an_old_model_does_not_call_its_figures_disjoint(
     old = learned_from(write_tiny_towers(tmp_path / "old"), OLD)
     asked = _asked_of_training(monkeypatch)
     with pytest.raises(_AskedError):
-        train_pool(tiny_pool, tmp_path / "model", TowerSettings(pretrained=True), start_from=str(old))
+        train_on_grids(tiny_pool, tmp_path / "model", TowerSettings(pretrained=True), start_from=str(old))
     assert asked["unseen_name"] == KEPT_BACK
     assert "cannot be told" in KEPT_BACK and "disjoint" not in KEPT_BACK
     assert asked["train"].source["learned_before"] is None

@@ -16,7 +16,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
-from stream.choosing.terms import TERMS, Costs, CostWeights
+from stream.choosing.terms import COST_TERMS, Costs, CostWeights
 from stream.index.edge_index import NEVER
 from stream.pool import feedback
 from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember
@@ -63,7 +63,7 @@ def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Ge
 
 def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
     found = Costs(generation, CostWeights(**weights)).terms(exit_row, np.array([row]))[0]
-    return dict(zip(TERMS, found.tolist(), strict=True))
+    return dict(zip(COST_TERMS, found.tolist(), strict=True))
 
 
 def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
@@ -103,7 +103,7 @@ def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
 
 def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generation: Generation) -> None:
     real = terms_of(generation, 2, 3)
-    assert real == pytest.approx(dict.fromkeys(TERMS, 0.0), abs=1e-3)
+    assert real == pytest.approx(dict.fromkeys(COST_TERMS, 0.0), abs=1e-3)
     other = terms_of(generation, 2, 20)
     embeddings = generation.embeddings
     assert embeddings is not None

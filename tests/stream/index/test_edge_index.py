@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.base.errors import ModelError
-from stream.index.edge_index import BANDS, FLOOR_DB, EdgeIndex, band_levels_db
+from stream.index.edge_index import BANDS, EDGE_FLOOR_DB, EdgeIndex, band_levels_db
 from stream.pool.pool import Pool, generation_folder
 from tests.support.held import HELD_IS_TOLD, held_kb
 from tests.support.pools import EDGE_SAMPLES, make_pool, noise_song
@@ -114,7 +114,7 @@ def test_band_levels_are_numbers_whatever_the_edges_hold() -> None:
     edges[1, 5], edges[2, 5], edges[3] = np.nan, np.inf, 1e30
     levels = band_levels_db(edges)
     assert np.isfinite(levels).all() and levels.max() <= 20.0
-    np.testing.assert_allclose(levels[:2], FLOOR_DB, atol=1e-3)
+    np.testing.assert_allclose(levels[:2], EDGE_FLOOR_DB, atol=1e-3)
 
 
 def test_bands_find_a_tone() -> None:

@@ -14,7 +14,7 @@ from model.base.errors import ModelError, PoolError
 from model.saved.contract import load_contract
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import SLICE_ROWS, Chunks, Towers, embeddings, opened, pool_embeddings
+from stream.index.vectors import SLICE_ROWS, Chunks, VectorGraphs, embeddings, opened, pool_embeddings
 from stream.pool.pool import Pool, generation_folder
 from stream.scoring.opening import open_scorer
 from stream.scoring.vector_scorer import TowerScorer
@@ -68,7 +68,7 @@ def test_they_are_those_of_the_graphs_and_kept(pool: Pool, model: Path) -> None:
     assert isinstance(again.successors.base, np.memmap | np.ndarray) and not again.successors.flags.writeable
     for name in ("predecessors", "predecessor_scales", "successors", "successor_scales"):
         np.testing.assert_array_equal(getattr(again, name), getattr(index, name))
-    towers = Towers(folder=model, contract=load_contract(model))
+    towers = VectorGraphs(folder=model, contract=load_contract(model))
     assert opened(home(pool), towers, Chunks.of(pool)) is not None
 
 
@@ -111,15 +111,18 @@ def test_another_generation_takes_over_what_it_has_in_common(
     songs = tuple(replace(song, audio_hash=name) for song, name in zip(grown.songs, names, strict=True))
     grown = with_spectra(replace(grown, songs=songs, folder=pool.folder, generation=2))
     asked = []
-    embed = Towers.embed
+    embed = VectorGraphs.embed
 
     def counted(
-        self: Towers, spectra: object, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]", **options: object
+        self: VectorGraphs,
+        spectra: object,
+        rows: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+        **options: object,
     ) -> object:
         asked.append(rows.tolist())
         return embed(self, spectra, rows, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Towers, "embed", counted)
+    monkeypatch.setattr(VectorGraphs, "embed", counted)
     index = found(grown, model)
     assert asked == [np.flatnonzero(grown.chunk_song == 1).tolist()]
     assert_close(index, dots(grown, model))
@@ -135,7 +138,7 @@ def test_another_generation_takes_over_what_it_has_in_common(
 
 
 def test_slices_do_not_change_an_embedding(pool: Pool, model: Path) -> None:
-    towers = Towers(folder=model, contract=load_contract(model))
+    towers = VectorGraphs(folder=model, contract=load_contract(model))
     chunks = Chunks.of(pool)
     told: list[int] = []
     whole = embeddings(chunks, towers, threads=1, progress=told.append)
@@ -207,7 +210,7 @@ def test_towers_of_another_form(model: Path, tmp_path: Path) -> None:
         ({**contract.graphs, "ends": pair}, "a graph for its ends from and to"),
     ):
         with pytest.raises(ModelError, match=sentence):
-            Towers(folder=model, contract=replace(contract, graphs=graphs))
+            VectorGraphs(folder=model, contract=replace(contract, graphs=graphs))
 
 
 def test_the_scorer_is_the_calibrated_product(pool: Pool, model: Path) -> None:

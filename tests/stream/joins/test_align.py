@@ -5,7 +5,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from stream.joins.align import find_shift, grid_shift_s, onset_shift
-from stream.joins.surroundings import HOP_FRAMES, Seam, analyse
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 
 RATE_HZ = 44_100
 REACH = 258 * 128
@@ -65,7 +65,7 @@ def test_no_shift_is_longer_than_allowed() -> None:
 
 def attacks(at_hops: float, *, every_hops: float | None = None) -> FloatArray:
     """Onset strengths with bumps, one of them `at_hops` from the seam; `every_hops` others."""
-    hops = np.arange(2 * REACH // HOP_FRAMES) - REACH // HOP_FRAMES
+    hops = np.arange(2 * REACH // SURROUNDINGS_HOP_FRAMES) - REACH // SURROUNDINGS_HOP_FRAMES
     away = hops - at_hops
     if every_hops is not None:
         away = (away + every_hops / 2) % every_hops - every_hops / 2

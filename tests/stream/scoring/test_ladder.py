@@ -13,7 +13,7 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.choosing.generation import Generation
 from stream.scoring import ladder as ladder_module
 from stream.scoring import slow_scorer as simulate
-from stream.scoring.ladder import FEWEST_SHORTLISTED, TIMEOUT_SHARE, Ladder, Scored
+from stream.scoring.ladder import FEWEST_SHORTLISTED, TIMEOUT_SHARE, Ladder, ScoredCandidates
 from stream.scoring.opening import open_scorer
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.slow_scorer import SlowScorer
@@ -70,7 +70,7 @@ def slowed(generation: Generation, slow_ms: float) -> Generation:
 
 def climbed(
     ladder: Ladder, generation: Generation, row: int, mask: BoolArray, time_left_s: float | None
-) -> Scored:
+) -> ScoredCandidates:
     assert generation.scorer is not None
     return ladder.climb(generation.scorer, generation.index, row, mask, time_left_s)
 

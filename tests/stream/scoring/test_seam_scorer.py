@@ -7,11 +7,11 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
-from model.features.seam import GROUPS, SeamSides, seam_sides
+from model.features.seam import SEAM_GROUPS, SeamSides, seam_sides
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import content_hash, load_contract
 from model.saved.second_stage import (
-    TERMS,
+    SEAM_TERMS,
     SecondStage,
     add_second_stage,
     load_second_stage,
@@ -39,7 +39,7 @@ def _sides(count: int = CHUNKS) -> SeamSides:
 
 
 def _stage() -> SecondStage:
-    terms = np.linspace(0.01, 0.2, TERMS).astype(np.float32)
+    terms = np.linspace(0.01, 0.2, SEAM_TERMS).astype(np.float32)
     return SecondStage(dot=0.4, terms=terms, offset=11.0)
 
 
@@ -117,7 +117,7 @@ def test_a_tower_with_a_second_stage_is_another_model(pool: Pool, tmp_path: Path
     stage = load_second_stage(model)
     assert stage is not None
     # Every carried weight is for one of the distances; nearer is better on the whole.
-    assert len(stage.terms) == 3 * len(GROUPS)
+    assert len(stage.terms) == 3 * len(SEAM_GROUPS)
     assert stage.dot > 0
     scorer, _ = open_scorer(model, pool)
     assert isinstance(scorer, SeamScorer)

@@ -188,9 +188,9 @@ def test_a_part_that_fails_is_a_row_and_the_others_go_on(
     def fail(settings: BenchSettings) -> list[Figure]:
         raise EndlosError("no luck")
 
-    monkeypatch.setattr("tools.bench.starting.measure", fail)
+    monkeypatch.setattr("tools.bench.starting.measure_starts", fail)
     monkeypatch.setattr(null_sink, "available", lambda: False)
-    figures = suite.measure(("start", "card"), BenchSettings(pool=tiny_pool, model=tiny_model))
+    figures = suite.measure_questions(("start", "card"), BenchSettings(pool=tiny_pool, model=tiny_model))
     assert [(figure.question, figure.within) for figure in figures] == [("start", False), ("card", None)]
     assert figures[0].note == "no luck"
     assert "no sound card" in figures[1].note

@@ -5,7 +5,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from tools.demo import effects, voices
-from tools.demo.effects import RATE_HZ
+from tools.demo.effects import DEMO_RATE_HZ
 
 
 def test_convolution_is_the_plain_one() -> None:
@@ -17,11 +17,11 @@ def test_convolution_is_the_plain_one() -> None:
 
 @pytest.mark.parametrize(("frequency_hz", "expected"), [(100, 0.0), (1000, 1.0), (9000, 0.0)])
 def test_band_pass_keeps_its_band_in_place(frequency_hz: float, expected: float) -> None:
-    times_s = np.arange(RATE_HZ) / RATE_HZ
+    times_s = np.arange(DEMO_RATE_HZ) / DEMO_RATE_HZ
     sine = np.sin(2 * np.pi * frequency_hz * times_s).astype(np.float32)
     passed = effects.band_pass(sine[None], 400, 2500)[0]
     # Linear phase, delay taken out: what passes is the sine itself.
-    middle = slice(RATE_HZ // 4, -RATE_HZ // 4)
+    middle = slice(DEMO_RATE_HZ // 4, -DEMO_RATE_HZ // 4)
     gain = float(passed[middle] @ sine[middle] / (sine[middle] @ sine[middle]))
     assert gain == pytest.approx(expected, abs=0.1)
 
@@ -43,7 +43,7 @@ def test_true_peak_sees_between_the_samples() -> None:
     sine = np.sin(np.pi / 2 * frames + np.pi / 4).astype(np.float32)
     sine *= np.hanning(len(frames)).astype(np.float32)
     assert np.abs(sine).max() < 0.72
-    assert effects.true_peak(np.stack([sine, 0 * sine])) == pytest.approx(1.0, abs=0.02)
+    assert effects.mix_true_peak(np.stack([sine, 0 * sine])) == pytest.approx(1.0, abs=0.02)
 
 
 def test_ducking_is_deepest_where_the_kick_starts_and_has_no_step() -> None:
@@ -54,10 +54,10 @@ def test_ducking_is_deepest_where_the_kick_starts_and_has_no_step() -> None:
 
 
 def test_echoes_come_after_their_delay_and_change_sides() -> None:
-    audio = np.zeros((2, RATE_HZ), np.float32)
+    audio = np.zeros((2, DEMO_RATE_HZ), np.float32)
     audio[:, 1000] = 1.0
     echoes = effects.ping_pong(audio, delay_s=0.25, feedback=0.5, repeats=3)
-    first, second = (np.abs(echoes[:, 1000 + round(n * 0.25 * RATE_HZ)]) for n in (1, 2))
+    first, second = (np.abs(echoes[:, 1000 + round(n * 0.25 * DEMO_RATE_HZ)]) for n in (1, 2))
     assert np.argmax(first) == 1 and np.argmax(second) == 0
     assert second.max() == pytest.approx(0.5 * first.max(), rel=1e-3)
     assert np.abs(echoes[:, :5000]).max() < 1e-3
@@ -86,14 +86,14 @@ def test_voices_start_and_end_at_rest_without_dc_and_aliases(sound: FloatArray) 
     assert max(abs(side[0]), abs(side[-1])) < 1e-3 * peak
     assert abs(side.mean()) < 0.01 * peak
     power = np.abs(np.fft.rfft(side * np.hanning(len(side)))) ** 2
-    assert power[np.fft.rfftfreq(len(side), 1 / RATE_HZ) > 15_000].sum() < 1e-6 * power.sum()
+    assert power[np.fft.rfftfreq(len(side), 1 / DEMO_RATE_HZ) > 15_000].sum() < 1e-6 * power.sum()
 
 
 @pytest.mark.parametrize(("pitch", "name"), [(60, "rhodes"), (69, "flute"), (67, "vibes"), (64, "bell")])
 def test_voices_are_in_tune(pitch: int, name: str) -> None:
     sound = getattr(voices, name)(pitch, 1.0, 0.6)
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 19))
-    loudest_hz = np.argmax(power) * RATE_HZ / (1 << 19)
+    loudest_hz = np.argmax(power) * DEMO_RATE_HZ / (1 << 19)
     assert loudest_hz == pytest.approx(voices.pitch_hz(pitch), rel=0.003)
 
 
@@ -102,4 +102,4 @@ def test_pad_is_a_seamless_loop_of_its_pitch() -> None:
     steps = np.abs(np.diff(loop, axis=1))
     assert np.abs(loop[:, 0] - loop[:, -1]).max() <= steps.max()
     power = np.abs(np.fft.rfft(loop.sum(axis=0)))
-    assert np.argmax(power) * RATE_HZ / loop.shape[1] == pytest.approx(voices.pitch_hz(60), rel=0.02)
+    assert np.argmax(power) * DEMO_RATE_HZ / loop.shape[1] == pytest.approx(voices.pitch_hz(60), rel=0.02)

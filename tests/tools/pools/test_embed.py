@@ -9,7 +9,7 @@ import soundfile
 
 import tools.pools.embed
 from model.saved.contract import load_contract
-from stream.index.vectors import Chunks, Towers, opened
+from stream.index.vectors import Chunks, VectorGraphs, opened
 from stream.pool.pool import Pool, generation_folder, open_pool
 from tests.support.commands import run_here
 from tests.support.models import write_tiny_model, write_tiny_towers
@@ -39,7 +39,7 @@ def test_they_are_made_once_and_found(pool: Pool, model: Path) -> None:
     )
     assert (report.chunks, report.embedded, report.reused) == (len(pool), len(pool), 0)
     assert told[0] == (0, len(pool)) and told[-1] == (len(pool), len(pool)) and told == sorted(told)
-    towers = Towers(folder=model, contract=load_contract(model))
+    towers = VectorGraphs(folder=model, contract=load_contract(model))
     assert report.path.is_dir()
     assert opened(generation_folder(pool.folder, pool.generation), towers, Chunks.of(pool)) is not None
     again = embed_pool(pool.folder, model, threads=1)
@@ -80,7 +80,7 @@ def test_a_build_leaves_them_in_every_generation(model: Path, tmp_path: Path) ->
         soundfile.write(music / f"{seed}.wav", noise_song(9, seed), 44_100)
         generation = build_pool([music], out, settings).generation
         home = generation_folder(out, generation)
-        towers = Towers(folder=model, contract=load_contract(model))
+        towers = VectorGraphs(folder=model, contract=load_contract(model))
         assert opened(home, towers, Chunks.of(open_pool(out))) is not None
     # Nothing has changed but the model.
     other = write_tiny_towers(tmp_path / "other", seed=1)

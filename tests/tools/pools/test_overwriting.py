@@ -115,9 +115,9 @@ def test_every_command_refuses_in_one_sentence_and_touches_nothing(
     for endless in (
         "tools.running.playing.play_source",
         "tools.running.serving.serve_source",
-        "tools.bench.suite.measure",
+        "tools.bench.suite.measure_questions",
         "tools.quality.joins.protocol.study",
-        "tools.training.grids.train_pool",
+        "tools.training.grids.train_on_grids",
     ):
         monkeypatch.setattr(endless, begin)
     copies = {name: tmp_path / name for name in ("music", "model")}

@@ -16,7 +16,7 @@ from stream.scoring.matrix_scorer import MatrixScorer, chunk_names, matrix_path,
 from stream.scoring.opening import open_scorer
 from tests.support.models import tiny_score, write_tiny_model
 from tests.support.pools import make_pool, noise_song
-from tools.pools.precompute import PrecomputeReport, precompute
+from tools.pools.precompute import PrecomputeReport, precompute_scores
 
 EDGE = 200
 
@@ -39,7 +39,7 @@ def opened(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> Pool:
 
 
 def filled(pool: Pool, model: Path, **options: Any) -> PrecomputeReport:
-    return precompute(pool.folder, model, threads=1, **options)
+    return precompute_scores(pool.folder, model, threads=1, **options)
 
 
 def truth(pool: Pool) -> FloatArray:

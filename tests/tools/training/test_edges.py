@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from model.approaches.binary.settings import BinarySettings
-from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING
+from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS
 from model.base.errors import ModelError, PoolError
 from model.base.quiet import without_noise
 from model.learning.measures import UNSEEN, Measure
 from tests.support.pools import make_pool, noise_song
-from tools.training.edges import pool_edges, print_report, split_pool, train_pool
+from tools.training.edges import pool_edges, print_edges_report, split_pool, train_on_edges
 
 
 def test_songs_are_split_and_their_edges_found_again(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_one_song_cannot_be_split(tmp_path: Path) -> None:
 
 def test_no_pool_is_said_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="is not a pool"):
-        train_pool(tmp_path, tmp_path / "model", BinarySettings())
+        train_on_edges(tmp_path, tmp_path / "model", BinarySettings())
     assert not (tmp_path / "model").exists()
 
 
@@ -72,7 +72,7 @@ def test_a_missing_training_package_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delitem(sys.modules, "model.approaches.binary.training", raising=False)
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ModelError, match=r"needs the package keras.*pip install 'endlos\[train\]'"):
-        train_pool(tmp_path, tmp_path / "model", BinarySettings())
+        train_on_edges(tmp_path, tmp_path / "model", BinarySettings())
 
 
 def test_the_report_shows_the_three_validations_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,18 +88,21 @@ def test_the_report_shows_the_three_validations_side_by_side(capsys: pytest.Capt
         elapsed_s=12.0,
         validations={
             name: Measure(accuracy=value, loss=0.5, auc=value, pairs=10)
-            for name, value in ((TRAINING, 0.9), (SECOND_CHANNEL, 0.8), (UNSEEN, 0.6))
+            for name, value in ((TRAINING_PAIRS, 0.9), (SECOND_CHANNEL, 0.8), (UNSEEN, 0.6))
         },
-        ranking={TRAINING: {"all": 0.9, "same": 0.7}, UNSEEN: {"all": 0.61, "same": 0.5, "cross": 0.62}},
+        ranking={
+            TRAINING_PAIRS: {"all": 0.9, "same": 0.7},
+            UNSEEN: {"all": 0.61, "same": 0.5, "cross": 0.62},
+        },
         export_difference=1e-7,
         notes=("the edge is short",),
         files=("out/model.json",),
     )
-    print_report(report)
+    print_edges_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "the edge is short"
     table = lines[lines.index(next(line for line in lines if line.startswith("measured on"))) + 1 :]
-    assert [line.split("  ")[0] for line in table[:3]] == [TRAINING, SECOND_CHANNEL, UNSEEN]
+    assert [line.split("  ")[0] for line in table[:3]] == [TRAINING_PAIRS, SECOND_CHANNEL, UNSEEN]
     assert "0.600" in table[2]
     assert lines[-1] == "out/model.json"
     json.dumps(asdict(report))

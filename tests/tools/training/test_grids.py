@@ -15,7 +15,7 @@ from stream.pool.feedback import LabelledJoin, remember
 from tests.support.commands import run_here
 from tests.support.pools import make_pool, noise_song
 from tools.pools.place import GRID_FOLDER
-from tools.training.grids import song_sets, train_pool
+from tools.training.grids import song_sets, train_on_grids
 
 ALL = TowerSettings(validation_share=0)
 
@@ -102,7 +102,7 @@ def test_options_of_the_other_approach_are_refused(
 
 def test_a_pool_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="nothing"):
-        train_pool(tmp_path / "nothing", tmp_path / "model", ALL)
+        train_on_grids(tmp_path / "nothing", tmp_path / "model", ALL)
 
 
 def _songs(source: dict[str, object]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from model.base.arrays import DoubleArray
 
-RESAMPLES = 400
+_RESAMPLES = 400
 
 Names = npt.NDArray[np.str_]
 
@@ -30,7 +30,7 @@ def matched_area(
     others_song: Names,
     seed: int,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = _RESAMPLES,
 ) -> Area | None:
     """Return the AUC of scores of joins over those of other places; None when one side is empty.
 

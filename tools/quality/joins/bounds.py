@@ -11,7 +11,7 @@ from tools.quality.joins.measures import NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class JoinFigure:
     """One figure of the measured joins."""
 
     name: str
@@ -30,23 +30,23 @@ def _high(values: DoubleArray) -> float:
     return float(np.percentile(values, 95))
 
 
-FIGURES = (
-    Figure(name="beat error, median", unit="ms", column="beat_ms", of=_median, bound=12.5),
-    Figure(name="beat error, 95 %", unit="ms", column="beat_ms", of=_high),
-    Figure(name="tempo ratio, median", unit="", column="tempo_ratio", of=_median),
-    Figure(name="tempo ratio, 95 %", unit="", column="tempo_ratio", of=_high),
-    Figure(name="tonal distance, median", unit="", column="tonal_distance", of=_median),
-    Figure(name="loudness jump, median", unit="LU", column="loudness_jump_lu", of=_median, bound=1.5),
-    Figure(name="loudness jump, 95 %", unit="LU", column="loudness_jump_lu", of=_high, bound=4.0),
-    Figure(
+JOIN_FIGURES = (
+    JoinFigure(name="beat error, median", unit="ms", column="beat_ms", of=_median, bound=12.5),
+    JoinFigure(name="beat error, 95 %", unit="ms", column="beat_ms", of=_high),
+    JoinFigure(name="tempo ratio, median", unit="", column="tempo_ratio", of=_median),
+    JoinFigure(name="tempo ratio, 95 %", unit="", column="tempo_ratio", of=_high),
+    JoinFigure(name="tonal distance, median", unit="", column="tonal_distance", of=_median),
+    JoinFigure(name="loudness jump, median", unit="LU", column="loudness_jump_lu", of=_median, bound=1.5),
+    JoinFigure(name="loudness jump, 95 %", unit="LU", column="loudness_jump_lu", of=_high, bound=4.0),
+    JoinFigure(
         name="dip or bump, median",
         unit="dB",
         column="dip_db",
         of=lambda values: _median(np.abs(values)),
         bound=1.0,
     ),
-    Figure(name="level in the fade, median", unit="dB", column="dip_db", of=_median),
-    Figure(name="flux z-score, median", unit="", column="flux_z", of=_median),
+    JoinFigure(name="level in the fade, median", unit="dB", column="dip_db", of=_median),
+    JoinFigure(name="flux z-score, median", unit="", column="flux_z", of=_median),
 )
 
 
@@ -57,7 +57,7 @@ def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
     `engine`.
     """
     rows: list[dict[str, Any]] = []
-    for figure in FIGURES:
+    for figure in JOIN_FIGURES:
         row: dict[str, Any] = {"figure": figure.name, "unit": figure.unit, "bound": figure.bound}
         for kind, measured in columns.items():
             values = measured[:, NAMES.index(figure.column)] if len(measured) else np.empty(0)

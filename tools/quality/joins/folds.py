@@ -11,7 +11,7 @@ from model.saved.contract import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from stream.pool.pool import Pool
 
-FEWEST_SONGS = 4
+FEWEST_FOLD_SONGS = 4
 """Of a fold: joins to another song need some to go to."""
 
 
@@ -21,11 +21,11 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
     `EndlosError` when a fold would be too small.
     """
     songs = len(pool.songs)
-    if songs < folds * FEWEST_SONGS:
+    if songs < folds * FEWEST_FOLD_SONGS:
         raise EndlosError(
-            f"{pool.folder} has {songs} songs, and {folds} folds of at least {FEWEST_SONGS} are needed "
+            f"{pool.folder} has {songs} songs, and {folds} folds of at least {FEWEST_FOLD_SONGS} are needed "
             f"so that a detector is tried on songs that it has not heard; add music"
-            + (", or give fewer --folds" if songs >= 2 * FEWEST_SONGS else "")
+            + (", or give fewer --folds" if songs >= 2 * FEWEST_FOLD_SONGS else "")
         )
     rng = np.random.default_rng([seed, 1])
     order = np.array(sorted(range(songs), key=lambda song: pool.songs[song].name))
@@ -47,9 +47,9 @@ def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
         if known is None:
             raise EndlosError(cannot_tell(str(model)))
         fold[(fold < 0) & ~known] = number
-        if int((fold == number).sum()) < FEWEST_SONGS:
+        if int((fold == number).sum()) < FEWEST_FOLD_SONGS:
             raise EndlosError(
-                f"{model} leaves fewer than {FEWEST_SONGS} songs of {pool.folder} to judge it by: it learned "
-                "from the others, or another fold's model has them; train it with more songs held out"
+                f"{model} leaves fewer than {FEWEST_FOLD_SONGS} songs of {pool.folder} to judge it by: it "
+                "learned from the others, or another fold's model has them; train it with more songs held out"
             )
     return fold

@@ -9,7 +9,7 @@ import soundfile
 
 from tools.quality.joins.protocol import Study
 
-RATE_HZ = 44_100
+_RATE_HZ = 44_100
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>endlos: joined or not?</title>
@@ -45,15 +45,15 @@ def write_sheet(study: Study, folder: Path, seed: int) -> list[Path]:
     for number, place in enumerate(order.tolist(), start=1):
         piece = study.heard[place]
         name = f"{number:03d}"
-        soundfile.write(folder / f"{name}.flac", piece.audio, RATE_HZ, subtype="PCM_16")
+        soundfile.write(folder / f"{name}.flac", piece.audio, _RATE_HZ, subtype="PCM_16")
         items.append(_ITEM.format(file=html.escape(f"{name}.flac"), name=name))
         answers[name] = {
             "answer": "joined" if piece.place.joined else "natural",
             "other_song": piece.place.other_song,
-            "fade_ms": 1e3 * piece.place.fade_frames / RATE_HZ,
+            "fade_ms": 1e3 * piece.place.fade_frames / _RATE_HZ,
             "detector": float(study.scores[piece.scored]),
         }
-    seconds = len(study.heard[0].audio) / RATE_HZ if study.heard else 0.0
+    seconds = len(study.heard[0].audio) / _RATE_HZ if study.heard else 0.0
     (folder / "sheet.html").write_text(
         _PAGE.format(seconds=seconds, items="\n".join(items)), encoding="utf-8"
     )

@@ -12,10 +12,10 @@ from tools.quality.joins.sides import LEAD_S, Sides, fade_level_db
 from tools.quality.joins.spectra import chroma
 from tools.quality.joins.windows import Window
 
-LEVEL_S = 0.4
+_LEVEL_S = 0.4
 TONAL_S = 2.0
 FLUX_S = 0.05
-STEADY_S = 3.0
+_STEADY_S = 3.0
 LEVEL_HOP_FRAMES = 64
 LEAST_SIDE_S = 3.0
 """Tempo and beat are told from no less."""
@@ -45,7 +45,7 @@ class JoinMeasure:
 NAMES = tuple(field.name for field in fields(JoinMeasure))
 
 
-def measure(window: Window, sides: Sides | None = None) -> JoinMeasure:
+def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
     """Measure one boundary of a stream; without the songs at hand all but `dip_db`."""
     rate_hz, centre, place = window.rate_hz, window.centre, window.boundary
     begin, end = centre - place.before_frames, centre + place.after_frames
@@ -67,7 +67,7 @@ def measure(window: Window, sides: Sides | None = None) -> JoinMeasure:
 
 def _jump(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
     first, begin, end, stop = (mark // LEVEL_HOP_FRAMES for mark in marks)
-    reach = round(LEVEL_S * rate_hz / LEVEL_HOP_FRAMES)
+    reach = round(_LEVEL_S * rate_hz / LEVEL_HOP_FRAMES)
     power = k_weighted_power(audio, rate_hz, LEVEL_HOP_FRAMES)
     before, after = power[max(first, begin - reach) : begin], power[end : min(stop, end + reach)]
     if min(len(before), len(after)) < reach // 2:
@@ -99,7 +99,7 @@ def _tonal(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) ->
 
 
 def _flux(strength: DoubleArray, step_s: float, split: int) -> float:
-    reach, near = round(STEADY_S / step_s), round(FLUX_S / step_s)
+    reach, near = round(_STEADY_S / step_s), round(FLUX_S / step_s)
     around = strength[max(0, split - reach) : split + reach]
     if len(around) < reach // 2:
         return float("nan")

@@ -7,10 +7,10 @@ import numpy as np
 from model.base.errors import EndlosError
 from model.base.quiet import without_noise
 from tools.quality.joins.protocol import Study
-from tools.quality.joins.spectra import HOP_FRAMES
+from tools.quality.joins.spectra import SPECTRUM_HOP_FRAMES
 
 SHOWN = 4
-RATE_HZ = 44_100
+_RATE_HZ = 44_100
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
@@ -38,7 +38,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
     for line, rows in enumerate((ranked[:shown], ranked[::-1][:shown])):
         for axis, row in zip(axes[line], rows, strict=True):
             mel = samples.mel[row].astype(np.float32)
-            half_s = len(mel) / 2 * HOP_FRAMES / RATE_HZ
+            half_s = len(mel) / 2 * SPECTRUM_HOP_FRAMES / _RATE_HZ
             axis.imshow(
                 mel.T, origin="lower", aspect="auto", cmap="magma", extent=(-half_s, half_s, 0, mel.shape[1])
             )

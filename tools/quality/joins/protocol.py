@@ -17,14 +17,14 @@ from stream.choosing.settings import Strategy
 from stream.pool.pool import Pool, open_pool
 from tools.pools.sub_pool import sub_pool
 from tools.quality.joins.detector import Kind
-from tools.quality.joins.folds import FEWEST_SONGS, fold_of_songs, folds_of_models
+from tools.quality.joins.folds import FEWEST_FOLD_SONGS, fold_of_songs, folds_of_models
 from tools.quality.joins.keeper import Heard, Keeper
 from tools.quality.joins.middles import WithMiddles
 from tools.quality.joins.samples import Collector, Samples
 from tools.quality.joins.scorecard import Scorecard, measured
 from tools.quality.joins.sides import Sides
 from tools.quality.joins.streams import EngineStream, PlainStream
-from tools.quality.joins.verdicts import MIDDLE, PLAIN, Verdict, judged
+from tools.quality.joins.verdicts import MIDDLE, PLAIN, Verdict, judge_samples
 from tools.quality.joins.windows import Source, cut_windows
 
 LEAST_WINDOW_S = 3.0
@@ -90,7 +90,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
     models = _fold_models(settings)
     fold = folds_of_models(pool, models) if models else fold_of_songs(pool, settings.folds, settings.seed)
     # Songs that every model learned from teach the detector; they are not judged by.
-    folds = [number for number in np.unique(fold).tolist() if (fold == number).sum() >= FEWEST_SONGS]
+    folds = [number for number in np.unique(fold).tolist() if (fold == number).sum() >= FEWEST_FOLD_SONGS]
     if len(folds) < 2:
         raise EndlosError(f"{settings.fold_models} gives a single fold; give models for two or more")
     half_s = LEAST_WINDOW_S / 2
@@ -140,7 +140,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
     scores = np.zeros(len(samples))
     for place, kind_of in enumerate(settings.detectors):
         told(f"detector: {kind_of}", (streams + place) / (streams + 2))
-        verdicts[kind_of], found = judged(samples, kind_of, settings.seed)
+        verdicts[kind_of], found = judge_samples(samples, kind_of, settings.seed)
         scores = scores if place else found
     return Study(
         songs=len(pool.songs),

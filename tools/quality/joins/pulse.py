@@ -6,17 +6,17 @@ import numpy as np
 import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
-from tools.quality.joins.spectra import mel_powers
+from tools.quality.joins.spectra import boundary_mel_powers
 
 STEP_FRAMES = 256
-FFT_FRAMES = 1024
+_FFT_FRAMES = 1024
 SLOWEST_S = 60 / 70
 FASTEST_S = 60 / 180
 PERIODS = 120
 FINE_SHARE = 0.006
 FINE_PERIODS = 25
 PRIOR_S = 60 / 115
-PRIOR_OCTAVES = 0.7
+_PRIOR_OCTAVES = 0.7
 LEAST_CONTRAST = 1.6
 """Onsets on the beat over those anywhere: below it no beat is heard."""
 SMOOTHED_S = 0.012
@@ -33,7 +33,7 @@ class Pulse:
 
 def onset_strength(mono: FloatArray, rate_hz: int) -> tuple[DoubleArray, float]:
     """Return how strongly sounds begin, one value each `step_s`, and `step_s`; value i is at `i * step_s`."""
-    mel = 10.0 * np.log10(mel_powers(mono, rate_hz, FFT_FRAMES, STEP_FRAMES) + 1e-4)
+    mel = 10.0 * np.log10(boundary_mel_powers(mono, rate_hz, _FFT_FRAMES, STEP_FRAMES) + 1e-4)
     lag = 2
     rise = np.maximum(mel[lag:] - mel[:-lag], 0.0).mean(axis=1).astype(np.float64)
     flux = np.concatenate([np.zeros(lag), rise])
@@ -52,7 +52,7 @@ def pulse(strength: DoubleArray, step_s: float) -> Pulse | None:
     if mean <= 1e-6 or len(smooth) * step_s < 2.5 * SLOWEST_S:
         return None
     coarse = np.geomspace(FASTEST_S, SLOWEST_S, PERIODS)
-    prior = np.exp(-0.5 * (np.log2(coarse / PRIOR_S) / PRIOR_OCTAVES) ** 2)
+    prior = np.exp(-0.5 * (np.log2(coarse / PRIOR_S) / _PRIOR_OCTAVES) ** 2)
     heights = np.array([_best_phase(smooth, period_s / step_s)[1] for period_s in coarse])
     around_s = float(coarse[(heights * prior).argmax()])
     # A period that is off by little is off by much where the join is.

@@ -7,7 +7,7 @@ from typing import Any
 from model.base.arrays import DoubleArray, FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.bounds import clicks_per_hour
-from tools.quality.joins.measures import JoinMeasure, measure, table
+from tools.quality.joins.measures import JoinMeasure, measure_boundary, table
 from tools.quality.joins.peak import PeakMeter
 from tools.quality.joins.sides import Sides
 from tools.quality.joins.wander import Wander, wander
@@ -103,7 +103,7 @@ def _measured(
     for window in cut_windows(source, seconds, heard=heard, context_s=min(CONTEXT_S, seconds / 4)):
         kind = joined if window.boundary.joined else natural
         if len(kind) < MOST_MEASURED:
-            kind.append(measure(window, sides))
+            kind.append(measure_boundary(window, sides))
     reached = [place for place in source.boundaries if place.centre_frames <= done]
     return Scorecard(
         joined=table(joined),

@@ -10,24 +10,24 @@ import scipy.fft
 from model.base.arrays import FloatArray
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
-MEL_BANDS = 64
-FFT_FRAMES = 2048
-HOP_FRAMES = 512
+_MEL_BANDS = 64
+_FFT_FRAMES = 2048
+SPECTRUM_HOP_FRAMES = 512
 CHROMA_FFT_FRAMES = 8192
 CHROMA_HOP_FRAMES = 2048
 LOWEST_HZ = 40.0
-HIGHEST_HZ = 11_000.0
+_HIGHEST_HZ = 11_000.0
 """Above it, codecs differ more than music does."""
 ONSET_BANDS = 40
-FLOOR = 1e-4
+_FLOOR = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spectra:
     """Of one window, symmetric about its middle.
 
-    mel: `(frames, MEL_BANDS)` float32, dB, every `HOP_FRAMES`. chroma: `(frames, 12)` float32, every
-    `CHROMA_HOP_FRAMES`.
+    mel: `(frames, _MEL_BANDS)` float32, dB, every `SPECTRUM_HOP_FRAMES`. chroma: `(frames, 12)` float32,
+    every `CHROMA_HOP_FRAMES`.
     """
 
     mel: FloatArray
@@ -36,8 +36,8 @@ class Spectra:
 
 def spectra(mono: FloatArray, rate_hz: int) -> Spectra:
     """Return log-mel spectrum and chroma of `mono` `(samples,)`."""
-    power = np.square(_magnitudes(mono, FFT_FRAMES, HOP_FRAMES))
-    mel = 10.0 * np.log10(power @ _filters(rate_hz)[0] + FLOOR)
+    power = np.square(_magnitudes(mono, _FFT_FRAMES, SPECTRUM_HOP_FRAMES))
+    mel = 10.0 * np.log10(power @ _filters(rate_hz)[0] + _FLOOR)
     return Spectra(mel=mel.astype(np.float32), chroma=chroma(mono, rate_hz))
 
 
@@ -49,12 +49,14 @@ def chroma(mono: FloatArray, rate_hz: int) -> FloatArray:
 
 @cache
 def _filters(rate_hz: int) -> tuple[FloatArray, FloatArray]:
-    mel = librosa.filters.mel(sr=rate_hz, n_fft=FFT_FRAMES, n_mels=MEL_BANDS, fmin=LOWEST_HZ, fmax=HIGHEST_HZ)
+    mel = librosa.filters.mel(
+        sr=rate_hz, n_fft=_FFT_FRAMES, n_mels=_MEL_BANDS, fmin=LOWEST_HZ, fmax=_HIGHEST_HZ
+    )
     chroma = librosa.filters.chroma(sr=rate_hz, n_fft=CHROMA_FFT_FRAMES, n_chroma=12)
     return mel.T.astype(np.float32), chroma.T.astype(np.float32)
 
 
-def mel_powers(mono: FloatArray, rate_hz: int, size: int, hop: int) -> FloatArray:
+def boundary_mel_powers(mono: FloatArray, rate_hz: int, size: int, hop: int) -> FloatArray:
     """Return `(frames, ONSET_BANDS)` mel powers of frames of `size`, frame i centred on sample `i * hop`."""
     powers: FloatArray = power_spectrogram(mono, size, hop) @ _onset_filter(rate_hz, size)
     return powers
@@ -62,7 +64,7 @@ def mel_powers(mono: FloatArray, rate_hz: int, size: int, hop: int) -> FloatArra
 
 @cache
 def _onset_filter(rate_hz: int, size: int) -> FloatArray:
-    mel = librosa.filters.mel(sr=rate_hz, n_fft=size, n_mels=ONSET_BANDS, fmin=30.0, fmax=HIGHEST_HZ)
+    mel = librosa.filters.mel(sr=rate_hz, n_fft=size, n_mels=ONSET_BANDS, fmin=30.0, fmax=_HIGHEST_HZ)
     return mel.T.astype(np.float32)
 
 

@@ -33,7 +33,7 @@ class Verdict:
         return self.qualifying.value >= QUALIFIED
 
 
-def judged(samples: Samples, kind: Kind, seed: int) -> tuple[Verdict, DoubleArray]:
+def judge_samples(samples: Samples, kind: Kind, seed: int) -> tuple[Verdict, DoubleArray]:
     """Return what a detector of one kind makes of the samples, and its retrained scores `(n,)`.
 
     It qualifies on joins of the plain stream, learned from that stream alone; then it learns from joins of

@@ -11,7 +11,7 @@ from tools.quality.joins.boundaries import Boundary
 
 CONTEXT_S = 6.0
 """So much of the stream on either side of a boundary is looked at."""
-BLOCK_FRAMES = 65_536
+_BLOCK_FRAMES = 65_536
 
 
 class Source(Protocol):
@@ -65,7 +65,7 @@ def cut_windows(
     kept = np.zeros((0, 2), dtype=np.float32)
     kept_from = rendered = done = 0
     while rendered < total:
-        block = source.render(min(BLOCK_FRAMES, total - rendered))
+        block = source.render(min(_BLOCK_FRAMES, total - rendered))
         if heard is not None:
             heard(block)
         kept = np.concatenate([kept, block])
@@ -83,7 +83,7 @@ def cut_windows(
                     free_after_frames=after,
                 )
             done += 1
-        drop = max(0, len(kept) - 2 * context - BLOCK_FRAMES)
+        drop = max(0, len(kept) - 2 * context - _BLOCK_FRAMES)
         kept, kept_from = kept[drop:], kept_from + drop
 
 

@@ -48,7 +48,7 @@ BASELINES = (
 LEARNED_BASELINE = "logistic regression, all distances"
 LEARNED_IN_SONG = "logistic regression, in the song"
 """The same where distances know the song around each chunk: no baseline, as only this project's echoes do."""
-FEWEST_SONGS = 2 * FOLDS
+FEWEST_REGRESSION_SONGS = 2 * FOLDS
 
 
 def seam_scores(
@@ -62,7 +62,7 @@ def seam_scores(
 
     model: `(N, N)` scores that join in as one more term. None when there are too few songs for folds.
     """
-    if len(np.unique(song)) < FEWEST_SONGS:
+    if len(np.unique(song)) < FEWEST_REGRESSION_SONGS:
         return None
 
     def terms(row: int, candidates: IntArray | None) -> FloatArray:

@@ -19,7 +19,7 @@ from stream.pool.traits import ChunkTraits
 
 EDGE_S = 2.0
 """Edges are kept as long as pools keep them."""
-SHORTEST_S = 0.25
+_SHORTEST_S = 0.25
 """Less than this is not left of a chunk: it is not asked about."""
 
 
@@ -52,7 +52,7 @@ def cut_songs(pool: Pool, songs: IntArray, *, chunk_s: float | None, longest_gap
             length = round(chunk_s * rate_hz)
             starts = np.arange(starts[0], ends[-1] - length + 1, length)
             ends = starts + length
-        long_enough = ends - starts >= (2 * longest_gap_s + SHORTEST_S) * rate_hz
+        long_enough = ends - starts >= (2 * longest_gap_s + _SHORTEST_S) * rate_hz
         bounds.append(np.stack([starts, ends], axis=1)[long_enough])
     return CutSongs(pool=pool, songs=songs, bounds=tuple(bounds))
 

@@ -20,7 +20,7 @@ from stream.scoring.scorer import Scorer
 from stream.scoring.seam_scorer import SeamScorer
 from tools.quality.ranking.baselines import (
     BASELINES,
-    FEWEST_SONGS,
+    FEWEST_REGRESSION_SONGS,
     LEARNED_BASELINE,
     LEARNED_IN_SONG,
     baseline_scores,
@@ -141,7 +141,7 @@ class EvalReport:
         }
 
 
-def evaluate(
+def evaluate_model(
     pool_folder: Path, settings: EvalSettings, progress: Callable[[EvalProgress], None] | None = None
 ) -> EvalReport:
     """Measure a model and every baseline on a pool's songs.
@@ -298,10 +298,10 @@ def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
                 f"{name} was trained on {known} of the {len(songs)} songs that are asked about: "
                 "its row shows training-set figures"
             )
-    if len(songs) < FEWEST_SONGS:
+    if len(songs) < FEWEST_REGRESSION_SONGS:
         notes.append(
             f"{LEARNED_BASELINE}, and {LEARNED_IN_SONG}: not measured, they learn on other songs than they "
-            f"are asked about and need {FEWEST_SONGS} or more"
+            f"are asked about and need {FEWEST_REGRESSION_SONGS} or more"
         )
     if not any(load_contract(folder).preset == "seed" for folder in models.values()):
         notes.append(

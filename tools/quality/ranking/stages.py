@@ -18,7 +18,7 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from model.features.seam import SeamSides, seam_terms
-from model.learning.calibration import Scored, calibrate
+from model.learning.calibration import ScoredSongs, calibrate
 from model.saved.contract import chosen_model, load_contract
 from model.saved.learned import cannot_tell, known_songs
 from model.saved.second_stage import SecondStage, save_second_stage
@@ -31,8 +31,8 @@ from tools.quality.ranking.protocol import HEADLINE_GAP_MS
 from tools.quality.ranking.ranks import RankingFigures, ranking_figures
 from tools.terminal import print_table
 
-CHUNK_S = 3.0
-FIGURES = (
+_CHUNK_S = 3.0
+RANKING_COLUMNS = (
     ("top-1", "all/top_1"),
     ("top-10", "all/top_10"),
     ("MRR", "all/mrr"),
@@ -117,7 +117,7 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
             )
         asked = np.concatenate([asked, songs])
         with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
-            cut = cut_songs(pool, songs, chunk_s=CHUNK_S, longest_gap_s=gap_ms / 1000)
+            cut = cut_songs(pool, songs, chunk_s=_CHUNK_S, longest_gap_s=gap_ms / 1000)
             for _, gapped in gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None):
                 index = pool_embeddings(gapped, model, contract)
                 folds.append(
@@ -132,7 +132,7 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
     return folds
 
 
-def judged(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[RankingFigures]:
+def judge_folds(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[RankingFigures]:
     """Return the figures of each fold, with weights fitted on all others."""
     shown = [evidence.contests(fold, seed) for fold in folds]
     found = []
@@ -159,13 +159,13 @@ def gain(better: Sequence[RankingFigures], worse: Sequence[RankingFigures], name
 def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
     """Return the second stage of all folds together, calibrated on what it was fitted on."""
     weights = fit_weights(np.concatenate([CARRIED.contests(fold, seed) for fold in folds]))
-    scored = [Scored(logits=CARRIED.scores(fold, weights), song=fold.song) for fold in folds]
+    scored = [ScoredSongs(logits=CARRIED.scores(fold, weights), song=fold.song) for fold in folds]
     found = calibrate(scored)
     weights = weights * found["scale"]
     return SecondStage(dot=float(weights[-1]), terms=weights[:-1].astype(np.float32), offset=found["offset"])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def fit_from_command_line(arguments: Sequence[str] | None = None) -> None:
     """Print figures, and write the weights where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("pool", type=Path)
@@ -182,23 +182,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except EndlosError as error:
         parser.exit(1, f"{error}\n")
     rows = []
-    found_of = {evidence: judged(evidence, folds, asked.seed) for evidence in EVIDENCE}
+    found_of = {evidence: judge_folds(evidence, folds, asked.seed) for evidence in EVIDENCE}
     for evidence, figures in found_of.items():
-        estimates = [over_all(figures, name, asked.seed) for _, name in FIGURES]
+        estimates = [over_all(figures, name, asked.seed) for _, name in RANKING_COLUMNS]
         rows.append(
             (evidence.name, *(f"{one.value:.4f} ({one.low:.3f}-{one.high:.3f})" for one in estimates))
         )
         for number, found in enumerate(figures):
-            own = [over_all([found], name, asked.seed) for _, name in FIGURES]
+            own = [over_all([found], name, asked.seed) for _, name in RANKING_COLUMNS]
             rows.append((f"  {asked.models[number].name}", *(f"{one.value:.4f}" for one in own)))
     for evidence in EVIDENCE[:-1]:
-        gains = [gain(found_of[CARRIED], found_of[evidence], name, asked.seed) for _, name in FIGURES]
+        gains = [gain(found_of[CARRIED], found_of[evidence], name, asked.seed) for _, name in RANKING_COLUMNS]
         cells = (f"{one.value:+.4f} ({one.low:+.3f}-{one.high:+.3f})" for one in gains)
         rows.append((f"carried, beyond {evidence.name}", *cells))
-    print_table(("", *(name for name, _ in FIGURES)), rows)
+    print_table(("", *(name for name, _ in RANKING_COLUMNS)), rows)
     if asked.write is not None:
         save_second_stage(fit_stage(folds, asked.seed), asked.write)
 
 
 if __name__ == "__main__":
-    main()
+    fit_from_command_line()

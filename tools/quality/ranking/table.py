@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 
 
-def print_report(report: EvalReport) -> None:
+def print_evaluation(report: EvalReport) -> None:
     """Print the headline gap in full, what duplicates allow, and the model against the gap."""
     headline = report.headline
     first = next(iter(headline.scorers.values()))

@@ -20,7 +20,7 @@ ON_TIME_S = 0.015
 """An attack this close to where its neighbours predict it is on time."""
 SHARP_RISE = 0.8
 """An attack this sharp, in decades of energy over three bands, settles where its beat is."""
-SHORTEST_S = 8.0
+_SHORTEST_S = 8.0
 """No beat can be told in less."""
 LOW_WEIGHT = 2.0
 """What tells a beat from the half between two: kick and bass rather than hi-hats and chords."""
@@ -65,7 +65,7 @@ def track_beats(bands: FloatArray, attacks: Attacks) -> tuple[Beats, Beats]:
     stand out of the places between them.
     """
     envelope = bands.sum(axis=0)
-    if len(envelope) < SHORTEST_S * ENVELOPE_RATE_HZ or not envelope.max() > 0:
+    if len(envelope) < _SHORTEST_S * ENVELOPE_RATE_HZ or not envelope.max() > 0:
         return no_beats(), no_beats()
     bpm, periodicity = tempo_path(envelope)
     steps_s = np.arange(len(bpm)) * STEP_S

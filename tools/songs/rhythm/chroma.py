@@ -4,14 +4,14 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.mapped import give_back, in_parts
-from tools.songs.rhythm.onsets import RATE_HZ
+from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
 CHROMA_HOP = 1_024
-CHROMA_RATE_HZ = RATE_HZ / CHROMA_HOP
+CHROMA_RATE_HZ = RHYTHM_RATE_HZ / CHROMA_HOP
 CHROMA_WINDOW = 4_096
-BLOCK_FRAMES = 1 << 11
-BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
+_BLOCK_FRAMES = 1 << 11
+_BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
 TUNED_S = 60.0
 """The tuning is taken from so much of the middle of a song."""
 TUNING_WINDOW = 2_048
@@ -30,19 +30,19 @@ MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 def chroma_frames(mono: FloatArray) -> FloatArray:
     """Return `(12, frames)` float32 energy of the pitch classes from C, frame i centred on `i * CHROMA_HOP`.
 
-    mono: `(samples,)` at `RATE_HZ`.
+    mono: `(samples,)` at `RHYTHM_RATE_HZ`.
     """
     frames = 1 + len(mono) // CHROMA_HOP
     chroma = np.zeros((12, frames), dtype=np.float32)
     if len(mono) < CHROMA_WINDOW or not any(part.any() for part in in_parts(mono)):
         return chroma
-    middle, reach = len(mono) // 2, round(TUNED_S * RATE_HZ / 2)
+    middle, reach = len(mono) // 2, round(TUNED_S * RHYTHM_RATE_HZ / 2)
     tuning = find_tuning(mono[max(0, middle - reach) : middle + reach])
     filters = _pitch_classes(tuning)
-    for start in range(0, frames, BLOCK_FRAMES):
-        first = max(0, start - BLOCK_MARGIN)
-        stop = min(frames, start + BLOCK_FRAMES)
-        part = mono[first * CHROMA_HOP : (stop + BLOCK_MARGIN) * CHROMA_HOP]
+    for start in range(0, frames, _BLOCK_FRAMES):
+        first = max(0, start - _BLOCK_MARGIN)
+        stop = min(frames, start + _BLOCK_FRAMES)
+        part = mono[first * CHROMA_HOP : (stop + _BLOCK_MARGIN) * CHROMA_HOP]
         powers = power_spectrogram(part, CHROMA_WINDOW, CHROMA_HOP)[start - first : stop - first]
         chroma[:, start:stop] = filters @ powers.T
         give_back(mono)
@@ -55,7 +55,7 @@ def _pitch_classes(tuning: float) -> FloatArray:
     Each bin is a Gaussian bump around its pitch, of length 1, and counts less the farther it is from A5
     (Ellis, 2007; as `librosa.filters.chroma`, which imports what numba compiles for long).
     """
-    hz = np.arange(1, CHROMA_WINDOW) * (RATE_HZ / CHROMA_WINDOW)
+    hz = np.arange(1, CHROMA_WINDOW) * (RHYTHM_RATE_HZ / CHROMA_WINDOW)
     pitches = 12 * np.log2(hz / (440.0 * 2 ** (tuning / 12))) + 57  # from C0
     pitches = np.concatenate([[pitches[0] - 18], pitches])[: 2 + CHROMA_WINDOW // 2]
     widths = np.maximum(np.diff(pitches), 1.0)
@@ -68,12 +68,12 @@ def _pitch_classes(tuning: float) -> FloatArray:
 
 
 def find_tuning(mono: FloatArray) -> float:
-    """Return how far the tones of `mono` `(samples,)` at `RATE_HZ` lie from A = 440 Hz: -.5 to .49 semitones.
+    """Return how far the tones of `mono` `(samples,)` at `RHYTHM_RATE_HZ` lie from A = 440 Hz, in semitones.
 
-    The commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` does; 0 without any.
+    It is -.5 to .49. The commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` does; 0 without any.
     """
     spectrum = np.sqrt(power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)).T
-    bin_hz = RATE_HZ / TUNING_WINDOW
+    bin_hz = RHYTHM_RATE_HZ / TUNING_WINDOW
     bins = np.arange(np.ceil(TUNING_LOW_HZ / bin_hz), np.ceil(TUNING_HIGH_HZ / bin_hz), dtype=np.int64)
     below, here, above = (spectrum[bins + step] for step in (-1, 0, 1))
     peaks = (here > below) & (here >= above) & (here > TUNING_PEAK * spectrum.max(axis=0))

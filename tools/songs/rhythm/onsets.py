@@ -11,38 +11,38 @@ from model.base.arrays import DoubleArray, FloatArray
 from model.base.mapped import give_back, in_parts
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
-RATE_HZ = 22_050
+RHYTHM_RATE_HZ = 22_050
 """Rate of the mono audio that beats are looked for in."""
 ENVELOPE_HOP = 256
-ENVELOPE_RATE_HZ = RATE_HZ / ENVELOPE_HOP
+ENVELOPE_RATE_HZ = RHYTHM_RATE_HZ / ENVELOPE_HOP
 ENVELOPE_WINDOW = 1_024
-MEL_BANDS = 96
+RHYTHM_MEL_BANDS = 96
 LOW_MEL_BANDS = 8
 """The lowest bands, up to about 200 Hz: kick and bass. They count as much as all others together."""
 FLUX_LAG = 2
 LOUD_LINE = 0.05
 """Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
-BLOCK_FRAMES = 1 << 14
-BLOCK_MARGIN = 8
+_BLOCK_FRAMES = 1 << 14
+_BLOCK_MARGIN = 8
 LEVELLED_S = 8.0
 """Loudness of onsets is measured against this stretch, so that a quiet part counts like a loud one."""
 ATTACK_STEP = 22
-ATTACK_RATE_HZ = RATE_HZ / ATTACK_STEP
+ATTACK_RATE_HZ = RHYTHM_RATE_HZ / ATTACK_STEP
 """About 1 ms."""
 AFTER_STEPS = 10
 BEFORE_STEPS = 20
 """An attack is where 10 ms are much louder than the 20 ms before them."""
 PART_STEPS = 1 << 19
 """Attacks are looked for in so many steps at a time, 8.7 minutes."""
-FLOOR = 1e-4
+_FLOOR = 1e-4
 """Of a loud moment's energy: what is below it is silence between sounds."""
 
 
 def onset_envelope(mono: FloatArray) -> FloatArray:
     """Return `(2, frames)` float32 onset strength every `ENVELOPE_HOP` samples, frame i centred on its time.
 
-    mono: `(samples,)` at `RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in the
-    low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
+    mono: `(samples,)` at `RHYTHM_RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in
+    the low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
     """
     frames = 1 + len(mono) // ENVELOPE_HOP
     flux = np.zeros((2, frames), dtype=np.float32)
@@ -51,17 +51,17 @@ def onset_envelope(mono: FloatArray) -> FloatArray:
     energy = sum(float(np.square(part, dtype=np.float64).sum()) for part in in_parts(mono))
     reference = max(LOUD_LINE * energy / len(mono) * ENVELOPE_WINDOW, 1e-9)
     # In blocks: the spectrogram of a song of hours would not fit into memory.
-    for start in range(0, frames, BLOCK_FRAMES):
-        first = max(0, start - BLOCK_MARGIN)
-        stop = min(frames, start + BLOCK_FRAMES)
-        part = mono[first * ENVELOPE_HOP : (stop + BLOCK_MARGIN) * ENVELOPE_HOP]
+    for start in range(0, frames, _BLOCK_FRAMES):
+        first = max(0, start - _BLOCK_MARGIN)
+        stop = min(frames, start + _BLOCK_FRAMES)
+        part = mono[first * ENVELOPE_HOP : (stop + _BLOCK_MARGIN) * ENVELOPE_HOP]
         flux[:, start:stop] = spectral_flux(mel_powers(part), reference)[:, start - first : stop - first]
         give_back(mono)
     return np.stack([_levelled(band) for band in flux])
 
 
 def mel_powers(mono: FloatArray) -> FloatArray:
-    """Return `(frames, MEL_BANDS)` powers every `ENVELOPE_HOP` samples of `mono` at `RATE_HZ`."""
+    """Return `(frames, RHYTHM_MEL_BANDS)` powers, one row each `ENVELOPE_HOP` samples of `mono`."""
     powers: FloatArray = power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP) @ _mel_filters()
     return powers
 
@@ -81,7 +81,9 @@ def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
 
 @cache
 def _mel_filters() -> FloatArray:
-    filters: FloatArray = librosa.filters.mel(sr=RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=MEL_BANDS).T
+    filters: FloatArray = librosa.filters.mel(
+        sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS
+    ).T
     return filters
 
 
@@ -115,7 +117,7 @@ class Attacks:
 
 
 def find_attacks(mono: FloatArray) -> Attacks:
-    """Return the attacks of `mono` `(samples,)` at `RATE_HZ`.
+    """Return the attacks of `mono` `(samples,)` at `RHYTHM_RATE_HZ`.
 
     The energy after an instant over that before it, in the audio and its first two differences: these lift
     high notes without the delay of a filter, so that the peak stands where the attack begins.
@@ -125,7 +127,7 @@ def find_attacks(mono: FloatArray) -> Attacks:
     rise = np.empty(count, dtype=np.float32)
     if not count:
         return Attacks(rise=rise)
-    floors = [FLOOR * float(np.percentile(band.astype(np.float64), 95)) + 1e-9 for band in energy]
+    floors = [_FLOOR * float(np.percentile(band.astype(np.float64), 95)) + 1e-9 for band in energy]
     for start in range(0, count, PART_STEPS):
         stop = min(count, start + PART_STEPS)
         outside = (max(0, BEFORE_STEPS - start), max(0, stop + AFTER_STEPS - count))

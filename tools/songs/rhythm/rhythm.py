@@ -13,7 +13,7 @@ from stream.audio.samples import collect
 from tools.songs.rhythm.bars import Bars, find_bars
 from tools.songs.rhythm.beats import Beats, track_beats
 from tools.songs.rhythm.chroma import chroma_frames
-from tools.songs.rhythm.onsets import RATE_HZ, Attacks, find_attacks, onset_envelope
+from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ, Attacks, find_attacks, onset_envelope
 
 CLEAR_BEAT = 0.5
 """Confidence from which a song counts as one with a beat."""
@@ -60,8 +60,8 @@ def find_rhythm(audio: FloatArray, sample_rate_hz: int, *, scratch: Path | None 
 
 
 def _mono(audio: FloatArray, sample_rate_hz: int) -> Iterator[FloatArray]:
-    """Yield the middle of a song at `RATE_HZ`, part by part, `(samples,)` each."""
-    stream = soxr.ResampleStream(sample_rate_hz, RATE_HZ, 1, dtype="float32", quality="HQ")
+    """Yield the middle of a song at `RHYTHM_RATE_HZ`, part by part, `(samples,)` each."""
+    stream = soxr.ResampleStream(sample_rate_hz, RHYTHM_RATE_HZ, 1, dtype="float32", quality="HQ")
     for part in in_parts(audio):
         yield stream.resample_chunk(part.mean(axis=1, dtype=np.float32))
     yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)

@@ -10,7 +10,7 @@ import scipy.fft
 
 from model.base.arrays import FloatArray
 
-BLOCK_FRAMES = 256
+_BLOCK_FRAMES = 256
 
 
 def power_spectrogram(mono: FloatArray, window_samples: int, hop_samples: int) -> FloatArray:
@@ -22,8 +22,8 @@ def power_spectrogram(mono: FloatArray, window_samples: int, hop_samples: int) -
     padded = np.pad(mono, window_samples // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::hop_samples]
     powers = np.empty((len(frames), 1 + window_samples // 2), dtype=np.float32)
-    for first in range(0, len(frames), BLOCK_FRAMES):
-        spectrum = scipy.fft.rfft(frames[first : first + BLOCK_FRAMES] * window, axis=1)
-        np.square(spectrum.real, out=powers[first : first + BLOCK_FRAMES])
-        powers[first : first + BLOCK_FRAMES] += np.square(spectrum.imag)
+    for first in range(0, len(frames), _BLOCK_FRAMES):
+        spectrum = scipy.fft.rfft(frames[first : first + _BLOCK_FRAMES] * window, axis=1)
+        np.square(spectrum.real, out=powers[first : first + _BLOCK_FRAMES])
+        powers[first : first + _BLOCK_FRAMES] += np.square(spectrum.imag)
     return powers

@@ -12,11 +12,11 @@ FASTEST_BPM = 180.0
 STEPS_PER_OCTAVE = 60
 STEP_S = 0.5
 """The tempo is looked at this often."""
-WINDOW_S = 10.0
+_WINDOW_S = 10.0
 MULTIPLES = ((1, 1.0), (2, 0.7), (3, 0.3), (4, 0.6))
 """A beat also repeats after two beats and after a bar: periods and their weights."""
 PRIOR_BPM = 115.0
-PRIOR_OCTAVES = 0.7
+_PRIOR_OCTAVES = 0.7
 """People tap around this tempo (Moelants, 2002; as in librosa's prior, narrower)."""
 CHANGE_COST = 3.0
 """What a jump to another tempo costs, in steps of perfect periodicity."""
@@ -39,8 +39,8 @@ def tempo_path(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
     """Return the tempo in bpm every `STEP_S` and how periodic the song is there, 0 to 1; both `(steps,)`.
 
     envelope: `(frames,)`, from `tools.songs.rhythm.onsets.onset_envelope`. The best path through the
-    autocorrelation of the envelope in windows of `WINDOW_S`, by dynamic programming: tempo may drift and, for
-    a price, jump.
+    autocorrelation of the envelope in windows of `_WINDOW_S`, by dynamic programming: tempo may drift and,
+    for a price, jump.
     """
     salience, periodicity = _salience(envelope)
     path = _best_path(salience, _jump_costs(salience.shape[1]), DRIFT_COST)
@@ -48,7 +48,7 @@ def tempo_path(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
 
 
 def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
-    size = round(WINDOW_S * ENVELOPE_RATE_HZ)
+    size = round(_WINDOW_S * ENVELOPE_RATE_HZ)
     hop = round(STEP_S * ENVELOPE_RATE_HZ)
     padded = np.pad(envelope, (size // 2, size // 2 + hop))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
@@ -69,7 +69,7 @@ def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
         values = sum(weight * _at(lags, multiple * periods) for multiple, weight in MULTIPLES) / total
         salience[start : start + BLOCK_WINDOWS] = values
     periodicity = np.clip(salience, 0.0, 1.0)
-    prior = np.exp(-0.5 * (np.log2(bpm / PRIOR_BPM) / PRIOR_OCTAVES) ** 2)
+    prior = np.exp(-0.5 * (np.log2(bpm / PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
     return periodicity * prior, periodicity
 
 

@@ -22,12 +22,12 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.spectra import (
     BROAD,
-    FLOOR_DB,
     HOP_SAMPLES,
     MEL,
     QUARTERS,
     SEMITONES,
     SPECTRUM_BINS,
+    SPECTRUM_FLOOR_DB,
     SPECTRUM_FRAMES,
     SPECTRUM_RATE_HZ,
     bin_hz,
@@ -73,7 +73,7 @@ def test_sides_are_the_spectra_of_the_chunk(rows: tuple[int, int]) -> None:
         difference = np.abs(side - expected)
         assert np.median(difference) < 0.05
         assert np.quantile(difference, 0.98) < 1.0
-        np.testing.assert_array_equal(side == FLOOR_DB, expected == FLOOR_DB)
+        np.testing.assert_array_equal(side == SPECTRUM_FLOOR_DB, expected == SPECTRUM_FLOOR_DB)
 
 
 def test_a_song_moved_in_pitch_is_the_song_at_that_pitch() -> None:
@@ -117,7 +117,7 @@ def test_seams_that_are_not_varied_are_those_of_equal_chunks(grids: list[GridArr
 def test_seams_come_of_as_many_songs_as_asked_for(grids: list[GridArray]) -> None:
     seams = draw_seams(grids, np.random.default_rng(1), Variation(), songs=2, seams_per_song=4)
     assert sorted(np.bincount(seams.song)) == [4, 4]
-    assert min(seams.heads.min(), seams.tails.min()) >= FLOOR_DB
+    assert min(seams.heads.min(), seams.tails.min()) >= SPECTRUM_FLOOR_DB
     assert np.isfinite(seams.tails).all()
 
 

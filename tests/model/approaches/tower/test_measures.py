@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.approaches.tower.measures import rank_successors
-from model.learning.calibration import Scored, calibrate
+from model.learning.calibration import ScoredSongs, calibrate
 
 
 def test_ranks_of_a_small_library_counted_by_hand() -> None:
@@ -19,7 +19,7 @@ def test_ranks_of_a_small_library_counted_by_hand() -> None:
         ],
         dtype=np.float32,
     )
-    ranks = rank_successors(Scored(logits=logits, song=np.array([0, 0, 0, 1, 1])))
+    ranks = rank_successors(ScoredSongs(logits=logits, song=np.array([0, 0, 0, 1, 1])))
     assert ranks is not None
     assert ranks.chunks == 5
     assert ranks.top_1 == pytest.approx(1 / 3)
@@ -30,7 +30,7 @@ def test_ranks_of_a_small_library_counted_by_hand() -> None:
 
 
 def test_songs_of_one_chunk_have_no_ranks() -> None:
-    assert rank_successors(Scored(logits=np.zeros((3, 3), np.float32), song=np.arange(3))) is None
+    assert rank_successors(ScoredSongs(logits=np.zeros((3, 3), np.float32), song=np.arange(3))) is None
 
 
 def test_calibration_finds_the_law_that_the_labels_were_drawn_from() -> None:
@@ -40,18 +40,18 @@ def test_calibration_finds_the_law_that_the_labels_were_drawn_from() -> None:
     logits = rng.normal(2.0, 1.5, (600, 600))
     rows = np.flatnonzero(song[:-1] == song[1:])
     logits[rows, rows + 1] += 3.0
-    found = calibrate([Scored(logits=logits.astype(np.float32), song=song)])
+    found = calibrate([ScoredSongs(logits=logits.astype(np.float32), song=song)])
     assert found["scale"] == pytest.approx(3.0 / 1.5**2, rel=0.15)
     assert found["scale"] * 3.5 + found["offset"] == pytest.approx(0.0, abs=0.15)
 
 
 def test_calibration_without_true_pairs_leaves_the_logit() -> None:
     logits = np.zeros((3, 3), np.float32)
-    assert calibrate([Scored(logits=logits, song=np.arange(3))]) == {"scale": 1.0, "offset": 0.0}
+    assert calibrate([ScoredSongs(logits=logits, song=np.arange(3))]) == {"scale": 1.0, "offset": 0.0}
 
 
 def test_perfectly_told_apart_pairs_stay_finite() -> None:
     song = np.repeat(np.arange(2), 4)
-    scored = Scored(logits=np.zeros((8, 8), np.float32), song=song)
-    parted = Scored(logits=np.where(scored.true_pairs, 50.0, -50.0).astype(np.float32), song=song)
+    scored = ScoredSongs(logits=np.zeros((8, 8), np.float32), song=song)
+    parted = ScoredSongs(logits=np.where(scored.true_pairs, 50.0, -50.0).astype(np.float32), song=song)
     assert all(np.isfinite(value) for value in calibrate([parted]).values())

@@ -12,13 +12,13 @@ import pytest
 from model.approaches.tower.data import Seams, SongSet, song_grid
 from model.approaches.tower.export import WEIGHTS_FILE, load_weights
 from model.approaches.tower.measures import SuccessorRanks
-from model.approaches.tower.networks import Towers, build_towers
+from model.approaches.tower.networks import TowerNetworks, build_towers
 from model.approaches.tower.settings import TOWER_PRESETS, TowerPreset, TowerSettings
 from model.approaches.tower.training import (
     NOT_ASKED,
     OTHER_SONG,
     SAME_SONG,
-    TRAINING,
+    TRAINING_SONGS,
     TRUE,
     TowerReport,
     contrast,
@@ -61,7 +61,7 @@ def unseen() -> SongSet:
 
 
 @pytest.fixture(scope="module")
-def towers() -> Towers:
+def towers() -> TowerNetworks:
     return build_towers()
 
 
@@ -104,7 +104,7 @@ def stopping(after: int) -> Callable[[TrainProgress[SuccessorRanks]], None]:
     return stop
 
 
-def test_towers_are_small_and_agree_with_their_product(towers: Towers) -> None:
+def test_towers_are_small_and_agree_with_their_product(towers: TowerNetworks) -> None:
     tails, heads = spectra(3), spectra(4, 1)
     ends = np.asarray(towers.ends.predict_on_batch(tails))
     starts = np.asarray(towers.starts.predict_on_batch(heads))
@@ -149,7 +149,7 @@ def test_a_training_gives_a_model_that_says_what_keras_says(trained: Trained) ->
     json.dumps(asdict(report))
     # The first epoch is not measured: its last batch and its end are told apart.
     assert trained.steps == [1, 2, 3, 3, 4, 5, 6]
-    assert set(report.ranks) == {TRAINING, UNSEEN}
+    assert set(report.ranks) == {TRAINING_SONGS, UNSEEN}
     assert report.calibrated_on == UNSEEN
     assert report.export_difference <= 1e-5
     assert load_contract(folder).approach == "tower"
@@ -202,14 +202,14 @@ def test_training_goes_on_from_learned_weights(trained: Trained, train: SongSet,
         weights=trained.folder / WEIGHTS_FILE,
         unseen_name=KEPT_BACK,
     )
-    assert set(report.ranks) == {TRAINING, KEPT_BACK}
+    assert set(report.ranks) == {TRAINING_SONGS, KEPT_BACK}
     assert report.calibrated_on == KEPT_BACK
     before, after = (np.load(folder / WEIGHTS_FILE) for folder in (trained.folder, tmp_path))
     for name in before.files:
         np.testing.assert_allclose(before[name], after[name], atol=1e-3)
 
 
-def test_weights_that_do_not_fit_are_refused(towers: Towers, tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_are_refused(towers: TowerNetworks, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="is missing"):
         load_weights(towers, tmp_path / "nothing.npz")
     broken, other = tmp_path / "broken.npz", tmp_path / "other.npz"

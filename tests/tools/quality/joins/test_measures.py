@@ -6,7 +6,7 @@ import pytest
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.clicks import clicks
-from tools.quality.joins.measures import measure
+from tools.quality.joins.measures import measure_boundary
 from tools.quality.joins.peak import PeakMeter
 from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
 from tools.quality.joins.sides import fade_level_db
@@ -105,8 +105,10 @@ def test_steady_noise_has_no_beat() -> None:
 
 def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
     quiet, loud = noise(6.0, 0.05, 7), noise(6.0, 0.1, 8)
-    assert measure(window(np.concatenate([quiet, loud]))).loudness_jump_lu == pytest.approx(6.0, abs=0.5)
-    assert measure(window(np.concatenate([quiet, quiet]))).loudness_jump_lu < 0.5
+    assert measure_boundary(window(np.concatenate([quiet, loud]))).loudness_jump_lu == pytest.approx(
+        6.0, abs=0.5
+    )
+    assert measure_boundary(window(np.concatenate([quiet, quiet]))).loudness_jump_lu < 0.5
 
 
 def test_the_true_peak_between_the_samples_is_heard() -> None:

@@ -17,10 +17,10 @@ from tools.quality.ranking.stages import (
     CARRIED,
     EVIDENCE,
     Fold,
+    fit_from_command_line,
     fit_stage,
     gain,
-    judged,
-    main,
+    judge_folds,
     over_all,
     read_folds,
 )
@@ -66,7 +66,7 @@ def _sides(spectra: FloatArray) -> SeamSides:
 
 def _worth(name: str, folds: list[Fold]) -> Estimate:
     (evidence,) = (one for one in EVIDENCE if one.name == name)
-    return over_all(judged(evidence, folds, 0), "all/mrr", 0)
+    return over_all(judge_folds(evidence, folds, 0), "all/mrr", 0)
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,9 @@ def test_all_evidence_together_is_worth_most(folds: list[Fold]) -> None:
     estimate = _worth(CARRIED.name, folds)
     assert estimate.low < estimate.value < estimate.high
     # Both folds count, each song once.
-    figures = judged(CARRIED, folds, 0)
+    figures = judge_folds(CARRIED, folds, 0)
     assert sum(fold.per_song["all/mrr"].shape[1] for fold in figures) == 2 * SONGS
-    beyond = gain(figures, judged(EVIDENCE[0], folds, 0), "all/mrr", 0)
+    beyond = gain(figures, judge_folds(EVIDENCE[0], folds, 0), "all/mrr", 0)
     assert beyond.value == pytest.approx(carried - worth["towers"])
     assert beyond.low > 0
 
@@ -93,9 +93,9 @@ def test_all_evidence_together_is_worth_most(folds: list[Fold]) -> None:
 def test_weights_come_from_the_other_folds_alone() -> None:
     turned = [_fold(1), _fold(2, reversed_dots=True)]
     # What is learned from one is the wrong way round for the other: worse than chance in both.
-    assert [judged(EVIDENCE[0], turned, 0)[fold].pools["same"]["auc"].value < 0.3 for fold in (0, 1)] == [
-        True
-    ] * 2
+    assert [
+        judge_folds(EVIDENCE[0], turned, 0)[fold].pools["same"]["auc"].value < 0.3 for fold in (0, 1)
+    ] == [True] * 2
 
 
 def test_what_is_fitted_gives_probabilities(folds: list[Fold]) -> None:
@@ -122,7 +122,7 @@ def test_towers_that_kept_the_same_songs_back_are_no_folds(tiny_pool: Path, tmp_
 
 def test_what_cannot_be_fitted_gets_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([str(tmp_path), str(tmp_path), str(tmp_path)])
+        fit_from_command_line([str(tmp_path), str(tmp_path), str(tmp_path)])
     assert ended.value.code == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "is not a pool" in line

@@ -16,12 +16,12 @@ from tools.songs.rhythm.chroma import (
     find_tuning,
     unit_chroma,
 )
-from tools.songs.rhythm.onsets import RATE_HZ
+from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ
 
 
 def chord(semitones: list[float], seconds: float = 4.0) -> FloatArray:
     """Tones that many semitones above A = 220 Hz, with three partials each."""
-    times_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    times_s = np.arange(round(seconds * RHYTHM_RATE_HZ)) / RHYTHM_RATE_HZ
     tones = [
         np.sin(2 * np.pi * 220.0 * 2 ** (semitone / 12) * partial * times_s) / partial
         for semitone in semitones
@@ -35,18 +35,22 @@ def test_the_tuning_of_a_chord_is_what_librosa_finds(cents: int) -> None:
     mono = chord([semitone + cents / 100 for semitone in (0, 3, 7, 12)])
     tuning = find_tuning(mono)
     assert tuning == pytest.approx(cents / 100, abs=0.045)  # third partials lie 2 cents high
-    assert tuning == pytest.approx(librosa.estimate_tuning(y=mono, sr=RATE_HZ), abs=0.011)
+    assert tuning == pytest.approx(librosa.estimate_tuning(y=mono, sr=RHYTHM_RATE_HZ), abs=0.011)
 
 
 def test_the_tuning_of_music_is_what_librosa_finds(shared_music: Path) -> None:
     songs = [path for path in sorted((shared_music / "library").rglob("*")) if path.is_file()]
     for path in songs[::13]:
         audio, sample_rate_hz = decode(path)
-        mono = librosa.resample(audio[: 30 * sample_rate_hz, 0], orig_sr=sample_rate_hz, target_sr=RATE_HZ)
-        assert find_tuning(mono) == pytest.approx(librosa.estimate_tuning(y=mono, sr=RATE_HZ), abs=0.011)
+        mono = librosa.resample(
+            audio[: 30 * sample_rate_hz, 0], orig_sr=sample_rate_hz, target_sr=RHYTHM_RATE_HZ
+        )
+        assert find_tuning(mono) == pytest.approx(
+            librosa.estimate_tuning(y=mono, sr=RHYTHM_RATE_HZ), abs=0.011
+        )
 
 
-@pytest.mark.parametrize("mono", [np.zeros(RATE_HZ, np.float32), np.ones(RATE_HZ, np.float32)])
+@pytest.mark.parametrize("mono", [np.zeros(RHYTHM_RATE_HZ, np.float32), np.ones(RHYTHM_RATE_HZ, np.float32)])
 def test_what_has_no_tone_has_no_tuning(mono: FloatArray) -> None:
     assert find_tuning(mono) == 0.0
 
@@ -62,5 +66,7 @@ def test_the_key_of_a_cadence() -> None:
 def test_the_chroma_is_what_librosa_finds() -> None:
     mono = chord([0.1, 4.1, 7.1])
     power = np.abs(librosa.stft(mono, n_fft=CHROMA_WINDOW, hop_length=CHROMA_HOP)) ** 2
-    expected = librosa.filters.chroma(sr=RATE_HZ, n_fft=CHROMA_WINDOW, tuning=find_tuning(mono)) @ power
+    expected = (
+        librosa.filters.chroma(sr=RHYTHM_RATE_HZ, n_fft=CHROMA_WINDOW, tuning=find_tuning(mono)) @ power
+    )
     np.testing.assert_allclose(chroma_frames(mono), expected, rtol=1e-3, atol=1e-3 * expected.max())
