@@ -27,10 +27,11 @@ test: $(VENV)/.dev system-test ## run all tests
 flaky: $(VENV)/.dev system-test ## run the tests that wait, again and again on a busy machine (REPEATS=20)
 	@bash tests/flaky.sh $(PYTHON_RUN) $(REPEATS) $(ARGS)
 
-lint: $(VENV)/.dev ## check style and types
+lint: $(VENV)/.dev ## check style, types and which room may import which
 	$(PYTHON_RUN) -m ruff check .
 	$(PYTHON_RUN) -m ruff format --check .
 	$(PYTHON_RUN) -m mypy
+	PYTHONPATH=. $(VENV)/bin/lint-imports
 
 bench: $(VENV)/.dev system-play ## run all benchmarks; results are appended to benchmarks/results.jsonl
 	@failed=(); for file in benchmarks/bench_*.py; do \

@@ -1,0 +1,1 @@
+"""What can be learned of music, and what of it is kept?"""

@@ -30,9 +30,9 @@ ECHO_NEAR_FRAMES = 8
 ECHO_BANDS = MEL_BANDS // 2
 _CONTEXT_S = 24.0
 """The longest lag at which an end looks back on its song, and a start ahead: eight bars and more."""
-SHORTEST_LAG = 8
+_SHORTEST_LAG = 8
 """Lags below 0.19 s are no beat; a sound resembles itself a moment earlier anyway."""
-LONGEST_LAG = round(_CONTEXT_S / SPECTRUM_HOP_S)
+_LONGEST_LAG = round(_CONTEXT_S / SPECTRUM_HOP_S)
 HEARD_FRAMES = 90
 """A lag is judged by the frames next to the cut, 2.1 s, the nearest most."""
 HEARD_DECAY_FRAMES = 30.0
@@ -182,7 +182,7 @@ def _fill_echoes(
     heads, tails: `(N, SPECTRUM_FRAMES, ECHO_BANDS)` in steps, in the order of time; spans: `(N, 2)` frames.
     apart: frames between the first of a side and the first across its cut. echoes, there: `(N, values)`.
     """
-    frames = np.empty((LONGEST_LAG + HEARD_FRAMES, ECHO_BANDS), dtype=np.int16)
+    frames = np.empty((_LONGEST_LAG + HEARD_FRAMES, ECHO_BANDS), dtype=np.int16)
     known = np.empty(len(frames), dtype=np.bool_)
     echo = np.empty((ECHO_FRAMES, ECHO_BANDS), dtype=np.float32)
     heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
@@ -237,17 +237,17 @@ def _fill_echo(frames: _Int16Array, known: BoolArray, apart: int, echo: FloatArr
     `lag - apart - i` of this side.
     """
     bands = frames.shape[1]
-    unlike = np.empty(LONGEST_LAG)
+    unlike = np.empty(_LONGEST_LAG)
     _compare_lags(frames, known, unlike)
     for across in range(len(echo)):
-        first = max(SHORTEST_LAG, apart + across)
+        first = max(_SHORTEST_LAG, apart + across)
         least = np.inf
-        for lag in range(first, LONGEST_LAG):
+        for lag in range(first, _LONGEST_LAG):
             if known[lag - apart - across]:
                 least = min(least, unlike[lag])
         shares = 0.0
         echo[across] = 0.0
-        for lag in range(first, LONGEST_LAG):
+        for lag in range(first, _LONGEST_LAG):
             inside = lag - apart - across
             if known[inside] and unlike[lag] - least < FURTHEST_DB:
                 share = np.exp(-SHARPNESS * (unlike[lag] - least))
@@ -278,7 +278,7 @@ def _compare_lags(frames: _Int16Array, known: BoolArray, unlike: DoubleArray) ->
         full += weight * bands
         weights[frame * bands : (frame + 1) * bands] = weight if known[frame] else 0
     unlike[:] = np.inf
-    for lag in range(SHORTEST_LAG, LONGEST_LAG):
+    for lag in range(_SHORTEST_LAG, _LONGEST_LAG):
         ours, theirs = flat[:values], flat[lag * bands : lag * bands + values]
         counts = there[lag * bands : lag * bands + values]
         total, heard = np.int32(0), np.int32(0)

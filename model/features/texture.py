@@ -13,7 +13,7 @@ from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 from model.features.spectra import MEL_BANDS
 
-SHORTEST_LAG, LONGEST_LAG = 4, 60
+_SHORTEST_LAG, _LONGEST_LAG = 4, 60
 """A rhythm is how attacks recur after so many frames: 0.09 to 1.4 s."""
 SMOOTHED_FRAMES = 15
 REACH_FRAMES = 64
@@ -23,7 +23,7 @@ LEAST_ATTACK_DB = 0.6
 _FLOOR_DB = -80.0
 """What is softer than this is not heard."""
 
-_RHYTHM = LONGEST_LAG - SHORTEST_LAG
+_RHYTHM = _LONGEST_LAG - _SHORTEST_LAG
 TEXTURE_VALUES = _RHYTHM + MEL_BANDS
 DISTANCES = ("rhythm", "tone")
 
@@ -84,14 +84,14 @@ def _tone(mel: FloatArray) -> FloatArray:
 def _rhythm(mel: FloatArray) -> FloatArray:
     """Return how the attacks recur, `(_RHYTHM,)` of mean 0 and length 1; zeros where there are none."""
     rhythm = np.zeros(_RHYTHM, dtype=np.float32)
-    if len(mel) <= LONGEST_LAG + 1:
+    if len(mel) <= _LONGEST_LAG + 1:
         return rhythm
     rise = np.maximum(np.diff(mel, axis=0), 0.0).mean(axis=1)
     attacks = np.maximum(rise - np.convolve(rise, np.ones(SMOOTHED_FRAMES) / SMOOTHED_FRAMES, "same"), 0.0)
     if attacks.std() < LEAST_ATTACK_DB:
         return rhythm
     attacks -= attacks.mean()
-    recurring = np.correlate(attacks, attacks, "full")[len(attacks) - 1 :][SHORTEST_LAG:LONGEST_LAG]
+    recurring = np.correlate(attacks, attacks, "full")[len(attacks) - 1 :][_SHORTEST_LAG:_LONGEST_LAG]
     recurring = recurring - recurring.mean()
     rhythm[:] = recurring / np.sqrt(np.square(recurring).sum())
     return rhythm

@@ -1,0 +1,1 @@
+"""How is anything trained, measured, exported?"""

@@ -1,0 +1,1 @@
+"""What sounds at this moment?"""

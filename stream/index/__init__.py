@@ -1,0 +1,1 @@
+"""Which of all chunks are near?"""

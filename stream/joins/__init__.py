@@ -1,0 +1,1 @@
+"""How does A become B?"""

@@ -12,7 +12,7 @@ SURROUNDINGS_HOP_FRAMES = 128
 _WINDOW_FRAMES = 512
 BLOCK_HOPS = 64
 """So many windows are transformed at a time: what comes of them stays in the cache."""
-LOWEST_HZ, HIGHEST_HZ, BANDS = 40.0, 14_000.0, 16
+_LOWEST_HZ, HIGHEST_HZ, _BANDS = 40.0, 14_000.0, 16
 _FLOOR_DB = -80.0
 """Nothing below it counts: what is not heard neither begins nor differs."""
 RANGE_DB = 50.0
@@ -106,7 +106,7 @@ def _window() -> DoubleArray:
 @cache
 def _band_edges(rate_hz: int) -> IntArray:
     """Return the first bin of each band and the end of the last one, about evenly spaced in pitch."""
-    wanted_hz = np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS + 1)
+    wanted_hz = np.geomspace(_LOWEST_HZ, HIGHEST_HZ, _BANDS + 1)
     bins = np.round(wanted_hz * _WINDOW_FRAMES / rate_hz).astype(np.int64)
     return np.unique(np.maximum(bins, 1))
 

@@ -1,0 +1,1 @@
+"""What is there, and what is known of it?"""

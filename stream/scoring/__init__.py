@@ -1,0 +1,1 @@
+"""How naturally does B follow A?"""

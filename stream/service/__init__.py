@@ -1,0 +1,1 @@
+"""Who steers the stream, and how is it?"""

@@ -1,0 +1,1 @@
+"""How does music become a pool, and is it sound?"""

@@ -1,0 +1,1 @@
+"""How does a command run on this machine?"""

@@ -1,0 +1,1 @@
+"""What is in a song, and where is it cut?"""

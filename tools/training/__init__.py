@@ -1,0 +1,1 @@
+"""How does a pool become training data?"""

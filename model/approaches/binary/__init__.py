@@ -1,0 +1,1 @@
+"""Does B follow A? One network that sees both (the report's)."""

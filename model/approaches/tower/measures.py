@@ -20,7 +20,7 @@ _BATCH = 128
 
 @dataclass(frozen=True, kw_only=True)
 class SuccessorRanks:
-    """Figures of one set of songs, in chunks of `_CHUNK_S`, `MEASURED_GAP_S` missing on both sides of cuts."""
+    """Figures of one set of songs, in chunks of `_CHUNK_S`, `MEASURED_GAP_S` missing beside each cut."""
 
     chunks: int
     top_1: float

@@ -1,0 +1,1 @@
+"""How do frames become bytes that a player reads?"""

@@ -1,0 +1,1 @@
+"""How do frames reach a thread that may not wait?"""

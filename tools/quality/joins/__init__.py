@@ -1,0 +1,1 @@
+"""Does anyone hear the joins?"""

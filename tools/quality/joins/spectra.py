@@ -15,7 +15,7 @@ _FFT_FRAMES = 2048
 SPECTRUM_HOP_FRAMES = 512
 CHROMA_FFT_FRAMES = 8192
 CHROMA_HOP_FRAMES = 2048
-LOWEST_HZ = 40.0
+_LOWEST_HZ = 40.0
 _HIGHEST_HZ = 11_000.0
 """Above it, codecs differ more than music does."""
 ONSET_BANDS = 40
@@ -50,7 +50,7 @@ def chroma(mono: FloatArray, rate_hz: int) -> FloatArray:
 @cache
 def _filters(rate_hz: int) -> tuple[FloatArray, FloatArray]:
     mel = librosa.filters.mel(
-        sr=rate_hz, n_fft=_FFT_FRAMES, n_mels=_MEL_BANDS, fmin=LOWEST_HZ, fmax=_HIGHEST_HZ
+        sr=rate_hz, n_fft=_FFT_FRAMES, n_mels=_MEL_BANDS, fmin=_LOWEST_HZ, fmax=_HIGHEST_HZ
     )
     chroma = librosa.filters.chroma(sr=rate_hz, n_fft=CHROMA_FFT_FRAMES, n_chroma=12)
     return mel.T.astype(np.float32), chroma.T.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Where are beats, bars and chords?"""

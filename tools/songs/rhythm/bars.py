@@ -15,7 +15,7 @@ PRIORS = {3: 0.0, 4: 0.08, 5: -0.03, 7: -0.06}
 """In units of similarity: most music is in four."""
 SUB_BEATS = 4
 """A beat's rhythm is read at its quarters."""
-CHORD_WEIGHT, LOW_WEIGHT, HIGH_WEIGHT = 1.0, 0.25, -0.35
+CHORD_WEIGHT, _LOW_WEIGHT, HIGH_WEIGHT = 1.0, 0.25, -0.35
 """Downbeats are where harmony changes and low notes begin; snares and strummed chords are on the others."""
 SLIP_COST = 8.0
 """What a bar of another length costs, in standard deviations of a downbeat's evidence."""
@@ -110,7 +110,7 @@ def _evidence(rhythm: DoubleArray, chords: DoubleArray) -> DoubleArray:
     change = 1.0 - (before * after).sum(axis=1) / lengths
     change[:2] = change[-2:] = np.median(change)
     low, high = rhythm[:, 0], rhythm[:, SUB_BEATS]
-    evidence = CHORD_WEIGHT * _standard(change) + LOW_WEIGHT * _standard(low) + HIGH_WEIGHT * _standard(high)
+    evidence = CHORD_WEIGHT * _standard(change) + _LOW_WEIGHT * _standard(low) + HIGH_WEIGHT * _standard(high)
     return _standard(evidence)
 
 

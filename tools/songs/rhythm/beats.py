@@ -22,7 +22,7 @@ SHARP_RISE = 0.8
 """An attack this sharp, in decades of energy over three bands, settles where its beat is."""
 _SHORTEST_S = 8.0
 """No beat can be told in less."""
-LOW_WEIGHT = 2.0
+_LOW_WEIGHT = 2.0
 """What tells a beat from the half between two: kick and bass rather than hi-hats and chords."""
 LOCAL_BEATS = 12
 """Confidence is local: over so many beats before and after."""
@@ -138,7 +138,7 @@ def _track(strength: DoubleArray, periods: DoubleArray, tightness: float) -> Dou
 
 
 def _drums(times_s: DoubleArray, bands: FloatArray) -> DoubleArray:
-    return LOW_WEIGHT * _strength(bands[0], times_s) + _strength(bands[1], times_s)
+    return _LOW_WEIGHT * _strength(bands[0], times_s) + _strength(bands[1], times_s)
 
 
 def _strength(envelope: FloatArray, times_s: DoubleArray) -> DoubleArray:

@@ -70,7 +70,8 @@ def _pitch_classes(tuning: float) -> FloatArray:
 def find_tuning(mono: FloatArray) -> float:
     """Return how far the tones of `mono` `(samples,)` at `RHYTHM_RATE_HZ` lie from A = 440 Hz, in semitones.
 
-    It is -.5 to .49. The commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` does; 0 without any.
+    It is -.5 to .49: the commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` has
+    it; 0 without any.
     """
     spectrum = np.sqrt(power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)).T
     bin_hz = RHYTHM_RATE_HZ / TUNING_WINDOW
