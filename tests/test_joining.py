@@ -153,6 +153,18 @@ def test_a_plan_lies_where_its_shift_says_and_takes_half_of_a_chunk_at_most(gene
         assert plan.enter_frame + plan.after_frames <= b_start + (b_stop - b_start) // 2
 
 
+def test_a_fade_ends_within_the_first_half_of_a_short_chunk(tmp_path: Path) -> None:
+    short = make_generation(
+        make_pool(tmp_path, [beaten(6, 0.05, 0.2, 1), beaten(6, 0.02, 0.2, 2)], chunk_s=1.0)
+    )
+    source, later = planner(3.0), 0
+    for a, b in ((2, 8), (1, 9), (3, 10), (4, 7), (8, 1), (9, 2), (7, 3), (10, 4)):
+        plan = source.plan(step(short, a, b), short.chunk(a), Release(), None)
+        assert plan.enter_frame + plan.after_frames <= short.reader.chunk_span(b)[0] + RATE_HZ // 2
+        later += plan.shift_frames > 0
+    assert later > 0
+
+
 def test_no_more_plans_are_kept_than_told(generation: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joining, "KEPT_PLANS", 2)
     asked: list[tuple[int, int]] = []
