@@ -45,8 +45,8 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.songs.loudness, "FILTERED_FRAMES", 7_777)
     monkeypatch.setattr(tools.songs.cut, "PART_WINDOWS", 100)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "PART_STEPS", 1_001)
-    monkeypatch.setattr(tools.songs.rhythm.onsets, "BLOCK_FRAMES", 300)
-    monkeypatch.setattr(tools.songs.rhythm.chroma, "BLOCK_FRAMES", 50)
+    monkeypatch.setattr(tools.songs.rhythm.onsets, "_BLOCK_FRAMES", 300)
+    monkeypatch.setattr(tools.songs.rhythm.chroma, "_BLOCK_FRAMES", 50)
 
 
 def is_mapped(audio: FloatArray) -> bool:

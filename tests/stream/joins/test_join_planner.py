@@ -9,7 +9,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.generation import Generation
+from stream.choosing.generation import Chunk, Generation
 from stream.choosing.step import Step
 from stream.joins.beat_fit import beat_fit
 from stream.joins.join_plan import JoinPlan
@@ -126,6 +126,60 @@ def test_a_join_at_once_begins_at_once(generation: Generation) -> None:
         assert at <= plan.begin_frame
         assert plan.leave_frame <= at + 0.16 * RATE_HZ
         assert plan.fade_frames <= 0.1 * RATE_HZ
+
+
+def test_a_join_at_once_waits_for_no_beat_that_is_far(generation: Generation) -> None:
+    grids_ms = []
+    for at in np.arange(3.1, 4.3, 0.037):
+        plan = planner().plan(step(generation, 2, 12), generation.chunk(2), Release(), round(at * RATE_HZ))
+        grid_ms = plan.terms["grid_ms"]
+        assert abs(plan.shift_frames) <= 0.03 * RATE_HZ
+        if grid_ms is not None:
+            assert 0.0 <= grid_ms <= 30.0
+            grids_ms.append(grid_ms)
+    # Of the places from one beat to the next, half a second later, few lie as near before it.
+    assert 1 <= len(grids_ms) < 8
+
+
+def test_a_plan_lies_where_its_shift_says_and_takes_half_of_a_chunk_at_most(generation: Generation) -> None:
+    source = planner(3.0)
+    for a, b in ((2, 12), (3, 14), (13, 4), (9, 5), (1, 6)):
+        plan = source.plan(step(generation, a, b), generation.chunk(a), Release(), None)
+        a_start, cut = generation.reader.chunk_span(a)
+        b_start, b_stop = generation.reader.chunk_span(b)
+        # B's start comes so much later than A's cut: seen from the middle, where both are heard.
+        assert (plan.leave_frame - cut) - (plan.enter_frame - b_start) == plan.shift_frames
+        assert plan.begin_frame >= cut - (cut - a_start) // 2
+        assert plan.enter_frame + plan.after_frames <= b_start + (b_stop - b_start) // 2
+
+
+def test_a_fade_ends_within_the_first_half_of_a_short_chunk(tmp_path: Path) -> None:
+    short = make_generation(
+        make_pool(tmp_path, [beaten(6, 0.05, 0.2, 1), beaten(6, 0.02, 0.2, 2)], chunk_s=1.0)
+    )
+    source, later = planner(3.0), 0
+    for a, b in ((2, 8), (1, 9), (3, 10), (4, 7), (8, 1), (9, 2), (7, 3), (10, 4)):
+        plan = source.plan(step(short, a, b), short.chunk(a), Release(), None)
+        assert plan.enter_frame + plan.after_frames <= short.reader.chunk_span(b)[0] + RATE_HZ // 2
+        later += plan.shift_frames > 0
+    assert later > 0
+
+
+def test_no_more_plans_are_kept_than_told(generation: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "KEPT_PLANS", 2)
+    asked: list[tuple[int, int]] = []
+    source = planner()
+    plan = source._plan
+
+    def noting(before: Chunk, chunk: Chunk, jump_frame: int | None) -> JoinPlan:
+        asked.append((before.row, chunk.row))
+        return plan(before, chunk, jump_frame)
+
+    monkeypatch.setattr(source, "_plan", noting)
+    for a, b in ((2, 12), (2, 13), (2, 12), (2, 14), (2, 14), (2, 12)):
+        source.prepare(step(generation, a, b))
+    # The oldest is forgotten, and made again.
+    assert asked == [(2, 12), (2, 13), (2, 14), (2, 12)]
 
 
 def test_a_song_that_is_gone_is_planned_as_silence(tmp_path: Path) -> None:

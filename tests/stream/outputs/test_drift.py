@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray
-from stream.outputs.drift import MAX_LAG_S, MAX_LEAD_S, MAX_SKEW, SETTLE_S, WallFollower
+from stream.outputs.drift import MAX_LAG_S, MAX_LEAD_S, MAX_SKEW, SETTLE_S, SkewControl, WallFollower
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.pacer import Pacer
 from tests.stream.outputs.test_pacer import Card, Collector, SimulatedClock
@@ -154,6 +154,24 @@ def test_silence_in_a_pause_counts_as_sent() -> None:
     after = bench.run(60)
     assert abs(after[-1] - before) < 0.2
     assert bench.feed.dropped_frames == 0
+
+
+def test_a_stream_is_cut_only_when_it_is_further_ahead_than_told() -> None:
+    now_s = 100.0
+    follower = WallFollower(RATE_HZ, lambda: now_s)
+    for ahead_s, surplus_s in ((MAX_LEAD_S - 0.1, 0.0), (MAX_LEAD_S + 0.1, MAX_LEAD_S + 0.1)):
+        assert follower.surplus_frames(round(ahead_s * RATE_HZ)) == round(surplus_s * RATE_HZ)
+    now_s += 1.0
+    assert follower.surplus_frames(round((MAX_LEAD_S + 0.9) * RATE_HZ)) == 0
+
+
+def test_what_the_bound_keeps_from_being_done_is_no_knowledge_of_the_clocks() -> None:
+    control = SkewControl()
+    for _ in range(600):
+        assert abs(control.update(2.0, 1.0)) <= MAX_SKEW
+    assert control.skew == MAX_SKEW
+    control.restart()
+    assert abs(control.skew) < 0.1 * MAX_SKEW
 
 
 def test_a_restart_keeps_what_is_known_of_the_clocks() -> None:

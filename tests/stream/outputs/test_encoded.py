@@ -2,12 +2,14 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from model.base.errors import OutputError
 from stream.outputs import encoded
-from stream.outputs.encoded import EncodedOutput, explain
+from stream.outputs import output as output_module
+from stream.outputs.encoded import LAST_RETRY_S, EncodedOutput, explain
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 
@@ -40,7 +42,7 @@ class Recorder(EncodedOutput):
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoded, "FIRST_RETRY_S", 0.05)
+    monkeypatch.setattr(encoded, "_FIRST_RETRY_S", 0.05)
 
 
 def test_everything_offered_is_delivered_and_accounted_for() -> None:
@@ -57,6 +59,24 @@ def test_everything_offered_is_delivered_and_accounted_for() -> None:
     heard, rate_hz = decode(output.sessions[0])
     assert residual_db(sound, heard, rate_hz) < -75
     assert status.audible_ago_s is not None and status.delivered_ago_s is not None
+
+
+def test_silence_is_counted_from_the_last_sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 50.0
+    for module in (encoded, output_module):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s))
+    output = Recorder()
+    output.start()
+    assert output.status().audible_ago_s is None
+    with Feeder(output, music(1), speed=4) as feeder:
+        wait_until(lambda: feeder.done, "all is offered")
+    # What comes when nothing is offered is silence, delivered like sound.
+    wait_until(lambda: output.status().underrun_frames > RATE_HZ // 2, "the sound is over")
+    now_s += 9.5
+    silence = output.status().underrun_frames
+    wait_until(lambda: output.status().underrun_frames > silence + RATE_HZ // 2, "silence is delivered")
+    output.close()
+    assert output.status().audible_ago_s == 9.5
 
 
 def test_after_a_fault_it_comes_back_with_fresh_sound(quick_retries: None) -> None:
@@ -79,6 +99,34 @@ def test_after_a_fault_it_comes_back_with_fresh_sound(quick_retries: None) -> No
     output.close()
     assert output.status().reconnects == len(output.sessions) - 1 == 1
     assert len(decode(output.sessions[1])[0]) > RATE_HZ
+
+
+def test_retries_are_ever_rarer_and_quick_again_after_a_steady_session(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_s = 50.0
+    waits_s: list[float] = []
+    ended = [0.0] * 6 + [encoded._STEADY_S + 1.0, 0.0]
+
+    class Failing(Recorder):
+        def _session(self) -> None:
+            nonlocal now_s
+            now_s += ended[len(waits_s)]
+            raise OSError(5, "boom")
+
+        def _wait(self, wait_s: float) -> None:
+            waits_s.append(wait_s)
+            if len(waits_s) == len(ended):
+                self._stop.set()
+
+    monkeypatch.setattr(encoded, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(encoded, "random", SimpleNamespace(uniform=lambda low, high: high))
+    output = Failing()
+    output.start()
+    wait_until(lambda: len(waits_s) == len(ended), "all retries were made")
+    output.close()
+    first = encoded._FIRST_RETRY_S
+    assert waits_s == [first, 2 * first, 4 * first, 8 * first, LAST_RETRY_S, LAST_RETRY_S, first, 2 * first]
 
 
 def test_a_blocked_delivery_blocks_neither_the_pacer_nor_the_end() -> None:
