@@ -166,7 +166,7 @@ def test_a_fade_ends_within_the_first_half_of_a_short_chunk(tmp_path: Path) -> N
 
 
 def test_no_more_plans_are_kept_than_told(generation: Generation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "KEPT_PLANS", 2)
+    monkeypatch.setattr(join_planner, "KEPT_PLANS", 2)
     asked: list[tuple[int, int]] = []
     source = planner()
     plan = source._plan
