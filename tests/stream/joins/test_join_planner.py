@@ -11,6 +11,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.step import Step
+from stream.joins import join_planner
 from stream.joins.beat_fit import beat_fit
 from stream.joins.join_plan import JoinPlan
 from stream.joins.join_planner import JoinPlanner
