@@ -1,4 +1,4 @@
-"""How long from the command to the first sound: with a pool at hand, and from music with nothing prepared."""
+"""This benchmark times the first sound after the command, from a pool at hand and from unprepared music."""
 
 import os
 import statistics

@@ -1,4 +1,4 @@
-"""How much memory and time does the analysis of a song of hours take?"""
+"""This benchmark measures the memory and the time that the analysis of a song of hours takes."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""How does a stream wander in a day? Share of each chunk, of other songs, terms, and time for each decision.
+"""This benchmark shows how a stream wanders in a day, by chunks, songs, terms and time for each decision.
 
 No audio: embeddings are made up (songs in clusters), or a pool is given, with a model that has some.
 """

@@ -1,4 +1,4 @@
-"""How many times faster than real time is a pool built, all included, and what does an unchanged one cost?"""
+"""This benchmark times the build of a pool against real time, and the build of an unchanged pool."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""How long does it take to open a pool of 10^6 chunks?"""
+"""This benchmark times the opening of a pool of 10^6 chunks."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""How many times faster than real time is the stream rendered, with the carried model and at random?"""
+"""This benchmark times rendering against real time, with the carried model and at random."""
 
 import argparse
 from pathlib import Path

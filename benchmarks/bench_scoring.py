@@ -1,4 +1,4 @@
-"""How long does a decision with the carried model take over 100, 1,800 and 10,000 candidates?"""
+"""This benchmark times decisions with the carried model over 100, 1,800 and 10,000 candidates."""
 
 import argparse
 from pathlib import Path

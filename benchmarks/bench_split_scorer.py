@@ -1,4 +1,4 @@
-"""How long does the report's exact network take over all candidates, split and not, and what bounds it?"""
+"""This benchmark times the report's exact network over all candidates, split and whole, and its bounds."""
 
 import argparse
 import os

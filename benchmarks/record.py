@@ -1,4 +1,4 @@
-"""Where the benchmarks of a checkout leave what they measured: `results.jsonl` beside this file."""
+"""Each benchmark of a checkout leaves what it measured in `results.jsonl` beside this file."""
 
 from pathlib import Path
 

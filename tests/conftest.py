@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share: real music, and the gate for real parts."""
+"""These fixtures give several test modules real music, and the gate for real parts."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The `endlos` command: its commands, and how an error becomes one sentence and an exit code."""
+"""The `endlos` command lists its commands, and turns an error into one sentence and an exit code."""
 
 import errno
 import sys

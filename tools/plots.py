@@ -1,4 +1,4 @@
-"""Plots need matplotlib, which playing does not bring."""
+"""This module says in one sentence that plots need matplotlib, which playing does not bring."""
 
 from model.base.errors import EndlosError
 

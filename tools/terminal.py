@@ -1,4 +1,4 @@
-"""What the commands print: JSON, aligned tables, progress bars, times."""
+"""The terminal prints JSON, aligned tables, progress bars and times for the commands."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The types of arrays, by what they hold."""
+"""These types name arrays by what they hold."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The exceptions that endlos raises on purpose; each message says what, what was expected, what to do."""
+"""These exceptions say what went wrong, what was expected and what to do; endlos raises them on purpose."""
 
 
 class EndlosError(Exception):

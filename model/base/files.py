@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside and renamed."""
+"""This module writes a file beside its place and renames it, so that it is whole or not there."""
 
 import os
 import re

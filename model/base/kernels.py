@@ -1,4 +1,4 @@
-"""One typed way to compile a numba kernel: no GIL, cached on disk, exact floating point."""
+"""The decorator `kernel` compiles numba code without the GIL, cached on disk, with exact floating point."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Arrays that are mapped from files let go of what was read of them."""
+"""This module frees the memory that holds what was read of arrays mapped from files."""
 
 import mmap
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Keeps native code from writing on standard error: C libraries on damaged files, TensorFlow as it loads."""
+"""This module keeps native code (C libraries, TensorFlow as it loads) from writing on standard error."""
 
 import ctypes
 import functools

@@ -1,4 +1,4 @@
-"""Edges: what a model sees of a chunk, one function for training and runtime (report, section 2.2)."""
+"""This module computes a chunk's edges, for training and runtime alike (report, section 2.2)."""
 
 import math
 

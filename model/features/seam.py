@@ -1,4 +1,4 @@
-"""What sounds at a seam, compared by hand: how spectra fit, and whether B is what the loops of A predict.
+"""The seam distances compare what sounds on both sides of a seam, and what the loops of A let expect.
 
 Music repeats itself. Where a song resembles itself some time earlier, that earlier time says what comes
 next: the *echo* of an end is what followed, in the song so far, the moments that this end resembles most; the

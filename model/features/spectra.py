@@ -1,4 +1,4 @@
-"""Spectra of a chunk's two ends: what the towers see, one function for training, pool and evaluation.
+"""This module computes the spectra of a chunk's two ends, for training, pool and evaluation alike.
 
 Each side is a row of frames `SPECTRUM_HOP_S` apart, counted from the cut, each with four groups of bands in
 dB: mel bands over a short window (timbre, level), semitones over two long windows (harmony), and the four

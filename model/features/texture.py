@@ -1,4 +1,4 @@
-"""The texture of the music at both ends of a chunk: its rhythm and its tone.
+"""A texture describes the rhythm and the tone of the music at both ends of a chunk.
 
 Of all that was tried these tell best which two songs are heard to be two where they meet: another rhythm
 before all, then another tone (docs/joins.md has the figures).

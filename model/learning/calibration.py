@@ -1,4 +1,4 @@
-"""From scores to probabilities: logistic regression on true and wrong pairs."""
+"""The calibration turns scores into probabilities by logistic regression on true and wrong pairs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

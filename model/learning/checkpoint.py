@@ -1,4 +1,4 @@
-"""A training that was interrupted: every variable of network and optimiser, and how far it was; no pickle."""
+"""A checkpoint holds every variable of network and optimiser, and how far the training was; no pickle."""
 
 import io
 import json

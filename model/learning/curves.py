@@ -1,4 +1,4 @@
-"""The picture of a training: its figures over the epochs, on each set that is measured on."""
+"""This module draws the figures of a training over its epochs, for each set that is measured on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

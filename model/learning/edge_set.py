@@ -1,4 +1,4 @@
-"""The edges that training reads, and the batches made of them: by index, one at a time."""
+"""An edge set holds the edges that training reads, and makes its batches by index, one at a time."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""From Keras to ONNX: named tensors, a free batch axis, checked against Keras before it counts as a model."""
+"""This module exports Keras networks to ONNX and checks the graph against Keras before it counts."""
 
 import logging
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The loop that every approach is trained by: batches, epochs, checkpoints, interruption and resumption."""
+"""The loop trains every approach, with batches, epochs, checkpoints, interruption and resumption."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""How well scores tell true pairs from false ones: accuracy, cross-entropy, area under the ROC curve."""
+"""These measures (accuracy, cross-entropy, AUC) say how well scores tell true pairs from false ones."""
 
 from dataclasses import dataclass
 

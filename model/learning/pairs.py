@@ -1,4 +1,4 @@
-"""Which chunk is shown with which: rows of true and false pairs, drawn from the order of the songs."""
+"""This module draws rows of true and false pairs from the order of the songs."""
 
 from dataclasses import dataclass
 

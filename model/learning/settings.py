@@ -1,4 +1,4 @@
-"""What every training is asked for, whatever its approach; nothing heavy is imported here."""
+"""These settings say what every training is asked for; they import nothing heavy."""
 
 import math
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""What a model folder promises: `model.json`, read and checked before any graph is loaded."""
+"""The contract, `model.json`, says what a model's folder holds; it is checked before any graph is loaded."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Which songs a model learned from: recorded in its contract by audio hash, and compared by it."""
+"""The contract records by audio hash which songs a model learned from, and this module compares them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The second stage of approach `tower`: its product and the seam distances, weighed into one probability."""
+"""The second stage of approach `tower` weighs its product and the seam distances into one probability."""
 
 import json
 from dataclasses import dataclass

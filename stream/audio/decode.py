@@ -1,4 +1,4 @@
-"""Decodes a file of any format: whole, as the truth, or in spans of a file whose seeks check out."""
+"""The decoder reads a file of any format whole, or in spans where the file's seeks check out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Decodes through FFmpeg (PyAV) what libsndfile does not, or not whole."""
+"""This decoder reads through FFmpeg (PyAV) what libsndfile does not read, or not whole."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Brings any loudspeaker layout to two channels (ITU-R BS.775)."""
+"""The downmix brings any loudspeaker layout to two channels (ITU-R BS.775)."""
 
 from collections.abc import Sequence
 from math import sqrt

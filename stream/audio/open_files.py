@@ -1,4 +1,4 @@
-"""Keeps few song files open, each with a lock of its own, so that no song waits for another one's disk."""
+"""This module keeps few song files open, each under its own lock, so that no song waits for another."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Audio in memory-mapped files that do not stay in memory once they have been read."""
+"""This module keeps audio in memory-mapped files and frees the memory of what has been read."""
 
 import errno
 import tempfile

@@ -1,4 +1,4 @@
-"""Reads any span of any song of a pool at the engine's rate; the same samples however it is asked."""
+"""The span reader reads any span of any song at the engine's rate, the same samples however it is asked."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Where the renderer takes its steps from: planned when asked (offline), or ahead by a thread (live)."""
+"""This module gives the renderer its steps, planned when asked (offline) or ahead by a thread (live)."""
 
 import contextlib
 import logging

@@ -1,4 +1,4 @@
-"""Songs whose files could not be read: left out for a while, and tried again ever more rarely."""
+"""A ban leaves a song out whose file could not be read, and tries it again ever more rarely."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The best joins of a phrase: every exit that it may take against every chunk that may follow."""
+"""The search holds every exit of a phrase against every chunk that may follow, and keeps the best joins."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Everything the engine needs of one pool generation: pool, index, scorer and audio, opened together."""
+"""A generation opens all that the engine needs of one state of a pool, such as index, scorer and audio."""
 
 import math
 from dataclasses import dataclass

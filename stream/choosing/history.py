@@ -1,4 +1,4 @@
-"""What has been played, as the next choice needs it: when, how often, and how the last phrase began."""
+"""The history knows what was played, when, how often, and how the last phrase began."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Finds the joins that listeners judged among the chunks of one generation, for the planner."""
+"""This module finds the joins that listeners judged among the chunks of one generation, for the planner."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a join leads to: how good the joins are that can be reached from there, several deep, discounted."""
+"""The look-ahead says how good the joins are that a join leads to, several deep and discounted."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Where a phrase may end: for each chunk to begin with, the first and the last chunk to leave after."""
+"""This module says where a phrase may end, as the first and the last chunk that it may be left after."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Chooses what follows: phrases that last, and of all joins that they offer a seeded draw of the best."""
+"""The planner chooses what follows, lets phrases last, and draws with a seed among their best joins."""
 
 import time
 from collections.abc import Iterable

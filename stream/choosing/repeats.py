@@ -1,4 +1,4 @@
-"""Which chunks the stream may go to, and how much it should: nothing too soon, nothing too often."""
+"""The repeat rules say which chunks are too recent to be played, and which songs and chunks are due."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How a phrase ends: its exits, scored before they are reached, and a seeded draw of their best joins."""
+"""The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
 import time
 from collections.abc import Mapping

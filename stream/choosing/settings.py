@@ -1,4 +1,4 @@
-"""How the stream wanders through a pool: strategy, repeats, phrases, other songs, weights."""
+"""These settings say how the stream wanders through a pool, by strategy, repeats, phrases and weights."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A step of the stream: from one chunk to the next, by whose decision, and how good it is."""
+"""A step takes the stream from one chunk to the next, and says who decided and how good it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

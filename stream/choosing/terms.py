@@ -1,4 +1,4 @@
-"""What speaks for and against a join besides the model: tempo, bar, key, level, voice, what really follows.
+"""The terms weigh a join beyond the model, by tempo, bar, key, level, voice and what really follows.
 
 Every term is in log-odds and is added to the logit of the model's probability. What is not known costs
 nothing. The term `next` is free knowledge of the engine: what really follows A (B should be like it), and

@@ -1,4 +1,4 @@
-"""The decision log: one JSON line for each step of the stream, what was played and how it went."""
+"""The decision log has one JSON line for each step of the stream, what was played and how it went."""
 
 import contextlib
 import json

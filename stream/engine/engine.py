@@ -1,4 +1,4 @@
-"""The engine: from a pool folder to one endless stream that is pulled block by block."""
+"""The engine opens a pool's folder and gives one endless stream, which is pulled block by block."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Passes the decisions of a stream on, and remembers the last join as a listener would judge it."""
+"""This module passes decisions on, and remembers the last join as a listener would judge it."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Keeps the true peak of what is watched below a ceiling, by looking ahead; all else passes untouched."""
+"""The limiter keeps the true peak of what is watched below a ceiling; all else passes untouched."""
 
 import numpy as np
 

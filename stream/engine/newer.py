@@ -1,4 +1,4 @@
-"""Watches a pool for a newer generation that can be played, and for what listeners thought of joins."""
+"""This module watches a pool for a newer generation that can be played, and for judgements of joins."""
 
 import logging
 import threading

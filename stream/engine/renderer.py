@@ -1,4 +1,4 @@
-"""Renders the stream: reads spans, crossfades at joins, and gives the same samples for any block size."""
+"""The renderer reads spans, crossfades at joins, and gives the same samples for any block size."""
 
 import logging
 from collections.abc import Callable

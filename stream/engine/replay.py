@@ -1,4 +1,4 @@
-"""Plays a decision log again: the same audio at the engine's tap, bit for bit, live runs included."""
+"""A replay plays a decision log again, the same audio bit for bit at the engine's tap, live runs too."""
 
 import json
 from collections import deque

@@ -1,4 +1,4 @@
-"""Names what an engine is opened with: what the stream is made of and how it sounds."""
+"""The engine's settings say what the stream is made of and how it sounds."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Warms up what a live stream runs: every kernel is compiled, or loaded, before the first sound.
+"""The warm-up compiles or loads every kernel that a live stream runs before the first sound.
 
 A kernel that is compiled for once holds Python's lock for seconds, from which the sound has to be made. The
 kernels of a scorer are compiled when it is opened, those of a ring when it is made.

@@ -1,4 +1,4 @@
-"""The edge index: edges and band levels as a struct of arrays, and questions to all of them."""
+"""The edge index holds edges and band levels as a struct of arrays, and answers for all chunks at once."""
 
 import logging
 from dataclasses import dataclass

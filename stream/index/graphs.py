@@ -1,4 +1,4 @@
-"""Loads one graph of a model into onnxruntime and checks that its tensors are the ones that were promised."""
+"""This module loads one graph of a model into onnxruntime and checks its tensors against the contract."""
 
 from pathlib import Path
 

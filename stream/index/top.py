@@ -1,4 +1,4 @@
-"""The best of many scores: the highest rows in order, and the rank of one."""
+"""This module finds the best of many scores in order, and the rank of one."""
 
 import numpy as np
 

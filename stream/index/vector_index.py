@@ -1,4 +1,4 @@
-"""Which of up to millions of chunks lie nearest: quantised embeddings, memory-mapped, scanned in one pass.
+"""The vector index finds the nearest of up to millions of chunks in one pass over quantised embeddings.
 
 Integer sums are exact, so a decision is the same on every processor, and they turn into vector instructions
 without fast-math. One thread scans: it waits for memory more than for its core, so that a second one gains

@@ -1,4 +1,4 @@
-"""Embeddings of a pool's chunks by the towers of a model: mapped where they are, else computed and kept.
+"""This module gives the embeddings of a pool's chunks, mapped where they are kept, else computed.
 
 They stand in the folder of a generation, by what the model is. Chunks that another generation had too are
 taken over from it, so that a growing pool costs what is new. With embeddings at hand onnxruntime stays out.

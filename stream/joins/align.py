@@ -1,4 +1,4 @@
-"""How far B is moved so that its beats, its attacks and its waves fall on those of A."""
+"""The alignment moves B so that its beats, its attacks and its waves fall on those of A."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How the beats of two chunks lie to each other at a join."""
+"""The beat fit says how the beats of two chunks lie to each other at a join."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How two pieces of audio become one: gains that keep the level, whatever their correlation."""
+"""A crossfade lays B over A with gains that keep the level, whatever the correlation of the two."""
 
 import numpy as np
 

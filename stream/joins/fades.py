@@ -1,4 +1,4 @@
-"""Where a join fades, how long, and how unevenly: chosen from what both songs do around it."""
+"""This module chooses where a join fades, how long and how unevenly, by what both songs do around it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The join planner finds where A is left, where B is entered, how both fade; the renderer makes it heard."""
+"""The join planner finds where A is left, where B is entered, and how both fade."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""How loud it is around a join, and the gain that is let go slowly after one."""
+"""This module measures how loud it is around a join, and releases a join's gain slowly after it."""
 
 from dataclasses import dataclass
 from functools import cache

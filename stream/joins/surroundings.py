@@ -1,4 +1,4 @@
-"""What is heard around a place in a song, every few milliseconds: bands, attacks, loudness, harmony."""
+"""The surroundings of a place in a song hold its bands, attacks, loudness and harmony, each few ms."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""The connections of the web server: each request knows its own, so that it can be ended at once."""
+"""The web server's connections are known to their requests, so that each can be ended at once."""
 
 import asyncio
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The sound cards of this machine, as PortAudio sees them."""
+"""This module lists the sound cards of this machine as PortAudio sees them."""
 
 from dataclasses import dataclass
 from typing import Any

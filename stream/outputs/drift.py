@@ -1,4 +1,4 @@
-"""Keeps what far listeners get true to the wall clock while a sound card with a clock of its own paces.
+"""The drift correction holds network listeners to the wall clock while a sound card paces by its own.
 
 A listener's player runs, as far as anybody can tell, by true seconds. A sound card that is 200 ppm fast would
 send it 17 s too much a day. So the stream is played a few parts per million slower or faster, by soxr's

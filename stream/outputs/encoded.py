@@ -1,4 +1,4 @@
-"""What the Icecast and the HTTP output share: a thread that takes, encodes, delivers, and starts over."""
+"""An encoded output runs a thread that takes, encodes and delivers, and starts over after a fault."""
 
 import random
 import threading

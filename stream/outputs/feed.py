@@ -1,4 +1,4 @@
-"""What stands before every encoder: a ring, fades at both ends, and silence when nothing comes."""
+"""A feed stands before every encoder, with a ring, fades at both ends, and silence when nothing comes."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Write the stream into an audio file: beside and renamed, so that nothing half-written is ever readable."""
+"""The file output writes the stream beside its place and renames it, so that no half file is readable."""
 
 import os
 from contextlib import suppress

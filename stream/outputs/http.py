@@ -1,4 +1,4 @@
-"""HTTP output: encoded once, read by any number of listeners, each at its own place in one short history."""
+"""The HTTP output encodes once for any number of listeners, each at its own place in one short history."""
 
 import threading
 from collections import deque

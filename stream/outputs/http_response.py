@@ -1,4 +1,4 @@
-"""The endless body that a listener over HTTP reads, and who is too slow for it."""
+"""The HTTP response is the endless body that a listener reads, and notices who is too slow for it."""
 
 import asyncio
 

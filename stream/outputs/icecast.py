@@ -1,4 +1,4 @@
-"""Icecast output: a source client that reconnects for ever and never tells its password.
+"""The Icecast output is a source client that reconnects for ever and never tells its password.
 
 PyAV's own `icecast://` was tried against icecast2: it drops the `password` option, so the password has to
 stand in the URL, which its exceptions then print; passwords with `/` or `?` in them are refused; and a

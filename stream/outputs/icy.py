@@ -1,4 +1,4 @@
-"""Stream titles between the bytes of an audio stream: the ICY protocol of SHOUTcast."""
+"""This module writes stream titles between the bytes of audio, by SHOUTcast's ICY protocol."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What every output owes the pacer: it takes blocks without ever blocking, and says how it is."""
+"""An output takes blocks from the pacer without ever blocking, and says how it is."""
 
 import time
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The pacer: one thread pulls the engine and offers the same frames to every output, at the right speed."""
+"""The pacer pulls the engine and offers the same frames to every output, at the right speed."""
 
 import logging
 import threading

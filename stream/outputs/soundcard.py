@@ -1,4 +1,4 @@
-"""The sound card: PortAudio, fed by a compiled callback that never waits for Python."""
+"""The sound card output feeds PortAudio by a compiled callback that never waits for Python."""
 
 import ctypes
 import logging

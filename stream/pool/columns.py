@@ -1,4 +1,4 @@
-"""The arrays of a pool: one column for each thing that is kept of a chunk, one file for each column."""
+"""A pool keeps one column, an array in a file, for each thing that it knows of its chunks."""
 
 from dataclasses import dataclass
 from pathlib import Path

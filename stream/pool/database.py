@@ -1,4 +1,4 @@
-"""The database of a pool names its generations, songs and failures: schema and connection."""
+"""The database of a pool names its generations, songs and failures; here are its schema and connection."""
 
 import sqlite3
 from pathlib import Path

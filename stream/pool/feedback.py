@@ -1,4 +1,4 @@
-"""What listeners thought of joins, kept in the pool's `state.db`.
+"""The feedback keeps what listeners thought of joins in the pool's `state.db`.
 
 Keyed by audio and position, so that it outlives rebuilds and cutters. `labelled_joins` is what fine-tuning
 reads; `stream.choosing.liking` is what the planner asks.

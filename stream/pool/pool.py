@@ -1,4 +1,4 @@
-"""A pool as the runtime reads it: songs, and the columns of all chunks of one generation.
+"""A pool gives the runtime its songs, and the columns of all chunks of one generation.
 
 `pool.db` names the current generation and its songs; its columns stand in an immutable folder.
 `tools.pools.build` writes both. A reader sees one generation whole, whatever is built meanwhile.

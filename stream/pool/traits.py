@@ -1,4 +1,4 @@
-"""What a pool knows of the music at both ends of each chunk: beats, bars, key, loudness, voice."""
+"""The traits of a chunk are beats, bars, key, loudness and voice of the music at both its ends."""
 
 from dataclasses import dataclass, fields
 

@@ -1,4 +1,4 @@
-"""Runs a scorer in a thread of its own: one that hangs is abandoned, counted and replaced."""
+"""The guard runs a scorer in its own thread; one that hangs is abandoned, counted and replaced."""
 
 import logging
 import threading

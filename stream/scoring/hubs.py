@@ -1,4 +1,4 @@
-"""Hubs: chunks that a model likes after whatever is played, measured on sampled rows.
+"""Hubs are chunks that a model likes after whatever is played; they are measured on sampled rows.
 
 What counts is how much better a candidate is after this chunk than after others (the mean of its best scores:
 cross-domain similarity local scaling, Conneau et al. 2018, on the candidates' side).

@@ -1,4 +1,4 @@
-"""The ladder of a decision: the best scores that can be had in time, from all candidates down to none."""
+"""The ladder gives a decision the best scores that can be had in time, from all candidates to none."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""The inner loop of the split scorer: a tile of a matrix product that stays in vector registers.
+"""This kernel multiplies a tile of two matrices in vector registers, the split scorer's inner loop.
 
 NumPy's and onnxruntime's products are as fast, but come back to Python (and to its global lock) between two
 steps of an LSTM, and write what the gates need to memory and read it again. numba's own loops do not keep a

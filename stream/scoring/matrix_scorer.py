@@ -1,4 +1,4 @@
-"""Scores of a whole pool that `endlos precompute` left there: found by what they are of, memory-mapped."""
+"""The matrix scorer looks a pool's scores up that `endlos precompute` left there, memory-mapped."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""Opens the scorer that a model and a pool ask for; what does not fit is refused with a sentence."""
+"""This module opens the scorer that a model and a pool ask for, and refuses what does not fit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scores in batches through onnxruntime: the graph sees [tail of the reference | head of the candidate]."""
+"""The pair scorer runs onnxruntime in batches over [tail of the reference | head of the candidate]."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Runs the report's LSTM over the samples of many candidates at once: projection, gates and output, fused.
+"""This kernel runs the report's LSTM over many candidates at once, with all of its products fused.
 
 What the LSTM reads at a step is linear in three samples but for one bend per filter
 (`model.approaches.binary.split`), and which side of which bend a window lies on is one of filters + 1 cases.

@@ -1,4 +1,4 @@
-"""What a scorer is: how naturally each candidate follows a chunk, in time, with the rows kept."""
+"""A scorer says how naturally each candidate follows a chunk, in time, and keeps the rows."""
 
 import math
 import time

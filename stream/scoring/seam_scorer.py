@@ -1,4 +1,4 @@
-"""Scores of approach `tower` with its second stage: embeddings find, seam distances tell what goes on."""
+"""The seam scorer finds candidates by embeddings and weighs them by seam distances (second stage)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A slow machine to order, for tests and benchmarks of the ladder."""
+"""The slow scorer takes as long as it is told, for tests and benchmarks of the ladder."""
 
 import threading
 

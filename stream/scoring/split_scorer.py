@@ -1,4 +1,4 @@
-"""The split scorer runs the report's network taken apart (`model.approaches.binary.split`): exact and quick.
+"""The split scorer runs the report's network taken apart, exactly and quickly.
 
 What is done once for a reference is its own steps; what is done per candidate is the rest of the LSTM, over
 blocks of candidates whose state stays in the cache, in threads without the GIL. The other ways that were

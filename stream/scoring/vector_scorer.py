@@ -1,4 +1,4 @@
-"""Scores from embeddings that are there already: one product for each candidate, and a calibrated logit."""
+"""The vector scorer multiplies embeddings that are there already and calibrates the product."""
 
 from collections.abc import Mapping
 

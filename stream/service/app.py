@@ -1,4 +1,4 @@
-"""The web application: the page, the HTTP stream, the status and the health check."""
+"""The web application serves the page, the HTTP stream, the status and the health check."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Health: whether audible sound leaves every output that was asked for.
+"""The health check says whether audible sound leaves every output that was asked for.
 
 A stream that somebody has paused is not ill: for as long as it stands still, and until it has had the time
 to be heard again, an output only has to hand on its silence. One that is gone is ill in a pause, too.

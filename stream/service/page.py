@@ -1,4 +1,4 @@
-"""What the page shows without its script, and what it may load."""
+"""This module fills in what the page shows without its script, and names what it may load."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The web server: a socket that is bound beforehand, and uvicorn in a thread of its own on it."""
+"""The web server runs uvicorn in its own thread on a socket that was bound beforehand."""
 
 import socket
 import threading

@@ -1,4 +1,4 @@
-"""One running stream: the engine, the pacer that pulls it, and the outputs that hear it."""
+"""A session is one running stream, with its engine, its pacer and the outputs that hear it."""
 
 import secrets
 from collections import Counter, deque

@@ -1,4 +1,4 @@
-"""The contract that scripts rely on: commands, help, exit codes, sentences, JSON, and how fast help comes."""
+"""The command line keeps what scripts rely on, from commands and exit codes to how fast help comes."""
 
 import errno
 import inspect

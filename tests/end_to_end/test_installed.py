@@ -1,4 +1,4 @@
-"""The installed command beside the training packages, called from a folder that has nothing to do with it."""
+"""The installed command works beside the training packages, called from an unrelated folder."""
 
 import json
 import re

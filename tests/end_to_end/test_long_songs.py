@@ -1,4 +1,4 @@
-"""Long songs are decoded into a file and looked at in parts: the same samples, the same analysis."""
+"""A long song is decoded into a file and looked at in parts, with the same samples and analysis."""
 
 import mmap
 import sys

@@ -1,4 +1,4 @@
-"""Odd songs from file to joins: each gives chunks that tile it, says what was done, and gets joins."""
+"""Odd songs give chunks that tile them, are told about, and get joins."""
 
 import json
 import shutil

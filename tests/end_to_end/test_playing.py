@@ -1,4 +1,4 @@
-"""`endlos play` as a user meets it: on a terminal, on a real sound card, over HTTP, and how it ends."""
+"""`endlos play` works on a terminal, on a real sound card and over HTTP, and ends as it should."""
 
 import re
 import signal

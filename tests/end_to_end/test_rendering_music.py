@@ -1,4 +1,4 @@
-"""From real music to a rendered stream, by the commands: the same again, and what its log says."""
+"""The commands make a rendered stream of real music, the same again, and its log tells the truth."""
 
 import json
 import shutil

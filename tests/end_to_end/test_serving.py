@@ -1,4 +1,4 @@
-"""`endlos serve` feeding a real Icecast server and listeners over HTTP, to the end by a signal."""
+"""`endlos serve` feeds a real Icecast server and HTTP listeners until a signal ends it."""
 
 import http.client
 import json

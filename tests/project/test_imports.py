@@ -1,4 +1,4 @@
-"""The rooms: the runtime stays light, faces are questions, names are unique. Arrows: `make lint`."""
+"""The runtime stays light, a room's face is its question, and public names are unique."""
 
 import ast
 import subprocess

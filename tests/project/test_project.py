@@ -1,4 +1,4 @@
-"""The project's own promises: targets, pins, one version, one place for each default."""
+"""The project keeps its promises about targets, pins, its one version and its defaults."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A real headless browser, for tests that want the real thing."""
+"""This helper starts a real headless browser, for tests that want the real thing."""
 
 import shutil
 import subprocess

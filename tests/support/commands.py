@@ -1,4 +1,4 @@
-"""Runs the command line in tests: in this process, as a process of its own, or on a pseudo-terminal."""
+"""This helper runs the command line in this process, in its own, or on a pseudo-terminal."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Edges in memory for tests of training: songs that are told apart by what they sound like."""
+"""This helper makes edges in memory, of songs that are told apart by what they sound like."""
 
 import numpy as np
 

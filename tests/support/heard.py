@@ -1,4 +1,4 @@
-"""What the output tests share: offering at a pace, decoding what was heard, and comparing it."""
+"""This helper offers at a pace, decodes what was heard, and compares it, for tests of outputs."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""How much of a memory-mapped file this process holds in memory."""
+"""This helper measures how much of a memory-mapped file this process holds in memory."""
 
 from pathlib import Path
 

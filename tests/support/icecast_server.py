@@ -1,4 +1,4 @@
-"""A real icecast2 on a free loopback port, for tests that want the real thing."""
+"""This helper starts a real icecast2 on a free loopback port."""
 
 import http.client
 import os

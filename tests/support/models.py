@@ -1,4 +1,4 @@
-"""Tiny exact models for tests, made of a few ONNX nodes whose result is computed in NumPy too."""
+"""This helper makes tiny exact models of a few ONNX nodes whose result is computed in NumPy too."""
 
 from dataclasses import replace
 from pathlib import Path

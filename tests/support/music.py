@@ -1,4 +1,4 @@
-"""Small songs on disk, for tests that build pools."""
+"""This helper writes small songs to disk, for tests that build pools."""
 
 import zlib
 from collections.abc import Sequence

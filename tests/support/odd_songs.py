@@ -1,4 +1,4 @@
-"""Odd songs, seeded: noise, silence, a pad without an onset, an odd metre, a change of tempo, hours."""
+"""This helper makes odd songs by a seed, such as noise, silence, a pad, an odd metre, and hours."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plays a pool live in this process and prints as JSON which kernels were compiled, or loaded, meanwhile.
+"""This helper plays a pool live and prints as JSON which kernels were compiled or loaded meanwhile.
 
 Run as a process of its own: `python -m tests.support.played POOL STRATEGY [MODEL]`.
 """

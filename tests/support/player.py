@@ -1,4 +1,4 @@
-"""Plays known noise through the sound card and the pacer; a process of its own, told by lines what to do.
+"""This helper plays known noise through the sound card in its own process, which obeys lines of text.
 
 The argument is the device's latency in seconds; after it, `beside` lets an HTTP output hear the same.
 Commands on standard input: `pause`, `resume`, `skip`, `hold MS` (Python's lock, from another thread), `volume

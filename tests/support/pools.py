@@ -1,4 +1,4 @@
-"""Small pools in memory over real WAV files, so that engine tests need no build."""
+"""This helper makes small pools in memory over real WAV files, so that engine tests need no build."""
 
 import itertools
 from collections.abc import Callable, Sequence

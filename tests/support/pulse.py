@@ -1,4 +1,4 @@
-"""A real PulseAudio with a null sink, away from the user's own, whose monitor is recorded."""
+"""This helper starts a PulseAudio with a null sink, away from the user's own, and records its monitor."""
 
 import os
 import shutil

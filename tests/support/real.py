@@ -1,4 +1,4 @@
-"""Whether a real part (music, sound server, Icecast, browser) may be absent: skipped, or a failure."""
+"""This helper decides whether a missing real part skips a test or fails it."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a live run rendered, by its decision log: the truth that a recording of it is held against."""
+"""This helper renders a decision log again, the truth that a recording is held against."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Songs whose beats and bars are known, made of drums and chords."""
+"""This helper makes songs of drums and chords whose beats and bars are known."""
 
 from collections.abc import Sequence
 

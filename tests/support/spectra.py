@@ -1,4 +1,4 @@
-"""Spectra for pools in memory: made up, and the same for the same chunk in every generation."""
+"""This helper makes spectra for pools in memory, alike for the same chunk in every generation."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Waits for what is to happen, for as long as the busiest machine may take."""
+"""This helper waits for what is to happen, for as long as the busiest machine may take."""
 
 import time
 from collections.abc import Callable

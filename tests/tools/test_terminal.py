@@ -1,4 +1,4 @@
-"""Times, tables, JSON and words as the commands print them."""
+"""The terminal prints times, tables, JSON and words as the commands want them."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Every budget of the benchmark, in one place, and how one of them is changed for another machine."""
+"""The budgets of the benchmark stand here, with the way to change one for another machine."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Does the sound card ever fall short, how evenly is it called, and how soon is `next` heard?
+"""This measurement plays on the sound card and counts underruns, callbacks, and the delay of `next`.
 
 On the card of `--device`, or on a silent one in a PulseAudio of its own, whose monitor is recorded.
 """

@@ -1,4 +1,4 @@
-"""How long does a decision take, for each approach and each number of candidates?
+"""This measurement times decisions for each approach and each number of candidates.
 
 A decision is the planner's, all included: repeat rules, scores of every candidate, every term, the draw, the
 guard around the scorer. Every reference is one whose scores are not known yet, but where the rows are

@@ -1,4 +1,4 @@
-"""A measured figure, its budget, and what is past it."""
+"""A figure is a measured value with its budget, and knows whether it is past it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass

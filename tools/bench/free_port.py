@@ -1,4 +1,4 @@
-"""A port that a server can be started on, and started again: one that the system gives to nobody else."""
+"""This module finds a port that a server can be started on, again and again, and nobody else is given."""
 
 import random
 import socket

@@ -1,4 +1,4 @@
-"""An Icecast server of its own on a loopback port, for the streams that are compared."""
+"""This module starts an Icecast server on a loopback port, for the streams that are compared."""
 
 import os
 import secrets

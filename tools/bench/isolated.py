@@ -1,4 +1,4 @@
-"""Runs one measurement in a process of its own, so that memory, imports and threads are its own too."""
+"""This module runs one measurement in its own process, with its own memory, imports and threads."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""Makes a machine busy: one process per core that only computes, and a thread that holds Python's lock."""
+"""The load makes a machine busy, by one computing process per core and a thread that holds the GIL."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A PulseAudio of its own with a silent sink, whose monitor is recorded with the time of each arrival."""
+"""This module runs a PulseAudio with a silent sink and records its monitor with arrival times."""
 
 import os
 import shutil

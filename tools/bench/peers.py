@@ -1,4 +1,4 @@
-"""What do Liquidsoap and MPD take for the same: MP3 at 128 kbit/s to Icecast, from the same music?
+"""This measurement has Liquidsoap and MPD send the same music as MP3 (128 kbit/s) to Icecast.
 
 All streams run at the same time on the same machine, and endlos's encoder is measured alone after them. All
 have LAME's own quality for this bit rate, 3: endlos and MPD because they leave it as it is, Liquidsoap (whose

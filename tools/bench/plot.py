@@ -1,4 +1,4 @@
-"""The figures as a picture: how much of its budget each one takes, and how decisions grow with the pool."""
+"""This module draws how much of its budget each figure takes, and how decisions grow with the pool."""
 
 from collections.abc import Sequence
 from pathlib import Path

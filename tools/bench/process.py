@@ -1,4 +1,4 @@
-"""What the system knows of a process: resident memory and processor time."""
+"""This module asks the system for the memory and the processor time of a process."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Appends what a benchmark measured to a file of JSON lines, with commit, machine and versions."""
+"""This module appends what a benchmark measured to a JSON lines file, with commit, machine and versions."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""How many times faster than real time is the stream, and what processor time does an hour of it take?"""
+"""This measurement times rendering against real time, and the processor time of an hour of stream."""
 
 import time
 from dataclasses import dataclass

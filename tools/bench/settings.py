@@ -1,4 +1,4 @@
-"""What a run of the benchmark was asked for."""
+"""These settings say what a run of the benchmark was asked for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Does every decision come in time, and does memory grow? Hours of stream on a virtual clock.
+"""This measurement simulates hours of stream on a virtual clock, for late decisions and growing memory.
 
 The real planner, model and renderer do the work; each decision and each block is charged the wall time that
 it really took. Whoever else uses the machine makes the figures worse, never better.

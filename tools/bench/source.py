@@ -1,4 +1,4 @@
-"""The pool that is measured, and how a run is called."""
+"""This module holds the pool that is measured, and how a run is called."""
 
 import time
 from pathlib import Path

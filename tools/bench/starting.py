@@ -1,4 +1,4 @@
-"""How long does it take to start: the help, the imports, and the first sound from a pool at hand?"""
+"""This measurement times the help, the imports, and the first sound from a pool at hand."""
 
 import statistics
 import subprocess

@@ -1,4 +1,4 @@
-"""The questions of the benchmark, in the order in which they are asked."""
+"""The suite asks the questions of the benchmark in their order."""
 
 import importlib
 from collections.abc import Sequence

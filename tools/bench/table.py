@@ -1,4 +1,4 @@
-"""The figures as one table."""
+"""This module prints the figures as one table."""
 
 import sys
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Virtual time: a planner's thread and a sound card's ring that are charged what their work really took.
+"""Virtual time charges a planner's thread and a sound card's ring with what their work really took.
 
 So an hour of stream is simulated as fast as it can be computed, and margins mean what they mean live, on a
 machine that has a core for each of both threads.

@@ -1,4 +1,4 @@
-"""`endlos bench`: one table of what this machine achieves, held against budgets."""
+"""The command `endlos bench` prints what this machine achieves, held against budgets."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`endlos demo-songs`: royalty-free tracks made by the program."""
+"""The command `endlos demo-songs` writes royalty-free tracks made by the program."""
 
 from pathlib import Path
 from typing import Annotated

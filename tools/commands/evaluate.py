@@ -1,4 +1,4 @@
-"""`endlos eval`: does a model know what follows? Ranking figures on songs that it never saw."""
+"""The command `endlos eval` says whether a model knows what follows in songs that it never saw."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal

@@ -1,4 +1,4 @@
-"""`endlos joins`: whether anyone hears the joins that the engine makes."""
+"""The command `endlos joins` says whether anyone hears the joins that the engine makes."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -1,4 +1,4 @@
-"""`endlos devices` and `endlos doctor`: what this machine has, and what to do about what it has not."""
+"""The commands `endlos devices` and `endlos doctor` say what this machine has, and what to do."""
 
 import sys
 from dataclasses import asdict

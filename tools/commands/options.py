@@ -1,4 +1,4 @@
-"""The options that several commands share: the same name, limits and words everywhere."""
+"""Shared options have the same name, limits and words in every command."""
 
 from pathlib import Path
 from typing import Annotated, Literal

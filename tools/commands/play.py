@@ -1,4 +1,4 @@
-"""`endlos play`: on the sound card if there is one, else over HTTP on this machine."""
+"""The command `endlos play` plays on the sound card if there is one, else over HTTP on this machine."""
 
 from pathlib import Path
 from typing import Annotated

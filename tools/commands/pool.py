@@ -1,4 +1,4 @@
-"""`endlos pool`: build, inspect and check the pool that a stream is made of."""
+"""The command `endlos pool` builds, inspects and checks the pool that a stream is made of."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""`endlos precompute`: what a model computes of a pool, offline."""
+"""The command `endlos precompute` computes offline what a model says of a pool."""
 
 from dataclasses import asdict
 from pathlib import Path

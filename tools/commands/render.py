@@ -1,4 +1,4 @@
-"""`endlos render`: the stream into a file, as fast as the machine can."""
+"""The command `endlos render` writes the stream into a file, as fast as the machine can."""
 
 import math
 import time

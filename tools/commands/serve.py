@@ -1,4 +1,4 @@
-"""`endlos serve`: one stream to listeners over HTTP, to Icecast servers and to a sound card."""
+"""The command `endlos serve` sends one stream to HTTP listeners, Icecast servers and a sound card."""
 
 from pathlib import Path
 from typing import Annotated

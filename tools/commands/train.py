@@ -1,4 +1,4 @@
-"""`endlos train`: learn from a pool how naturally chunks follow each other."""
+"""The command `endlos train` learns from a pool how naturally chunks follow each other."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

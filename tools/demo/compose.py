@@ -1,4 +1,4 @@
-"""From a seed to a score: what one song chooses, its sections, and every note of every part."""
+"""The composer turns a seed into a score, with one song's choices, sections, and every note."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The drum kit of the demo songs: one-shots made of swept sines and shaped noise."""
+"""The drum kit of the demo songs plays one-shots made of swept sines and shaped noise."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Signal processing for the demo songs: filters, reverb, echo, ducking, limiting, loudness.
+"""The effects of the demo songs filter, echo, reverberate, duck, limit, and set the loudness.
 
 Stereo is `(2, frames)` float32 here: each side contiguous, which is what every filter wants.
 """

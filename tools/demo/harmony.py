@@ -1,4 +1,4 @@
-"""Chords and melodies of the demo songs: voicings that move little, motifs that come back."""
+"""The harmony of the demo songs has voicings that move little, and motifs that come back."""
 
 from itertools import pairwise
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""From a score to sound: each part played, set to its level, ducked, echoed, then mastered together."""
+"""The mixdown plays each part of a score, sets its level, ducks and echoes it, and masters the sum."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Demo songs: instrumental house and lounge tracks that the program makes itself, free of anyone's rights."""
+"""The demo songs are instrumental house and lounge tracks that the program makes, free of others' rights."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The styles of the demo songs: tempi, progressions, patterns and timbres to choose from.
+"""A style of demo songs offers tempi, progressions, patterns and timbres to choose from.
 
 Patterns are one bar of sixteen 16ths. Drums: a digit is a velocity, `.` rests. Bass: `r` root, `o` octave,
 `f` fifth, `s` seventh, `a` the semitone or tone that leads to the next root. Chords: `x` soft, `X` loud.

@@ -1,4 +1,4 @@
-"""The pitched instruments of the demo songs: additive, FM and spectral, so band-limited by construction."""
+"""The pitched instruments of the demo songs are additive, FM and spectral, and so band-limited."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Building a pool from folders of music: incremental, resumable, playable from its first song on."""
+"""The builder makes a pool from music folders; it is incremental, resumable, and playable early."""
 
 import math
 import re

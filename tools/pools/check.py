@@ -1,4 +1,4 @@
-"""Whether a pool still is what was built: its database, its arrays, and the files that it refers to."""
+"""The check says whether a pool's database, arrays and song files still are what was built."""
 
 import sqlite3
 from collections.abc import Iterator

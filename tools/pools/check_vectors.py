@@ -1,4 +1,4 @@
-"""Whether the embeddings that a pool keeps are those of its chunks, and of the model that they name."""
+"""This check says whether a pool's embeddings are those of its chunks and of the model that they name."""
 
 from collections.abc import Iterator
 

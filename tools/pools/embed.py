@@ -1,4 +1,4 @@
-"""Embeddings of a pool for models of approach `tower`, made beforehand, so that playing only maps them."""
+"""This module makes the embeddings of a pool beforehand, so that playing only maps them."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Refuses a command that would write over what it reads, before it has opened anything."""
+"""This module refuses a command that would write over what it reads, before it has opened anything."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The folder of a pool as a place to write: one builder at a time, and nothing half-written."""
+"""The place of a pool is its folder for writing, by one builder at a time and nothing half-written."""
 
 import shutil
 import sqlite3

@@ -1,4 +1,4 @@
-"""Scores every chunk of a pool after every other, offline, so that a decision only looks a row up."""
+"""This module scores every chunk of a pool after every other, so that a decision only looks a row up."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""A pool of another size, for figures that depend on how many candidates there are."""
+"""This module makes a pool of another size, for figures that depend on the number of candidates."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Finding the audio files of music folders, each once, in an order that stays."""
+"""The scan finds the audio files of music folders, each once, in an order that stays."""
 
 import os
 import stat

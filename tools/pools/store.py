@@ -1,4 +1,4 @@
-"""Writing a pool: one transaction for each song, and one that makes a generation current."""
+"""The store writes a pool, one transaction for each song and one that makes a generation current."""
 
 import re
 import sqlite3

@@ -1,4 +1,4 @@
-"""A sub-pool is a pool of some songs of another: the same files, their columns alone."""
+"""A sub-pool is a pool of some songs of another, with the same files and their columns alone."""
 
 import sqlite3
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What a pool holds, as plain values that can be printed as JSON."""
+"""The summary tells what a pool holds, as plain values that can be printed as JSON."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs a module of this endlos in a process of its own, whatever lies in the folder where the user is."""
+"""This module runs a module of this endlos in its own process, whatever the user's folder holds."""
 
 import os
 import sys

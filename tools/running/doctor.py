@@ -1,4 +1,4 @@
-"""Looks at this machine: what endlos needs and would like to find, and what to do where it is missing."""
+"""The doctor looks for what endlos needs or likes on this machine, and says what to do without it."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish to end, so that the stream fades out and every process is cleared away."""
+"""This module takes Ctrl-C and SIGTERM as a wish to end, so that the stream fades out and all is cleared."""
 
 import signal
 import threading

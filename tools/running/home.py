@@ -1,4 +1,4 @@
-"""Where endlos keeps what nobody gave a place: demo songs, and the pools that `endlos play` builds."""
+"""The home folder keeps what nobody gave a place, demo songs and pools that `endlos play` builds."""
 
 import hashlib
 import os

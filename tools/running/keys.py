@@ -1,4 +1,4 @@
-"""Single key presses from the terminal, without Enter: POSIX (termios) and Windows (msvcrt)."""
+"""This module reads single key presses from the terminal, on POSIX (termios) and Windows (msvcrt)."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""`--latency`: how much a sound card holds in advance, measured on this machine where it is `auto`."""
+"""The option `--latency` says how much a sound card holds in advance; `auto` has it measured."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""`endlos play` while it runs: preparing, the keys, the status line, and a faded end."""
+"""This module runs `endlos play`, with its preparing, keys, status line and faded end."""
 
 import time
 from contextlib import ExitStack

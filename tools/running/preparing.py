@@ -1,4 +1,4 @@
-"""Turns what `endlos play` was given into a pool that can sound, building it in the background."""
+"""This module turns what `endlos play` was given into a pool that can sound, built in the background."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""`endlos serve` while it runs: one log line for each change of an output, and a faded end."""
+"""This module runs `endlos serve`, with a log line for each change of an output and a faded end."""
 
 import logging
 import sys

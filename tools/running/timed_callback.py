@@ -1,4 +1,4 @@
-"""A compiled callback that notes when PortAudio called it, and lets the sound card's own do the work."""
+"""This compiled callback notes when PortAudio called it, and lets the sound card's own do the work."""
 
 import ctypes
 from collections.abc import Callable

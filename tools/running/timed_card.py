@@ -1,4 +1,4 @@
-"""The sound card, whose callbacks are timed."""
+"""The timed card is a sound card output whose callbacks are timed."""
 
 import numpy as np
 

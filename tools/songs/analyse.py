@@ -1,4 +1,4 @@
-"""Everything a pool keeps of one song, measured in one pass over its audio."""
+"""The analysis measures everything that a pool keeps of one song, in one pass over its audio."""
 
 from contextlib import suppress
 from pathlib import Path

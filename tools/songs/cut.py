@@ -1,4 +1,4 @@
-"""Cut one song into chunks that tile it: at its silences, or into equal lengths."""
+"""The cutter cuts a song into chunks that tile it, at its silences or into equal lengths."""
 
 import math
 from dataclasses import dataclass

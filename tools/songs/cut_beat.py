@@ -1,4 +1,4 @@
-"""Cut a song into whole bars, each cut just before the downbeat's attack; without a beat, at its silences."""
+"""The beat cutter cuts a song into whole bars just before the downbeat, or else at its silences."""
 
 from dataclasses import dataclass, replace
 from math import ceil

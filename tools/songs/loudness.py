@@ -1,4 +1,4 @@
-"""How loud a song is: integrated loudness and true peak (ITU-R BS.1770-4), and plain RMS level."""
+"""These measures (ITU-R BS.1770-4 loudness, true peak, RMS level) say how loud a song is."""
 
 import math
 from dataclasses import dataclass

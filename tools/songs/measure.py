@@ -1,4 +1,4 @@
-"""Measuring the traits of a song's chunks: beats, bars, key, loudness and voice at both ends of each."""
+"""This module measures the traits of a song's chunks, at both ends of each."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Silent ranges of a song, exactly as pydub finds them: by a compiled kernel, or by pydub itself."""
+"""This module finds a song's silent ranges as pydub does, by a compiled kernel or by pydub itself."""
 
 import math
 import warnings

@@ -1,4 +1,4 @@
-"""What is kept of a song, and what decides it: all that a build needs while others analyse."""
+"""A song is what a pool keeps of it, and what decides that, while others analyse."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Title, artist, album and cover picture of an audio file, whatever its kind of tags."""
+"""This module reads title, artist, album and cover picture of any audio file."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A modest guess whether a voice sounds across an instant: a gliding pitch in the middle of the stereo image.
+"""This module guesses whether a voice sounds at an instant, by a gliding pitch in the stereo middle.
 
 It knows no voices: a solo violin or a gliding lead synthesizer is taken for one as well, and a voice under a
 loud band is missed.

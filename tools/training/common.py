@@ -1,4 +1,4 @@
-"""What training from a pool is alike in every approach: packages, songs kept back, what is printed of it."""
+"""This module holds what training from a pool has in common, whatever the approach."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

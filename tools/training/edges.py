@@ -1,4 +1,4 @@
-"""Training of approach `binary` from a pool: its edges, split by songs, what came of it printed."""
+"""This module trains approach `binary` from a pool's edges, split by songs, and prints what came of it."""
 
 import hashlib
 from collections.abc import Callable

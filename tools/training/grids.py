@@ -1,4 +1,4 @@
-"""Training of towers from a pool's songs: grids kept in the pool, songs split, what came of it printed."""
+"""This module trains towers on grids of a pool's songs, split by songs, and prints what came of it."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Work on many items in worker processes: one that kills its worker is named, and the rest goes on."""
+"""Worker processes work on many items; one that dies is named, and the rest goes on."""
 
 import multiprocessing
 import os

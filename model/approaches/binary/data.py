@@ -1,4 +1,4 @@
-"""What approach `binary` sees of each side of a seam: how long its edge is."""
+"""Approach `binary` chooses the edge length that its network sees of each side of a seam."""
 
 from model.approaches.binary.settings import BinarySettings
 from model.features.edges import EDGE_RATE_HZ

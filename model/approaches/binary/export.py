@@ -1,4 +1,4 @@
-"""Approach `binary` as files: its graph, of preset seed the split one too, and the contract."""
+"""The export of approach `binary` writes its graph (for preset seed also the split one) and its contract."""
 
 from pathlib import Path
 from typing import Any

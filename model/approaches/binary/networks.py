@@ -1,4 +1,4 @@
-"""The networks of approach `binary`: the report's, to the letter, and a small one that generalises."""
+"""Approach `binary` has two networks, the report's to the letter and a small one that generalises."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

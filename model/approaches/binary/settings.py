@@ -1,4 +1,4 @@
-"""How a training of approach `binary` is asked for, and what its presets stand for; nothing heavy here."""
+"""These settings say how approach `binary` trains and what its presets mean; they import nothing heavy."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The report's network taken apart into what a scorer needs of it: exact, and far less work per candidate.
+"""The split takes the report's network apart for a scorer, with exact results and far less work.
 
 Three facts about `model.approaches.binary.networks.seed_network`, with s the samples [tail of A | head of B]
 and E the edge:

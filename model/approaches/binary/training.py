@@ -1,4 +1,4 @@
-"""Training of approach `binary`: its pairs, its three validations, and the model that comes of it."""
+"""The training of approach `binary` draws pairs, validates on three sets, and exports the model."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""What a network is worth: on its training pairs, on the report's second channel, on songs it never saw."""
+"""The validation measures a network on its training pairs, on the second channel, and on unseen songs."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Seams for the towers: any place of a song is cut, varied, and its two sides read from the song's grid.
+"""The towers' batches cut songs anywhere, vary both sides, and read them from each song's grid.
 
 A song's spectra are computed once, on a grid of a quarter of a hop; the side of a chunk is then a matter of
 picking rows, wherever the cut is, so that gaps, pitch, speed and tone can be drawn anew in every batch.

@@ -1,4 +1,4 @@
-"""Towers as files: two ONNX graphs checked against Keras, the contract, and the weights to learn on from."""
+"""The export of towers writes two ONNX graphs checked against Keras, the contract, and the weights."""
 
 import io
 from pathlib import Path

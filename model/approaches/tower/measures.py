@@ -1,4 +1,4 @@
-"""What towers are worth: where the true successor stands among all chunks of songs, and how likely it is."""
+"""These measures say where the true successor ranks among all chunks of songs, and how likely it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The towers: a CNN-LSTM for ends, one for starts; the product of their embeddings says what follows what."""
+"""The towers embed ends and starts; the product of two embeddings says what follows what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Training of approach `tower`: contrastive (InfoNCE), and the model that comes of it."""
+"""The training of approach `tower` is contrastive (InfoNCE) and exports the model."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which codecs there are, and what each is called where its bytes go."""
+"""This module lists the codecs, and what each is called where its bytes go."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args

@@ -1,4 +1,4 @@
-"""What every encoder of a byte stream or a file has in common, and what it writes to."""
+"""This module holds what all encoders of byte streams and files have in common, and their sinks."""
 
 from collections.abc import Iterator
 from typing import Protocol

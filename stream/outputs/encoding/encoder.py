@@ -1,4 +1,4 @@
-"""Encode float audio into a byte stream that a player can join: MP3, AAC (ADTS), Opus, Vorbis, FLAC (Ogg)."""
+"""The encoder turns float audio into a byte stream that a player can join, in each of the codecs."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""MP3 by the system's own LAME (libmp3lame, LGPL), found at run time; where there is none, PyAV's is used.
+"""This coder makes MP3 by the system's LAME (libmp3lame, LGPL), which it looks for at run time.
 
 The LAME inside the wheels of PyAV and soundfile is compiled without optimisation: the same encoder with the
 same settings takes three times as long there as in a Linux distribution's package.

@@ -1,4 +1,4 @@
-"""FFmpeg's encoders, through PyAV: Opus, AAC, FLAC, and MP3 where the system has no LAME."""
+"""This coder makes Opus, AAC and FLAC by FFmpeg (PyAV), and MP3 where the system has no LAME."""
 
 from fractions import Fraction
 from typing import ClassVar, cast

@@ -1,4 +1,4 @@
-"""The pages of an Ogg stream: where a listener may join, and what has to be known first."""
+"""This module reads the pages of an Ogg stream for where a listener may join, and what is needed first."""
 
 
 class OggPages:

@@ -1,4 +1,4 @@
-"""Vorbis by libvorbis, which PyAV's FFmpeg does not carry, through libsndfile."""
+"""This coder makes Vorbis through libsndfile, because PyAV's FFmpeg does not carry libvorbis."""
 
 import numpy as np
 import soundfile

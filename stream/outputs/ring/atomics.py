@@ -1,4 +1,4 @@
-"""Acquire loads and release stores on int64 arrays, for memory that two threads share without a lock."""
+"""Acquire loads and release stores on int64 arrays let two threads share memory without a lock."""
 
 from collections.abc import Callable
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""The kernels of the ring: what its writer and its reader do to the memory that they share.
+"""The ring's kernels are what its writer and its reader do to the memory that they share.
 
 They stand in one module with PortAudio's callback, because numba's cache looks at one source file each: a
 callback compiled against another layout would be a wild pointer.

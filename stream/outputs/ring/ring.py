@@ -1,4 +1,4 @@
-"""A lock-free ring of audio from one writer to one reader, which can go over to new content at once.
+"""The ring carries audio from one writer to one reader without a lock, and changes content at once.
 
 The ring is deep, so that it outlasts a stall of the writer, and yet a jump must not wait until it has run
 dry. So there are two buffers. Each content is a *generation*: the writer fills the buffer that is not heard,

@@ -1,4 +1,4 @@
-"""Silence of C libraries: their lines are dropped, Python's own and later ones are not."""
+"""Quiet drops the lines of C libraries, and neither Python's own nor later ones."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""Edges: one rate whatever the source's, nothing from beyond the cut, two channels apart."""
+"""Edges have one rate whatever the source's, hear nothing beyond the cut, and keep two channels apart."""
 
 import numpy as np
 import pytest

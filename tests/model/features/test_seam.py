@@ -1,4 +1,4 @@
-"""Seam distances: what repeats itself predicts what follows; sums against NumPy."""
+"""Seam distances foretell what repeats itself, and their sums equal NumPy's."""
 
 import itertools
 from collections.abc import Sequence

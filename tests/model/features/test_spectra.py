@@ -1,4 +1,4 @@
-"""The spectra of a chunk's two ends: pitch, time and level where they belong, counted from the cut."""
+"""Spectra of a chunk's ends show pitch, time and level where they belong, counted from the cut."""
 
 import numpy as np
 import pytest

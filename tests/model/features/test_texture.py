@@ -1,4 +1,4 @@
-"""Textures: rhythms are compared by their period, tones by their bands, levels not at all."""
+"""Textures compare rhythms by their period and tones by their bands, and levels not at all."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Export: onnxruntime says what Keras says, on real edges too, and a bad graph never becomes a model."""
+"""The export makes onnxruntime say what Keras says, and a bad graph never becomes a model."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Training: it learns, says what it is worth on which music, stops and goes on, and refuses in sentences."""
+"""The training loop learns, measures on the right music, stops and goes on, and refuses in sentences."""
 
 import json
 import threading

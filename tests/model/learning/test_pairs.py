@@ -1,4 +1,4 @@
-"""Pairs: which rows are shown with which, and what a batch of them holds."""
+"""Pairs show the right rows with each other, and batches hold them."""
 
 import numpy as np
 import pytest

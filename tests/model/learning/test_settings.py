@@ -1,4 +1,4 @@
-"""Settings that cannot be meant are one sentence, whoever makes them: found by walking the packages."""
+"""Every settings class refuses what cannot be meant in one sentence; the test walks the packages."""
 
 import importlib
 import math

@@ -1,4 +1,4 @@
-"""The contract of a model folder: written whole, read with every promise checked."""
+"""The contract of a model's folder is written whole and read with every promise checked."""
 
 import json
 from pathlib import Path

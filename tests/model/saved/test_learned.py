@@ -1,4 +1,4 @@
-"""What a model learned from is known again wherever the files lie; old records say that it cannot be told."""
+"""Songs that a model learned from are known again wherever they lie; old records say they cannot be told."""
 
 import json
 import shutil

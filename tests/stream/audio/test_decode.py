@@ -1,4 +1,4 @@
-"""Decoding: every format against what was written, seeks against the whole, and bad files by one sentence."""
+"""The decoder reads every format as written, seeks true, and names a bad file in one sentence."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Downmix to stereo: which loudspeaker lands where, how loud, and that nothing clips."""
+"""The downmix sends each loudspeaker where it belongs, at its level, and never clips."""
 
 import numpy as np
 import pytest

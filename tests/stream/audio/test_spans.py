@@ -1,4 +1,4 @@
-"""Spans: bit for bit the decode at equal rates, soxr on the whole song otherwise, however they are asked."""
+"""Spans equal the decode at equal rates and soxr on the whole song otherwise, however they are asked."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Planning ahead: a slow or failing model never makes the renderer wait."""
+"""Planning ahead never makes the renderer wait for a slow or failing model."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Bans: they end by themselves, last longer each time, and are forgiven."""
+"""Bans end by themselves, last longer each time, and are forgiven."""
 
 import pytest
 

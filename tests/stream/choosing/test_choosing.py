@@ -1,4 +1,4 @@
-"""What a choice is made of, computed another way: phrases, terms, hubs, coverage, the course, feedback."""
+"""The parts of a choice (phrases, terms, hubs, repeats, likings) equal what is computed another way."""
 
 import itertools
 from dataclasses import replace

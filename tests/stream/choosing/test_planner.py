@@ -1,4 +1,4 @@
-"""The planner: repeat rules, natural runs, seeded draws, and what it does when scores fail."""
+"""The planner keeps repeat rules, runs naturally, draws by its seed, and goes on when scores fail."""
 
 import itertools
 from collections.abc import Callable

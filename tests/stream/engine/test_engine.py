@@ -1,4 +1,4 @@
-"""The engine over a pool that was really built: what it refuses, and songs that join while it plays."""
+"""The engine refuses what it must, and takes up songs that join a built pool while it plays."""
 
 import threading
 import time

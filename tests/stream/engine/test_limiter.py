@@ -1,4 +1,4 @@
-"""The limiter: true peaks below the ceiling, a pure delay where nothing is to do, blocks of any size."""
+"""The limiter holds true peaks below the ceiling, and only delays where nothing is to do."""
 
 import numpy as np
 import pytest

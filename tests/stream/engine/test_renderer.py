@@ -1,4 +1,4 @@
-"""The renderer: exact where nothing is joined, the same for every block size, joins where the log says."""
+"""The renderer is exact where nothing is joined, alike for every block size, and joins as logged."""
 
 import itertools
 from pathlib import Path

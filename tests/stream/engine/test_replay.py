@@ -1,4 +1,4 @@
-"""Replay: a live run with jumps, threads and all, comes out again bit for bit from its log."""
+"""A replay gives a live run again bit for bit from its log, with jumps, threads and all."""
 
 import json
 import subprocess

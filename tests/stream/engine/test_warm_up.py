@@ -1,4 +1,4 @@
-"""Warming up: while a stream plays no kernel is compiled or loaded, whatever plays and whatever is heard."""
+"""The warm-up leaves no kernel to compile or load while a stream plays, whatever plays."""
 
 import json
 import subprocess

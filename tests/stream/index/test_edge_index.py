@@ -1,4 +1,4 @@
-"""The edge index against plain NumPy."""
+"""The edge index answers like plain NumPy."""
 
 import shutil
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The best of many scores, against a stable sort."""
+"""The best of many scores are those of a stable sort."""
 
 import numpy as np
 import pytest

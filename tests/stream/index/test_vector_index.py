@@ -1,4 +1,4 @@
-"""Quantised embeddings: kernels against NumPy, recall against exact scores, folders good and broken."""
+"""The vector index equals NumPy, recalls what exact scores find, and refuses broken folders."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Embeddings of a pool: the graphs' own, kept, found again, taken over, and then without onnxruntime."""
+"""Embeddings of a pool are the graphs' own, kept, found again, taken over, and need no onnxruntime then."""
 
 import logging
 import subprocess

@@ -1,4 +1,4 @@
-"""Alignment: known shifts of beats, attacks and waves are found, to a tenth of a millisecond."""
+"""The alignment finds known shifts of beats, attacks and waves to a tenth of a millisecond."""
 
 import numpy as np
 import pytest

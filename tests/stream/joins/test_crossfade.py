@@ -1,4 +1,4 @@
-"""Crossfade: constant level for every correlation, equally loud in the middle, however uneven."""
+"""Crossfades keep the level for every correlation, equally loud in the middle, however uneven."""
 
 import numpy as np
 import pytest

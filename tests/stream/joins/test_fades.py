@@ -1,4 +1,4 @@
-"""The choice of a fade: attacks are kept, tones that agree fade longer than attacks, limits hold."""
+"""The choice of a fade keeps attacks, fades agreeing tones longer than attacks, and holds its limits."""
 
 import numpy as np
 import pytest

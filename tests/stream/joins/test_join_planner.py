@@ -1,4 +1,4 @@
-"""Plans of joins: beats of both chunks on one grid, levels matched, the same however they are asked for."""
+"""The join planner puts beats on one grid and matches levels, the same however it is asked."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""`stream.outputs.drift`: a sound card's clock paces, and what far listeners get keeps to the wall clock."""
+"""The drift correction keeps far listeners on the wall clock while a sound card's clock paces."""
 
 import logging
 from collections.abc import Callable

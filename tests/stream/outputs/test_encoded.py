@@ -1,4 +1,4 @@
-"""`stream.outputs.encoded`: sessions end and begin again, and no fault stays unseen."""
+"""Encoded outputs end and begin sessions again, and hide no fault."""
 
 import threading
 from pathlib import Path

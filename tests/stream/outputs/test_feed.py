@@ -1,4 +1,4 @@
-"""`stream.outputs.feed`: fades, silence when nothing comes, and every frame accounted for."""
+"""The feed fades, is silent when nothing comes, and accounts for every frame."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`stream.outputs.file`: exact samples, the same bytes for any block size, nothing half-written."""
+"""The file output writes exact samples, the same bytes for any block size, and nothing half-written."""
 
 import os
 import resource

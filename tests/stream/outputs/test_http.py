@@ -1,4 +1,4 @@
-"""`stream.outputs.http`: bursts, late joins, slow listeners, titles."""
+"""The HTTP output gives bursts, late joins and titles, and cuts slow listeners off."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`stream.outputs.icecast`: addresses, and a real icecast2 that is listened to, killed, and stalled."""
+"""The Icecast output reads addresses and keeps a real icecast2 fed that is killed and stalled."""
 
 import logging
 import socket

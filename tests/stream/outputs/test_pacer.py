@@ -1,3 +1,5 @@
+"""The pacer gives every output the same frames in time, whatever one of them does."""
+
 import logging
 import threading
 from collections.abc import Callable

@@ -1,3 +1,5 @@
+"""The sound card output plays without gaps on a real sound server, and comes back when it is lost."""
+
 import json
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Reading a pool: whole generations, and one sentence for whatever is not one."""
+"""A pool is read in whole generations, and one sentence refuses whatever is none."""
 
 import sqlite3
 import subprocess

@@ -1,4 +1,4 @@
-"""Traits of chunks: every array as declared, and what unknown ones say."""
+"""Traits of chunks are the arrays that were declared, and unknown ones say so."""
 
 from dataclasses import fields
 

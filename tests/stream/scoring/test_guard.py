@@ -1,4 +1,4 @@
-"""The guard: a hung scorer costs its timeout, is counted and replaced; everything else passes through."""
+"""The guard gives a hung scorer its timeout, counts and replaces it, and lets all else through."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The ladder: each rung is reached under slowness to order, and what it decides is right."""
+"""The ladder reaches each rung under slowness to order, and decides rightly there."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The scorer against the formula of a tiny model; models that do not fit are refused with a sentence."""
+"""The scorer equals the formula of a tiny model, and refuses models that do not fit."""
 
 import json
 from pathlib import Path

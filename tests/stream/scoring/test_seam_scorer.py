@@ -1,4 +1,4 @@
-"""The second stage: its formula, its file, its short list, its scorer."""
+"""The second stage has the formula, the file, the shortlist and the scorer that it promises."""
 
 from pathlib import Path
 

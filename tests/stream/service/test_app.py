@@ -1,4 +1,4 @@
-"""`stream.service.app`: a real server, read by plain clients and by a real browser."""
+"""The web application answers plain clients and a real browser from a real server."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""`stream.service.health`: who is ill, for how long one may be away, and what a pause changes."""
+"""The health check knows who is ill, for how long one may be away, and what a pause changes."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One running stream over HTTP: what it says, what keys do, and how it ends."""
+"""A session over HTTP tells its state, obeys keys, and ends as it should."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The benchmark: what it computes from what was measured, its table, and that it fails past a budget."""
+"""The benchmark computes the right figures, prints its table, and fails past a budget."""
 
 import ctypes
 import itertools

@@ -1,4 +1,4 @@
-"""The lines that benchmarks leave behind."""
+"""Benchmarks leave whole lines behind."""
 
 import json
 from pathlib import Path

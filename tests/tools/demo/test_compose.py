@@ -1,4 +1,4 @@
-"""Scores of the demo songs: forms tile, collections vary, chords are right and move little."""
+"""Scores of the demo songs have forms that tile, varied collections, and right chords that move little."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Signal processing of the demo songs against results computed another way."""
+"""The effects of the demo songs equal results computed another way."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The written demo songs, measured from their files alone."""
+"""The demo songs keep their promises when measured from their files alone."""
 
 from pathlib import Path
 

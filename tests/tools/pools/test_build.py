@@ -1,4 +1,4 @@
-"""Building a pool: what is in it, what is done again and what is not, and that nothing built is lost."""
+"""A build makes the right pool, repeats no work that is done, and loses nothing that was built."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Checking a pool: a sound one is silent, and each kind of damage is named."""
+"""The check of a pool is silent on a sound one, and names each kind of damage."""
 
 import os
 import sqlite3

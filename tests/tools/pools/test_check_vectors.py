@@ -1,4 +1,4 @@
-"""The check of a pool's embeddings: silent on good ones, and it names what is wrong with the others."""
+"""The check of embeddings is silent on good ones, and names what is wrong with the others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Embeddings made beforehand: once, for what is new, and told in one sentence."""
+"""Embeddings are made beforehand once, for what is new, and told in one sentence."""
 
 from dataclasses import replace
 from pathlib import Path

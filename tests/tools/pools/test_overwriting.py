@@ -1,4 +1,4 @@
-"""`tools.pools.overwriting`: no command writes over what it reads, by whatever name."""
+"""No command writes over what it reads, by whatever name."""
 
 import os
 import shutil

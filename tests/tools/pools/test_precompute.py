@@ -1,4 +1,4 @@
-"""All scores of a pool offline: equal to the scorer's, resumed, taken over, found again, and used."""
+"""Precomputed scores equal the scorer's, and are resumed, taken over, found again, and used."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is found in music folders, and what is left out."""
+"""The scan finds the songs in music folders and leaves the rest out."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Building against a disk and processes that fail: one sentence, and nothing built is lost."""
+"""A build on a failing disk or process says one sentence and loses nothing that was built."""
 
 import os
 import shutil

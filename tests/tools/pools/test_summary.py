@@ -1,4 +1,4 @@
-"""What `pool info` tells of a song's music."""
+"""The summary tells of each song's music what `pool info` shows."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the doctor finds, and says to do, on machines that lack something."""
+"""The doctor finds what a machine lacks, and says what to do."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Signals as a wish to end."""
+"""Signals are taken as a wish to end."""
 
 import os
 import signal

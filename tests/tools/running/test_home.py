@@ -1,4 +1,4 @@
-"""Where endlos keeps what nobody gave a place."""
+"""The home folder keeps what nobody gave a place."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Key presses on a real pseudo-terminal, and the sources without keys."""
+"""Key presses arrive from a real pseudo-terminal, and sources without keys do no harm."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""`tools.running.latency`: what `--latency` takes, what is chosen for a card, and that it is remembered."""
+"""The latency option takes what it should, fits the card, and remembers."""
 
 import json
 import subprocess

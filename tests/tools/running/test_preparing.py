@@ -1,4 +1,4 @@
-"""Music that becomes a pool in the background: first sound early, later songs join, faults are told."""
+"""Music becomes a pool in the background, sounds early, lets later songs join, and faults are told."""
 
 import os
 import shutil

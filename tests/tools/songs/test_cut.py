@@ -1,4 +1,4 @@
-"""Cutting: the kernel against pydub itself, and chunks against what they promise."""
+"""The cutter's kernel equals pydub itself, and chunks keep what they promise."""
 
 import os
 from pathlib import Path

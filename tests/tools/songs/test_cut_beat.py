@@ -1,4 +1,4 @@
-"""Cutting into whole bars, and what is done with songs that have none."""
+"""The beat cutter cuts into whole bars, and songs without bars are cut otherwise."""
 
 from dataclasses import replace
 

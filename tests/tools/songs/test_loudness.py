@@ -1,4 +1,4 @@
-"""Loudness against the values that BS.1770 states for sines, true peak against sines between the samples."""
+"""Loudness has BS.1770's values for sines, and true peak is that of sines between the samples."""
 
 import numpy as np
 import pyloudnorm

@@ -1,4 +1,4 @@
-"""Tags of every kind of file that carries them, written by mutagen and by FFmpeg."""
+"""Tags are read from every kind of file that carries them, as mutagen and FFmpeg wrote them."""
 
 import base64
 from pathlib import Path

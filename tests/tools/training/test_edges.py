@@ -1,4 +1,4 @@
-"""From a pool to a training: split by songs, edges left where they are, refusals, what is printed."""
+"""A pool becomes a training by edges, split by songs, with edges left in place and refusals told."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""From a pool to the songs that towers learn from: read once, split by songs, judged joins found again."""
+"""A pool becomes grids that towers learn from, read once, split by songs, with judged joins found."""
 
 import json
 from pathlib import Path

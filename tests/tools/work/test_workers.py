@@ -1,4 +1,4 @@
-"""Worker processes: every item comes back, and one that ends its process takes no other with it."""
+"""Worker processes bring every item back, and one that dies takes no other with it."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Area under the ROC curve of a condition against places matched in song, with an interval over songs."""
+"""This module computes a condition's AUC against places matched in song, with an interval over songs."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Where one chunk of a stream ends and the next begins: joined, or gone on naturally; from decision lines."""
+"""A boundary is where one chunk of a stream ends and the next begins, joined or gone on naturally."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The figures of a stream's joins beside the bounds that they are held against."""
+"""This module holds the figures of a stream's joins against their bounds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Clicks: samples that the ones around them do not lead to expect."""
+"""This measure finds clicks, samples that the ones around them do not lead to expect."""
 
 import numpy as np
 

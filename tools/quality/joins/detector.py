@@ -1,4 +1,4 @@
-"""Detectors of joins: gradient boosting on evidence, and a small CNN on log-mel windows."""
+"""The detectors of joins are boosted trees on evidence and a small CNN on log-mel windows."""
 
 from collections.abc import Callable
 from typing import Any, Literal, Protocol

@@ -1,4 +1,4 @@
-"""What gives a join away, in numbers: contrasts at the middle of a window against those elsewhere in it."""
+"""The evidence contrasts the middle of a window with the rest of it, which gives a join away."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Song-disjoint folds of a pool: who is in which, and a pool of one fold's songs alone."""
+"""Folds divide a pool by songs, and each gets a pool of its own songs alone."""
 
 from collections.abc import Sequence
 from pathlib import Path

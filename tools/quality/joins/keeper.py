@@ -1,4 +1,4 @@
-"""The audio of some of the engine's joins and of as many other places, kept to be listened to."""
+"""The keeper keeps the audio of some joins, and of as many other places, to be listened to."""
 
 from dataclasses import dataclass
 

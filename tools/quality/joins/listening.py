@@ -1,4 +1,4 @@
-"""A blind listening test: joins and other places as short files, a sheet, the answers apart."""
+"""The listening test writes joins and other places as short files with a sheet, the answers apart."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""What a join does to level, spectrum, key and beat, measured in the audio around it."""
+"""These measures say what a join does to level, spectrum, key and beat in the audio around it."""
 
 from dataclasses import dataclass, fields
 

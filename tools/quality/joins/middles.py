@@ -1,4 +1,4 @@
-"""The middles of chunks as places of a stream: where there is no border, joined or not."""
+"""Middles of chunks are the places of a stream where there is no border, joined or not."""
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary

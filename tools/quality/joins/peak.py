@@ -1,4 +1,4 @@
-"""True peak of a stream of any length, block by block."""
+"""This measure finds the true peak of a stream of any length, block by block."""
 
 import numpy as np
 import soxr

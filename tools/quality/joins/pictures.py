@@ -1,4 +1,4 @@
-"""Pictures of the joins that a detector finds best and worst hidden, and of its scores."""
+"""This module draws the joins that a detector finds best and worst hidden, and its scores."""
 
 from pathlib import Path
 

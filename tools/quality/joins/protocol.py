@@ -1,4 +1,4 @@
-"""The whole study: streams of every condition in song-disjoint folds, detectors, measures of the joins."""
+"""The study renders streams of every condition in folds, trains detectors, and measures the joins."""
 
 import tempfile
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The beat on one side of a join: period and phase from the onsets in a few seconds of audio."""
+"""The pulse is the period and phase of the beat on one side of a join, from its onsets."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a study is told as: tables for people, plain values for JSON."""
+"""The report tells a study as tables for people and as plain values for JSON."""
 
 from dataclasses import asdict
 from typing import Any

@@ -1,4 +1,4 @@
-"""Windows as the detector learns them: features, what they are, and between which songs."""
+"""A sample is a window as the detector learns it, with its features, label and songs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Measures the joins of one stream: `join_metrics` where the audio is at hand, `measured` as it renders."""
+"""The scorecard measures the joins of one stream, from its audio or as it renders."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The two songs of a join as they are without it: what the level inside a fade is held against."""
+"""The two songs of a join, as they are without it, are what the level inside a fade is held against."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the detector and the measures see of a window: log-mel spectrum and chroma, mono."""
+"""This module computes the log-mel spectrum and the chroma of a window, for detectors and measures."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""The streams that joins are cut from: the engine's, and equal chunks under a plain crossfade."""
+"""This module renders the streams that joins are cut from, the engine's and equal chunks crossfaded."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a detector makes of each condition: area under the curve against places matched in song."""
+"""A verdict is a detector's AUC for one condition, against places matched in song."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How a stream wanders through its pool: coverage, repeats, fair shares, phrases; from its decisions."""
+"""This module counts how a stream wanders through its pool, from its decisions."""
 
 from collections import Counter
 from collections.abc import Sequence

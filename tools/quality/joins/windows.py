@@ -1,4 +1,4 @@
-"""Windows of audio around the boundaries of a stream, cut as it is rendered; memory is bounded."""
+"""This module cuts windows around the boundaries of a stream as it renders, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Averages over queries and songs; intervals come of drawing songs anew: songs count, not chunks."""
+"""Averages run over queries and songs, with intervals from drawing songs, not chunks, anew."""
 
 from dataclasses import dataclass
 

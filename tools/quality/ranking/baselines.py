@@ -1,4 +1,4 @@
-"""What a model has to beat: scores from handcrafted distances, each a function of the chunks' spectra."""
+"""The baselines score by handcrafted distances of spectra; a model has to beat them."""
 
 import numpy as np
 import numpy.typing as npt

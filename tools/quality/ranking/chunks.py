@@ -1,4 +1,4 @@
-"""Chunks to ask about: songs cut again or as the pool has them, a gap at both ends, as pools in memory."""
+"""This module cuts the chunks that are asked about, with a gap at both ends, into pools in memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

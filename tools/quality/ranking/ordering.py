@@ -1,4 +1,4 @@
-"""Putting pieces in order by pair scores alone: the order whose neighbours score highest in sum."""
+"""The ordering puts pieces into the order whose neighbours score highest in sum."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The evaluation as a picture: figures against the gap, and where the true successor stands."""
+"""This module draws the evaluation's figures against the gap, and the ranks of the true successor."""
 
 from pathlib import Path
 

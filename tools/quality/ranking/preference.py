@@ -1,4 +1,4 @@
-"""Logistic regression of the one right choice among several, fitted on some songs, used on others."""
+"""This logistic regression learns the one right choice among several on some songs, for others."""
 
 from collections.abc import Callable, Iterator
 

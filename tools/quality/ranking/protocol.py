@@ -1,4 +1,4 @@
-"""The evaluation: every scorer on the same chunks, for each gap; which songs are asked about; the verdict."""
+"""The evaluation asks every scorer about the same chunks, for each gap, and gives the verdict."""
 
 import math
 import tempfile

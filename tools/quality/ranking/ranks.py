@@ -1,4 +1,4 @@
-"""How well scores rank what really follows: AUC, hits, reciprocal ranks, order; by pool, over songs.
+"""These figures say how well scores rank what really follows, by AUC, hits, reciprocal ranks and order.
 
 AUC is averaged within each song, then over songs; whatever counts ranks or orders is averaged over queries.
 Equal scores are broken at random, that is: a figure is its expectation over all ways to break them.

@@ -1,4 +1,4 @@
-"""Fits the second stage that endlos carries, and says what it is worth on songs that nothing had learned.
+"""This module fits the second stage that endlos carries, and measures it on songs nothing had learned.
 
     python -m tools.quality.ranking.stages POOL MODEL MODEL ... [--write second_stage.json]
 

@@ -1,4 +1,4 @@
-"""The evaluation as a table, one row for each scorer, every figure with its interval."""
+"""This module prints the evaluation, a row for each scorer and an interval for each figure."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The bars of a song: how many beats each has, and which beats begin one."""
+"""This module finds a song's bars, how many beats each has, and which beats begin one."""
 
 from dataclasses import dataclass
 

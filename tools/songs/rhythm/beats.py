@@ -1,4 +1,4 @@
-"""The beats of a song, each at the start of its attack, and how sure it is that there is a beat at all."""
+"""This module finds a song's beats at the start of their attacks, and how sure it is of a beat at all."""
 
 from dataclasses import dataclass
 

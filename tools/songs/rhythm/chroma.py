@@ -1,4 +1,4 @@
-"""The harmony of a song: chroma over time, and the key of a stretch of it."""
+"""This module finds a song's harmony, its chroma over time and the key of a stretch of it."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Where sounds begin: an onset envelope to track beats in, and attacks to the millisecond."""
+"""This module finds where sounds begin, as an envelope to track beats in and to the millisecond."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""The rhythm and harmony of a whole song, found once and used by the cutter and for the traits of chunks."""
+"""This module finds the rhythm and harmony of a whole song once, for the cutter and the traits."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Spectrograms of whole songs, in a part of the memory that one transform of all frames would take.
+"""This module computes spectrograms of whole songs in parts, so that they need little memory.
 
 librosa's own would do, but importing it has numba compile for a quarter of a minute, and what it compiles may
 not be used for the first time by two processes at once: numba's cache then keeps a mixed pair of files, with

@@ -1,4 +1,4 @@
-"""The tempo of a song over time, each second in the octave that most music is counted in."""
+"""This module finds a song's tempo over time, each second in the octave that most music is counted in."""
 
 import numpy as np
 import scipy.fft

@@ -1,4 +1,4 @@
-"""The networks: the report's layer by layer, and what the small one promises."""
+"""The networks are the report's layer by layer, and the small one keeps its promises."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The network taken apart against Keras and the unsplit graph, and the scorer made of it."""
+"""The network taken apart scores like Keras and like the unsplit graph."""
 
 import math
 from dataclasses import dataclass

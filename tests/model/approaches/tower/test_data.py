@@ -1,4 +1,4 @@
-"""Seams drawn from a song's grid: the same as the spectra of chunks, varied as asked for."""
+"""Seams drawn from a song's grid equal the spectra of chunks, and are varied as asked for."""
 
 import numpy as np
 import pytest

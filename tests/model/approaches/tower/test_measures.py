@@ -1,4 +1,4 @@
-"""Ranks, areas and calibration against figures that were counted by hand or drawn from a known law."""
+"""Ranks, areas and calibration equal what was counted by hand or drawn from a known law."""
 
 import numpy as np
 import pytest

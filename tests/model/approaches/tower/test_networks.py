@@ -1,4 +1,4 @@
-"""What an end foretells: lags heard by hand, frames copied from where the music repeated itself."""
+"""The towers foretell an end's continuation, by lags heard by hand and frames copied from repeats."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Towers: what they look at, how they learn, stop, go on, and become a model that the contract accepts."""
+"""Towers learn, stop, go on, and become a model that the contract accepts."""
 
 import json
 from collections.abc import Callable, Iterator

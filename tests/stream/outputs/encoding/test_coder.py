@@ -1,4 +1,4 @@
-"""`stream.outputs.encoding.coder`: what an encoder may be given."""
+"""Coders refuse what an encoder may not be given."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Encoders: what a player hears of the bytes, where it may join, and what is refused."""
+"""Encoders make bytes that a player hears and may join where promised, and refuse the rest."""
 
 import tracemalloc
 

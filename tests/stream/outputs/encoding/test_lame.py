@@ -1,4 +1,4 @@
-"""LAME: the same sound as by FFmpeg's encoder, whole frames, exact length, no leaks."""
+"""LAME gives the same sound as FFmpeg's encoder, whole frames, the exact length, and no leaks."""
 
 import ctypes
 import gc

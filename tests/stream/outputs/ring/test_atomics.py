@@ -1,3 +1,5 @@
+"""The atomics compile to acquire loads and release stores, and read what was written."""
+
 import re
 
 import numba

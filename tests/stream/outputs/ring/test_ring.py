@@ -1,3 +1,5 @@
+"""The ring does what a ring in plain Python does, between threads and for the compiled callback too."""
+
 import ctypes
 import math
 import threading

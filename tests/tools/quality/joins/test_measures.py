@@ -1,4 +1,4 @@
-"""Measures of joins against truths that are built in: a click, a dip, a late beat, a jump in level."""
+"""Measures of joins find the click, the dip, the late beat and the jump in level that are built in."""
 
 import numpy as np
 import pytest

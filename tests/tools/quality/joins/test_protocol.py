@@ -1,4 +1,4 @@
-"""Detectors, areas and the whole command on synthetic truth."""
+"""Detectors, areas and the whole command find the truth that is built in."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`endlos eval` on small songs; the regression, baselines and gaps against what is known beforehand."""
+"""The evaluation of small songs, its regression, baselines and gaps say what is known beforehand."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Ranking figures against counting by hand: every pool, ties, near-identical chunks, songs drawn anew."""
+"""Ranking figures equal counting by hand, for every pool, with ties and with songs drawn anew."""
 
 import itertools
 import math

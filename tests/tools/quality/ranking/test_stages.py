@@ -1,4 +1,4 @@
-"""The second stage is fitted on what towers do not know, judged on songs of other folds, and calibrated."""
+"""The second stage is fitted on what towers do not know and judged on songs of other folds."""
 
 from pathlib import Path
 

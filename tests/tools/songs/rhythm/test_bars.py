@@ -1,4 +1,4 @@
-"""Bars: the metre and the downbeats of songs whose bars are known."""
+"""Bars have the known metre and downbeats."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Beats: where they are to the millisecond, and that nothing is claimed where there are none."""
+"""Beats are found to the millisecond, and none are claimed where there are none."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The harmony of a song: its tuning as librosa finds it, and its key."""
+"""The harmony of a song has the key that it was made in, and the tuning that librosa finds."""
 
 from pathlib import Path
 
