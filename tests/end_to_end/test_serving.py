@@ -1,4 +1,4 @@
-"""`endlos serve` feeds a real Icecast server and HTTP listeners until a signal ends it."""
+"""The command `endlos serve` feeds a real Icecast server and HTTP listeners until a signal ends it."""
 
 import http.client
 import json
