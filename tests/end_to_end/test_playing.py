@@ -1,4 +1,4 @@
-"""The command `endlos play` works on a terminal, on a real sound card and over HTTP, and ends as it should."""
+"""The command `endlos play` works on a terminal, on a real sound card and over HTTP, and ends well."""
 
 import re
 import signal
