@@ -10,7 +10,7 @@ ARGS :=
 REPEATS := 20
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help play test flaky lint bench lock system-play system-test clean
+.PHONY: help play test flaky lint docs bench lock system-play system-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: $(VENV)/.dev ## check style, types and which room may import which
 	$(PYTHON_RUN) -m ruff format --check .
 	$(PYTHON_RUN) -m mypy
 	PYTHONPATH=. $(VENV)/bin/lint-imports
+
+docs: $(VENV)/.dev ## write the reference pages of docs/ and the tables of rooms from the code
+	$(PYTHON_RUN) -m tests.support.reference
 
 bench: $(VENV)/.dev system-play ## run all benchmarks; results are appended to benchmarks/results.jsonl
 	@failed=(); for file in benchmarks/bench_*.py; do \

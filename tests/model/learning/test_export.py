@@ -139,7 +139,7 @@ def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
     scores = scorer.score(0)
     own = pool.chunk_song == 0
     assert scores[own].mean() > scores[~own].mean() + 0.2
-    card = (folder.parent.parent / "README.md").read_text(encoding="utf-8")
+    card = (folder.parent / "README.md").read_text(encoding="utf-8")
     for name, figures in contract.metrics["validations"].items():
         row = next(line for line in card.splitlines() if name in line)
         for key in ("accuracy", "loss", "auc"):

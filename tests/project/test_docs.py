@@ -1,0 +1,168 @@
+"""The documents name every command, setting, output and figure of the code, and only modules there are."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import reference
+from tests.support.reference import REPOSITORY, modules_of
+
+HAND_WRITTEN = sorted(
+    path
+    for path in REPOSITORY.rglob("*.md")
+    if not {".venv", "node_modules"} & set(path.parts) and path.name not in reference.PAGES
+)
+MODULE = re.compile(r"`((?:stream|model|tools|tests|benchmarks)(?:[./][a-z_0-9]+)+(?:\.[A-Za-z_]\w*)?)`")
+
+
+def text_of(name: str) -> str:
+    return (REPOSITORY / name).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", reference.PAGES)
+def test_the_reference_is_what_the_code_says(page: str) -> None:
+    assert text_of(f"docs/{page}") == reference.PAGES[page](), "run make docs"
+
+
+def test_every_command_and_group_has_its_help_in_the_reference() -> None:
+    from tools.cli import app
+
+    page = text_of("docs/commands.md")
+    names = [command.name for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        inner = [
+            command.name or command.callback.__name__ for command in group.typer_instance.registered_commands
+        ]
+        names += [group.name, *(f"{group.name} {name}" for name in inner)]
+    assert len(names) > 12
+    for name in names:
+        assert f"\n## endlos {name}\n" in page, name
+
+
+def test_every_setting_stands_in_the_reference() -> None:
+    import dataclasses
+
+    from stream.choosing.settings import PlannerSettings
+    from stream.choosing.terms import CostWeights
+    from stream.engine.settings import EngineSettings
+    from tools.bench.budgets import Budgets
+
+    page = text_of("docs/settings.md")
+    for settings in (EngineSettings, PlannerSettings, CostWeights, Budgets):
+        part = page.partition(f"\n## {settings.__name__}\n")[2].partition("\n## ")[0]
+        for field in dataclasses.fields(settings):
+            assert f"| `{field.name}` |" in part, (settings, field.name)
+
+
+def test_every_output_and_approach_stands_in_the_reference() -> None:
+    from stream.outputs.http import Broadcast
+    from stream.outputs.icecast import IcecastOutput
+    from stream.outputs.soundcard import SoundCard
+
+    page = text_of("docs/alternatives.md")
+    for output in (SoundCard, IcecastOutput, Broadcast):
+        assert f"| `{output.__name__}` | `{output.__module__}` |" in page
+    for folder in (REPOSITORY / "model" / "approaches").iterdir():
+        if (folder / "__init__.py").is_file():
+            assert f"| `{folder.name}` |" in page
+
+
+def test_every_figure_of_eval_is_explained() -> None:
+    import numpy as np
+
+    from tools.quality.ranking.ranks import POOLS, ranking_figures
+
+    page = text_of("docs/evaluation.md")
+    song = np.repeat(np.arange(3), 5)
+    successor = np.where(np.arange(15) % 5 == 4, -1, np.arange(15) + 1)
+    scores = np.random.default_rng(0).random((15, 15), dtype=np.float32)
+    duplicates = np.eye(15, dtype=np.bool_)
+    found = ranking_figures(scores, song, successor, duplicates=duplicates, resamples=10).plain()
+    for pool in POOLS:
+        assert f"*{pool}*" in page, pool
+        for name in found["pools"][pool]:
+            assert f"`{name}`" in page, name
+    for name in set(found) - {"queries", "songs", "pools"}:
+        assert f"`{name}`" in page, name
+
+
+def test_every_figure_of_joins_is_explained() -> None:
+    import numpy as np
+
+    from tools.quality.joins.bounds import JOIN_FIGURES
+    from tools.quality.joins.measures import NAMES
+    from tools.quality.joins.scorecard import Scorecard
+    from tools.quality.joins.wander import wander
+
+    page = text_of("docs/joins.md")
+    none = np.empty((0, len(NAMES)))
+    whole = Scorecard(
+        joined=none, natural=none, seconds=1.0, peak_db=0.0, wander=wander([], 1, 44_100)
+    ).plain()
+    for name in (*NAMES, *whole.keys() - {"seconds"}):
+        assert f"`{name}`" in page, name
+    for figure in JOIN_FIGURES:
+        assert figure.name.partition(",")[0] in page, figure.name
+
+
+def names_of_figures() -> Iterator[str]:
+    """The fixed words of each name that a measurement of the benchmark gives a figure."""
+    makers = {
+        "Figure": "name",
+        "missing": 1,
+        "quantile_figure": 1,
+        "spread_figure": 1,
+        "_figure": 0,
+        "figure": 0,
+    }
+    for module, tree in modules_of("tools/bench"):
+        if module.endswith(("figures", "suite")):
+            continue
+        for node in ast.walk(tree):
+            if not (
+                isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in makers
+            ):
+                continue
+            place = makers[node.func.id]
+            named = {word.arg: word.value for word in node.keywords}
+            name = named.get("name") if isinstance(place, str) else node.args[place]
+            if isinstance(name, ast.JoinedStr):
+                name = name.values[0]
+            if isinstance(name, ast.Constant):
+                yield str(name.value).partition(",")[0].strip()
+
+
+def test_every_part_and_figure_of_bench_is_explained() -> None:
+    from tools.bench.suite import QUESTIONS
+
+    page = text_of("docs/bench.md").replace("`", "")
+    found = set(names_of_figures())
+    assert len(found) > 12
+    for name in (*QUESTIONS, *found):
+        assert name in page, name
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_module_or_name_that_a_document_mentions_exists(path: Path) -> None:
+    for name in MODULE.findall(path.read_text(encoding="utf-8").replace("`model.json`", "")):
+        assert exists(name), name
+
+
+def exists(name: str) -> bool:
+    """Whether a path or a dotted name is a file, a module, a room or a public name of a module."""
+    if "/" in name:
+        place = REPOSITORY / name
+        return place.exists() or place.with_suffix(".py").is_file()
+    words = name.split(".")
+    place = REPOSITORY.joinpath(*words)
+    if place.is_dir() or place.with_suffix(".py").is_file():
+        return True
+    module = REPOSITORY.joinpath(*words[:-1]).with_suffix(".py")
+    return (
+        module.is_file()
+        and re.search(rf"^(?:class |def |async def )?{words[-1]}\b", module.read_text(), re.M) is not None
+    )

@@ -1,0 +1,220 @@
+"""This helper writes the reference pages of `docs/` from what the code says.
+
+`make docs` writes them; a test compares them with the code.
+"""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WIDTH = 110
+MADE = "Made by `make docs` from the code; edit there.\n"
+
+
+def modules_of(package: str) -> Iterator[tuple[str, ast.Module]]:
+    """Return each module of a folder by its dotted name; nothing of ours is imported."""
+    for path in sorted((REPOSITORY / package).rglob("*.py")):
+        words = path.relative_to(REPOSITORY).with_suffix("").parts
+        name = ".".join(words[:-1] if words[-1] == "__init__" else words)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def first_sentence(tree: ast.Module | ast.ClassDef) -> str:
+    """Return the first line of a docstring."""
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
+
+
+def fields_of(found: ast.ClassDef) -> list[tuple[str, str, str]]:
+    """Return name, default as it is written, and meaning of every field of a dataclass."""
+    rows = []
+    for node, after in zip(found.body, [*found.body[1:], None], strict=True):
+        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
+            continue
+        default = "" if node.value is None else ast.unparse(node.value)
+        made = re.fullmatch(r"field\(default_factory=(.*)\)", default)
+        meaning = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            meaning = " ".join(str(after.value.value).split())
+        rows.append((node.target.id, f"{made[1]}()" if made else default, meaning))
+    return rows
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a table in Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(
+        [*lines, *("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows)]
+    )
+
+
+def walk_commands(command: Any, context: Any) -> Iterator[tuple[str, str]]:
+    """Return the full name and the help of every command and of every group."""
+    yield context.command_path, command.get_help(context)
+    for name, below in sorted(getattr(command, "commands", {}).items()):
+        yield from walk_commands(
+            below, type(context)(below, parent=context, info_name=name, **below.context_settings)
+        )
+
+
+def command_helps() -> dict[str, str]:
+    """Return what `--help` says of every command, by its full name."""
+    from tools.cli import app
+
+    command = typer.main.get_command(app)
+    top = command.context_class(command, info_name="endlos", terminal_width=WIDTH, **command.context_settings)
+    return dict(walk_commands(command, top))
+
+
+def settings_classes() -> dict[str, tuple[str, ast.ClassDef]]:
+    """Return module and definition of every class that holds settings, weights or budgets, by name."""
+    return {
+        node.name: (module, node)
+        for package in ("stream", "model", "tools")
+        for module, tree in modules_of(package)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name.endswith(("Settings", "CostWeights", "Budgets"))
+    }
+
+
+def output_classes() -> dict[str, tuple[str, str]]:
+    """Return module and first sentence of every class that is an output, by name.
+
+    An output has the methods of `Output`, its own or a parent's; a parent that outputs share is none itself.
+    """
+    classes = {
+        node.name: (module, first_sentence(tree), node)
+        for module, tree in modules_of("stream/outputs")
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    wanted = methods_of("Output", classes)
+    parents = {ast.unparse(base) for _, _, node in classes.values() for base in node.bases}
+    return {
+        name: (module, told)
+        for name, (module, told, _) in classes.items()
+        if name not in parents and name != "Leader" and wanted <= methods_of(name, classes)
+    }
+
+
+def methods_of(name: str, classes: dict[str, tuple[str, str, ast.ClassDef]]) -> set[str]:
+    """Return the methods that a class has, its parents' too as far as they are among `classes`."""
+    if name not in classes:
+        return set()
+    node = classes[name][2]
+    own = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
+    return own.union(*(methods_of(ast.unparse(base), classes) for base in node.bases))
+
+
+def approach_folders() -> dict[str, str]:
+    """Return the question of every approach, by the name of its folder."""
+    return {
+        name.rpartition(".")[2]: first_sentence(tree)
+        for name, tree in modules_of("model/approaches")
+        if name.count(".") == 2 and (REPOSITORY / name.replace(".", "/")).is_dir()
+    }
+
+
+def commands_page() -> str:
+    """Return the page of all commands."""
+    parts = ["# Commands\n", MADE]
+    parts += [f"## {name}\n\n```text\n{text.rstrip()}\n```\n" for name, text in command_helps().items()]
+    return "\n".join(parts)
+
+
+def settings_page() -> str:
+    """Return the page of all settings."""
+    parts = [
+        "# Settings\n",
+        MADE,
+        "A default stands once, in its dataclass. A setting without a line of its own says by its name, "
+        "whose last word is the unit, what it is.\n",
+    ]
+    for name, (module, node) in settings_classes().items():
+        rows = [
+            (f"`{field}`", f"`{default}`" if default else "", told)
+            for field, default, told in fields_of(node)
+        ]
+        parts += [
+            f"## {name}\n",
+            f"`{module}`: {first_sentence(node)}\n",
+            table(("setting", "default", "meaning"), rows) + "\n",
+        ]
+    return "\n".join(parts)
+
+
+def alternatives_page() -> str:
+    """Return the page of what there is to choose from: outputs, what they count, approaches."""
+    (status,) = (
+        node
+        for _, tree in modules_of("stream/outputs")
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == "OutputStatus"
+    )
+    outputs = [(f"`{name}`", f"`{module}`", told) for name, (module, told) in output_classes().items()]
+    approaches = [(f"`{name}`", told) for name, told in approach_folders().items()]
+    counters = [(f"`{name}`", told) for name, _, told in fields_of(status)]
+    return "\n".join(
+        [
+            "# Outputs and approaches\n",
+            MADE,
+            "## Outputs\n",
+            table(("class", "module", "what it does"), outputs) + "\n",
+            "## What an output says of itself (`/status.json`)\n",
+            table(("figure", "meaning"), counters) + "\n",
+            "## Approaches\n",
+            table(("approach", "its question"), approaches) + "\n",
+        ]
+    )
+
+
+def layers_of(folder: str) -> list[list[str]]:
+    """Return the rooms of a folder from top to bottom, as the contract in pyproject.toml has them."""
+    with (REPOSITORY / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    (layers,) = (found["layers"] for found in contracts if found.get("containers") == [folder])
+    return [layer.split(" | ") for layer in layers]
+
+
+def rooms_table(folder: str) -> str:
+    """Return the rooms of a folder from top to bottom, those inside them too, with their questions.
+
+    What stands beside the rooms, as `tools.cli` does, is in no table.
+    """
+    rows: list[tuple[str, ...]] = []
+    for layer in layers_of(folder):
+        for room in layer:
+            place = REPOSITORY / folder / room
+            for face in sorted(place.rglob("__init__.py"), key=lambda face: face.parent.parts):
+                name = face.parent.relative_to(REPOSITORY / folder).as_posix()
+                question = first_sentence(ast.parse(face.read_text(encoding="utf-8")))
+                beside = ", ".join(f"`{other}`" for other in layer if other != room)
+                rows.append((f"`{folder}/{name}`", question, beside if face.parent == place else ""))
+    return table(("room", "question", "knows nothing of"), rows)
+
+
+def with_rooms(text: str) -> str:
+    """Return a document whose tables of rooms, each between two marks, are those of the code."""
+    return re.sub(
+        r"(<!-- rooms of (\w+) -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}{rooms_table(found[2])}\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+PAGES = {"commands.md": commands_page, "settings.md": settings_page, "alternatives.md": alternatives_page}
+
+WITH_ROOMS = ("README.md", "stream/README.md", "model/README.md", "tools/README.md")
+
+if __name__ == "__main__":
+    for page, made in PAGES.items():
+        (REPOSITORY / "docs" / page).write_text(made(), encoding="utf-8")
+    for name in WITH_ROOMS:
+        document = REPOSITORY / name
+        document.write_text(with_rooms(document.read_text(encoding="utf-8")), encoding="utf-8")
