@@ -166,3 +166,53 @@ def exists(name: str) -> bool:
         module.is_file()
         and re.search(rf"^(?:class |def |async def )?{words[-1]}\b", module.read_text(), re.M) is not None
     )
+
+
+@pytest.mark.parametrize("name", reference.WITH_ROOMS)
+def test_a_table_of_rooms_is_that_of_the_code(name: str) -> None:
+    text = text_of(name)
+    assert text == reference.with_rooms(text), "run make docs"
+
+
+@pytest.mark.parametrize("folder", ["stream", "model", "tools"])
+def test_every_room_and_its_question_stand_in_both_tables(folder: str) -> None:
+    faces = [face for face in (REPOSITORY / folder).rglob("*/__init__.py") if "__pycache__" not in face.parts]
+    assert len(faces) > 4
+    for face in faces:
+        room = face.parent.relative_to(REPOSITORY).as_posix()
+        question = face.read_text(encoding="utf-8").strip().strip('"')
+        for name in ("README.md", f"{folder}/README.md"):
+            assert f"| `{room}` | {question} |" in text_of(name), room
+
+
+def test_every_word_of_the_glossary_lives_in_a_module_once() -> None:
+    rows = [line.split(" | ") for line in text_of("docs/glossary.md").splitlines() if line.startswith("| ")]
+    words = [(row[0].strip("| "), row[-1].strip("| `")) for row in rows if row[0] != "| word"]
+    assert len(words) > 40
+    assert len({word for word, _ in words}) == len(words)
+    for word, place in words:
+        assert re.fullmatch(r"(stream|model|tools)(\.\w+)+", place) and exists(place), (word, place)
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_link_leads_to_a_file(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (path.parent / target.partition("#")[0]).exists(), target
+
+
+def test_the_changelog_begins_with_what_is_not_released() -> None:
+    headings = re.findall(r"^## (.+)$", text_of("CHANGELOG.md"), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+
+
+def test_a_finding_says_what_was_guessed_and_is_listed_with_its_versions() -> None:
+    listed = text_of("findings/README.md")
+    scripts = sorted((REPOSITORY / "findings").glob("*.sh"))
+    assert scripts
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert script.stat().st_mode & 0o111 and "# Guess: " in text and "# What really happens (" in text
+        row = next(line for line in listed.splitlines() if f"({script.name})" in line)
+        for version in re.findall(r"^.*What really happens \((.*?)\)", text, re.MULTILINE)[0].split(", "):
+            assert version in row, version
