@@ -22,7 +22,7 @@ from stream.index.vector_index import EmbeddingIndex, Metric
 
 BUDGET_P99_MS = 100.0
 BUDGET_OPEN_MS = 1000.0
-"""Both at 10^6 chunks, on two cores."""
+"""Budgets of a decision and of the start, at 10^6 chunks on two cores."""
 SHORTLISTED = 256
 CHUNKS_PER_SONG = 50
 NO_REPEAT_SHARE = 0.25

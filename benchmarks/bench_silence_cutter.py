@@ -15,7 +15,7 @@ from tools.songs.silence import detect_silence, detect_silence_pydub, to_int16
 
 BUDGET_RATIO = 100
 REPEATS = 20
-"""Of ours; pydub, which takes seconds, runs once."""
+"""How often ours runs; pydub, which takes seconds, runs once."""
 MUSIC = Path(__file__).resolve().parents[2] / "shared" / "music" / "library"
 
 

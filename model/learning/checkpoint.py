@@ -24,7 +24,7 @@ class Checkpoint:
     step: int
     """Batches that were learned from, over all epochs."""
     loss_sum: float
-    """Of the running epoch's batches, each times its pairs."""
+    """Sum of the running epoch's losses, each batch's times its pairs."""
     elapsed_s: float
     history: list[dict[str, Any]]
     """Finished epochs."""

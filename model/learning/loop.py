@@ -61,7 +61,7 @@ class TrainProgress(Generic[Figures]):
     elapsed_s: float
     remaining_s: float
     validations: dict[str, Figures] | None
-    """By the name of the set, once at the end of an epoch that is measured."""
+    """Figures by the name of the set, told once at the end of a measured epoch."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,9 +7,9 @@ import numpy as np
 from model.base.arrays import FloatArray
 
 UNSEEN = "unseen songs (song-disjoint)"
-KEPT_BACK = "songs kept back (it cannot be told whether they were learned before)"
-"""Where training began from a model that cannot tell what it had learned from."""
 """What songs that training never saw are called wherever they are measured on."""
+KEPT_BACK = "songs kept back (it cannot be told whether they were learned before)"
+"""Name of the songs kept back where the start model cannot tell what it had learned from."""
 
 
 @dataclass(frozen=True, kw_only=True)

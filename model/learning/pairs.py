@@ -12,7 +12,7 @@ TRUE_SPAN = 2
 MIN_CHUNKS = TRUE_SPAN + 2
 """Fewest chunks from which a false successor can be drawn for each."""
 SAME_SONG_SHARE = 0.35
-"""Of the false pairs of `contrast_pairs`: how many stay in the song, which is the harder question."""
+"""Share of the false pairs of `contrast_pairs` that stay in the song, the harder question."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -35,7 +35,7 @@ class Generation:
     reader: SpanReader
 
     embeddings: EmbeddingIndex | None = None
-    """Of the model, where it works on embeddings."""
+    """The model's embeddings, where it works on any."""
     textures: Textures | None = None
     """None where nothing is weighed, or the pool keeps no spectra."""
 

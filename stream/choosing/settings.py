@@ -30,7 +30,7 @@ class PlannerSettings:
     other_songs: float = 0.34
     """Share of the joins that lead to another song, over a while."""
     joins_ahead: int = 3
-    """So many joins beyond the next one are looked ahead; 0 looks at the next one alone."""
+    """The look-ahead goes this many joins beyond the next one; 0 looks at the next one alone."""
     discount: float = 0.5
     """How much each join ahead counts of the one before it."""
     weights: CostWeights = field(default_factory=CostWeights)

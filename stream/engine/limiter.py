@@ -12,7 +12,7 @@ _OVERSAMPLING = 4
 HALF_TAPS = 12
 """Samples on either side that make a value between two; as near to the true wave as 0.05 dB."""
 _BLOCK_FRAMES = 256
-"""So many frames are looked at together."""
+"""The limiter looks at this many frames together."""
 MARGIN = 10.0 ** (-0.05 / 20.0)
 """What is limited stays this far below the ceiling, for meters interpolate in ways of their own."""
 NO_PEAK = 1.0 - 1e-4

@@ -8,7 +8,7 @@ from model.base.kernels import kernel
 LEAST_ROOM = 16_384
 """At least this many rows are collected before the worse ones are sorted out."""
 FEW = 32
-"""So many at most are kept in order while the scores are gone through, without a buffer."""
+"""At most this many are kept in order without a buffer, while the scores are gone through."""
 
 
 def top(scores: FloatArray, mask: BoolArray, count: int) -> IntArray:

@@ -34,11 +34,11 @@ class Shift:
     onset_ms: float
     """What the attacks add to it."""
     onset_correlation: float
-    """Of the attacks of both, at their best; below `LEAST_ONSET_CORRELATION` they add nothing."""
+    """Correlation of both songs' attacks at its best; below `LEAST_ONSET_CORRELATION` it adds nothing."""
     sample_ms: float
     """What the waves add to it."""
     sample_correlation: float
-    """Of both, low-passed, at their best; below `LEAST_SAMPLE_CORRELATION` they add nothing."""
+    """Correlation of both, low-passed, at its best; below `LEAST_SAMPLE_CORRELATION` it adds nothing."""
 
 
 def grid_shift_s(since_beat_s: float, until_beat_s: float, period_s: float, ratio: float = 1.0) -> float:

@@ -18,9 +18,9 @@ class BeatFit:
     period_s: float
     """A's beat."""
     since_beat_s: float
-    """From A's last beat to its cut."""
+    """Time from A's last beat to its cut."""
     until_beat_s: float
-    """From B's start to its first beat."""
+    """Time from B's start to its first beat."""
     tempo_ratio: float
     """Tempo of B in tempos of A."""
     bar_beats: int

@@ -16,7 +16,7 @@ BLEND_HALF_S = 0.75
 """Half a fade between two songs where there is room. However well a short one is made, another sound goes on
 from then on, and that is what is heard of it (docs/joins.md): two songs need time to become one another."""
 WORST_RATIO = 4.5
-"""Of both halves of a fade."""
+"""Largest ratio of the two halves of a fade."""
 PLACES_S = 0.090
 """The middle of a fade is this near to B's start, on either side."""
 PLACE_STEP_HOPS = 2
@@ -27,7 +27,7 @@ LEAST_LEVEL_S = 0.05
 """The level of a shorter fade is judged over this much around it."""
 TERMS = ("level", "attack", "cut", "clash", "away")
 ATTACK_WEIGHT = 0.35
-"""Of an attack that is neither kept nor left out, for each dB and hop that it rises."""
+"""Cost of an attack that is neither kept nor left out, for each dB and hop that it rises."""
 LEAST_FREE_DB, FREE_SHARE = 0.1, 0.3
 """A fade may change the sound of a hop by this much, and this share of what the songs do by themselves."""
 LEAST_DIFFERENCE_DB, HARMONY_DIFFERENCE_DB = 3.0, 12.0

@@ -23,11 +23,11 @@ class JoinPlan:
     after_frames: int
     """... and ends this long after it."""
     correlation: float
-    """Of both inside the fade: it chooses the law."""
+    """Correlation of both inside the fade, which chooses the fade's law."""
     match_db: float
     """B's gain at the join, on top of its song's own."""
     release_frames: int
-    """From the end of the fade on that gain goes back to 0 dB within this."""
+    """From the end of the fade that gain takes this long to go back to 0 dB."""
     shift_frames: int
     """How much later B is than with its start on A's cut."""
     terms: dict[str, float | None]

@@ -19,7 +19,7 @@ from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 from stream.pool.pool import ChunkKey
 
 JOIN_REACH_FRAMES = 432 * SURROUNDINGS_HOP_FRAMES
-"""So much of both songs is looked at, on either side of the seam."""
+"""The planner looks at this much of both songs on either side of the seam."""
 LONGEST_SHIFT_S = 0.3
 FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""

@@ -11,7 +11,7 @@ from stream.joins.levels import k_weighted_power
 SURROUNDINGS_HOP_FRAMES = 128
 _WINDOW_FRAMES = 512
 BLOCK_HOPS = 64
-"""So many windows are transformed at a time: what comes of them stays in the cache."""
+"""This many windows are transformed at a time, so that the result stays in the cache."""
 _LOWEST_HZ, HIGHEST_HZ, _BANDS = 40.0, 14_000.0, 16
 _FLOOR_DB = -80.0
 """Nothing below it counts: what is not heard neither begins nor differs."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 ICY_INTERVAL_BYTES = 16_000
-"""From one title to the next."""
+"""Bytes from one title to the next."""
 
 _UNIT_BYTES = 16
 _MAX_BYTES = 255 * _UNIT_BYTES

@@ -35,7 +35,7 @@ class OutputStatus:
     buffered_s: float = 0.0
     """What has been offered and not yet been handed on."""
     latency_s: float = 0.0
-    """From handing on to hearing, as far as the output knows."""
+    """Time from handing on to hearing, as far as the output knows."""
     device_underruns: int = 0
     """How often a device said that it had run dry itself."""
     reconnects: int = 0

@@ -25,7 +25,7 @@ class Column:
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    """Of one chunk."""
+    """Shape of one chunk's values."""
     mapped: bool
     """Whether a reader maps the file rather than reading it: what is large, and seldom needed whole."""
 

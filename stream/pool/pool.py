@@ -94,7 +94,7 @@ class Pool:
 
     @property
     def audio_hashes(self) -> list[str]:
-        """Of each song, in the order of `songs`."""
+        """The audio hash of each song, in the order of `songs`."""
         return [song.audio_hash for song in self.songs]
 
     @property

@@ -44,9 +44,9 @@ class ChunkTraits:
     bar_confidence: FloatArray
     """0 to 1: how clearly the bars stand out of the beats."""
     start_beat_s: FloatArray
-    """From the chunk's start to the first beat at or after it, in seconds; nan where it is unknown."""
+    """Seconds from the chunk's start to the first beat at or after it; nan where it is unknown."""
     end_beat_s: FloatArray
-    """From the last beat at or before the chunk's end to that end, in seconds; nan where it is unknown."""
+    """Seconds from the last beat at or before the chunk's end to that end; nan where it is unknown."""
     start_bar_beat: FloatArray
     """Place in the bar of the chunk's start, in beats from the downbeat; nan where it is unknown."""
     end_bar_beat: FloatArray
@@ -66,7 +66,7 @@ class ChunkTraits:
     voice_across: FloatArray
     """0 to 1: how likely something sung sounds across the chunk's end."""
     start_onset_s: FloatArray
-    """From the chunk's start to its first clear onset, in seconds; nan where the first 2 s have none."""
+    """Seconds from the chunk's start to its first clear onset; nan where the first 2 s have none."""
 
     def __post_init__(self) -> None:
         for name, (dtype, shape) in TRAIT_COLUMNS.items():

@@ -18,7 +18,7 @@ UNHURRIED_S = 20.0
 """A score without a timeout (the first one, which may read files), or the opening of a scorer, hangs past
 this: far longer than a slow machine needs, and not too long for a stream that goes on naturally meanwhile."""
 KNOWN_S = 5.0
-"""So long may a scorer take to tell what it knows already."""
+"""A scorer may take this long to tell what it knows already."""
 MOST_ABANDONED = 4
 """Each one that hangs keeps its thread and its memory for ever."""
 

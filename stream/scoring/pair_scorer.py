@@ -13,7 +13,7 @@ BATCH_ROWS = 256
 
 
 class PairScorer(RowScorer):
-    """Approach `binary`, any network. Belongs to one thread."""
+    """Scores by any network of approach `binary`. Belongs to one thread."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, index: EdgeIndex, *, kept_bytes: int = KEPT_BYTES

@@ -8,7 +8,7 @@ from model.saved.second_stage import SecondStage
 from stream.index.vector_index import EmbeddingIndex
 
 SHORT_LIST = 4_096
-"""Of more candidates than this, those whose embeddings fit best go through the second stage; others get 0."""
+"""The best candidates by embeddings, this many, go through the second stage; others get 0."""
 
 
 class SeamScorer:

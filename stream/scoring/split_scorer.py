@@ -29,7 +29,7 @@ BLOCK_ROWS = 132
 
 
 class SplitScorer(RowScorer):
-    """Approach `binary`, preset `seed`, from the tensors of its graph `split`. Belongs to one thread."""
+    """Scores by preset `seed` of approach `binary`, from its graph `split`. Belongs to one thread."""
 
     def __init__(
         self,

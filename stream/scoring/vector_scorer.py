@@ -12,7 +12,7 @@ MOST_EXPONENT = np.float32(88.0)
 
 
 class TowerScorer:
-    """Approach `tower`: how naturally a start follows an end. Never takes long enough to be late.
+    """Scores by approach `tower` how naturally a start follows an end. Never takes long enough to be late.
 
     Any thread may call it: of what it keeps, only whole rows are ever exchanged.
     """

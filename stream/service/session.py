@@ -31,11 +31,11 @@ class OutputSettings:
 
     sound_card: bool = False
     device: str | int | None = None
-    """Of the sound card; None is the default one."""
+    """The sound card; None is the default one."""
     volume_db: float = 0.0
-    """Of the sound card."""
+    """The sound card's volume."""
     timing: CardTiming = field(default_factory=CardTiming)
-    """Of the sound card."""
+    """The sound card's latency and blocks."""
     http: HttpAddress | None = None
     codecs: Sequence[Codec] = ("mp3",)
     """What is served over HTTP, each at `/stream.<its extension>`."""

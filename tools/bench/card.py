@@ -28,7 +28,7 @@ from tools.running.timed_card import TimedCard
 _QUESTION = "card"
 BLOCKS_FRAMES = (64, 128, 256, 512)
 BUDGETED_BLOCK_FRAMES = 256
-"""From this block on, which is the default, nothing may ever fall short."""
+"""With blocks of this size (the default) and larger, nothing may ever fall short."""
 _RATE_HZ = 44_100
 _MARK = np.float32(0.25)
 _HEARD_ABOVE = 0.01

@@ -18,7 +18,7 @@ class BenchSettings:
     model: Path | None = None
     """None: the one that endlos carries."""
     device: str | None = None
-    """Of the sound card; None looks for PulseAudio and makes a silent one of its own."""
+    """The sound card; None looks for PulseAudio and makes a silent one of its own."""
     quick: bool = False
     """Few repeats: for a look, not for a verdict."""
     budgets: Budgets = field(default_factory=Budgets)

@@ -30,7 +30,7 @@ from tools.bench.virtual import Taken, VirtualCard, VirtualSteps
 
 HOUR, DAY = "hour", "day"
 FIRST_RUNG = ("start", "phrase", "rules", "full", "kept")
-"""By rule, or with the scores of all candidates; everything else is a step down."""
+"""Rungs by rule, or with the scores of all candidates; every other rung is a step down."""
 _RATE_HZ = 44_100
 _REHEARSED_STEPS = 3
 _BLOCK_FRAMES = 1024

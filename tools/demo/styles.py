@@ -21,7 +21,7 @@ class Style:
     swing: tuple[float, float]
     """Range of the delay of every second 16th, as a part of a 16th."""
     progressions: dict[str, tuple[Progression, ...]]
-    """By mode; a song takes two of one mode."""
+    """Progressions by mode; a song takes two of one mode."""
     kicks: tuple[str, ...]
     backbeats: tuple[str, ...]
     hats: tuple[str, ...]

@@ -21,9 +21,9 @@ from tools.pools.check_vectors import embedding_problems
 from tools.songs.song import hash_file
 
 SAMPLED_SONGS = 8
-"""So many songs, evenly spread, are decoded and compared; a deep check takes all."""
+"""This many songs, evenly spread, are decoded and compared; a deep check takes all."""
 _SAMPLED_CHUNKS = 8
-"""So many chunks of such a song have their edges computed again."""
+"""This many chunks of such a song have their edges computed again."""
 _TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits."""
 TOLERANCE_DB = 1.0

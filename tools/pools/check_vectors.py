@@ -12,9 +12,9 @@ from stream.index.vectors import VECTORS_FOLDER, Chunks, VectorGraphs, embedding
 from stream.pool.pool import Pool, generation_folder
 
 _SAMPLED_CHUNKS = 64
-"""So many, evenly spread, are embedded again; a deep check takes all."""
+"""This many chunks, evenly spread, are embedded again; a deep check takes all."""
 STEP = 1
-"""Of 127: what versions of onnxruntime, and numbers of threads, may differ by."""
+"""Versions of onnxruntime and numbers of threads may differ by this much of 127."""
 SCALE_TOLERANCE = 1e-3
 
 

@@ -27,7 +27,7 @@ class ServeSettings:
     engine: EngineSettings
     outputs: OutputSettings
     latency: str | None = None
-    """Of the sound card, as `--latency` takes it; None is a safe default."""
+    """The sound card's latency, as `--latency` takes it; None is a safe default."""
     block_frames: int | None = None
     log: Path | None = None
     """File for the decision log."""

@@ -25,7 +25,7 @@ class CallbackTimes:
 
     @property
     def address(self) -> int:
-        """Of the callback; valid as long as this lives."""
+        """The callback's address, valid as long as this lives."""
         return int(self._callback.address)
 
     def count(self) -> int:

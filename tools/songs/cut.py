@@ -15,7 +15,7 @@ from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ran
 _WINDOW_S = 0.01
 """Grid on which levels are looked at."""
 PART_WINDOWS = 1 << 14
-"""So many are looked at at a time."""
+"""This many windows are looked at at a time."""
 DEAD_AIR_DB = -60.0
 """Windows at both ends of a song below this RMS level belong to no chunk, ..."""
 DYING_DB = 30.0

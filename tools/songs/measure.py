@@ -25,7 +25,7 @@ CLEAR_RISE = 0.8
 SETTLING_S = 0.1
 """The filters of the loudness measure have settled after this."""
 MORE_BEATS = 4
-"""So many beats are imagined before the first and after the last one."""
+"""This many beats are imagined before the first one and after the last one."""
 
 
 def measure_traits(audio: FloatArray, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm) -> ChunkTraits:

@@ -16,7 +16,7 @@ from model.base.kernels import kernel
 Int16Array = npt.NDArray[np.int16]
 
 FULL_SCALE = 32_768
-"""Of 16 bit samples, as pydub counts it (`AudioSegment.max_possible_amplitude`)."""
+"""Full scale of 16 bit samples, as pydub counts it (`AudioSegment.max_possible_amplitude`)."""
 
 
 def to_int16(audio: FloatArray) -> Int16Array:

@@ -17,7 +17,7 @@ PITCH_HZ = (90.0, 700.0)
 VOICED = 0.45
 """Correlation of a frame with itself a period later from which it has a pitch."""
 STEP_CENTS = 60.0
-"""From frame to frame a voice glides; it does not leap further than this."""
+"""A voice glides from frame to frame and does not leap further than this."""
 GLIDE_CENTS = (6.0, 45.0)
 """Typical movement of a sung pitch from frame to frame: a held note of an instrument has less."""
 BAND_HZ = (200.0, 4_000.0)

@@ -6,7 +6,7 @@ from model.base.errors import ModelError
 from model.learning.settings import TrainSettings, check_counts, check_preset
 
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
-"""Those that the report compared; it found RMSprop best."""
+"""The optimisers that the report compared; it found RMSprop best."""
 SGD_LEARNING_RATE = 0.01
 
 

@@ -25,7 +25,7 @@ from model.saved.second_stage import add_second_stage
 
 WEIGHTS_FILE = "weights.npz"
 EDGE_SAMPLES = 441
-"""Of the fallback that the index keeps for when no score is there; the towers see spectra."""
+"""Edge length for the index, which falls back on edges without a score; the towers see spectra."""
 
 
 def export_towers(

@@ -13,7 +13,7 @@ from model.learning.calibration import ScoredSongs
 
 _CHUNK_S = 3.0
 MEASURED_GAP_S = 0.05
-"""Missing on each side of a cut when it is measured: what is left is music, not a waveform running on."""
+"""So much is missing beside each measured cut that no waveform runs on across it."""
 _MOST_CHUNKS = 1_000
 _BATCH = 128
 
@@ -28,7 +28,7 @@ class SuccessorRanks:
     mrr: float
     """Mean of 1 / rank."""
     auc_same: float
-    """Against chunks of the same song; mean of the songs. 0.5 where there are none."""
+    """AUC against chunks of the same song, averaged over songs; 0.5 where there are none."""
     auc_cross: float
 
 

@@ -14,12 +14,12 @@ class TowerPreset:
     """Batches in an epoch: seams are drawn anew for each, so that songs are never used up."""
     learning_rate: float = 2e-3
     tuning_rate: float = 5e-4
-    """Where training begins from learned weights."""
+    """Learning rate where training begins from learned weights."""
     songs: int = 6
-    """In a batch; the fewer, the more of the wrong candidates are of the same song."""
+    """Songs in a batch; the fewer, the more of the wrong candidates are of the same song."""
     seams_per_song: int = 40
     same_song_share: float = 0.5
-    """Of the loss: how well a successor is found among its own song's chunks, besides among all."""
+    """Share of the loss that asks among the song's own chunks; the rest asks among all."""
 
 
 TOWER_PRESETS = {"fast": TowerPreset(epochs=10), "best": TowerPreset(epochs=28)}

@@ -33,7 +33,7 @@ from model.learning.measures import KEPT_BACK, UNSEEN
 
 TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
-"""Of the training songs, those that are measured beside the unseen ones."""
+"""So many training songs are measured beside the unseen ones."""
 JUDGED_IN_A_BATCH = 16
 """Judged joins that are learned from beside the seams of songs, at most."""
 WEIGHT_DECAY = 1e-4

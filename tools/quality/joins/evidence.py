@@ -11,7 +11,7 @@ GAPS = (0, 4)
 NEAR = 2
 FLUX_NEAR = 6
 LAGS = (8, 110)
-"""Of an onset's repetition: 90 ms to 1.3 s."""
+"""Lags at which an onset may repeat itself, 90 ms to 1.3 s."""
 POOLED = 4
 CHROMA_GAP = 2
 CHROMA_REACHES = (4, 8, 16, 28)

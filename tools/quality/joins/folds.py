@@ -12,7 +12,7 @@ from model.saved.learned import cannot_tell, known_songs
 from stream.pool.pool import Pool
 
 FEWEST_FOLD_SONGS = 4
-"""Of a fold: joins to another song need some to go to."""
+"""Fewest songs of a fold; joins to another song need some to go to."""
 
 
 def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:

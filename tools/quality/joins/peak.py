@@ -23,5 +23,5 @@ class PeakMeter:
 
     @property
     def peak_db(self) -> float:
-        """In dBTP, so far."""
+        """The true peak so far, in dBTP."""
         return amplitude_db(self._peak)

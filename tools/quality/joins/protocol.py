@@ -64,7 +64,7 @@ class Study:
     chunks: int
     window_s: float
     other_song_share: float
-    """Of the engine's joins in the folds."""
+    """Share of the engine's joins in the folds that go to another song."""
     model_knows_songs: bool | None
     """Whether the engine's model learned from songs that its joins are judged on; None: it cannot be told."""
     verdicts: dict[Kind, Verdict]

@@ -12,7 +12,7 @@ from tools.quality.joins.boundaries import Boundary
 
 HOP_FRAMES = 64
 LEAD_S = 0.1
-"""Of song on either side of the fade: K-weighting settles, and the song's gain in the stream is found."""
+"""Seconds of song beside the fade, in which K-weighting settles and the song's gain is found."""
 
 
 class Sides:

@@ -24,7 +24,7 @@ _FLOOR = 1e-4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spectra:
-    """Of one window, symmetric about its middle.
+    """The log-mel spectrum and the chroma of one window, symmetric about its middle.
 
     mel: `(frames, _MEL_BANDS)` float32, dB, every `SPECTRUM_HOP_FRAMES`. chroma: `(frames, 12)` float32,
     every `CHROMA_HOP_FRAMES`.

@@ -19,7 +19,7 @@ from tools.quality.joins.boundaries import Boundary, boundary
 PLAIN_CHUNK_S = 3.0
 PLAIN_FADE_S = 0.08
 PLAIN_NATURAL_SHARE = 0.5
-"""Of the boundaries of the plain stream, so that as many places are not joined."""
+"""Share of the plain stream's boundaries that are natural, so that as many places are not joined."""
 
 
 class EngineStream:

@@ -9,7 +9,7 @@ from tools.quality.joins.samples import Samples
 
 QUALIFIED = 0.85
 LEAST_SHARE = 0.3
-"""Of the engine's joins go to another song, or its figures say little."""
+"""At least this share of the engine's joins goes to another song, or its figures say little."""
 BOUNDS = {"engine": 0.55, "engine_other": 0.60}
 PLAIN = "plain"
 MIDDLE = "middle"
@@ -21,11 +21,11 @@ class Verdict:
     """What one detector makes of the conditions."""
 
     qualifying: Area
-    """On random joins of equal chunks, any song, learned from such joins alone."""
+    """AUC on random joins of equal chunks, any song, learned from such joins alone."""
     qualifying_other: Area | None
     """The same, joins to another song."""
     retrained: dict[str, Area | None]
-    """By condition, learned from joins of every kind."""
+    """AUC by condition, learned from joins of every kind."""
 
     @property
     def qualified(self) -> bool:

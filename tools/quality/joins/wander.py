@@ -16,7 +16,7 @@ class Wander:
     steps: int
     joins: int
     other_song_share: float
-    """Of the joins."""
+    """Share of the joins that lead to another song."""
     coverage: float
     """Share of the pool's chunks that were heard."""
     largest_share: float

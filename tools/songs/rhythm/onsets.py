@@ -35,7 +35,7 @@ BEFORE_STEPS = 20
 PART_STEPS = 1 << 19
 """Attacks are looked for in so many steps at a time, 8.7 minutes."""
 _FLOOR = 1e-4
-"""Of a loud moment's energy: what is below it is silence between sounds."""
+"""Share of a loud moment's energy below which there is silence between sounds."""
 
 
 def onset_envelope(mono: FloatArray) -> FloatArray:
