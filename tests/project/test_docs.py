@@ -216,3 +216,24 @@ def test_a_finding_says_what_was_guessed_and_is_listed_with_its_versions() -> No
         row = next(line for line in listed.splitlines() if f"({script.name})" in line)
         for version in re.findall(r"^.*What really happens \((.*?)\)", text, re.MULTILINE)[0].split(", "):
             assert version in row, version
+
+
+def shown_commands() -> Iterator[tuple[str, str]]:
+    """Each line of a document that is a call of endlos, without what is said beside it."""
+    for path in HAND_WRITTEN:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            found = re.match(r" {4}(?:\.venv/bin/)?endlos (.+)", line)
+            if found:
+                yield path.name, re.split(r" {3,}|  \(", found[1])[0]
+
+
+def test_a_command_that_a_document_shows_has_these_options() -> None:
+    shown = list(shown_commands())
+    helps = reference.command_helps()
+    assert len(shown) > 20
+    for document, line in shown:
+        words = line.split()
+        name = "endlos " + (" ".join(words[:2]) if words[0] == "pool" else words[0])
+        assert name in helps, (document, line)
+        for option in re.findall(r"(?<=\s)--[a-z-]+", line):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", helps[name]), (document, line, option)
