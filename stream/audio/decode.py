@@ -126,7 +126,7 @@ def decode(path: Path, *, scratch: Path | None = None) -> tuple[FloatArray, int]
     samples; `OSError` when they cannot be written into `scratch` for another reason.
     """
     _require_bytes(path)
-    decoded = _decode_soundfile(path, scratch) or _pyav().decode(path, scratch)
+    decoded = _decode_soundfile(path, scratch) or _pyav().decode_by_libav(path, scratch)
     audio, sample_rate_hz = decoded
     if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
         raise DecodeError(
@@ -210,7 +210,7 @@ def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[FloatArray, int
         return None
     if container == "MP3" and _holds_more(path, len(audio)):
         try:
-            more: tuple[FloatArray, int] = _pyav().decode(path, scratch)
+            more: tuple[FloatArray, int] = _pyav().decode_by_libav(path, scratch)
         except DecodeError:
             return audio, sample_rate_hz
         if len(more[0]) / more[1] > len(audio) / sample_rate_hz:

@@ -144,7 +144,8 @@ def test_what_is_not_given_is_left_to_the_settings(approach: str, monkeypatch: p
         asked.append(settings)
         raise PoolError("seen enough")
 
-    monkeypatch.setattr(f"tools.train_{approach}.train_pool", stop)
+    trainer = {"tower": "grids.train_on_grids", "binary": "edges.train_on_edges"}[approach]
+    monkeypatch.setattr(f"tools.training.{trainer}", stop)
     kind = TowerSettings if approach == "tower" else BinarySettings
     for words, expected in (((), kind()), (("--evaluate-every", "5"), kind(evaluate_every=5))):
         assert run_here("train", "pool", "--out", "model", "--approach", approach, *words) == 1
