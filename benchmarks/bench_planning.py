@@ -1,6 +1,6 @@
 """This benchmark shows how a stream wanders in a day, by chunks, songs, terms and time for each decision.
 
-No audio: embeddings are made up (songs in clusters), or a pool is given, with a model that has some.
+It needs no audio: embeddings are made up (songs in clusters), or a pool is given, with a model that has some.
 """
 
 import sys

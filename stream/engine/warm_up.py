@@ -1,7 +1,6 @@
 """The warm-up compiles or loads every kernel that a live stream runs before the first sound.
 
-A kernel that is compiled for once holds Python's lock for seconds, from which the sound has to be made. The
-kernels of a scorer are compiled when it is opened, those of a ring when it is made.
+Compiling a kernel holds Python's lock for seconds, and the thread that makes the sound needs it. The kernels of a scorer are compiled when it is opened, those of a ring when it is made.
 """
 
 import numpy as np

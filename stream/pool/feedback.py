@@ -1,7 +1,7 @@
 """The feedback keeps what listeners thought of joins in the pool's `state.db`.
 
-Keyed by audio and position, so that it outlives rebuilds and cutters. `labelled_joins` is what fine-tuning
-reads; `stream.choosing.liking` is what the planner asks.
+It is keyed by audio and position, so that it outlives rebuilds and cutters. `labelled_joins` is what
+fine-tuning reads; `stream.choosing.liking` is what the planner asks.
 """
 
 import sqlite3

@@ -1,6 +1,6 @@
 """This measurement plays on the sound card and counts underruns, callbacks, and the delay of `next`.
 
-On the card of `--device`, or on a silent one in a PulseAudio of its own, whose monitor is recorded.
+It plays on the card of `--device`, or on a silent one in its own PulseAudio, whose monitor is recorded.
 """
 
 import statistics
