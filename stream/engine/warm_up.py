@@ -1,6 +1,7 @@
 """The warm-up compiles or loads every kernel that a live stream runs before the first sound.
 
-Compiling a kernel holds Python's lock for seconds, and the thread that makes the sound needs it. The kernels of a scorer are compiled when it is opened, those of a ring when it is made.
+Compiling a kernel holds Python's lock for seconds, and the thread that makes the sound needs it. The
+kernels of a scorer are compiled when it is opened, those of a ring when it is made.
 """
 
 import numpy as np
