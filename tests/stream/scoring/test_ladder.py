@@ -108,12 +108,12 @@ def test_without_time_spectral_distance_decides_and_scoring_is_tried_again(
 
 
 def test_a_cost_that_is_not_dared_is_forgotten_bit_by_bit(
-    generation: Generation, everything: BoolArray
+    generation: Generation, everything: BoolArray, clock: Clock
 ) -> None:
     """Once it took 400 ms, and never again: however short the time, it is tried again, and then relied on."""
     ladder = Ladder()
-    ladder.climb(slowed(generation, 400), 0, everything, 60.0)
-    rungs = [ladder.climb(generation, 5, everything, 0.03).rung for _ in range(60)]
+    climbed(ladder, slowed(generation, 400), 0, everything, 60.0)
+    rungs = [climbed(ladder, generation, 5, everything, 0.03).rung for _ in range(60)]
     assert rungs[0] == "nearest"
     assert rungs.index("shortlist") < rungs.index("full")
 
@@ -122,7 +122,7 @@ def test_of_a_huge_pool_the_nearest_are_scored_however_much_time_there_is(
     generation: Generation, everything: BoolArray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ladder_module, "MOST_SCORED", 40)
-    scored = Ladder().climb(generation, 3, everything, None)
+    scored = climbed(Ladder(), generation, 3, everything, None)
     assert scored.rung == "shortlist" and np.count_nonzero(scored.mask) == 40
     chosen = np.flatnonzero(scored.mask)
     assert set(chosen) == set(np.argsort(generation.index.distances_db(3), kind="stable")[:40])
