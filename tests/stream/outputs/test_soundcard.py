@@ -190,7 +190,7 @@ def test_it_says_when_it_was_last_heard_and_that_it_goes_on_in_a_pause(sink: Pul
             card = player.card()
             return bool(card["audible_ago_s"] > 2.0 > card["delivered_ago_s"])
 
-        poll_until(rests, 30, lambda: f"it is not silent and there: {player.card()}")
+        poll_until(rests, lambda: f"it is not silent and there: {player.card()}")
         player.do("resume")
         poll_until(lambda: player.card()["audible_ago_s"] < 2.0, 30, lambda: "it is not heard again")
 
