@@ -192,7 +192,7 @@ def test_it_says_when_it_was_last_heard_and_that_it_goes_on_in_a_pause(sink: Pul
 
         poll_until(rests, lambda: f"it is not silent and there: {player.card()}")
         player.do("resume")
-        poll_until(lambda: player.card()["audible_ago_s"] < 2.0, 30, lambda: "it is not heard again")
+        poll_until(lambda: player.card()["audible_ago_s"] < 2.0, lambda: "it is not heard again")
 
 
 def test_a_skip_is_heard_at_once_and_faded(sink: PulseSink) -> None:
