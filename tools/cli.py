@@ -8,6 +8,7 @@ import typer
 
 from model.base.errors import EndlosError
 from tools.commands import bench, demo, evaluate, joins, machine, play, pool, precompute, render, serve, train
+from tools.commands.output_options import OutputCommand
 
 app = typer.Typer(
     name="endlos",
@@ -26,8 +27,8 @@ app.command("eval")(evaluate.evaluate)
 app.command("joins")(joins.joins)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
-app.command("play")(play.play)
-app.command("serve")(serve.serve)
+app.command("play", cls=OutputCommand)(play.play)
+app.command("serve", cls=OutputCommand)(serve.serve)
 app.command("bench")(bench.bench)
 app.command("devices")(machine.devices)
 app.command("doctor")(machine.doctor)

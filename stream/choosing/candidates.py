@@ -10,7 +10,8 @@ from stream.choosing.generation import Generation
 from stream.choosing.liking import Liking
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
-from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs, CostWeights
+from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
+from stream.choosing.weights import CostWeights
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.hubs import hub_levels

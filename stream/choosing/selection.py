@@ -11,7 +11,7 @@ from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Search, Vi
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries, coverage
-from stream.choosing.terms import CostWeights
+from stream.choosing.weights import CostWeights
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""

@@ -32,6 +32,8 @@ class NowPlaying:
     next_score: float | None
     time_frames: int
     """Stream time, in engine frames."""
+    entered_frames: int
+    """Stream time at which the song's chunk takes over, in the middle of its join: maybe still to come."""
     time_s: float
     songs: int
     chunks: int
@@ -168,6 +170,7 @@ class Engine:
             next_song=upcoming.chunk.song if upcoming else None,
             next_score=upcoming.score if upcoming else None,
             time_frames=self._renderer.time_frames,
+            entered_frames=self._played.entered_frames,
             time_s=self._renderer.time_frames / self.engine_rate_hz,
             songs=len(self._planner.generation.pool.songs),
             chunks=len(self._planner.generation.pool),

@@ -13,9 +13,12 @@ class LastJoin:
         self._on_decision = on_decision
         self.join: HeardJoin | None = None
         """None before the first."""
+        self.entered_frames = 0
+        """Stream time, in engine frames, from which what was decided last is what plays."""
 
     def __call__(self, decision: Decision) -> None:
         """Take up one decision; for the thread that renders."""
+        self.entered_frames = decision.t_out_frames
         before, after = decision.before, decision.step.chunk
         if before is not None and not decision.step.natural:
             # At its cut, whatever the join was shifted by; after `next`, where it was left.

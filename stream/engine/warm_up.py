@@ -12,7 +12,8 @@ from stream.choosing.history import Course
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage, entries
-from stream.choosing.terms import Costs, CostWeights
+from stream.choosing.terms import Costs
+from stream.choosing.weights import CostWeights
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade

@@ -98,6 +98,13 @@ def find_device(device: str | int | None) -> OutputDevice:
     raise OutputError(f"{device!r} {problem}; choose one of: {there}")
 
 
+def parse_device(text: str | None) -> str | int | None:
+    """Read what `--device` takes: a number, part of a name, or `default`."""
+    if text is None or text == "default":
+        return None
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
 def _default_index(host_apis: Any, devices: Any) -> int:
     """PortAudio's default output device: that of the first host API which has one."""
     for host_api in host_apis:

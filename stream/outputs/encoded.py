@@ -11,7 +11,7 @@ from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import Codec
 from stream.outputs.encoding.encoder import StreamEncoder
 from stream.outputs.feed import EncoderFeed
-from stream.outputs.output import OutputStatus, State, ago_s, audible
+from stream.outputs.output import Output, OutputStatus, State, ago_s, audible
 
 _POLL_S = 0.5
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
@@ -29,7 +29,7 @@ _CLOSE_S = 0.5
 _INTERRUPTED_S = 0.4
 
 
-class EncodedOutput:
+class EncodedOutput(Output):
     """An `Output` whose one thread runs sessions for ever: connect, encode, deliver; after a fault, again.
 
     A subclass says how to connect and deliver. Those methods may block; the pacer only ever meets the ring.
@@ -78,6 +78,15 @@ class EncodedOutput:
         """Take a block `(frames, 2)` float32; never blocks: what does not fit is dropped and counted."""
         self._feed.offer(block)
 
+    def entitle(self, title: str, after_frames: int) -> None:
+        """Take the title of what will be offered, but for the first `after_frames`."""
+        self._feed.entitle(title, after_frames)
+
+    @property
+    def title(self) -> str:
+        """Of what was taken for delivery last, empty before the first. Any thread."""
+        return self._feed.title
+
     def skip(self) -> None:
         """Do nothing: the ring is nearly empty at all times, and what was delivered is beyond recall."""
 
@@ -99,6 +108,7 @@ class EncodedOutput:
             skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
             reconnects=max(self._sessions - 1, 0),
+            listeners=self._listening(),
             delivered_ago_s=ago_s(self._delivered_at_s),
             audible_ago_s=ago_s(self._audible_at_s),
         )
@@ -135,6 +145,10 @@ class EncodedOutput:
 
     def _interrupt(self) -> None:
         """Make a blocked delivery fail at once. The closing thread."""
+
+    def _listening(self) -> int | None:
+        """Return how many listeners there are, None where that cannot be known. Any thread."""
+        return None
 
     def _detail(self) -> str:
         """Return where the stream can be heard. Any thread."""

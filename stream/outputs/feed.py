@@ -1,7 +1,9 @@
 """A feed stands before every encoder, with a ring, fades at both ends, and silence when nothing comes."""
 
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,9 +15,21 @@ RING_S = 4.0
 FADE_S = 0.1
 STARVED_AFTER_S = 1.25
 
+MAX_TITLES = 64
+"""Titles that wait for their sound; the oldest goes when there are more."""
+
 _TAKE_S = 1.0
 # Not frame by frame, which would keep a core busy in every pause.
 _LEAST_SILENCE_S = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mark:
+    """Where a title begins."""
+
+    frame: int
+    """Of what is read from the ring, since it was made."""
+    title: str
 
 
 class EncoderFeed:
@@ -46,6 +60,12 @@ class EncoderFeed:
         self._silence = 0
         self._follower = WallFollower(engine_rate_hz, clock) if card_paced else None
         self._surplus = 0
+        # Appended to by the pacer's thread, taken from by the worker's.
+        self._marks: deque[_Mark] = deque(maxlen=MAX_TITLES)
+        self._written = 0
+        self._read = 0
+        self.title = ""
+        """Of what was taken last; the worker's thread writes it, any may read it."""
         # Each counter has one writing thread: the pacer's, and the worker's.
         self._not_taken = 0
         self._thrown_away = 0
@@ -59,7 +79,14 @@ class EncoderFeed:
 
     def offer(self, block: FloatArray) -> None:
         """Take what fits of a block `(frames, 2)`; count the rest as dropped."""
-        self._not_taken += len(block) - self._ring.write(block)
+        taken = self._ring.write(block)
+        self._written += taken
+        self._not_taken += len(block) - taken
+
+    def entitle(self, title: str, after_frames: int) -> None:
+        """Take the title of what is offered from now on, but for the first `after_frames`."""
+        # What is taken lags behind what is read by the fade that is held back.
+        self._marks.append(_Mark(frame=self._written + after_frames + self._fade_frames, title=title))
 
     # Any thread.
 
@@ -98,8 +125,9 @@ class EncoderFeed:
     def discard(self) -> None:
         """Throw away, and count, what waits in the ring."""
         waiting = self._ring.readable_frames()
-        self._ring.read(waiting)
+        self._pull(waiting)
         self._thrown_away += waiting
+        self._turn_titles()
 
     def take(self) -> FloatArray | None:
         """Return the next frames to encode, or None when there is nothing to do for now.
@@ -107,11 +135,15 @@ class EncoderFeed:
         When nothing has come for `STARVED_AFTER_S`, the sound is faded out and silence follows at the pace
         of the clock: a server drops a source that says nothing, and a player gives up.
         """
+        self._turn_titles()
         frames = min(self._ring.readable_frames(), round(_TAKE_S * self._rate_hz))
+        if self._marks:
+            # One piece has one title.
+            frames = min(frames, self._marks[0].frame - self._read)
         now_s = self._clock()
         if frames:
             self._since_s, self._silence = now_s, 0
-            return self._follow(self._ring.read(frames))
+            return self._follow(self._pull(frames))
         starved_s = now_s - self._since_s
         if starved_s < STARVED_AFTER_S:
             return None
@@ -129,6 +161,16 @@ class EncoderFeed:
         held, self._held = self._held, self._held[:0]
         self._faded_in = 0
         return held * np.linspace(1.0, 0.0, len(held), dtype=np.float32)[:, np.newaxis]
+
+    def _pull(self, frames: int) -> FloatArray:
+        block = self._ring.read(frames)
+        self._read += len(block)
+        return block
+
+    def _turn_titles(self) -> None:
+        """Go over to the title of what is read next; one whose sound was thrown away is past."""
+        while self._marks and self._marks[0].frame <= self._read:
+            self.title = self._marks.popleft().title
 
     def _follow(self, block: FloatArray) -> FloatArray:
         """Keep to the wall clock, where another one paces."""

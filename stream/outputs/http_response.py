@@ -2,12 +2,13 @@
 
 import asyncio
 
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from stream.outputs.broadcast import Broadcast, Listener
 from stream.outputs.connections import Connections, abort
-from stream.outputs.http import Broadcast, Listener
-from stream.outputs.icy import IcyTitles
+from stream.outputs.icy import ICY_INTERVAL_BYTES, IcyTitles
 
 SLOW_AFTER_S = 10.0
 """A listener that takes nothing for so long is dropped."""
@@ -58,6 +59,27 @@ class AudioResponse(Response):
                 abort(scope)
                 await asyncio.wait({gone}, timeout=1)
             gone.cancel()
+
+
+def answer_listener(broadcast: Broadcast, request: Request) -> Response:
+    """Return what a player gets that asks for a broadcast: the stream, its headers alone, or a refusal."""
+    headers = {
+        "Content-Type": broadcast.content_type,
+        "Cache-Control": "no-store",
+        "Accept-Ranges": "none",
+        "icy-name": "endlos",
+        "icy-br": str(broadcast.bitrate_kbps),
+    }
+    if request.method == "HEAD":
+        return Response(headers=headers)
+    listener = broadcast.join()
+    if listener is None:
+        return PlainTextResponse("too many listeners; try again later\n", 503, headers={"Retry-After": "30"})
+    titles = None
+    if request.headers.get("icy-metadata") == "1" and broadcast.codec in ("mp3", "aac"):
+        titles = IcyTitles(lambda: listener.title)
+        headers["icy-metaint"] = str(ICY_INTERVAL_BYTES)
+    return AudioResponse(broadcast, listener, titles, headers)
 
 
 async def _until_disconnect(receive: Receive) -> None:

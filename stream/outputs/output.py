@@ -1,15 +1,21 @@
 """An output takes blocks from the pacer without ever blocking, and says how it is."""
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
 
 from model.base.arrays import FloatArray
 
 AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""
+
+LOWEST_VOLUME_DB = -60.0
+"""What is turned down further cannot be heard."""
 
 State = Literal["starting", "playing", "paused", "reconnecting", "stopped"]
 
@@ -39,46 +45,107 @@ class OutputStatus:
     device_underruns: int = 0
     """How often a device said that it had run dry itself."""
     reconnects: int = 0
+    listeners: int | None = None
+    """Who listens now; None where it cannot be known."""
+    volume_db: float | None = None
+    """What it is turned down by; None where that is up to who listens."""
     delivered_ago_s: float | None = None
     """How long ago anything was last handed on, silence too; None: never."""
     audible_ago_s: float | None = None
     """How long ago audible sound was last handed on; None: never."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OutputRoute:
+    """One address at which an output wants to be asked over HTTP."""
+
+    path: str
+    """Below the page, with its leading slash; as Starlette takes it."""
+    answer: Callable[[Request], Response]
+    """Called in a thread of the web server for each request, which it may hold up."""
+    content_type: str | None = None
+    """Of a stream that a player can be pointed at, which the page then offers; None: no such stream."""
+
+
 class Output(Protocol):
     """One place that the stream goes to, with a ring, a clock and a thread of its own.
 
     One that nothing is offered to, because the stream is paused or late, fades into silence by itself.
-    `start` and `close` belong to one thread at a time, `space_frames`, `offer` and `skip` to the pacer's,
-    `status` to any.
+    Whatever raises ends this output alone. A class of outputs inherits this one: what has a body here
+    suits most.
     """
 
     name: str
+    """Unique in a stream; in the log, the status and the health check."""
 
     def start(self) -> None:
-        """Begin to take blocks; `OutputError` when it cannot ever work (no such device, port in use)."""
+        """Begin to take blocks; `OutputError` when it cannot ever work (no such device, port in use).
+
+        Called once, by the main thread, before all others; may block for some seconds.
+        """
 
     def space_frames(self) -> int:
-        """Return how many frames `offer` takes now without dropping any."""
+        """Return how many frames `offer` takes now without dropping any.
+
+        Called by the pacer's thread, of a leader; must not block.
+        """
 
     def offer(self, block: FloatArray) -> None:
-        """Take a block `(frames, 2)` float32; never blocks: what does not fit is dropped and counted."""
+        """Take a block `(frames, 2)` float32; what does not fit is dropped and counted.
+
+        Called by the pacer's thread; must not block, nor keep the array, nor change it.
+        """
+
+    def entitle(self, title: str, after_frames: int) -> None:
+        """Take the title of what will be offered from now on, but for the first `after_frames`.
+
+        Called by the pacer's thread, before the first block and wherever another song begins; must not block.
+        """
 
     def skip(self) -> None:
-        """The stream jumps: drop what is buffered and unheard, faded, if that makes the jump quicker."""
+        """Drop what is buffered and unheard, faded, if that lets a jump of the stream be heard sooner.
+
+        Called by the pacer's thread; must not block.
+        """
 
     def status(self) -> OutputStatus:
-        """Return a snapshot."""
+        """Return a snapshot.
+
+        Called by any thread, several at once; must not block.
+        """
 
     def close(self) -> None:
-        """Fade out and end, within a second."""
+        """Fade out and end, within a second.
+
+        Called once, by the main thread, or by one of its own after a fault; may block for that second.
+        """
+
+    def routes(self) -> Sequence[OutputRoute]:
+        """Return where this output is asked over HTTP.
+
+        Called once, by the main thread, before `start`.
+        """
+        return ()
+
+    def as_leader(self) -> "Leader | None":
+        """Return this output if its own clock may pace the stream, else None.
+
+        Called once, by the main thread, before `start`.
+        """
+        return None
 
 
 class Leader(Output, Protocol):
     """An output whose own clock may pace the stream: a sound card."""
 
+    volume_db: float
+    """At most 0; a change is faded. Set by any thread; must not block."""
+
     def pause(self, paused: bool) -> None:
-        """Fall silent, faded, and keep what is buffered; or go on from there. Any thread."""
+        """Fall silent, faded, and keep what is buffered; or go on from there.
+
+        Called by any thread; must not block.
+        """
 
 
 def status_of(output: Output) -> OutputStatus:

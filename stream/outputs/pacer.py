@@ -6,9 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from model.base.arrays import FloatArray
+from stream.outputs.guarded import GuardedOutputs
+from stream.outputs.lateness import Lateness
 from stream.outputs.output import Leader, Output
 
 _log = logging.getLogger(__name__)
@@ -21,9 +23,6 @@ MAX_WAIT_ALONE_S = 0.5
 LEADER_BLOCK_FRAMES = 1024
 ALONE_BLOCK_FRAMES = 16_384
 """Encoders take what there is in pieces of about this length; each block less is a thread less to wake."""
-LATE_S = 0.05
-WARN_LATENESS_S = 0.2
-WARN_INTERVAL_S = 10.0
 GIVE_UP_LATENESS_S = 60.0
 LEADER_STALL_S = 0.8
 """A leader that plays and yet takes nothing for this long is not waited for: who listens elsewhere would."""
@@ -33,7 +32,6 @@ MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
 Clock = Literal["leader", "wall", "paused", "stopped"]
-_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +86,8 @@ class Pacer:
             raise ValueError(f"a block of {block_frames} frames, expected at least 1")
         self._render = render
         self._leader = leader
-        self._outputs: list[Output] = [leader] if leader is not None else []
-        self._outputs += [output for output in outputs if output is not leader]
+        others = [output for output in outputs if output is not leader]
+        self._outputs = GuardedOutputs(others if leader is None else [leader, *others])
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
         self._max_wait_s = MAX_WAIT_S if leader is not None else MAX_WAIT_ALONE_S
@@ -99,9 +97,6 @@ class Pacer:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._finished = threading.Event()
-        self._close_lock = threading.Lock()
-        self._failing_lock = threading.Lock()
-        self._closed = False
         self._stopping = False
         self._paused = False
         self._skips: deque[Callable[[], object]] = deque(maxlen=MAX_SKIPS_WAITING)
@@ -110,33 +105,23 @@ class Pacer:
         # Written by the pacer's thread, read by any.
         self._clock: Clock = "stopped"
         self._blocks = 0
-        self._late_blocks = 0
-        self._max_lateness_s = 0.0
+        self._lateness = Lateness(clock)
         self._clock_resets = 0
         self._leader_losses = 0
         self._rested_s: float | None = None
-
-        # Guarded by the lock for what fails.
-        self._failed_outputs = 0
 
         # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
         self._anchor_s = clock()
         self._anchor_frames = 0
         self._leader_moved_s = self._anchor_s
         self._leader_stood = False
-        self._warned_s = -WARN_INTERVAL_S
+        self._title: tuple[str, int] | None = None
 
     # Any thread.
 
     def start(self) -> None:
         """Start every output, then pull; `OutputError` when one cannot start: the others are closed again."""
-        for started, output in enumerate(self._outputs):
-            try:
-                output.start()
-            except Exception:
-                del self._outputs[started:]
-                self._close_outputs()
-                raise
+        self._outputs.start()
         self._anchor_s = self._leader_moved_s = self._clock_s()
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
@@ -149,7 +134,7 @@ class Pacer:
             self._thread.join(STOP_TIMEOUT_S)
             if self._thread.is_alive():
                 _log.warning("the engine has not answered for %.0f s; closing without it", STOP_TIMEOUT_S)
-        self._close_outputs()
+        self._outputs.close()
 
     def skip(self, skip_engine: Callable[[], object]) -> None:
         """Make the stream jump: call `skip_engine`, then have every output drop what is not yet heard."""
@@ -160,8 +145,14 @@ class Pacer:
         """Stand still, faded, or go on from there."""
         self._paused = paused
         if self._leader is not None:
-            self._guarded(self._leader, self._leader.pause, paused)
+            self._outputs.ask(self._leader, self._leader.pause, paused)
         self._wake.set()
+
+    def set_volume(self, volume_db: float) -> None:
+        """Turn the leader down, where there is one."""
+        leader = self._leader
+        if leader is not None:
+            self._outputs.ask(leader, setattr, leader, "volume_db", volume_db)
 
     @property
     def paused(self) -> bool:
@@ -192,11 +183,11 @@ class Pacer:
             clock=self._clock,
             blocks=self._blocks,
             frames=self._blocks * self._block_frames,
-            late_blocks=self._late_blocks,
-            max_lateness_s=self._max_lateness_s,
+            late_blocks=self._lateness.late_blocks,
+            max_lateness_s=self._lateness.most_s,
             clock_resets=self._clock_resets,
             leader_losses=self._leader_losses,
-            failed_outputs=self._failed_outputs,
+            failed_outputs=self._outputs.failed,
         )
 
     # The pacer's thread.
@@ -220,19 +211,19 @@ class Pacer:
             _log.error("the engine has failed: %s", error)
         finally:
             self._clock = "stopped"
-            self._close_outputs()
+            self._outputs.close()
             self._finished.set()
 
     def _do_skips(self) -> None:
         while self._skips:
             self._skips.popleft()()
-            for output in list(self._outputs):
-                self._guarded(output, output.skip)
+            for output in self._outputs:
+                self._outputs.ask(output, output.skip)
 
     def _standing_still(self) -> bool:
         if self._paused or self._leader is None:
             return self._paused
-        status = self._guarded(self._leader, self._leader.status)
+        status = self._outputs.ask(self._leader, self._leader.status)
         return status is not None and status.state == "paused"
 
     def _leads(self) -> bool:
@@ -244,8 +235,8 @@ class Pacer:
     def _moves(self, leader: Leader) -> bool:
         """Return whether the leader takes what it is offered, or is about to."""
         now_s = self._clock_s()
-        space_frames = self._guarded(leader, leader.space_frames)
-        status = self._guarded(leader, leader.status)
+        space_frames = self._outputs.ask(leader, leader.space_frames)
+        status = self._outputs.ask(leader, leader.status)
         if space_frames is None or status is None:
             return False
         if space_frames >= self._block_frames:
@@ -255,15 +246,15 @@ class Pacer:
         moves = there and now_s - self._leader_moved_s <= patience_s
         if moves and self._leader_stood:
             # What its ring holds is from before, with holes; it goes over to what is pulled now.
-            self._guarded(leader, leader.skip)
+            self._outputs.ask(leader, leader.skip)
         self._leader_stood = there and not moves
         return moves
 
     def _follow_leader(self) -> None:
         assert self._leader is not None
         self._clock = "leader"
-        space_frames = self._guarded(self._leader, self._leader.space_frames)
-        status = self._guarded(self._leader, self._leader.status)
+        space_frames = self._outputs.ask(self._leader, self._leader.space_frames)
+        status = self._outputs.ask(self._leader, self._leader.status)
         if space_frames is None or status is None:
             # It has failed just now; from the next step on the wall clock goes on.
             return
@@ -278,7 +269,7 @@ class Pacer:
         block = self._pull()
         if status.state == "playing":
             took_s = self._clock_s() - before_s
-            self._count_lateness(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
+            self._lateness.note(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
         self._offer(block)
 
     def _follow_wall(self) -> None:
@@ -295,7 +286,7 @@ class Pacer:
             due_s = now_s
         block = self._pull()
         after_s = self._clock_s()
-        self._count_lateness(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
+        self._lateness.note(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
         # A leader that is gone is offered it all the same, and counts what it misses.
         self._offer(block)
 
@@ -311,38 +302,21 @@ class Pacer:
         self._blocks += 1
         return block
 
-    def _offer(self, block: FloatArray) -> None:
-        for output in list(self._outputs):
-            self._guarded(output, output.offer, block)
+    def entitle(self, title: str, after_frames: int) -> None:
+        """Have every output told a title, before it is offered the frames that bear it.
 
-    def _guarded(self, output: Output, call: Callable[..., _Answer], *args: object) -> _Answer | None:
-        """Call an output and return its answer, None when it has failed. Any thread.
-
-        One that raises is closed and left out from then on, so that no other suffers.
+        For `render` to call: the title of what it returns, but for the first `after_frames`, which may be
+        more than it returns.
         """
-        if output not in self._outputs:
-            return None
-        try:
-            return call(*args)
-        except Exception:
-            with self._failing_lock:
-                if output not in self._outputs:
-                    return None
-                self._outputs.remove(output)
-                self._failed_outputs += 1
-            _log.exception("the output %r has failed; the others go on without it", output.name)
-            if call != output.close:
-                # Closing may wait for a device or a server; here the others wait for their next block.
-                threading.Thread(target=_close_failed, args=(output,), daemon=True).start()
-            return None
+        self._title = (title, after_frames)
 
-    def _count_lateness(self, lateness_s: float, cause: str) -> None:
-        self._max_lateness_s = max(self._max_lateness_s, lateness_s)
-        self._late_blocks += lateness_s > LATE_S
-        now_s = self._clock_s()
-        if lateness_s > WARN_LATENESS_S and now_s - self._warned_s > WARN_INTERVAL_S:
-            self._warned_s = now_s
-            _log.warning("the stream is %.2f s behind: %s", lateness_s, cause)
+    def _offer(self, block: FloatArray) -> None:
+        if self._title is not None:
+            title, self._title = self._title, None
+            for output in self._outputs:
+                self._outputs.ask(output, output.entitle, *title)
+        for output in self._outputs:
+            self._outputs.ask(output, output.offer, block)
 
     def _wait(self, wanted_s: float) -> None:
         self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
@@ -350,19 +324,3 @@ class Pacer:
     def _wait_for_wake(self, timeout_s: float) -> None:
         self._wake.wait(timeout_s)
         self._wake.clear()
-
-    def _close_outputs(self) -> None:
-        """Close every output once, whichever thread comes first."""
-        with self._close_lock:
-            if self._closed:
-                return
-            self._closed = True
-            for output in list(self._outputs):
-                self._guarded(output, output.close)
-
-
-def _close_failed(output: Output) -> None:
-    try:
-        output.close()
-    except Exception:
-        _log.exception("the output %r cannot be closed either", output.name)

@@ -28,6 +28,15 @@ class Health:
         """Whether the stream is heard wherever it is meant to be heard."""
         return bool(self.silent_s) and not self.away
 
+    def as_json(self) -> dict[str, object]:
+        """Return what `/health` says."""
+        return {
+            "healthy": self.well,
+            "paused": self.paused,
+            "away": dict(self.away),
+            "seconds_since_sound": dict(self.silent_s),
+        }
+
 
 def health_of(statuses: Sequence[OutputStatus], since_pause_s: float | None) -> Health:
     """Return how the stream is.

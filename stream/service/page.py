@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 
-from stream.outputs.http import Broadcast
+from stream.service.moment import Moment, full_title, song_title
 
 
 def content_policy(page: str) -> str:
@@ -19,28 +19,22 @@ def content_policy(page: str) -> str:
     )
 
 
-def page_texts(
-    now: Mapping[str, object], broadcasts: Mapping[str, Broadcast], *, can_skip: bool
-) -> dict[str, str]:
-    """Return what the page shows without its script; every text of a tag is escaped."""
+def page_texts(moment: Moment, streams: Mapping[str, str], *, can_skip: bool) -> dict[str, str]:
+    """Return what the page shows without its script; every text of a tag is escaped.
 
-    def text(key: str) -> str:
-        value = now.get(key)
-        return "" if value is None else html.escape(str(value))
-
-    score = now.get("next_score")
-    sources = "".join(
-        f'<source src="stream.{extension}" type="{broadcast.content_type}">'
-        for extension, broadcast in broadcasts.items()
-    )
+    streams: what a player can be pointed at, by its path below the page, with its MIME type.
+    """
+    playing = moment.playing
+    score, following = playing.next_score, playing.next_song
+    sources = "".join(f'<source src="{name}" type="{kind}">' for name, kind in streams.items())
     return {
-        "title": text("title") or "endlos",
-        "artist": text("artist"),
-        "next": " – ".join(filter(None, [text("next_artist"), text("next_title")])) or "not decided yet",
-        "score": f"follows with score {score:.2f}" if isinstance(score, float) else "",
-        "player": f'<audio id="audio" controls preload="none">{sources}</audio>' if broadcasts else "",
+        "title": html.escape(song_title(playing.song)) or "endlos",
+        "artist": html.escape(playing.song.artist),
+        "next": html.escape(full_title(following)) if following else "not decided yet",
+        "score": "" if score is None else f"follows with score {score:.2f}",
+        "player": f'<audio id="audio" controls preload="none">{sources}</audio>' if streams else "",
         "skip": '<form id="skip" method="post" action="next"><button>Next</button></form>'
         if can_skip
         else "",
-        "links": "".join(f'<a href="stream.{name}">stream.{name}</a>' for name in broadcasts),
+        "links": "".join(f'<a href="{name}">{name}</a>' for name in streams),
     }

@@ -3,41 +3,28 @@
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 
 import uvicorn
 from starlette.applications import Starlette
 
 from model.base.errors import OutputError
+from stream.outputs.address import HttpAddress
 from stream.outputs.connections import Connections, NotedProtocol
 
-DEFAULT_HOST = "127.0.0.1"
-_DEFAULT_PORT = 8000
-
-# Between the broadcast and a listener who has stopped reading; inherited by each connection.
-_SEND_BUFFER_BYTES = 64 * 1024
+_FURTHER_PORTS = 20
 _CLOSE_S = 0.6
 _FORCED_S = 0.3
-
-
-@dataclass(frozen=True, kw_only=True)
-class HttpAddress:
-    """Where to serve the page and the stream."""
-
-    host: str = DEFAULT_HOST
-    port: int = _DEFAULT_PORT
-    fixed: bool = True
-    """Whether no other port will do."""
 
 
 class WebServer:
     """Serves one application; it has its port from the beginning."""
 
-    def __init__(self, app: Starlette, host: str = "127.0.0.1", port: int = 8000) -> None:
-        """Bind; `OutputError` when the port is in use. host: loopback, unless told otherwise; port 0: any."""
-        self._socket = _bind(host, port)
-        self.host: str = host
+    def __init__(self, app: Starlette, address: HttpAddress) -> None:
+        """Bind; `OutputError` when that cannot be: the port is in use, and no other will do."""
+        self._socket = _bind(address)
         self.port: int = self._socket.getsockname()[1]
+        self.url = replace(address, port=self.port).url
         self._connections: Connections = app.state.connections
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -53,12 +40,6 @@ class WebServer:
             )
         )
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
-
-    @property
-    def url(self) -> str:
-        """The address of the page."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/"
 
     def start(self) -> None:
         """Serve, and come back when the server answers."""
@@ -87,27 +68,12 @@ class WebServer:
         self._server.run(sockets=[self._socket])
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    if not 0 <= port <= 65_535:
-        raise OutputError(f"{port} is no port; expected 1 to 65535, or 0 for any that is free")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:
-        raise OutputError(
-            f"{host}:{port} is no address of this machine ({error}); expected one such as 127.0.0.1:8000"
-        ) from error
-    try:
-        # Not on Windows, where it would let two programs have the same port.
-        if hasattr(socket, "SO_REUSEPORT"):
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        bound.bind(address)
-        bound.listen(128)
-    except OSError as error:
-        bound.close()
-        raise OutputError(
-            f"{host}:{port} cannot be served ({error.strerror or error}); "
-            "choose another address or port with --http"
-        ) from error
-    return bound
+def _bind(address: HttpAddress) -> socket.socket:
+    further = 0 if address.fixed else _FURTHER_PORTS
+    for port in range(address.port, address.port + further):
+        try:
+            return replace(address, port=port).bind()
+        except OutputError:
+            # In use: the next one is as good.
+            continue
+    return replace(address, port=address.port + further).bind()

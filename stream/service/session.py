@@ -1,68 +1,21 @@
 """A session is one running stream, with its engine, its pacer and the outputs that hear it."""
 
-import secrets
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import deque
 
 from model.base.arrays import FloatArray
-from model.base.errors import EndlosError, OutputError
+from model.base.errors import OutputError
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
-from stream.outputs.devices import find_device
-from stream.outputs.encoding.codecs import CODECS, Codec, extension
-from stream.outputs.http import Broadcast
-from stream.outputs.icecast import IcecastOutput, IcecastTarget
-from stream.outputs.output import Output, OutputStatus, status_of
+from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
 from stream.outputs.pacer import Pacer
-from stream.outputs.soundcard import CardTiming, SoundCard
-from stream.pool.pool import Song
+from stream.outputs.place import Tap
+from stream.outputs.settings import OutputSettings
 from stream.service.app import create_app
-from stream.service.server import DEFAULT_HOST, HttpAddress, WebServer
+from stream.service.health import health_of
+from stream.service.moment import Moment, full_title
+from stream.service.server import WebServer
 
-_FURTHER_PORTS = 20
 _MOMENTS = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputSettings:
-    """Where the stream is to be heard; at least one place."""
-
-    sound_card: bool = False
-    device: str | int | None = None
-    """The sound card; None is the default one."""
-    volume_db: float = 0.0
-    """The sound card's volume."""
-    timing: CardTiming = field(default_factory=CardTiming)
-    """The sound card's latency and blocks."""
-    http: HttpAddress | None = None
-    codecs: Sequence[Codec] = ("mp3",)
-    """What is served over HTTP, each at `/stream.<its extension>`."""
-    icecast: Sequence[IcecastTarget] = field(default_factory=tuple)
-
-    def __post_init__(self) -> None:
-        if not self.sound_card and self.http is None and not self.icecast:
-            raise EndlosError("the stream goes nowhere; give --http, --icecast or --device")
-        _require_once(
-            (f"/stream.{extension(codec)}" for codec in self.codecs), "give each codec to --codec once"
-        )
-        _require_once((target.url for target in self.icecast), "give each mount to --icecast once")
-
-
-def _require_once(places: Iterable[str], todo: str) -> None:
-    """Refuse two streams at one place: the one would be encoded for nobody."""
-    for place, times in Counter(places).items():
-        if times > 1:
-            raise EndlosError(f"{place} is asked for {times} times; {todo}")
-
-
-def require_places(settings: OutputSettings) -> None:
-    """Raise what can be said before any music is prepared: no such sound card, a port in use."""
-    if settings.sound_card:
-        find_device(settings.device)
-    if settings.http is not None and settings.http.fixed:
-        WebServer(create_app(dict, (), {}), settings.http.host, settings.http.port).close()
 
 
 class Session:
@@ -74,55 +27,46 @@ class Session:
     def __init__(self, engine: Engine, settings: OutputSettings, log: DecisionLog | None = None) -> None:
         self.engine = engine
         self._log = log
-        self.card: SoundCard | None = None
-        self.web: WebServer | None = None
-        self.broadcasts: dict[str, Broadcast] = {}
         # Written by the pacer's thread: what was rendered lately, so that what is heard now can be told.
-        self._moments: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
-        rate_hz = engine.engine_rate_hz
-        self.outputs: list[Output] = []
-        if settings.sound_card:
-            self.card = SoundCard(
-                settings.device,
-                rate_hz,
-                block_frames=settings.timing.block_frames,
-                latency=settings.timing.latency_s,
-            )
-            self.card.volume_db = settings.volume_db
-            self.outputs.append(self.card)
-        paced = settings.sound_card
-        self.outputs += [
-            IcecastOutput(target, rate_hz, self.title, card_paced=paced) for target in settings.icecast
-        ]
-        if settings.http is not None:
-            for codec in settings.codecs:
-                broadcast = Broadcast(rate_hz, codec, title=self.title, card_paced=paced)
-                self.broadcasts[extension(codec)] = broadcast
-                self.outputs.append(broadcast)
-        self._pacer = Pacer(self._render, self.outputs, rate_hz, leader=self.card)
-        if settings.http is not None:
-            self.web = self._bind(settings.http)
+        self._rendered: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
+        self._title = ""
+        tap = Tap(engine_rate_hz=engine.engine_rate_hz, card_paced=settings.card_paced)
+        self.outputs: list[Output] = [output for place in settings.places for output in place.open(tap)]
+        leaders = (output.as_leader() for output in self.outputs)
+        self.leader = next((leader for leader in leaders if leader is not None), None)
+        self._pacer = Pacer(self._render, self.outputs, engine.engine_rate_hz, leader=self.leader)
+        routes = [route for output in self.outputs for route in output.routes()]
+        self.streams = [route.path[1:] for route in routes if route.content_type]
+        """What players can be pointed at, below the page."""
+        addresses = [address for place in settings.places if (address := place.address()) is not None]
+        self.webs: list[WebServer] = []
+        try:
+            for address in addresses:
+                self.webs.append(WebServer(create_app(self.moment, routes, self.skip), address))
+        except OutputError:
+            self._close_webs()
+            raise
 
     def start(self) -> None:
         """Begin to sound; `OutputError` when an output cannot start, with all others closed again."""
         self._pacer.start()
-        if self.web is not None:
-            self.web.start()
+        for web in self.webs:
+            web.start()
 
     def close(self) -> None:
         """Fade out, end every output, close the songs."""
         self._pacer.stop()
         self._note("stop")
-        if self.web is not None:
-            self.web.close()
+        self._close_webs()
         self.engine.close()
 
     def check(self) -> None:
         """Raise what has ended the stream, if anything has."""
         if self._pacer.wait(0.0):
             raise OutputError("the stream has ended by itself; start endlos again")
-        if self.web is not None and not self.web.alive:
-            raise OutputError(f"the web server on {self.web.url} has ended by itself; start endlos again")
+        for web in self.webs:
+            if not web.alive:
+                raise OutputError(f"the web server on {web.url} has ended by itself; start endlos again")
 
     def skip(self) -> None:
         """Go on to another piece at once. Any thread."""
@@ -133,7 +77,7 @@ class Session:
 
         Raises `PoolError` when the pool cannot be written. Any thread.
         """
-        join = self.heard().join
+        join = self.moment().playing.join
         if join is not None:
             self.engine.judge(join, liked=liked)
         return join is not None
@@ -152,97 +96,41 @@ class Session:
         """Whether the stream stands still."""
         return self._pacer.paused
 
-    def change_volume(self, by_db: float, lowest_db: float = -60.0) -> None:
+    def change_volume(self, by_db: float) -> None:
         """Make the sound card louder or softer; other outputs leave that to who listens."""
-        if self.card is not None:
-            self.card.volume_db = max(lowest_db, self.card.volume_db + by_db)
+        status = None if self.leader is None else status_of(self.leader)
+        if status is not None and status.volume_db is not None:
+            self._pacer.set_volume(min(max(LOWEST_VOLUME_DB, status.volume_db + by_db), 0.0))
 
-    def statuses(self) -> list[OutputStatus]:
-        """Return how each output is doing."""
-        return [status_of(output) for output in self.outputs]
-
-    def heard(self) -> NowPlaying:
-        """Return what the sound card, else the first output, lets be heard now. Any thread."""
-        status = status_of(self.outputs[0])
-        moments = list(self._moments)
-        heard_s = moments[-1].time_s - status.buffered_s - status.latency_s
-        return next((moment for moment in reversed(moments) if moment.time_s <= heard_s), moments[0])
-
-    def title(self) -> str:
-        """Return artist and title of what is rendered now. Any thread."""
-        return full_title(self.engine.now().song)
-
-    def now(self) -> dict[str, object]:
-        """Return what the page shows of what is heard now. Any thread."""
-        moment = self.heard()
-        song, following = moment.song, moment.next_song
-        return {
-            "title": song_title(song),
-            "artist": song.artist,
-            "album": song.album,
-            "position_s": moment.position_s,
-            "length_s": song.frames / song.sample_rate_hz,
-            "next_title": song_title(following) if following else None,
-            "next_artist": following.artist if following else None,
-            "next_score": moment.next_score,
-            "paused": self.paused,
-            "time_s": moment.time_s,
-            "songs": moment.songs,
-            "chunks": moment.chunks,
-            "lost": moment.lost,
-        }
+    def moment(self) -> Moment:
+        """Return how all is now. Any thread."""
+        statuses = [status_of(output) for output in self.outputs]
+        leading = None
+        for output, status in zip(self.outputs, statuses, strict=True):
+            leading = status if output is self.leader else leading
+        heard = leading or statuses[0]
+        rendered = list(self._rendered)
+        heard_s = rendered[-1].time_s - heard.buffered_s - heard.latency_s
+        return Moment(
+            playing=next((now for now in reversed(rendered) if now.time_s <= heard_s), rendered[0]),
+            paused=self.paused,
+            outputs=statuses,
+            leading=leading,
+            pacing=self._pacer.status(),
+            health=health_of(statuses, self._pacer.since_pause_s()),
+        )
 
     def _render(self, frames: int) -> FloatArray:
+        began_frames = self._rendered[-1].time_frames
         block = self.engine.render(frames)
-        self._moments.append(self.engine.now())
+        now = self.engine.now()
+        self._rendered.append(now)
+        title = full_title(now.song)
+        if title != self._title:
+            self._title = title
+            self._pacer.entitle(title, max(0, now.entered_frames - began_frames))
         return block
 
-    def _bind(self, address: HttpAddress) -> WebServer:
-        app = create_app(self.now, self.outputs, self.broadcasts, self.skip, self._pacer.since_pause_s)
-        further = 0 if address.fixed else _FURTHER_PORTS
-        for port in range(address.port, address.port + further):
-            try:
-                return WebServer(app, address.host, port)
-            except OutputError:
-                # In use: the next one is as good.
-                continue
-        return WebServer(app, address.host, address.port + further)
-
-
-def new_seed() -> int:
-    """Return a seed for another stream each time."""
-    return secrets.randbelow(2**31)
-
-
-def song_title(song: Song) -> str:
-    """Return the title, of an untagged song the name of its file."""
-    return song.title or Path(song.name).stem
-
-
-def full_title(song: Song) -> str:
-    """Return artist and title."""
-    return f"{song.artist} – {song_title(song)}" if song.artist else song_title(song)
-
-
-def parse_codec(name: str) -> Codec:
-    """Read the name of a codec; `EndlosError` when it is none."""
-    for codec in CODECS:
-        if codec == name:
-            return codec
-    raise EndlosError(f"there is no codec {name!r}; take one of {', '.join(CODECS)}")
-
-
-def parse_device(text: str | None) -> str | int | None:
-    """Read what `--device` takes: a number, part of a name, or `default`."""
-    if text is None or text == "default":
-        return None
-    return int(text) if text.isascii() and text.isdigit() else text
-
-
-def parse_address(text: str) -> HttpAddress:
-    """Read `HOST:PORT`, `[IPV6]:PORT` or `PORT` (of this machine only); `EndlosError` on anything else."""
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if colon else DEFAULT_HOST
-    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65_535:
-        raise EndlosError(f"{text!r} is no address; expected HOST:PORT, such as 127.0.0.1:8000")
-    return HttpAddress(host=host, port=int(port))
+    def _close_webs(self) -> None:
+        for web in self.webs:
+            web.close()

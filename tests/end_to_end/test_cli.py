@@ -19,12 +19,10 @@ from model.approaches.binary.settings import BinarySettings
 from model.approaches.tower.settings import TowerSettings
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, load_contract
-from stream.choosing.settings import PlannerSettings
-from stream.engine.settings import EngineSettings
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
 from tools.cli import app, main, sentence
-from tools.commands import play, pool, render, serve, train
+from tools.commands import pool, train
 from tools.pools.build import BuildSettings
 from tools.songs.cut import CutSettings
 
@@ -96,18 +94,6 @@ def defaults(command: typing.Callable[..., None]) -> dict[str, object]:
 
 def test_the_defaults_are_those_of_the_settings() -> None:
     """A default is repeated for `--help` only, so that nothing heavy is imported there."""
-    engine, planner = EngineSettings(), PlannerSettings()
-    for command in (render.render, serve.serve):
-        given = defaults(command)
-        assert given["strategy"] == planner.strategy
-        assert given["rate"] == engine.engine_rate_hz
-        assert given["fade_s"] == engine.fade_s
-        assert given["loudness_lufs"] == engine.target_lufs
-        assert given["model"] == engine.model
-        for name in ("other_songs", "min_phrase_bars", "min_phrase_s", "max_phrase_s"):
-            assert given[name] == getattr(planner, name), name
-    assert defaults(render.render)["seed"] == planner.seed
-    assert defaults(play.play)["model"] == engine.model
     given, cut, build = defaults(pool.build), CutSettings(), BuildSettings()
     for field in fields(CutSettings):
         assert given[field.name] == getattr(cut, field.name), field.name

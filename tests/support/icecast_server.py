@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from unittest.mock import patch
 from xml.sax.saxutils import escape
 
+from stream.outputs.kinds.icecast import PASSWORD_VARIABLE, IcecastSettings, icecast_from_uri
+from stream.outputs.place import OutputUri
 from tests.support.waiting import PATIENCE_S
 from tools.bench.free_port import free_port
 
@@ -137,3 +140,11 @@ def icecast_server(source_timeout_s: int = 10) -> Iterator[IcecastServer]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def icecast_settings(text: str, password: str | None) -> IcecastSettings:
+    """Read an address as `--output` does, the password from the environment."""
+    given = {} if password is None else {PASSWORD_VARIABLE: password}
+    kept = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    with patch.dict(os.environ, {**kept, **given}, clear=True):
+        return icecast_from_uri(OutputUri(text=text))

@@ -15,9 +15,10 @@ from functools import cache
 import numpy as np
 
 from model.base.arrays import FloatArray
-from stream.outputs.http import Broadcast
+from stream.outputs.broadcast import Broadcast
+from stream.outputs.card import SoundCard
+from stream.outputs.card_timing import CardTiming
 from stream.outputs.pacer import Pacer
-from stream.outputs.soundcard import SoundCard
 
 RATE_HZ = 44_100
 SONG_S = 20
@@ -59,7 +60,7 @@ def hold_lock(ms: int) -> None:
 
 def main() -> None:
     songs = Songs()
-    card = SoundCard(None, RATE_HZ, latency=float(sys.argv[1]))
+    card = SoundCard(None, RATE_HZ, CardTiming(latency_s=float(sys.argv[1])))
     beside = [Broadcast(RATE_HZ, card_paced=True)] if "beside" in sys.argv else []
     pacer = Pacer(songs.render, beside, RATE_HZ, leader=card)
     pacer.start()

@@ -16,8 +16,10 @@ from model.base.arrays import FloatArray
 from stream.choosing.settings import PlannerSettings
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
+from stream.outputs.card import SoundCard
+from stream.outputs.card_timing import CardTiming
+from stream.outputs.devices import parse_device
 from stream.outputs.pacer import Pacer
-from stream.outputs.soundcard import SoundCard
 from tools.bench import load, null_sink
 from tools.bench.figures import Figure, missing, quantile_figure
 from tools.bench.isolated import run_isolated
@@ -171,7 +173,7 @@ def play_for(
         live=True,
     )
     marked = _Marked(engine)
-    card = TimedCard(_device(device), _RATE_HZ, block_frames=block_frames)
+    card = TimedCard(parse_device(device), _RATE_HZ, CardTiming(block_frames=block_frames))
     pacer = Pacer(marked.render, [card], _RATE_HZ, leader=card)
     pacer.start()
     try:
@@ -209,9 +211,3 @@ def _wait_until_playing(card: SoundCard) -> None:
 def _load() -> Iterator[None]:
     with load.busy_cores(), load.held_lock():
         yield
-
-
-def _device(text: str | None) -> str | int | None:
-    from stream.service.session import parse_device
-
-    return parse_device(text)

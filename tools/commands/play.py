@@ -5,11 +5,17 @@ from typing import Annotated
 
 import typer
 
-from tools.commands.options import BlockFrames, LatencyOption, LiveLog, LiveSeed, Model, SimulateSlowMs
+from tools.commands.engine_options import EngineChoice, engine_options
+from tools.commands.options import LiveLog
+from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
 
 
+@engine_options(live=True)
+@output_options
 def play(
+    engine: EngineChoice,
+    outputs: OutputChoice,
     source: Annotated[
         Path | None,
         typer.Argument(
@@ -18,49 +24,27 @@ def play(
             show_default="demo songs that endlos makes",
         ),
     ] = None,
-    model: Model = None,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="D", help="Sound card: number or part of the name, as `endlos devices` lists it."
-        ),
-    ] = None,
-    seed: LiveSeed = None,
-    volume_db: Annotated[float, typer.Option(min=-60.0, max=0.0, help="Volume to begin with, in dB.")] = 0.0,
-    latency: LatencyOption = None,
-    block: BlockFrames = None,
-    http: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Serve this address instead of playing on the sound card."),
-    ] = None,
     log: LiveLog = None,
-    simulate_slow_ms: SimulateSlowMs = 0.0,
     quiet: Quiet = False,
 ) -> None:
     """Play without end.
 
     Keys: space pause, n next, l and d like or dislike the last join (a disliked one never comes back; the
     music goes on, n leaves it), + - volume, q quit. Sounds as soon as the first songs are analysed; the
-    others join while it plays. Without a sound card it serves
-    http://127.0.0.1:8000/ and says so.
+    others join while it plays. Plays on the sound card, unless other outputs are given; without a sound card
+    it serves http://127.0.0.1:8000/ and says so.
     """
-    from model.saved.contract import chosen_model
-    from tools.pools.overwriting import refuse_overwriting
-    from tools.running.playing import PlaySettings, play_source
+    from stream.outputs.settings import OutputSettings
+    from tools.running.live import LiveSettings
+    from tools.running.playing import DefaultPlace, play_source
 
-    refuse_overwriting((("--log", log),), (("MUSIC", source), ("--model", chosen_model(model))))
+    places = outputs.places()
+    default = None if places else DefaultPlace.find(outputs.card())
+    settings = OutputSettings(places=places if default is None else [default.place])
+    outputs.refuse_overwriting(settings, log, ("MUSIC", source), engine.settings.model)
+    settings.require()
     play_source(
         source,
-        PlaySettings(
-            model=model,
-            device=device,
-            seed=seed,
-            volume_db=volume_db,
-            latency=latency,
-            block_frames=block,
-            http=http,
-            log=log,
-            simulate_slow_ms=simulate_slow_ms,
-            quiet=quiet,
-        ),
+        LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
+        "" if default is None else default.why,
     )

@@ -9,24 +9,16 @@ from typing import Annotated
 import typer
 
 from model.base.errors import EndlosError
-from tools.commands.options import (
-    ChosenStrategy,
-    FadeS,
-    LoudnessLufs,
-    MaxPhraseS,
-    MinPhraseBars,
-    MinPhraseS,
-    Model,
-    OtherSongs,
-    Rate,
-)
+from tools.commands.engine_options import EngineChoice, engine_options
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
 LONGEST_S = 366 * 86_400.0
 
 
+@engine_options(live=False)
 def render(
+    engine: EngineChoice,
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .wav .flac .mp3 .ogg .opus")],
     seconds: Annotated[
@@ -37,36 +29,20 @@ def render(
             show_default="with --replay, as long as the log",
         ),
     ] = None,
-    model: Model = None,
-    strategy: ChosenStrategy = "model",
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")] = 0,
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
-    other_songs: OtherSongs = 0.34,
-    min_phrase_bars: MinPhraseBars = 8,
-    min_phrase_s: MinPhraseS = 6.0,
-    max_phrase_s: MaxPhraseS = 40.0,
-    rate: Rate = 44_100,
     bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
     bitrate: Annotated[
         int | None,
         typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
     ] = None,
-    fade_s: FadeS = 1.5,
-    loudness_lufs: LoudnessLufs = -16.0,
-    keep_loudness: Annotated[
-        bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")
-    ] = False,
     replay: Annotated[
         Path | None,
         typer.Option(
             metavar="LOG",
             help="Play a decision log again, bit for bit; rate, fade and loudness are the log's.",
         ),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -76,13 +52,10 @@ def render(
     The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
     wrote with --log comes out again, with every skip.
     """
-    from model.saved.contract import chosen_model
-    from stream.choosing.settings import PlannerSettings
     from stream.engine.decisions import DecisionLog
     from stream.engine.engine import Engine
     from stream.engine.replay import Replay
-    from stream.engine.settings import EngineSettings
-    from stream.outputs.file import open_audio_file
+    from stream.outputs.audio_file import open_audio_file
     from tools.pools.overwriting import refuse_overwriting
 
     if bits not in (16, 24):
@@ -96,7 +69,7 @@ def render(
         )
     refuse_overwriting(
         (("OUT", out), ("--log", log)),
-        (("POOL", pool), ("--replay", replay), ("--model", chosen_model(model))),
+        (("POOL", pool), ("--replay", replay), ("--model", engine.settings.model)),
     )
     began_s = time.monotonic()
     with ExitStack() as opened:
@@ -108,22 +81,7 @@ def render(
         if replay is not None:
             stream = Replay(pool.expanduser(), replay.expanduser(), on_decision=decisions)
         else:
-            settings = EngineSettings(
-                planner=PlannerSettings(
-                    strategy=strategy,
-                    seed=seed,
-                    other_songs=other_songs,
-                    min_phrase_bars=min_phrase_bars,
-                    min_phrase_s=min_phrase_s,
-                    max_phrase_s=max_phrase_s,
-                ),
-                model=chosen_model(model),
-                engine_rate_hz=rate,
-                fade_s=fade_s,
-                target_lufs=None if keep_loudness else loudness_lufs,
-                start_song=start,
-            )
-            stream = Engine.open(pool.expanduser(), settings, on_decision=decisions)
+            stream = Engine.open(pool.expanduser(), engine.settings, on_decision=decisions)
         opened.callback(stream.close)
         rate = stream.engine_rate_hz
         left = stream.frames_left if isinstance(stream, Replay) else math.inf

@@ -4,18 +4,16 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
-from model.base.errors import EndlosError, OutputError
+from model.base.errors import OutputError
 from model.base.files import write_whole
+from stream.outputs.card_timing import CardTiming, MeasureCard
 from stream.outputs.devices import find_device
 from stream.outputs.pacer import Pacer
-from stream.outputs.soundcard import DEFAULT_LATENCY_S, CardTiming, Latency
 from tools.running.home import cache_folder
 from tools.running.timed_card import TimedCard
 
@@ -26,9 +24,7 @@ LATENCIES_S = (0.2, 0.1, 0.06, 0.04, 0.025, 0.015, 0.01)
 TRIAL_S = 1.0
 _SETTLE_S = 0.3
 _START_TIMEOUT_S = 10.0
-_MIN_S, _MAX_S = 0.002, 2.0
 _BLOCKS_FRAMES = (512, 256, 128, 64)
-_WORDS: tuple[Literal["low", "high", "auto", "measure"], ...] = ("low", "high", "auto", "measure")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,39 +44,18 @@ class Trial:
         return self.underruns == 0 and self.longest_gap_s < self.latency_s
 
 
-def parse_latency(text: str | None) -> Latency | Literal["auto", "measure"]:
-    """Read what `--latency` takes; `EndlosError` on anything else."""
-    if text is None:
-        return DEFAULT_LATENCY_S
-    for word in _WORDS:
-        if text == word:
-            return word
-    with suppress(ValueError):
-        seconds = float(text)
-        if _MIN_S <= seconds <= _MAX_S:
-            return seconds
-    raise EndlosError(
-        f"{text!r} is no latency; expected low, high, auto, measure, or seconds from {_MIN_S} to {_MAX_S:.0f}"
-    )
-
-
-def card_timing(
-    text: str | None,
-    block_frames: int | None,
-    device: str | int | None,
-    rate_hz: int,
-    notice: Callable[[str], None],
-    check: Callable[[], object] = bool,
-) -> CardTiming:
-    """Return what `--latency` and `--block` mean for a device, which is measured if it has to be.
+def measuring_card(
+    rate_hz: int, notice: Callable[[str], None], check: Callable[[], object] = bool
+) -> MeasureCard:
+    """Return what measures a sound card, or remembers what was measured.
 
     notice: told, before some seconds of silence, what is going on. check: called now and then, to end them
-    by what it raises. `OutputError` when there is no such device.
+    by what it raises.
     """
-    latency = parse_latency(text)
-    if latency == "auto" or latency == "measure":
+
+    def measure(device: str | int | None, *, anew: bool) -> CardTiming:
         name = find_device(device).full_name
-        timing = remembered(name) if latency == "auto" else None
+        timing = None if anew else remembered(name)
         if timing is None:
             notice(f"measuring {name} for some seconds")
 
@@ -91,11 +66,9 @@ def card_timing(
             timing = choose(trial)
             _remember(name, timing)
             notice(f"{name} gets {1e3 * float(timing.latency_s):.0f} ms; remembered")
-    else:
-        timing = CardTiming(latency_s=latency)
-    if block_frames is not None:
-        timing = CardTiming(latency_s=timing.latency_s, block_frames=block_frames)
-    return timing
+        return timing
+
+    return measure
 
 
 def choose(trial: Callable[[float, int], Trial]) -> CardTiming:
@@ -116,7 +89,7 @@ def play_silence(
     device: str | int | None, rate_hz: int, latency_s: float, block_frames: int, seconds: float
 ) -> Trial:
     """Play silence through the real callback and say how it went; `OutputError` when that cannot be."""
-    card = TimedCard(device, rate_hz, block_frames=block_frames, latency=latency_s)
+    card = TimedCard(device, rate_hz, CardTiming(latency_s=latency_s, block_frames=block_frames))
     silence = np.zeros((1024, 2), dtype=np.float32)
     pacer = Pacer(lambda frames: silence[:frames], [], rate_hz, leader=card, block_frames=len(silence))
     pacer.start()
@@ -180,5 +153,5 @@ def _read() -> dict[str, CardTiming]:
             )
             for name, timing in told.items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OutputError):
         return {}

@@ -1,71 +1,50 @@
 """This module runs `endlos play`, with its preparing, keys, status line and faded end."""
 
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.base.errors import EndlosError
-from model.saved.contract import chosen_model
-from stream.choosing.settings import PlannerSettings
-from stream.engine.decisions import DecisionLog
-from stream.engine.settings import EngineSettings
-from stream.outputs.devices import find_device, has_sound_card
-from stream.outputs.output import status_of
-from stream.service.server import HttpAddress
-from stream.service.session import (
-    OutputSettings,
-    Session,
-    new_seed,
-    parse_address,
-    parse_device,
-    require_places,
-)
+from stream.outputs.address import HttpAddress
+from stream.outputs.devices import has_sound_card
+from stream.outputs.kinds.http import HttpSettings
+from stream.outputs.place import Place
+from stream.service.session import Session
 from tools.running.ending import EndedError, Ending
 from tools.running.keys import Keys, open_keys
-from tools.running.latency import card_timing, parse_latency
-from tools.running.preparing import Prepared, prepare, require_model
+from tools.running.live import Live, LiveSettings, live_stream
 from tools.running.status_line import StatusLine, status_text
 from tools.terminal import clock
 
 VOLUME_STEP_DB = 2.0
 KEYS_HELP = "space pause, n next, l like and d dislike the last join, + - volume, q quit"
 _REFRESH_S = 0.2
-_RATE_HZ, _OTHER_RATE_HZ = 44_100, 48_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaySettings:
-    """What `endlos play` was asked for."""
+class DefaultPlace:
+    """Where the stream goes when nobody said where."""
 
-    model: Path | None = None
-    device: str | None = None
-    seed: int | None = None
-    """None: another stream each time."""
-    volume_db: float = 0.0
-    latency: str | None = None
-    """As `--latency` takes it; None is a safe default."""
-    block_frames: int | None = None
-    http: str | None = None
-    """Where to serve instead of playing on the sound card."""
-    log: Path | None = None
-    """File for the decision log."""
-    simulate_slow_ms: float = 0.0
-    quiet: bool = False
+    place: Place
+    why: str
+    """Why there, where that is not plain."""
 
-    def __post_init__(self) -> None:
-        if not -60.0 <= self.volume_db <= 0.0:
-            raise EndlosError(f"the volume is {self.volume_db:g} dB; give -60 to 0")
+    @classmethod
+    def find(cls, card: Place) -> "DefaultPlace":
+        """Return the sound card if there is one, else the page at a port of this machine that is free."""
+        if has_sound_card():
+            return cls(place=card, why="")
+        return cls(place=HttpSettings(at=HttpAddress(fixed=False)), why="there is no sound card; ")
 
 
-def play_source(source: Path | None, settings: PlaySettings) -> None:
+def play_source(source: Path | None, settings: LiveSettings, why: str = "") -> None:
     """Play a pool, music or the demo songs until it is ended; `KeyboardInterrupt` after Ctrl-C.
 
-    Raises `EndlosError` when there is nothing to play, or nowhere to play it.
+    why: said before where it plays. Raises `EndlosError` when there is nothing to play, or nowhere to.
     """
     with StatusLine(settings.quiet) as line, Ending() as ending:
         try:
-            _play(source, settings, line, ending)
+            _play(source, settings, why, line, ending)
         except EndedError:
             # Not an error; what was begun has been cleared away on the way here.
             line.clear()
@@ -73,71 +52,33 @@ def play_source(source: Path | None, settings: PlaySettings) -> None:
         raise KeyboardInterrupt
 
 
-def _play(source: Path | None, settings: PlaySettings, line: "StatusLine", ending: Ending) -> None:
-    parse_latency(settings.latency)
-    outputs = _outputs(settings)
-    require_places(outputs)
-    chosen = EngineSettings(
-        planner=PlannerSettings(seed=new_seed() if settings.seed is None else settings.seed),
-        model=chosen_model(settings.model),
-        engine_rate_hz=_card_rate_hz(outputs),
-        simulate_slow_ms=settings.simulate_slow_ms,
-    )
-    require_model(chosen)
-    if outputs.sound_card:
-        timing = card_timing(
-            settings.latency,
-            settings.block_frames,
-            outputs.device,
-            chosen.engine_rate_hz,
-            line.note,
-            ending.check,
-        )
-        outputs = replace(outputs, timing=timing)
-    with ExitStack() as opened:
-        began_s = time.monotonic()
+def _play(source: Path | None, settings: LiveSettings, why: str, line: StatusLine, ending: Ending) -> None:
+    began_s = time.monotonic()
 
-        def notice() -> None:
-            ending.check()
-            line.show(f"preparing the first songs, {clock(time.monotonic() - began_s)}")
+    def notice() -> None:
+        ending.check()
+        line.show(f"preparing the first songs, {clock(time.monotonic() - began_s)}")
 
-        prepared = prepare(source, notice, line.note)
-        opened.callback(prepared.close)
-        log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
-        session = Session(prepared.open_engine(chosen, notice, log), outputs, log)
-        opened.callback(session.close)
-        session.start()
-        line.note(_greeting(session, asked_for_http=settings.http is not None))
-        keys = opened.enter_context(open_keys())
-        _run(session, prepared, keys, line, ending)
+    with live_stream(source, settings, check=ending.check, notice=notice, tell=line.note) as live:
+        line.note(f"{why}{_greeting(live.session)}")
+        with open_keys() as keys:
+            _run(live, keys, line, ending)
         line.clear()
 
 
-def _outputs(settings: PlaySettings) -> OutputSettings:
-    if settings.http is not None:
-        return OutputSettings(http=parse_address(settings.http))
-    if settings.device is not None or has_sound_card():
-        device = settings.device
-        return OutputSettings(sound_card=True, device=parse_device(device), volume_db=settings.volume_db)
-    return OutputSettings(http=HttpAddress(fixed=False))
+def _greeting(session: Session) -> str:
+    moment = session.moment()
+    said = []
+    if moment.leading is not None:
+        said.append(f"playing on {moment.leading.detail} - {KEYS_HELP}")
+    for web in session.webs:
+        streams = "".join(f", or play {web.url}{name}" for name in session.streams[:1])
+        said.append(f"serving {web.url} - open it in a browser{streams}")
+    return "; ".join(said) or f"playing to {', '.join(status.name for status in moment.outputs)}"
 
 
-def _card_rate_hz(outputs: OutputSettings) -> int:
-    """Return the engine's rate that suits the sound card: some systems take only the device's own."""
-    if outputs.sound_card and find_device(outputs.device).default_rate_hz == _OTHER_RATE_HZ:
-        return _OTHER_RATE_HZ
-    return _RATE_HZ
-
-
-def _greeting(session: Session, *, asked_for_http: bool) -> str:
-    if session.card is not None:
-        return f"playing on {status_of(session.card).detail} - {KEYS_HELP}"
-    assert session.web is not None
-    why = "" if asked_for_http else "there is no sound card; "
-    return f"{why}serving {session.web.url} - open it in a browser, or play {session.web.url}stream.mp3"
-
-
-def _run(session: Session, prepared: Prepared, keys: Keys, line: "StatusLine", ending: Ending) -> None:
+def _run(live: Live, keys: Keys, line: "StatusLine", ending: Ending) -> None:
+    session, prepared = live.session, live.prepared
     building = prepared.build is not None
     while not ending.wanted:
         session.check()
@@ -146,7 +87,7 @@ def _run(session: Session, prepared: Prepared, keys: Keys, line: "StatusLine", e
             failure = prepared.build.failure()
             if failure is not None:
                 line.note(f"{failure} ({prepared.build.log} names them)")
-        line.show(status_text(session))
+        line.show(status_text(session.moment(), session.engine.engine_rate_hz))
         for key in keys.read(_REFRESH_S):
             if key in "qQ":
                 return

@@ -4,31 +4,26 @@ import logging
 import shutil
 import sys
 
-from stream.outputs.output import status_of
-from stream.service.session import (
-    Session,
-    full_title,
-    song_title,
-)
+from stream.service.moment import Moment, song_title
 from tools.terminal import clock, printable
 
 
-def status_text(session: Session) -> str:
+def status_text(moment: Moment, engine_rate_hz: int) -> str:
     """Return the status line: song, position, what comes next and its score, how the output is doing."""
-    moment = session.heard()
-    parts = [f"{full_title(moment.song)}  {clock(moment.position_s)}"]
-    if session.paused:
+    playing, card = moment.playing, moment.leading
+    parts = [f"{moment.title}  {clock(playing.position_s)}"]
+    if moment.paused:
         parts[0] = f"paused: {parts[0]}"
-    if moment.next_song is not None:
-        going_on = moment.next_song.song_id == moment.song.song_id
-        score = "" if moment.next_score is None else f" ({moment.next_score:.2f})"
-        parts.append(f"next: {'goes on' if going_on else song_title(moment.next_song)}{score}")
-    if session.card is not None:
-        status = status_of(session.card)
-        parts.append(f"{session.card.volume_db:+.0f} dB")
-        parts.append(f"underruns {1000 * status.underrun_frames / session.engine.engine_rate_hz:.0f} ms")
+    if playing.next_song is not None:
+        going_on = playing.next_song.song_id == playing.song.song_id
+        score = "" if playing.next_score is None else f" ({playing.next_score:.2f})"
+        parts.append(f"next: {'goes on' if going_on else song_title(playing.next_song)}{score}")
+    if card is not None:
+        if card.volume_db is not None:
+            parts.append(f"{card.volume_db:+.0f} dB")
+        parts.append(f"underruns {1000 * card.underrun_frames / engine_rate_hz:.0f} ms")
     else:
-        parts.append(f"{sum(broadcast.listeners for broadcast in session.broadcasts.values())} listening")
+        parts.append(f"{moment.listeners} listening")
     return " | ".join(parts)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.base.arrays import DoubleArray
-from stream.outputs.soundcard import SoundCard
+from stream.outputs.card import SoundCard
 from tools.running.timed_callback import CallbackTimes
 
 _MOST_CALLS = 1 << 20

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from model.base.errors import EndlosError
+
 Codec = Literal["mp3", "opus", "vorbis", "aac", "flac"]
 CODECS: tuple[Codec, ...] = get_args(Codec)
 OPUS_RATE_HZ = 48_000
@@ -37,3 +39,11 @@ def extension(codec: Codec) -> str:
 def is_ogg(codec: Codec) -> bool:
     """Return whether the codec's byte stream stands in Ogg pages."""
     return _KINDS[codec].ogg
+
+
+def parse_codec(name: str) -> Codec:
+    """Read the name of a codec; `EndlosError` when it is none."""
+    for codec in CODECS:
+        if codec == name:
+            return codec
+    raise EndlosError(f"there is no codec {name!r}; take one of {', '.join(CODECS)}")

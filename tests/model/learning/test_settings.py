@@ -14,13 +14,17 @@ import pytest
 from model.base.errors import EndlosError
 from stream.choosing.generation import ScoringSettings
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.terms import CostWeights
-from stream.engine.engine import EngineSettings
-from stream.service.session import HttpAddress, OutputSettings
+from stream.choosing.weights import CostWeights
+from stream.engine.settings import EngineSettings
+from stream.outputs.address import HttpAddress
+from stream.outputs.card_timing import CardTiming
+from stream.outputs.kinds.file import FileSettings
+from stream.outputs.kinds.http import HttpSettings
+from stream.outputs.kinds.soundcard import SoundCardSettings
+from stream.outputs.settings import OutputSettings
 from tests.support.commands import run_here
 from tools.quality.joins.protocol import JoinSettings
 from tools.quality.ranking.protocol import EvalSettings
-from tools.running.playing import PlaySettings
 from tools.songs.cut import CutSettings
 from tools.songs.song import AnalysisSettings
 
@@ -29,16 +33,26 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "AnalysisSettings": {"cut": CutSettings(), "edge_samples": 630},
     "BenchSettings": {"pool": Path("pool")},
     "EvalSettings": {"model": Path("model")},
-    "OutputSettings": {"http": HttpAddress()},
+    "FileSettings": {"path": Path("stream.flac")},
+    "IcecastSettings": {
+        "host": "h",
+        "port": 8000,
+        "mount": "/a.mp3",
+        "user": "source",
+        "password": "x",
+        "codec": "mp3",
+        "bitrate_kbps": 128,
+    },
+    "LiveSettings": {"engine": EngineSettings(), "outputs": OutputSettings(places=[HttpSettings()])},
+    "OutputSettings": {"places": [HttpSettings()]},
     "ScoringSettings": {"model": None},
-    "ServeSettings": {"engine": EngineSettings(), "outputs": OutputSettings(http=HttpAddress())},
 }
 """What has no default, by the name of the settings."""
 
 
 def _all_settings() -> list[type]:
     """Return every frozen dataclass named so, of the modules that define one; no other is imported."""
-    found: list[type] = [CostWeights]
+    found: list[type] = [CostWeights, CardTiming, HttpAddress]
     for package in ("model", "stream", "tools"):
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             for name in re.findall(r"^class (\w+Settings)\b", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -99,7 +113,18 @@ def test_a_number_is_taken_or_refused_in_one_sentence(settings: type, name: str,
         (lambda value: EvalSettings(model=Path(), seed=value), (-1,)),
         (lambda value: JoinSettings(seed=value), (-1,)),
         (lambda value: JoinSettings(kept=value), (-1,)),
-        (lambda value: PlaySettings(volume_db=value), (math.nan, 1.0, -math.inf)),
+        (lambda value: SoundCardSettings(volume_db=value), (math.nan, math.inf, 1.0, -math.inf)),
+        (lambda value: SoundCardSettings(latency=value), (math.nan, math.inf, 0.0, -1.0, 60.0)),
+        (lambda value: SoundCardSettings(block_frames=value), (-1, 1 << 20)),
+        (lambda value: CardTiming(latency_s=value), (math.nan, math.inf, 0.0, -1.0, 60.0)),
+        (lambda value: CardTiming(block_frames=value), (-1, 1 << 20)),
+        (lambda value: FileSettings(path=Path("a.wav"), bits=value), (0, 8, -24)),
+        (lambda value: FileSettings(path=Path("a.mp3"), bitrate_kbps=value), (0, -1, 10**9)),
+        (lambda value: HttpAddress(port=value), (-1, 70_000)),
+        (lambda value: EngineSettings(simulate_slow_ms=value), (math.nan, math.inf, -1.0)),
+        (lambda value: EngineSettings(scorer_threads=value), (0, -1, 10**6)),
+        (lambda value: EngineSettings(plan_ahead=value), (0, -1, 10**9)),
+        (lambda value: EngineSettings(fade_s=value), (math.nan, math.inf, -1.0)),
         (lambda value: AnalysisSettings(cut=CutSettings(), edge_samples=value), (-1, 1)),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from model.base.arrays import FloatArray
 from stream.outputs.feed import FADE_S, RING_S, STARVED_AFTER_S, EncoderFeed
 from stream.outputs.output import AUDIBLE, audible
 
@@ -118,3 +119,32 @@ def test_what_counts_as_audible() -> None:
     assert not audible(np.zeros((0, 2), dtype=np.float32))
     assert not audible(np.full((10, 2), AUDIBLE, dtype=np.float32))
     assert audible(np.array([[0, 0], [0, -2 * AUDIBLE]], dtype=np.float32))
+
+
+def test_a_title_begins_with_its_sound_to_the_frame() -> None:
+    feed = EncoderFeed(RATE_HZ)
+    fade = round(FADE_S * RATE_HZ)
+    count = np.arange(1, 3 * RATE_HZ + 1, dtype=np.float32)
+    sound = np.stack([count, -count], axis=1)
+    feed.entitle("first", 0)
+    feed.entitle("second", RATE_HZ + 100)
+    taken: dict[str, list[FloatArray]] = {}
+    for start in range(0, len(sound), RATE_HZ // 4):
+        feed.offer(sound[start : start + RATE_HZ // 4])
+        while (block := feed.take()) is not None:
+            taken.setdefault(feed.title, []).append(block)
+    first, second = (np.concatenate(taken[name]) for name in ("first", "second"))
+    assert len(first) == RATE_HZ + 100
+    assert second[0, 0] == count[RATE_HZ + 100]
+    assert len(first) + len(second) == len(sound) - fade
+
+
+def test_the_title_of_sound_that_was_thrown_away_is_told_with_what_follows() -> None:
+    feed = EncoderFeed(RATE_HZ)
+    feed.entitle("first", 0)
+    feed.entitle("second", RATE_HZ // 2)
+    feed.offer(np.ones((RATE_HZ, 2), dtype=np.float32))
+    feed.restart()
+    feed.offer(np.ones((RATE_HZ, 2), dtype=np.float32))
+    assert feed.take() is not None
+    assert feed.title == "second"

@@ -9,7 +9,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs.output import OutputStatus, State
+from stream.outputs.output import Leader, Output, OutputStatus, State
 from stream.outputs.pacer import (
     ALONE_BLOCK_FRAMES,
     GIVE_UP_LATENESS_S,
@@ -58,7 +58,7 @@ class Engine:
         self.skips += 1
 
 
-class Collector:
+class Collector(Output):
     """An output that takes everything."""
 
     def __init__(self, name: str = "collector") -> None:
@@ -91,7 +91,7 @@ class Collector:
         return sum(map(len, self.blocks))
 
 
-class Card:
+class Card(Leader):
     """A sound card in simulated time, with a ring of 0.75 s and a clock that is a little off."""
 
     name = "card"
@@ -527,3 +527,49 @@ def test_it_runs_in_a_thread_until_it_is_stopped() -> None:
     assert watched.events == ["start", "close"]
     assert pacer.status().clock == "stopped"
     assert pacer.status().frames == watched.frames()
+
+
+def test_a_title_is_told_before_the_block_that_bears_it_and_one_who_cannot_take_it_is_left_out() -> None:
+    clock = SimulatedClock()
+    engine = Engine(clock)
+
+    class Titled(Collector):
+        def entitle(self, title: str, after_frames: int) -> None:
+            self.events.append(f"{title} {after_frames} after {len(self.blocks)} blocks")
+
+    class Broken(Collector):
+        def entitle(self, title: str, after_frames: int) -> None:
+            raise ZeroDivisionError("a mistake")
+
+    titled, broken = Titled(), Broken("broken")
+    pacer = Pacer(lambda frames: render(frames), [broken, titled], RATE_HZ, clock=clock, wait=clock.pass_by)
+
+    def render(frames: int) -> FloatArray:
+        if engine.frames in (0, 3 * frames):
+            pacer.entitle(f"song {engine.frames // frames}", 7)
+        return engine.render(frames)
+
+    while len(titled.blocks) < 6:
+        pacer.step()
+    assert titled.events == ["song 0 7 after 0 blocks", "song 3 7 after 3 blocks"]
+    assert broken.blocks == []
+    assert pacer.status().failed_outputs == 1
+
+
+def test_the_volume_goes_through_the_guard() -> None:
+    class Deaf(Card):
+        @property
+        def volume_db(self) -> float:
+            return 0.0
+
+        @volume_db.setter
+        def volume_db(self, volume_db: float) -> None:
+            raise ZeroDivisionError("a mistake")
+
+    clock = SimulatedClock()
+    other = Collector()
+    pacer = Pacer(Engine(clock).render, [other], RATE_HZ, leader=Deaf(clock), clock=clock, wait=clock.pass_by)
+    pacer.set_volume(-6.0)
+    while len(other.blocks) < 3:
+        pacer.step()
+    assert (pacer.status().failed_outputs, pacer.status().clock) == (1, "wall")

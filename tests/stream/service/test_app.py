@@ -17,22 +17,28 @@ from starlette.routing import Route
 
 from model.base.errors import OutputError
 from stream.outputs import http_response
+from stream.outputs.address import HttpAddress
+from stream.outputs.broadcast import MAX_LISTENERS
 from stream.outputs.encoded import EncodedOutput
-from stream.outputs.http import MAX_LISTENERS, Broadcast
-from stream.outputs.icecast import IcecastOutput, parse_icecast_url
+from stream.outputs.kinds.http import HttpStream
+from stream.outputs.kinds.icecast import IcecastOutput
 from stream.outputs.output import OutputStatus
 from stream.service import health
 from stream.service.app import create_app
+from stream.service.moment import Moment
 from stream.service.server import WebServer
 from tests.support.browser import browsing, rendered
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
-from tests.support.icecast_server import SOURCE_PASSWORD, icecast_program, icecast_server
+from tests.support.icecast_server import SOURCE_PASSWORD, icecast_program, icecast_server, icecast_settings
+from tests.support.moments import a_moment, a_song
 from tests.support.real import require_real
 from tests.support.waiting import PATIENCE_S
 
+SONG = a_song("<i>Tea</i> & “Sympathy”", "The <script>alert(1)</script>s", 125.0)
+FOLLOWING = a_song("Coffee", "The Others", 60.0)
 NOW = {
-    "title": "<i>Tea</i> & “Sympathy”",
-    "artist": "The <script>alert(1)</script>s",
+    "title": SONG.title,
+    "artist": SONG.artist,
     "position_s": 30.0,
     "length_s": 125.0,
     "next_title": "Coffee",
@@ -46,11 +52,15 @@ class Site:
 
     def __init__(self) -> None:
         self.skips = 0
-        self.broadcast = Broadcast(RATE_HZ, "mp3", 128, title=lambda: "Künstler – Titel")
-        self.app: Starlette = create_app(lambda: NOW, [self.broadcast], {"mp3": self.broadcast}, self._skip)
-        self.server = WebServer(self.app, port=0)
+        self.broadcast = HttpStream(RATE_HZ, "mp3", 128)
+        self.broadcast.entitle("Künstler – Titel", 0)
+        self.app: Starlette = create_app(self._moment, self.broadcast.routes(), self._skip)
+        self.server = WebServer(self.app, HttpAddress(port=0))
         self.broadcast.start()
         self.server.start()
+
+    def _moment(self) -> Moment:
+        return a_moment([self.broadcast], SONG, FOLLOWING, 0.934, 30.0)
 
     def _skip(self) -> None:
         self.skips += 1
@@ -167,7 +177,7 @@ def test_status_and_health(site: Site) -> None:
     with Feeder(site.broadcast, music(2), speed=4):
         wait_until(lambda: site.ask("GET", "/health").status == 200, "it is well")
     status = json.load(site.ask("GET", "/status.json"))
-    assert status["now"] == NOW
+    assert status["now"].items() >= NOW.items()
     assert status["healthy"]
     assert status["listeners"] == 0
     assert status["outputs"][0]["name"] == "http mp3"
@@ -209,10 +219,9 @@ def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
     )
     monkeypatch.setattr(health, "AWAY_S", 3.0)
     with icecast_server() as server, ExitStack() as opened:
-        target = parse_icecast_url(f"icecast://127.0.0.1:{server.port}/a.mp3", SOURCE_PASSWORD)
-        broadcast = Broadcast(RATE_HZ)
-        outputs: list[EncodedOutput] = [IcecastOutput(target, RATE_HZ, str), broadcast]
-        web = WebServer(create_app(dict, outputs, {"mp3": broadcast}), port=0)
+        target = icecast_settings(f"icecast://127.0.0.1:{server.port}/a.mp3", SOURCE_PASSWORD)
+        outputs: list[EncodedOutput] = [IcecastOutput(target, RATE_HZ), HttpStream(RATE_HZ)]
+        web = WebServer(create_app(lambda: a_moment(outputs)), HttpAddress(port=0))
         web.start()
         opened.callback(web.close)
         for output in outputs:
@@ -256,7 +265,7 @@ def test_next_is_for_the_page_and_for_who_means_it(site: Site) -> None:
 
 
 def test_without_skip_and_without_broadcasts_the_page_offers_neither() -> None:
-    server = WebServer(create_app(dict, [], {}), port=0)
+    server = WebServer(create_app(a_moment), HttpAddress(port=0))
     server.start()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
     connection.request("GET", "/")
@@ -319,11 +328,11 @@ def test_a_port_in_use_is_one_sentence() -> None:
         with pytest.raises(
             OutputError, match=rf"127\.0\.0\.1:{port} cannot be served \(Address already in use\)"
         ):
-            WebServer(create_app(dict, [], {}), port=port)
+            WebServer(create_app(a_moment), HttpAddress(port=port))
     with pytest.raises(OutputError, match="is no address of this machine"):
-        WebServer(create_app(dict, [], {}), host="no.such.host.invalid", port=0)
+        WebServer(create_app(a_moment), HttpAddress(host="no.such.host.invalid", port=0))
     with pytest.raises(OutputError, match="70000 is no port"):
-        WebServer(create_app(dict, [], {}), port=70_000)
+        HttpAddress(port=70_000)
 
 
 def test_close_with_listeners_and_without_a_start() -> None:
@@ -335,7 +344,7 @@ def test_close_with_listeners_and_without_a_start() -> None:
     # Where the machine took its time, the silence that stands for a sound that does not come.
     assert not data or np.abs(decode(data)[0]).max() < 1e-4
     port = site.server.port
-    again = WebServer(create_app(dict, [], {}), port=port)
+    again = WebServer(create_app(a_moment), HttpAddress(port=port))
     again.close()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port)).close()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.responses import PlainTextResponse
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError, OutputError
@@ -18,25 +19,26 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
-from stream.outputs.encoding.codecs import CODECS, extension
-from stream.outputs.icecast import parse_icecast_url
-from stream.outputs.output import OutputStatus
-from stream.outputs.soundcard import CardTiming
+from stream.outputs.address import HttpAddress, parse_address
+from stream.outputs.card_timing import CardTiming
+from stream.outputs.devices import parse_device
+from stream.outputs.encoding.codecs import CODECS, extension, parse_codec
+from stream.outputs.kinds.http import HttpSettings, HttpStream
+from stream.outputs.kinds.soundcard import SoundCardSettings
+from stream.outputs.output import Output, OutputRoute, OutputStatus
+from stream.outputs.pacer import Pacer
+from stream.outputs.place import Place, Tap
+from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import labelled_joins
 from stream.service import health
-from stream.service.server import HttpAddress
-from stream.service.session import (
-    OutputSettings,
-    Session,
-    full_title,
-    parse_address,
-    parse_codec,
-    parse_device,
-    require_places,
-)
+from stream.service.moment import full_title
+from stream.service.session import Session
 from tests.support.commands import wait_until
+from tests.support.icecast_server import icecast_settings
 from tests.support.waiting import PATIENCE_S
 from tools.running.status_line import status_text
+
+HTTP = OutputSettings(places=[HttpSettings(at=HttpAddress(port=0))])
 
 
 def open_engine(pool: Path) -> Engine:
@@ -45,34 +47,32 @@ def open_engine(pool: Path) -> Engine:
 
 @pytest.fixture
 def session(tiny_pool: Path) -> Iterator[Session]:
-    running = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    running = Session(open_engine(tiny_pool), HTTP)
     running.start()
     yield running
     running.close()
 
 
 def heard_s(session: Session) -> float:
-    return session.heard().time_s
+    return session.moment().playing.time_s
 
 
 def test_it_sounds_and_says_what(session: Session) -> None:
     wait_until(lambda: heard_s(session) > 0.5, "sound")
     session.check()
-    (status,) = session.statuses()
+    moment = session.moment()
+    (status,) = moment.outputs
     assert status.state == "playing"
-    now = session.now()
-    assert now["songs"] == 3
-    assert now["chunks"] == 9
-    assert now["title"] in ("one", "two", "three")
-    assert session.title() == full_title(session.engine.now().song)
+    assert (moment.playing.songs, moment.playing.chunks) == (3, 9)
+    assert moment.title == full_title(moment.playing.song)
+    assert moment.title in ("one", "two", "three")
     # What is heard was rendered before, never after.
     assert heard_s(session) <= session.engine.now().time_s
-    assert session.web is not None
-    with urllib.request.urlopen(session.web.url + "stream.mp3", timeout=PATIENCE_S) as stream:
+    with urllib.request.urlopen(session.webs[0].url + "stream.mp3", timeout=PATIENCE_S) as stream:
         assert len(stream.read(8000)) == 8000
 
 
-class LateOutput:
+class LateOutput(Output):
     """An output in which sound lies for some time before it is handed on, and then some until it is heard."""
 
     name = "late"
@@ -106,7 +106,7 @@ def test_a_like_goes_to_the_join_that_is_heard(
     log: list[Decision] = []
     settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=0.1)
     engine = Engine.open(pool, settings, on_decision=log.append)
-    session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
+    session = Session(engine, HTTP)
     for _ in range(240):
         session._render(engine.engine_rate_hz // 20)
     joins = [decision for decision in log if decision.plan is not None]
@@ -116,11 +116,11 @@ def test_a_like_goes_to_the_join_that_is_heard(
         heard_s = join.t_out_frames / engine.engine_rate_hz + 0.5
         late_s = engine.now().time_s - heard_s
         session.outputs = [LateOutput(buffered_share * late_s, (1.0 - buffered_share) * late_s)]
-        heard = session.heard()
+        heard = session.moment().playing
         assert heard.song == join.step.chunk.song
         assert heard.time_s == pytest.approx(heard_s, abs=0.051)
         assert heard.position_s == pytest.approx(join.entered_at_s + 0.5, abs=0.051)
-        assert session.now()["time_s"] == heard.time_s
+        assert session.moment().as_json()["now"]["time_s"] == heard.time_s  # type: ignore[index]
         assert session.judge(liked=True)
         judged = labelled_joins(pool)[-1]
         assert join.before is not None
@@ -130,13 +130,13 @@ def test_a_like_goes_to_the_join_that_is_heard(
 
 
 def test_the_status_line(session: Session) -> None:
-    wait_until(lambda: session.heard().next_song is not None, "a plan")
-    text = status_text(session)
-    assert session.heard().song.name.partition(".")[0] in text
+    wait_until(lambda: session.moment().playing.next_song is not None, "a plan")
+    text = status_text(session.moment(), session.engine.engine_rate_hz)
+    assert session.moment().playing.song.name.partition(".")[0] in text
     assert "next: " in text
     assert text.endswith("0 listening")
     session.pause()
-    assert status_text(session).startswith("paused: ")
+    assert status_text(session.moment(), session.engine.engine_rate_hz).startswith("paused: ")
     session.pause()
     assert not session.paused
 
@@ -165,9 +165,9 @@ def test_an_output_that_cannot_say_how_it_is_does_not_end_the_stream(
 
     wait_until(lambda: heard_s(session) > 0.2, "sound")
     monkeypatch.setattr(session.outputs[0], "status", fail)
-    assert "a mistake" in session.statuses()[0].detail
+    assert "a mistake" in session.moment().outputs[0].detail
     assert heard_s(session) > 0
-    assert status_text(session).endswith("0 listening")
+    assert status_text(session.moment(), session.engine.engine_rate_hz).endswith("0 listening")
     blocks = session._pacer.status().blocks
     wait_until(lambda: session._pacer.status().blocks > blocks, "going on")
     session.check()
@@ -175,8 +175,7 @@ def test_an_output_that_cannot_say_how_it_is_does_not_end_the_stream(
 
 def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "AWAY_S", 4.0)
-    assert session.web is not None
-    url = session.web.url + "health"
+    url = session.webs[0].url + "health"
 
     def asked() -> tuple[int, bool]:
         try:
@@ -187,7 +186,7 @@ def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch
                 return error.code, json.load(error)["paused"]
 
     def silent_s() -> float:
-        return session.statuses()[0].audible_ago_s or 0.0
+        return session.moment().outputs[0].audible_ago_s or 0.0
 
     wait_until(lambda: asked() == (200, False), "it is well")
     session.pause()
@@ -198,7 +197,7 @@ def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch
 
 def test_what_ends_the_stream_is_told(tiny_pool: Path) -> None:
     engine = open_engine(tiny_pool)
-    session = Session(engine, OutputSettings(http=HttpAddress(port=0)))
+    session = Session(engine, HTTP)
 
     def failing(frames: int) -> None:
         raise EndlosError("none of the songs can be read any more")
@@ -212,8 +211,7 @@ def test_what_ends_the_stream_is_told(tiny_pool: Path) -> None:
 
 
 def test_a_web_server_that_ended_is_told(session: Session) -> None:
-    assert session.web is not None
-    session.web.close()
+    session.webs[0].close()
     with pytest.raises(OutputError, match="web server"):
         session.check()
 
@@ -223,53 +221,57 @@ def test_a_port_in_use(tiny_pool: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        fixed = OutputSettings(http=HttpAddress(port=port))
+        fixed = OutputSettings(places=[HttpSettings(at=HttpAddress(port=port))])
         with pytest.raises(OutputError, match=str(port)):
-            require_places(fixed)
+            fixed.require()
         with pytest.raises(OutputError, match=str(port)):
             Session(open_engine(tiny_pool), fixed)
-        free = OutputSettings(http=HttpAddress(port=port, fixed=False))
-        require_places(free)
+        free = OutputSettings(places=[HttpSettings(at=HttpAddress(port=port, fixed=False))])
+        free.require()
         session = Session(open_engine(tiny_pool), free)
-        assert session.web is not None
-        assert session.web.port > port
+        assert session.webs[0].port > port
         session.close()
 
 
 def test_every_codec_has_its_stream(tiny_pool: Path) -> None:
-    session = Session(
-        open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0), codecs=("mp3", "opus"))
-    )
-    assert set(session.broadcasts) == {"mp3", "opus"}
+    place = HttpSettings(at=HttpAddress(port=0), codecs=("mp3", "opus"))
+    session = Session(open_engine(tiny_pool), OutputSettings(places=[place]))
+    assert session.streams == ["stream.mp3", "stream.opus"]
     assert len(session.outputs) == 2
     session.close()
 
 
 def test_a_sound_card_is_driven_as_told_and_the_others_keep_to_the_wall_clock(tiny_pool: Path) -> None:
-    timing = CardTiming(latency_s=0.05, block_frames=128)
-    outputs = OutputSettings(sound_card=True, timing=timing, http=HttpAddress(port=0))
-    session = Session(open_engine(tiny_pool), outputs)
-    assert session.card is not None
-    assert (session.card._latency, session.card._block_frames) == (0.05, 128)
-    assert session.broadcasts["mp3"]._feed._follower is not None
+    card = SoundCardSettings(latency=0.05, block_frames=128)
+    http = HttpSettings(at=HttpAddress(port=0))
+    session = Session(open_engine(tiny_pool), OutputSettings(places=[http, card]))
+    assert session.leader is session.outputs[1]
+    assert session.leader._timing == CardTiming(latency_s=0.05, block_frames=128)  # type: ignore[attr-defined]
+    stream = session.outputs[0]
+    assert isinstance(stream, HttpStream)
+    assert stream._feed._follower is not None
     session.close()
-    alone = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
-    assert alone.broadcasts["mp3"]._feed._follower is None
+    alone = Session(open_engine(tiny_pool), OutputSettings(places=[http]))
+    stream = alone.outputs[0]
+    assert isinstance(stream, HttpStream)
+    assert stream._feed._follower is None
     alone.close()
 
 
 def test_a_stream_goes_somewhere() -> None:
-    with pytest.raises(EndlosError, match="--http"):
-        OutputSettings()
+    with pytest.raises(EndlosError, match="--output"):
+        OutputSettings(places=[])
 
 
 def test_two_streams_at_one_place_are_refused() -> None:
-    with pytest.raises(EndlosError, match=r"/stream\.mp3 is asked for 2 times; give each codec"):
-        OutputSettings(http=HttpAddress(), codecs=("mp3", "opus", "mp3"))
+    with pytest.raises(EndlosError, match=r"/stream\.mp3 is asked for 2 times; give each output"):
+        OutputSettings(places=[HttpSettings(codecs=("mp3", "opus", "mp3"))])
     urls = ("icecast://a@h:1/x.mp3", "icecast://h:1/x.mp3?format=opus")
     with pytest.raises(EndlosError, match=r"icecast://h:1/x\.mp3 is asked for 2 times"):
-        OutputSettings(icecast=[parse_icecast_url(url, "secret") for url in urls])
-    OutputSettings(http=HttpAddress(), codecs=CODECS)
+        OutputSettings(places=[icecast_settings(url, "secret") for url in urls])
+    with pytest.raises(EndlosError, match="the sound card is asked for 2 times"):
+        OutputSettings(places=[SoundCardSettings(device="USB"), SoundCardSettings()])
+    OutputSettings(places=[HttpSettings(codecs=CODECS)])
     assert len({extension(codec) for codec in CODECS}) == len(CODECS)
 
 
@@ -304,6 +306,63 @@ def test_a_web_server_leaves_the_log_handlers_of_the_process_alone(tiny_pool: Pa
             super().close()
 
     handler = Handler()
-    session = Session(open_engine(tiny_pool), OutputSettings(http=HttpAddress(port=0)))
+    session = Session(open_engine(tiny_pool), HTTP)
     session.close()
     assert not handler.closed
+
+
+class Titled(LateOutput):
+    """An output that remembers at which frame of the stream each title begins."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+        self.offered = 0
+        self.titles: list[tuple[int, str]] = []
+
+    def offer(self, block: FloatArray) -> None:
+        self.offered += len(block)
+
+    def entitle(self, title: str, after_frames: int) -> None:
+        self.titles.append((self.offered + after_frames, title))
+
+
+def test_outputs_are_told_each_title_with_the_frame_in_the_middle_of_its_join(tiny_pool: Path) -> None:
+    log: list[Decision] = []
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=4.0)
+    engine = Engine.open(tiny_pool, settings, on_decision=log.append)
+    session = Session(engine, HTTP)
+    titled = Titled()
+    session._pacer = Pacer(session._render, [titled], engine.engine_rate_hz)
+    for _ in range(200):
+        session._pacer._offer(session._pacer._pull())
+    expected: list[tuple[int, str]] = []
+    for decision in log:
+        title = full_title(decision.step.chunk.song)
+        if not expected or title != expected[-1][1]:
+            expected.append((decision.t_out_frames, title))
+    assert len(expected) > 3
+    assert titled.titles == expected
+    session.close()
+
+
+def test_an_output_is_opened_by_its_place_and_asked_over_http_whatever_it_is(tiny_pool: Path) -> None:
+    """No kind is known to the session: here is one that nobody else knows."""
+
+    class Own(LateOutput):
+        def routes(self) -> list[OutputRoute]:
+            return [OutputRoute(path="/own", answer=lambda request: PlainTextResponse("here\n"))]
+
+    class OwnPlace(Place):
+        def open(self, tap: Tap) -> list[Output]:
+            return [Own(0.0, 0.0)]
+
+        def takes(self) -> list[str]:
+            return ["own"]
+
+    places = [OwnPlace(), HttpSettings(at=HttpAddress(port=0))]
+    session = Session(open_engine(tiny_pool), OutputSettings(places=places))
+    session.start()
+    with urllib.request.urlopen(session.webs[0].url + "own", timeout=PATIENCE_S) as answer:
+        assert answer.read() == b"here\n"
+    assert session.moment().outputs[0].name == "late"
+    session.close()

@@ -3,28 +3,45 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from model.base.errors import EndlosError, OutputError
+from stream.outputs.card_timing import CardTiming, parse_latency
 from stream.outputs.devices import OutputDevice
-from stream.outputs.soundcard import DEFAULT_BLOCK_FRAMES, DEFAULT_LATENCY_S, CardTiming
+from stream.outputs.kinds.soundcard import SoundCardSettings
+from stream.outputs.place import Tap
 from tests.support.commands import run_here
 from tests.support.pulse import FAVOURED, MISSING, pulse_available, pulse_null_sink
 from tests.support.real import require_real
 from tests.support.waiting import PATIENCE_S
 from tools.running import latency
 from tools.running.home import HOME_VARIABLE
-from tools.running.latency import LATENCIES_S, Trial, card_timing, choose, parse_latency
+from tools.running.latency import LATENCIES_S, Trial, choose, measuring_card
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RATE_HZ = 44_100
 
 
+def card_timing(
+    text: str | None,
+    block_frames: int | None,
+    device: str | int | None,
+    rate_hz: int,
+    notice: Callable[[str], None],
+    check: Callable[[], object] = bool,
+) -> CardTiming:
+    """Return how a card is driven that is asked for so, once it has been measured."""
+    wanted = SoundCardSettings(device=device, latency=parse_latency(text), block_frames=block_frames)
+    (card,) = wanted.measured(measuring_card(rate_hz, notice, check)).open(Tap(engine_rate_hz=rate_hz))
+    return card._timing
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [(None, DEFAULT_LATENCY_S), ("low", "low"), ("high", "high"), ("auto", "auto"), ("0.05", 0.05)],
+    [(None, CardTiming().latency_s), ("low", "low"), ("high", "high"), ("auto", "auto"), ("0.05", 0.05)],
 )
 def test_what_it_takes(text: str | None, expected: str | float) -> None:
     assert parse_latency(text) == expected
@@ -116,7 +133,7 @@ def test_a_block_size_goes_before_what_was_measured() -> None:
     given = card_timing("low", 64, None, RATE_HZ, lambda text: None)
     assert given == CardTiming(latency_s="low", block_frames=64)
     default = card_timing(None, None, None, RATE_HZ, lambda text: None)
-    assert (default.latency_s, default.block_frames) == (DEFAULT_LATENCY_S, DEFAULT_BLOCK_FRAMES)
+    assert default == CardTiming()
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,23 @@ server that stalls blocks it for good. The protocol itself is one PUT request.
 import base64
 import http.client
 import os
-import re
 import select
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput, explain
 from stream.outputs.encoding.codecs import CODECS, Codec, content_type
+from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 
 PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
+MAX_KBPS = 512
 _DEFAULT_PORT = 8000
 CONNECT_TIMEOUT_S = 5.0
 STALL_TIMEOUT_S = 5.0
@@ -44,10 +45,11 @@ _EXTENSIONS: dict[str, Codec] = {
 _SEND_BUFFER_BYTES = 64 * 1024
 _ANSWER_BYTES = 8192
 _USER_AGENT = "endlos"
+_FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
 
 
 @dataclass(frozen=True, kw_only=True)
-class IcecastTarget:
+class IcecastSettings(Place):
     """Where to send the stream, and as what."""
 
     host: str
@@ -58,6 +60,18 @@ class IcecastTarget:
     password: str = field(repr=False)
     codec: Codec
     bitrate_kbps: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bitrate_kbps <= MAX_KBPS:
+            raise OutputError(f"the bit rate is {self.bitrate_kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+
+    def open(self, tap: Tap) -> Sequence["IcecastOutput"]:
+        """Return the output that feeds the mount."""
+        return [IcecastOutput(self, tap.engine_rate_hz, card_paced=tap.card_paced)]
+
+    def takes(self) -> Sequence[str]:
+        """Return the mount."""
+        return [self.url]
 
     @property
     def url(self) -> str:
@@ -87,42 +101,43 @@ def icecast_password(file: Path | None, environment: Mapping[str, str] = os.envi
     return lines[0]
 
 
-def parse_icecast_url(text: str, password: str | None) -> IcecastTarget:
+def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
     """Read `icecast://[user@]host[:port]/mount[?format=F&bitrate=KBPS]`; refuse a password in it.
 
-    The format is `format`, else the mount's extension, else mp3. `OutputError` on anything else.
+    The format is `format`, else the mount's extension, else mp3; the password stands in the file that
+    `password-file` names, or in the environment. `OutputError` on anything else.
     """
-    # Whatever is wrong with the address: no message may repeat the part that could hold a password.
-    safe = re.sub(r"//.*@", "//", text)
-    wanted = "expected icecast://[user@]host[:port]/mount, such as icecast://source@localhost:8000/endlos.mp3"
+    safe = uri.safe
+    wanted = f"expected {_FORM}, such as icecast://source@localhost:8000/endlos.mp3"
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(uri.text)
         port = parts.port or _DEFAULT_PORT
     except ValueError:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}") from None
     if parts.password is not None:
         raise OutputError(
             f"{safe} was given with a password in it, where other users of this machine can read it; "
-            f"set {PASSWORD_VARIABLE} or use --icecast-password-file instead"
+            f"set {PASSWORD_VARIABLE} or name a file that holds it instead, with password-file=FILE behind "
+            "a question mark or with --icecast-password-file"
         )
     if parts.scheme != "icecast" or not parts.hostname or len(parts.path) < 2 or parts.fragment:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}")
-    if password is None:
-        raise OutputError(
-            f"{safe} needs the source password; set {PASSWORD_VARIABLE} or use --icecast-password-file"
-        )
-    options = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
-    unknown = sorted(set(options) - {"format", "bitrate"})
-    if unknown:
-        raise OutputError(f"{safe} has the unknown option {unknown[0]}; expected format or bitrate")
+    options = uri.options("format", "bitrate", "password-file")
     ending = parts.path.rpartition(".")[2].lower() if "." in parts.path else ""
-    codec = options.get("format", _EXTENSIONS.get(ending, "mp3"))
+    codec = options.text("format") or _EXTENSIONS.get(ending, "mp3")
     if codec not in CODECS:
         raise OutputError(f"{safe} asks for the format {codec}; expected one of {', '.join(CODECS)}")
-    kbps = options.get("bitrate", str(_DEFAULT_KBPS[codec]))
-    if not kbps.isascii() or not kbps.isdigit() or int(kbps) > 512:
-        raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to 512")
-    return IcecastTarget(
+    kbps = options.text("bitrate") or str(_DEFAULT_KBPS[codec])
+    if not kbps.isascii() or not kbps.isdigit() or len(kbps) > 4 or int(kbps) > MAX_KBPS:
+        raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+    named = options.text("password-file")
+    password = icecast_password(Path(named).expanduser() if named else uri.password_file)
+    if password is None:
+        raise OutputError(
+            f"{safe} needs the source password; set {PASSWORD_VARIABLE} or name a file that holds it, with "
+            "password-file=FILE behind a question mark or with --icecast-password-file"
+        )
+    return IcecastSettings(
         host=parts.hostname,
         port=port,
         mount=quote(unquote(parts.path)),
@@ -138,16 +153,13 @@ class IcecastOutput(EncodedOutput):
 
     def __init__(
         self,
-        target: IcecastTarget,
+        target: IcecastSettings,
         engine_rate_hz: int,
-        title: Callable[[], str],
         *,
         card_paced: bool = False,
     ) -> None:
-        """title: what is playing; called from the worker's thread, must not block."""
         super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps, card_paced=card_paced)
         self._target = target
-        self._title = title
         self._sent_title: str | None = None
         self._title_due_s = 0.0
         self._title_fault = ""
@@ -222,8 +234,8 @@ class IcecastOutput(EncodedOutput):
             self._send_title()
 
     def _send_title(self) -> None:
-        title = self._title()
-        if title == self._sent_title:
+        title = self.title
+        if not title or title == self._sent_title:
             return
         target = self._target
         query = urlencode(
@@ -260,3 +272,11 @@ class IcecastOutput(EncodedOutput):
         if connection is not None:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+ICECAST_KIND = OutputKind(
+    scheme="icecast",
+    form=_FORM,
+    summary="a mount of an Icecast server",
+    from_uri=icecast_from_uri,
+)

@@ -11,15 +11,20 @@ import numpy as np
 import pytest
 
 from model.base.errors import OutputError
-from stream.outputs.icecast import (
+from stream.outputs.kinds.icecast import (
     PASSWORD_VARIABLE,
     IcecastOutput,
-    IcecastTarget,
+    IcecastSettings,
     icecast_password,
-    parse_icecast_url,
 )
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
-from tests.support.icecast_server import SOURCE_PASSWORD, IcecastServer, icecast_program, icecast_server
+from tests.support.icecast_server import (
+    SOURCE_PASSWORD,
+    IcecastServer,
+    icecast_program,
+    icecast_server,
+    icecast_settings,
+)
 from tests.support.real import require_real
 from tests.support.waiting import PATIENCE_S
 
@@ -35,8 +40,8 @@ def server() -> Iterator[IcecastServer]:
 
 def target(
     server: IcecastServer, mount: str = "/endlos.mp3", password: str = SOURCE_PASSWORD
-) -> IcecastTarget:
-    return parse_icecast_url(f"icecast://127.0.0.1:{server.port}{mount}", password)
+) -> IcecastSettings:
+    return icecast_settings(f"icecast://127.0.0.1:{server.port}{mount}", password)
 
 
 def wait_for(output: IcecastOutput, state: str) -> None:
@@ -62,19 +67,11 @@ class Recording:
             self.data += more
 
 
-class Titles:
-    def __init__(self) -> None:
-        self.now = "First – Künstler"
-
-    def __call__(self) -> str:
-        return self.now
-
-
 # Measured: -76, -27, -30 dB.
 @pytest.mark.parametrize(("mount", "bound_db"), [("/a.mp3", -60), ("/a.opus", -24), ("/a.ogg", -26)])
 def test_a_listener_hears_what_was_offered(server: IcecastServer, mount: str, bound_db: float) -> None:
     sound = music(12)
-    output = IcecastOutput(target(server, mount), RATE_HZ, lambda: "a title")
+    output = IcecastOutput(target(server, mount), RATE_HZ)
     output.start()
     wait_for(output, "playing")
     with Feeder(output, sound, speed=4) as feeder:
@@ -93,8 +90,8 @@ def test_a_listener_hears_what_was_offered(server: IcecastServer, mount: str, bo
 
 
 def test_the_stream_and_its_title_return_after_the_server_was_killed(server: IcecastServer) -> None:
-    titles = Titles()
-    output = IcecastOutput(target(server), RATE_HZ, titles)
+    output = IcecastOutput(target(server), RATE_HZ)
+    output.entitle("First – Künstler", 0)
     output.start()
     with Feeder(output, music(5), loop=True):
         wait_until(lambda: output.status().frames_out > RATE_HZ, "something was sent")
@@ -102,12 +99,12 @@ def test_the_stream_and_its_title_return_after_the_server_was_killed(server: Ice
         wait_for(output, "reconnecting")
         wait_until(lambda: "refused" in output.status().detail, "the cause is told")
         wait_until(lambda: output.status().dropped_frames > 0, "what cannot be sent is dropped")
-        titles.now = "Second"
+        output.entitle("Second", 0)
         server.start()
         wait_for(output, "playing")
         listener = Recording(server, "/endlos.mp3", titles=True)
         wait_until(lambda: b"StreamTitle='Second';" in listener.data, "the title is there")
-        titles.now = "Drittes Stück"
+        output.entitle("Drittes Stück", 0)
         wait_until(
             lambda: "StreamTitle='Drittes Stück';".encode("latin-1") in listener.data, "the title changes"
         )
@@ -124,7 +121,8 @@ def test_a_title_that_did_not_change_is_sent_again_after_a_reconnect(server: Ice
         listener = Recording(server, "/endlos.mp3", titles=True)
         wait_until(lambda: b"StreamTitle='Still the same';" in listener.data, "the title is told")
 
-    output = IcecastOutput(target(server), RATE_HZ, lambda: "Still the same")
+    output = IcecastOutput(target(server), RATE_HZ)
+    output.entitle("Still the same", 0)
     output.start()
     with Feeder(output, music(5), loop=True):
         wait_for(output, "playing")
@@ -143,7 +141,7 @@ def test_a_wrong_password_is_told_and_no_password_is(
     caplog.set_level(logging.DEBUG)
     secret = "not-the-one-0815"
     wrong = target(server, password=secret)
-    output = IcecastOutput(wrong, RATE_HZ, lambda: "title")
+    output = IcecastOutput(wrong, RATE_HZ)
     output.start()
     # Now and then icecast2 cuts the connection before its answer is read; the next attempt tells.
     wait_until(
@@ -154,7 +152,7 @@ def test_a_wrong_password_is_told_and_no_password_is(
     assert status.state == "reconnecting"
     output.close()
 
-    right = IcecastOutput(target(server), RATE_HZ, lambda: "title")
+    right = IcecastOutput(target(server), RATE_HZ)
     right.start()
     wait_for(right, "playing")
     server.kill()
@@ -169,7 +167,7 @@ def test_a_wrong_password_is_told_and_no_password_is(
 
 
 def test_a_second_source_on_the_mount_is_refused_and_says_so(server: IcecastServer) -> None:
-    first, second = (IcecastOutput(target(server), RATE_HZ, lambda: "title") for _ in range(2))
+    first, second = (IcecastOutput(target(server), RATE_HZ) for _ in range(2))
     first.start()
     wait_for(first, "playing")
     second.start()
@@ -183,7 +181,7 @@ def test_a_second_source_on_the_mount_is_refused_and_says_so(server: IcecastServ
 def test_a_stalled_server_blocks_nobody(server: IcecastServer) -> None:
     # Lossless noise and a good pace fill the buffers between here and there.
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (2 * RATE_HZ, 2)).astype(np.float32)
-    output = IcecastOutput(target(server, "/a.flac"), RATE_HZ, lambda: "title")
+    output = IcecastOutput(target(server, "/a.flac"), RATE_HZ)
     output.start()
     wait_for(output, "playing")
     server.stall()
@@ -208,7 +206,7 @@ def test_silence_keeps_the_mount_when_nothing_is_offered() -> None:
         "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
     )
     with icecast_server(source_timeout_s=5) as server:
-        output = IcecastOutput(target(server), RATE_HZ, lambda: "title")
+        output = IcecastOutput(target(server), RATE_HZ)
         output.start()
         wait_until(lambda: output.status().underrun_frames > 11 * RATE_HZ, "11 s of silence are sent")
         assert (output.status().state, output.status().reconnects) == ("playing", 0)
@@ -228,7 +226,7 @@ def test_silence_keeps_the_mount_when_nothing_is_offered() -> None:
     ],
 )
 def test_addresses(text: str, expected: tuple[object, ...]) -> None:
-    read = parse_icecast_url(text, "secret")
+    read = icecast_settings(text, "secret")
     assert (read.host, read.port, read.mount, read.user, read.codec, read.bitrate_kbps) == expected
     assert read.password == "secret"
     assert "secret" not in repr(read)
@@ -253,7 +251,7 @@ def test_addresses(text: str, expected: tuple[object, ...]) -> None:
 )
 def test_addresses_that_are_refused(text: str, password: str | None, sentence: str) -> None:
     with pytest.raises(OutputError) as refusal:
-        parse_icecast_url(text, password)
+        icecast_settings(text, password)
     assert sentence in str(refusal.value)
     assert "source:hidden" not in str(refusal.value)
 
@@ -285,8 +283,8 @@ def test_a_server_that_is_no_http_server_is_told() -> None:
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        place = parse_icecast_url("icecast://127.0.0.1/a.mp3", "p")
-        output = IcecastOutput(replace(place, port=listening.getsockname()[1]), RATE_HZ, lambda: "t")
+        place = icecast_settings("icecast://127.0.0.1/a.mp3", "p")
+        output = IcecastOutput(replace(place, port=listening.getsockname()[1]), RATE_HZ)
         output.start()
         wait_until(lambda: "does not speak HTTP" in output.status().detail, "the cause is told")
         output.close()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from stream.outputs import http as module
+from stream.outputs import broadcast as module
+from stream.outputs.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.http import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
 from stream.outputs.icy import IcyTitles
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
@@ -125,3 +125,22 @@ def test_titles_stand_between_the_bytes(pieces: int) -> None:
     assert seen[3].endswith("xx';")
     assert len(seen[3]) <= 255 * 16
     assert seen[4] == "StreamTitle='end’;evil';"
+
+
+def test_a_listener_is_told_the_title_of_what_it_takes_not_of_what_is_encoded() -> None:
+    output = Broadcast(RATE_HZ, "mp3", 128)
+    output.start()
+    early = output.join()
+    assert early is not None
+    output.entitle("first", 0)
+    output.entitle("second", 3 * RATE_HZ)
+    with Feeder(output, music(6), speed=8) as feeder:
+        wait_until(lambda: feeder.done and output.status().buffered_s == 0, "all is encoded")
+    output.close()
+    assert output.title == "second"
+    heard: dict[str, bytes] = {}
+    while data := early.take():
+        heard[early.title] = heard.get(early.title, b"") + data
+    assert list(heard) == ["first", "second"]
+    seconds = len(heard["first"]) / (128_000 / 8)
+    assert 2.6 < seconds < 3.2, "but for what the encoder holds back"

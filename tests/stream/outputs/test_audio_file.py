@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from model.base.errors import OutputError
-from stream.outputs.file import EXTENSIONS, MAX_WAV_BYTES, open_audio_file
+from stream.outputs.audio_file import EXTENSIONS, MAX_WAV_BYTES, open_audio_file
 from tests.support.heard import RATE_HZ, decode, music, residual_db
 
 

@@ -1,5 +1,6 @@
 """The file output writes the stream beside its place and renames it, so that no half file is readable."""
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +33,8 @@ class AudioFileWriter:
         self.path = path
         self.frames = 0
         """Frames taken so far, at the stream's rate."""
+        self.most_frames = _most_frames(path.suffix.lower(), bits)
+        """So many can be taken."""
         self._part = path.with_name(f"{path.name}.{os.getpid()}.part")
         kind = path.suffix.lower()
         try:
@@ -131,6 +134,15 @@ def open_audio_file(
     bits: of .wav and .flac. bitrate_kbps: of .mp3 (192), .ogg (a quality near it, 192) and .opus (128).
     frames: how many will be written, where that is known, so that too many are refused now not hours later.
     """
+    require_audio_file(path)
+    kind = path.suffix.lower()
+    if kind == ".wav" and (frames or 0) > _most_frames(kind, bits):
+        raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
+    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0))
+
+
+def require_audio_file(path: Path) -> None:
+    """Raise `OutputError` where no audio file can be written: its extension, its folder."""
     kind = path.suffix.lower()
     if kind not in EXTENSIONS:
         raise OutputError(f"{path} has no known audio extension; expected one of {', '.join(EXTENSIONS)}")
@@ -142,9 +154,10 @@ def open_audio_file(
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
     if is_folder:
         raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
-    if kind == ".wav" and (frames or 0) * 2 * bits // 8 > MAX_WAV_BYTES:
-        raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
-    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0))
+
+
+def _most_frames(kind: str, bits: int) -> float:
+    return MAX_WAV_BYTES // (2 * bits // 8) if kind == ".wav" else math.inf
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

@@ -1,25 +1,23 @@
-"""The sound card output feeds PortAudio by a compiled callback that never waits for Python."""
+"""A sound card plays through PortAudio, fed by a compiled callback that never waits for Python."""
 
-import ctypes
 import logging
 import math
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.quiet import quiet_c_stderr
-from stream.outputs.devices import OutputDevice, find_device, load_sounddevice
-from stream.outputs.output import OutputStatus, State, ago_s, audible
+from stream.outputs.card_stream import open_stream, restart_portaudio
+from stream.outputs.card_timing import CardTiming
+from stream.outputs.devices import find_device, load_sounddevice
+from stream.outputs.output import Leader, OutputStatus, State, ago_s, audible
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_LATENCY_S = 0.1
-DEFAULT_BLOCK_FRAMES = 256
 MIN_RING_S = 0.1
 SWITCH_FADE_S = 0.010
 RAMP_S = 0.020
@@ -37,22 +35,9 @@ SERVER_LATENCY_S = 0.05
 MAX_DRAIN_S = 0.4
 OPEN_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 1.0
-MAX_BLOCK_FRAMES = 8192
-
-Latency = Literal["low", "high"] | float
 
 
-@dataclass(frozen=True, kw_only=True)
-class CardTiming:
-    """How a sound card is driven."""
-
-    latency_s: Latency = DEFAULT_LATENCY_S
-    """What it is asked to hold; or what the device itself calls low or high."""
-    block_frames: int = DEFAULT_BLOCK_FRAMES
-    """What it takes at once."""
-
-
-class SoundCard:
+class SoundCard(Leader):
     """Plays through a sound card, and comes back by itself when the card was gone.
 
     A thread of its own makes every call to PortAudio; the callback reads the ring without Python. There can
@@ -69,30 +54,22 @@ class SoundCard:
         self,
         device: str | int | None,
         engine_rate_hz: int,
+        timing: CardTiming | None = None,
         *,
-        block_frames: int = DEFAULT_BLOCK_FRAMES,
         ring_s: float = 0.75,
-        latency: Latency = DEFAULT_LATENCY_S,
     ) -> None:
         """Make one that is still closed.
 
-        device: part of a name, an index, or None for the default. block_frames: of a callback, 0 leaves it
-        to PortAudio. ring_s: how long a stall of Python it outlasts. latency: of the device, in seconds, or
-        what the device calls low or high.
+        device: part of a name, an index, or None for the default. timing: None is a safe default.
+        ring_s: how long a stall of Python it outlasts.
         """
         if ring_s < MIN_RING_S:
             raise OutputError(
                 f"a ring of {ring_s} s is too short; give the sound card at least {MIN_RING_S} s"
             )
-        if not 0 <= block_frames <= MAX_BLOCK_FRAMES:
-            raise OutputError(
-                f"blocks of {block_frames} frames do not work; give the sound card 0 (automatic) "
-                f"to {MAX_BLOCK_FRAMES}"
-            )
         self._wanted_device = device
         self._rate_hz = engine_rate_hz
-        self._block_frames = block_frames
-        self._latency = latency
+        self._timing = timing or CardTiming()
         self._ring = Ring(
             round(ring_s * engine_rate_hz),
             fade_frames=round(SWITCH_FADE_S * engine_rate_hz),
@@ -171,6 +148,9 @@ class SoundCard:
         self._dropped_frames += len(block) - taken
         self._settle()
 
+    def entitle(self, title: str, after_frames: int) -> None:
+        """Do nothing: a sound card shows no titles."""
+
     def skip(self) -> None:
         """Play what is offered from now on as soon as a little of it is there, faded, and drop the rest."""
         self._skip_pending = True
@@ -182,6 +162,10 @@ class SoundCard:
         """Fall silent, faded, and keep what is buffered; or go on from there."""
         self._paused = paused
         self._settle_pause()
+
+    def as_leader(self) -> Leader:
+        """Return this: its clock may pace the stream."""
+        return self
 
     @property
     def volume_db(self) -> float:
@@ -215,6 +199,7 @@ class SoundCard:
             latency_s=self._latency_s,
             device_underruns=ring.device_underruns,
             reconnects=self._reconnects,
+            volume_db=self._volume_db,
             delivered_ago_s=delivered_ago_s,
             audible_ago_s=audible_ago_s,
         )
@@ -254,38 +239,16 @@ class SoundCard:
 
     def _open(self) -> None:
         """Open the device; `OutputError` when there is none or it does not take the stream."""
-        sounddevice = load_sounddevice()
         device = find_device(self._wanted_device)
         # Indices change when devices come and go; names do not.
         if isinstance(self._wanted_device, int):
             self._wanted_device = device.full_name
-        self._stream = self._open_stream(sounddevice, device)
-        if device.host_api == "ALSA":
-            _ask_for_realtime(sounddevice, self._stream)
+        self._stream = open_stream(
+            device, self._rate_hz, self._timing, self._callback_address(), self._ring.address
+        )
         self._latency_s = float(self._stream.latency)
         self._detail = device.full_name
         self._state = "starting"
-
-    def _open_stream(self, sounddevice: Any, device: OutputDevice) -> Any:
-        ffi = sounddevice._ffi
-        try:
-            return sounddevice._StreamBase(
-                kind="output",
-                samplerate=self._rate_hz,
-                blocksize=self._block_frames,
-                device=device.index,
-                channels=2,
-                dtype="float32",
-                latency=self._latency,
-                callback=ffi.cast("PaStreamCallback *", self._callback_address()),
-                wrap_callback=None,
-                userdata=ffi.cast("void *", self._ring.address),
-            )
-        except (sounddevice.PortAudioError, ValueError) as error:
-            raise OutputError(
-                f"the sound card {device.full_name!r} does not take stereo at {self._rate_hz} Hz ({error}); "
-                "choose another with --device, or listen over HTTP"
-            ) from error
 
     def _callback_address(self) -> int:
         """Return what PortAudio calls: a `PaStreamCallback` whose user data is the ring."""
@@ -329,7 +292,7 @@ class SoundCard:
             try:
                 # Once a second for as long as it takes: what PortAudio and ALSA print is said in `detail`.
                 with quiet_c_stderr():
-                    self._restart_portaudio()
+                    restart_portaudio()
                     # The callback is gone, so this thread is the ring's reader: what stands there is past.
                     self._ring.discard()
                     self._open()
@@ -340,16 +303,6 @@ class SoundCard:
                 self._detail = str(error)
             self._wait(retry_s)
             retry_s = min(2 * retry_s, MAX_RETRY_S)
-
-    def _restart_portaudio(self) -> None:
-        """Start PortAudio anew: it looks for devices only then."""
-        sounddevice = load_sounddevice()
-        try:
-            while sounddevice._initialized:
-                sounddevice._terminate()
-            sounddevice._initialize()
-        except sounddevice.PortAudioError as error:
-            raise OutputError(f"PortAudio does not start again ({error}); check the sound system") from error
 
     def _fade_out(self) -> None:
         """Let the last frames fall silent and be heard before the stream is cut."""
@@ -372,15 +325,3 @@ class SoundCard:
     def _wait(self, timeout_s: float) -> None:
         self._wake.wait(timeout_s)
         self._wake.clear()
-
-
-def _ask_for_realtime(sounddevice: Any, stream: Any) -> None:
-    """Let the callback's thread go before all others, where the system allows it; it never waits for Python.
-
-    The other host APIs do so unasked.
-    """
-    library = ctypes.CDLL(sounddevice._libname)
-    enable = getattr(library, "PaAlsa_EnableRealtimeScheduling", None)
-    if enable is not None:
-        address = int(sounddevice._ffi.cast("uintptr_t", stream._ptr))
-        enable(ctypes.c_void_p(address), ctypes.c_int(1))

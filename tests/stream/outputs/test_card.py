@@ -15,10 +15,12 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs import devices, soundcard
+from stream.outputs import card as module
+from stream.outputs import card_stream, devices
+from stream.outputs.broadcast import BURST_S
+from stream.outputs.card import RAMP_S, SWITCH_FADE_S, SoundCard
+from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import OutputDevice
-from stream.outputs.http import BURST_S
-from stream.outputs.soundcard import RAMP_S, SWITCH_FADE_S, SoundCard
 from tests.support.player import RATE_HZ, song
 from tests.support.pulse import (
     FAVOURED,
@@ -416,8 +418,8 @@ def test_a_card_that_is_not_there_fails_at_the_start(monkeypatch: pytest.MonkeyP
     def find_device(device: str | int | None) -> None:
         raise OutputError(f"{device!r} is not a sound card of this machine")
 
-    monkeypatch.setattr(soundcard, "load_sounddevice", FakePortAudio)
-    monkeypatch.setattr(soundcard, "find_device", find_device)
+    monkeypatch.setattr(module, "load_sounddevice", FakePortAudio)
+    monkeypatch.setattr(module, "find_device", find_device)
     card = SoundCard("trumpet", RATE_HZ)
     with pytest.raises(OutputError, match="'trumpet' is not a sound card"):
         card.start()
@@ -447,9 +449,10 @@ def test_what_is_opened_again_is_the_default_device_of_then(monkeypatch: pytest.
         _initialized=0,
         _initialize=lambda: None,
     )
-    monkeypatch.setattr(soundcard, "load_sounddevice", lambda: fake)
+    for user in (module, card_stream):
+        monkeypatch.setattr(user, "load_sounddevice", lambda: fake)
     asked: list[object] = []
-    monkeypatch.setattr(soundcard, "find_device", lambda device: asked.append(device) or next(defaults))
+    monkeypatch.setattr(module, "find_device", lambda device: asked.append(device) or next(defaults))
     card = SoundCard(None, RATE_HZ)
     card.start()
     poll_until(lambda: card.status().state == "starting", lambda: "it does not open")
@@ -466,8 +469,8 @@ def test_what_is_opened_again_is_the_default_device_of_then(monkeypatch: pytest.
     "make",
     [
         lambda: SoundCard(None, RATE_HZ, ring_s=0.01),
-        lambda: SoundCard(None, RATE_HZ, block_frames=-1),
-        lambda: SoundCard(None, RATE_HZ, block_frames=1 << 20),
+        lambda: SoundCard(None, RATE_HZ, CardTiming(block_frames=-1)),
+        lambda: SoundCard(None, RATE_HZ, CardTiming(block_frames=1 << 20)),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make: Callable[[], SoundCard]) -> None:

@@ -1,8 +1,7 @@
-"""The HTTP output encodes once for any number of listeners, each at its own place in one short history."""
+"""A broadcast is encoded once and read by many listeners, each at its own place in a short history."""
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream.outputs.encoded import EncodedOutput
@@ -24,6 +23,16 @@ class _Piece:
     """Engine frames since the piece before."""
     header: bytes
     """What a listener needs who begins here; empty where `data` begins with it."""
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Taken:
+    data: bytes
+    position: int
+    """Where to go on."""
+    title: str | None
+    """Of these bytes; None where there are none."""
 
 
 class Listener:
@@ -33,6 +42,8 @@ class Listener:
         self._broadcast = broadcast
         self._position = position
         self._header = header
+        self.title = ""
+        """Of what was taken last."""
         self.lost = False
         """Whether it fell so far behind that what it needs next is gone."""
 
@@ -42,16 +53,17 @@ class Listener:
         return self.lost or self._broadcast.closed
 
     def take(self) -> bytes:
-        """Return the bytes that come next, at most about 32 KiB, empty when there are none yet."""
+        """Return the bytes that come next, all of one title, at most about 32 KiB; empty: none yet."""
         header, self._header = self._header, b""
         if self.lost:
             return b""
-        data, position = self._broadcast.read(self._position)
-        if position is None:
+        taken = self._broadcast.read(self._position)
+        if taken is None:
             self.lost = True
             return b""
-        self._position = position
-        return header + data
+        self._position = taken.position
+        self.title = self.title if taken.title is None else taken.title
+        return header + taken.data
 
 
 class Broadcast(EncodedOutput):
@@ -62,13 +74,10 @@ class Broadcast(EncodedOutput):
         engine_rate_hz: int,
         codec: Codec = "mp3",
         bitrate_kbps: int = 192,
-        title: Callable[[], str] = str,
         *,
         card_paced: bool = False,
     ) -> None:
-        """title: what is playing, for players that show it; called from a listener's thread."""
         super().__init__(f"http {codec}", engine_rate_hz, codec, bitrate_kbps, card_paced=card_paced)
-        self.title = title
         self.content_type = content_type(codec)
         self._lock = threading.Lock()
         # Guarded by the lock: pieces first .. first + len(pieces) - 1, and the counts of listeners.
@@ -120,17 +129,20 @@ class Broadcast(EncodedOutput):
             self._listeners -= 1
             self._dropped += dropped
 
-    def read(self, position: int) -> tuple[bytes, int | None]:
-        """Return what stands from piece `position` on, and where to go on; None where it is gone."""
+    def read(self, position: int) -> _Taken | None:
+        """Return what stands from piece `position` on, as far as its title; None where it is gone."""
         with self._lock:
             index = position - self._first
             if index < 0:
-                return b"", None
+                return None
             data = bytearray()
-            while index < len(self._pieces) and len(data) < _TAKE_BYTES:
+            title = self._pieces[index].title if index < len(self._pieces) else None
+            while (
+                index < len(self._pieces) and self._pieces[index].title == title and len(data) < _TAKE_BYTES
+            ):
                 data += self._pieces[index].data
                 index += 1
-            return bytes(data), self._first + index
+            return _Taken(data=bytes(data), position=self._first + index, title=title)
 
     def _connect(self) -> None:
         """Nothing to connect: listeners come when they like."""
@@ -140,12 +152,20 @@ class Broadcast(EncodedOutput):
             # A first piece carries its header: after a fault one Ogg stream follows the other.
             self._header = header or self._header
             self._pieces.append(
-                _Piece(data=header + data, frames=frames, header=b"" if header else self._header)
+                _Piece(
+                    data=header + data,
+                    frames=frames,
+                    header=b"" if header else self._header,
+                    title=self.title,
+                )
             )
             self._history_frames += frames
             while self._history_frames - self._pieces[0].frames > HISTORY_S * self.engine_rate_hz:
                 self._history_frames -= self._pieces.popleft().frames
                 self._first += 1
+
+    def _listening(self) -> int:
+        return self._listeners
 
     def _detail(self) -> str:
         return f"{self._listeners} listening, {self._joined} so far, {self._dropped} too slow"

@@ -1,0 +1,1 @@
+"""Which kinds of output are there, a file each?"""

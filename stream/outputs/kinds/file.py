@@ -1,0 +1,105 @@
+"""The file output writes the stream into an audio file while it plays, bit for bit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from model.base.arrays import FloatArray
+from model.base.errors import OutputError
+from stream.outputs.audio_file import EXTENSIONS, AudioFileWriter, open_audio_file, require_audio_file
+from stream.outputs.place import OutputKind, OutputUri, Place, Tap
+from stream.outputs.written import EndOfWritingError, WrittenOutput, file_place
+
+LEAST_KBPS, MOST_KBPS = 16, 512
+_FORM = "file:PATH[?bits=16&bitrate=192]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileSettings(Place):
+    """Which file to write, and how; its extension says the format."""
+
+    path: Path
+    bits: int = 24
+    """Of .wav and .flac."""
+    bitrate_kbps: int | None = None
+    """Of the others; None is the format's own."""
+
+    def __post_init__(self) -> None:
+        if self.bits not in (16, 24):
+            raise OutputError(f"{self.path} is asked for with {self.bits} bits; expected 16 or 24")
+        if self.bitrate_kbps is not None and not LEAST_KBPS <= self.bitrate_kbps <= MOST_KBPS:
+            raise OutputError(
+                f"{self.path} is asked for with {self.bitrate_kbps} kbit/s; "
+                f"expected {LEAST_KBPS} to {MOST_KBPS}"
+            )
+
+    def open(self, tap: Tap) -> Sequence["FileOutput"]:
+        """Return the output that writes the file."""
+        return [FileOutput(self, tap.engine_rate_hz)]
+
+    def takes(self) -> Sequence[str]:
+        """Return the file."""
+        return [file_place(self.path)]
+
+    def require(self) -> None:
+        """Refuse what can be no audio file, or has no folder to stand in."""
+        require_audio_file(self.path.expanduser())
+
+    def writes(self) -> Path:
+        """Return the file."""
+        return self.path
+
+
+class FileOutput(WrittenOutput):
+    """Writes one audio file, beside its name; it gets that when the stream ends, or it can grow no more.
+
+    What a full disk has no room for is removed, and so makes room.
+    """
+
+    def __init__(self, settings: FileSettings, engine_rate_hz: int) -> None:
+        super().__init__(f"file:{settings.path}", engine_rate_hz)
+        self._settings = settings
+        self._writer: AudioFileWriter | None = None
+
+    def _open(self) -> None:
+        settings = self._settings
+        bits = cast(Literal[16, 24], settings.bits)
+        self._writer = open_audio_file(
+            settings.path.expanduser(), self.engine_rate_hz, bits=bits, bitrate_kbps=settings.bitrate_kbps
+        )
+
+    def _write(self, block: FloatArray) -> None:
+        writer = cast(AudioFileWriter, self._writer)
+        if writer.frames + len(block) > writer.most_frames:
+            raise EndOfWritingError("it is as long as such a file can be; a .flac file can be longer")
+        writer.write(block)
+
+    def _finish(self, *, failed: bool) -> None:
+        writer = cast(AudioFileWriter, self._writer)
+        if failed:
+            writer.abandon()
+        else:
+            writer.close()
+
+
+def file_from_uri(uri: OutputUri) -> FileSettings:
+    """Read `file:PATH[?bits=B&bitrate=KBPS]`, or `file:///PATH`; `OutputError` on anything else."""
+    options = uri.options("bits", "bitrate")
+    path = uri.rest.removeprefix("//")
+    if not path:
+        raise OutputError(f"{uri.safe} names no file; expected {_FORM}, ending in {', '.join(EXTENSIONS)}")
+    bits = options.whole("bits")
+    return FileSettings(
+        path=Path(path),
+        bits=FileSettings.bits if bits is None else bits,
+        bitrate_kbps=options.whole("bitrate"),
+    )
+
+
+FILE_KIND = OutputKind(
+    scheme="file",
+    form=_FORM,
+    summary=f"a file: {' '.join(EXTENSIONS)}",
+    from_uri=file_from_uri,
+)

@@ -1,0 +1,87 @@
+"""The HTTP output serves a page of its own and the stream in one or more codecs, each for many listeners."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from urllib.parse import urlsplit
+
+from model.base.errors import EndlosError, OutputError
+from stream.outputs.address import HttpAddress, parse_address
+from stream.outputs.broadcast import Broadcast
+from stream.outputs.encoding.codecs import Codec, content_type, extension, parse_codec
+from stream.outputs.http_response import answer_listener
+from stream.outputs.output import OutputRoute
+from stream.outputs.place import OutputKind, OutputUri, Place, Tap
+
+_FORM = "http://HOST:PORT[?codec=mp3&codec=opus]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpSettings(Place):
+    """Where the page is served, and in which codecs the stream, each at `/stream.<its extension>`."""
+
+    at: HttpAddress = field(default_factory=HttpAddress)
+    codecs: Sequence[Codec] = ("mp3",)
+
+    def __post_init__(self) -> None:
+        if not self.codecs:
+            raise OutputError(f"no codec is served at {self.at.url}; give at least one")
+
+    def open(self, tap: Tap) -> Sequence["HttpStream"]:
+        """Return one output for each codec."""
+        return [HttpStream(tap.engine_rate_hz, codec, card_paced=tap.card_paced) for codec in self.codecs]
+
+    def takes(self) -> Sequence[str]:
+        """Return the addresses of the streams."""
+        return [f"/{stream_name(codec)}" for codec in self.codecs]
+
+    def require(self) -> None:
+        """Refuse a port that is in use, where no other will do."""
+        if self.at.fixed:
+            self.at.bind().close()
+
+    def address(self) -> HttpAddress:
+        """Return where the page is served."""
+        return self.at
+
+
+class HttpStream(Broadcast):
+    """A broadcast that players ask for over HTTP."""
+
+    def routes(self) -> Sequence[OutputRoute]:
+        """Return where it is heard."""
+        return [
+            OutputRoute(
+                path=f"/{stream_name(self.codec)}",
+                answer=partial(answer_listener, self),
+                content_type=content_type(self.codec),
+            )
+        ]
+
+
+def stream_name(codec: Codec) -> str:
+    """Return what a stream is called below the page's address."""
+    return f"stream.{extension(codec)}"
+
+
+def http_from_uri(uri: OutputUri) -> HttpSettings:
+    """Read `http://HOST:PORT[?codec=C...]`; `OutputError` on anything else."""
+    codecs = uri.options("codec").all("codec")
+    place = urlsplit(uri.text.partition("?")[0])
+    try:
+        if place.path not in ("", "/") or "@" in place.netloc:
+            raise OutputError(f"{uri.safe} is not an address to serve; expected {_FORM}")
+        settings = HttpSettings(at=parse_address(place.netloc))
+        return HttpSettings(at=settings.at, codecs=tuple(map(parse_codec, codecs)) or settings.codecs)
+    except OutputError:
+        raise
+    except EndlosError as error:
+        raise OutputError(f"{uri.safe}: {error}") from None
+
+
+HTTP_KIND = OutputKind(
+    scheme="http",
+    form=_FORM,
+    summary="a page and the stream, for any number of players",
+    from_uri=http_from_uri,
+)

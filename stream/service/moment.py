@@ -1,0 +1,72 @@
+"""A moment is all that can be said of the stream now: what is heard, what follows, how it goes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from stream.engine.engine import NowPlaying
+from stream.outputs.output import OutputStatus
+from stream.outputs.pacer import PacerStatus
+from stream.pool.pool import Song
+from stream.service.health import Health
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What status line, page, `/status.json`, health and titles say, all from one look."""
+
+    playing: NowPlaying
+    """What is heard, and what follows."""
+    paused: bool
+    outputs: Sequence[OutputStatus]
+    """As they were asked for."""
+    leading: OutputStatus | None
+    """Of the output whose clock paces the stream, if there is one."""
+    pacing: PacerStatus
+    health: Health
+
+    @property
+    def listeners(self) -> int:
+        """How many listen to the outputs that know it."""
+        return sum(status.listeners or 0 for status in self.outputs)
+
+    @property
+    def title(self) -> str:
+        """Artist and title of what is heard."""
+        return full_title(self.playing.song)
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `/status.json` says."""
+        playing = self.playing
+        song, following = playing.song, playing.next_song
+        return {
+            "now": {
+                "title": song_title(song),
+                "artist": song.artist,
+                "album": song.album,
+                "position_s": playing.position_s,
+                "length_s": song.frames / song.sample_rate_hz,
+                "next_title": song_title(following) if following else None,
+                "next_artist": following.artist if following else None,
+                "next_score": playing.next_score,
+                "paused": self.paused,
+                "time_s": playing.time_s,
+                "songs": playing.songs,
+                "chunks": playing.chunks,
+                "lost": playing.lost,
+            },
+            "outputs": [asdict(status) for status in self.outputs],
+            "pacing": asdict(self.pacing),
+            "listeners": self.listeners,
+            "healthy": self.health.well,
+        }
+
+
+def song_title(song: Song) -> str:
+    """Return the title, of an untagged song the name of its file."""
+    return song.title or Path(song.name).stem
+
+
+def full_title(song: Song) -> str:
+    """Return artist and title."""
+    return f"{song.artist} – {song_title(song)}" if song.artist else song_title(song)

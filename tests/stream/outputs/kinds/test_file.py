@@ -1,0 +1,92 @@
+"""`stream.outputs.kinds.file`: a stream that is written while it plays."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from model.base.errors import OutputError
+from stream.outputs import audio_file
+from stream.outputs.kinds.file import FileOutput, FileSettings
+from stream.outputs.written import WRITE_FADE_S
+from tests.support.heard import RATE_HZ, Feeder, music
+from tests.support.waiting import wait_until
+
+FADE_FRAMES = round(WRITE_FADE_S * RATE_HZ)
+
+
+def written(path: Path, bits: int = 24) -> FileOutput:
+    output = FileOutput(FileSettings(path=path, bits=bits), RATE_HZ)
+    output.start()
+    return output
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_the_file_is_the_stream_bit_for_bit_and_whole_at_the_end(tmp_path: Path, name: str) -> None:
+    sound = music(3)
+    path = tmp_path / name
+    output = written(path)
+    with Feeder(output, sound, speed=8) as feeder:
+        wait_until(lambda: output.status().frames_out > RATE_HZ, "something is written")
+        assert not path.exists(), "nothing half-written has the name"
+        wait_until(lambda: feeder.done, "all is offered")
+    output.close()
+    status = output.status()
+    assert (status.state, status.detail, status.dropped_frames) == ("stopped", "", 0)
+    assert status.frames_out == len(sound)
+    heard, rate_hz = soundfile.read(path, dtype="int32", always_2d=True)
+    expected = np.rint(sound.astype(np.float64) * (1 << 23)).astype(np.int32) << 8
+    assert rate_hz == RATE_HZ
+    assert len(heard) == len(sound)
+    assert (heard[:-FADE_FRAMES] == expected[:-FADE_FRAMES]).all()
+    assert np.abs(heard[-1]).max() == 0
+    assert [found.name for found in tmp_path.iterdir()] == [name]
+
+
+def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = False
+    write = audio_file._Disk.write
+
+    def writing(disk: audio_file._Disk, data: bytes) -> int:
+        if full:
+            disk.fault = disk.fault or OSError(errno.ENOSPC, "No space left on device")
+        return write(disk, data)
+
+    monkeypatch.setattr(audio_file._Disk, "write", writing)
+    output = written(tmp_path / "a.wav")
+    with Feeder(output, music(2), speed=8, loop=True):
+        wait_until(lambda: output.status().frames_out > RATE_HZ, "something is written")
+        full = True
+        wait_until(lambda: output.status().state == "stopped", "it ends")
+        dropped = output.status().dropped_frames
+        wait_until(lambda: output.status().dropped_frames > dropped, "what comes is counted as lost")
+    assert "No space left on device" in output.status().detail
+    assert not list(tmp_path.iterdir()), "what there was no room for is removed"
+    output.close()
+
+
+def test_a_wav_file_ends_whole_where_it_can_grow_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_file, "MAX_WAV_BYTES", RATE_HZ * 6)
+    output = written(tmp_path / "a.wav")
+    with Feeder(output, music(2), speed=4, loop=True):
+        wait_until(lambda: output.status().state == "stopped", "it ends")
+    assert "a .flac file can be longer" in output.status().detail
+    frames = soundfile.info(tmp_path / "a.wav").frames
+    assert 0 < frames <= RATE_HZ
+    assert frames == output.status().frames_out
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("a.txt", "no known audio extension"), ("none/a.wav", "there is no folder"), (".", "expected one of")],
+)
+def test_what_can_be_no_file_is_told_before_any_music_is_opened(
+    tmp_path: Path, name: str, sentence: str
+) -> None:
+    with pytest.raises(OutputError, match=sentence):
+        FileSettings(path=tmp_path / name).require()
+    assert not list(tmp_path.iterdir())

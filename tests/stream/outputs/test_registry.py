@@ -1,0 +1,98 @@
+"""`stream.outputs.registry`: what `--output` takes, and what it says about the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from model.base.errors import EndlosError
+from stream.outputs.address import HttpAddress
+from stream.outputs.kinds.file import FileSettings
+from stream.outputs.kinds.http import HttpSettings
+from stream.outputs.kinds.icecast import PASSWORD_VARIABLE, IcecastSettings
+from stream.outputs.kinds.soundcard import SoundCardSettings
+from stream.outputs.place import Place
+from stream.outputs.registry import KINDS, read_output
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("device:", SoundCardSettings()),
+        ("device:default", SoundCardSettings()),
+        ("device:3", SoundCardSettings(device=3)),
+        (
+            "device:USB%20Audio?latency=0.05&block=128&volume=-6",
+            SoundCardSettings(device="USB Audio", latency=0.05, block_frames=128, volume_db=-6.0),
+        ),
+        ("device:?latency=auto", SoundCardSettings(latency="auto")),
+        ("http://127.0.0.1:9000", HttpSettings(at=HttpAddress(port=9000))),
+        (
+            "http://[::1]:80/?codec=mp3&codec=opus",
+            HttpSettings(at=HttpAddress(host="::1", port=80), codecs=("mp3", "opus")),
+        ),
+        ("HTTP://localhost:1", HttpSettings(at=HttpAddress(host="localhost", port=1))),
+        ("file:a.flac", FileSettings(path=Path("a.flac"))),
+        ("file:My Music/a b.wav?bits=16", FileSettings(path=Path("My Music/a b.wav"), bits=16)),
+        ("file:///tmp/a.mp3?bitrate=320", FileSettings(path=Path("/tmp/a.mp3"), bitrate_kbps=320)),
+    ],
+)
+def test_an_address_is_read(text: str, place: Place) -> None:
+    assert read_output(text) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "iceast://h/a.mp3",
+            r"iceast: is no kind .*\(did you mean icecast\?\); expected device:.*file:",
+        ),
+        ("speaker", r"'speaker' is no kind of output; expected"),
+        ("", "'' is no kind of output"),
+        ("https://h:1", r"https: is no kind of output \(did you mean http\?\)"),
+        ("http://h", "'h' is no address; expected HOST:PORT"),
+        ("http://h:1/stream", r"is not an address to serve; expected http://HOST:PORT"),
+        ("http://h:1?codec=wav", "there is no codec 'wav'; take one of mp3"),
+        ("http://h:1?codecs=mp3", r"unknown option codecs \(did you mean codec\?\); expected codec"),
+        ("device:?latency=fast", "'fast' is no latency; expected low, high"),
+        ("device:?latncy=low", r"unknown option latncy \(did you mean latency\?\)"),
+        ("device:?block=-1", "says block=-1; expected a whole number"),
+        ("device:?volume=loud", "says volume=loud; expected a number"),
+        ("device:?volume=6", "the volume is 6 dB; give -60 to 0"),
+        ("device:?volume=-1&volume=-2", "gives volume 2 times; give it once"),
+        ("file:", "names no file; expected file:PATH"),
+        ("file:a.wav?bits=8", "asked for with 8 bits; expected 16 or 24"),
+        ("file:a.mp3?bitrate=9", "asked for with 9 kbit/s; expected 16 to 512"),
+        ("http://me:hidden@h:1", r"http://h:1 is not an address to serve"),
+        ("device:me:hidden@h?x=1", "unknown option x"),
+    ],
+)
+def test_what_is_none_is_told_in_one_sentence_without_a_password(text: str, sentence: str) -> None:
+    with pytest.raises(EndlosError, match=sentence) as refusal:
+        read_output(text)
+    assert "\n" not in str(refusal.value)
+    assert "hidden" not in str(refusal.value)
+
+
+def test_a_password_comes_from_a_file_that_the_address_names_or_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "environment")
+    (tmp_path / "own").write_text("own\n")
+    (tmp_path / "common").write_text("common\n")
+
+    def password(options: str, file: Path | None = None) -> str:
+        place = read_output(f"icecast://h/a.mp3{options}", file)
+        assert isinstance(place, IcecastSettings)
+        return place.password
+
+    assert password("") == "environment"
+    assert password("", tmp_path / "common") == "common"
+    assert password(f"?password-file={tmp_path / 'own'}", tmp_path / "common") == "own"
+
+
+def test_every_kind_has_a_scheme_of_its_own_and_says_what_it_is() -> None:
+    assert len({kind.scheme for kind in KINDS}) == len(KINDS)
+    for kind in KINDS:
+        assert kind.form.startswith(f"{kind.scheme}:")
+        assert kind.summary

@@ -1,0 +1,181 @@
+"""The options of the engine: `play`, `serve` and `render` take the same."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from stream.choosing.settings import PlannerSettings
+from stream.engine.settings import ENGINE_RATES_HZ, EngineSettings
+from tools.commands.gathered import gathered, option
+from tools.commands.options import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineChoice:
+    """The engine that was asked for."""
+
+    settings: EngineSettings
+    rate_given: bool
+    """Whether its rate was asked for; else that of a sound card is as good."""
+
+    def suited(self, rate_hz: int | None) -> EngineSettings:
+        """Return the settings, at a rate that suits an output where no other was asked for."""
+        if self.rate_given or rate_hz not in ENGINE_RATES_HZ:
+            return self.settings
+        return replace(self.settings, engine_rate_hz=rate_hz)
+
+
+_SeedOption = typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time")
+_OPTIONS = [
+    option("model", Model, EngineSettings.model),
+    option(
+        "strategy",
+        Annotated[
+            Literal["model", "random", "natural"],
+            typer.Option(help="What follows: the model's choice, any chunk, or what follows in the song."),
+        ],
+        PlannerSettings.strategy,
+    ),
+    option(
+        "other_songs",
+        Annotated[
+            float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
+        ],
+        PlannerSettings.other_songs,
+    ),
+    option(
+        "min_phrase_bars",
+        Annotated[
+            int, typer.Option(min=0, help="Bars that a song goes on for at least, where its beat is known.")
+        ],
+        PlannerSettings.min_phrase_bars,
+    ),
+    option(
+        "min_phrase_s",
+        Annotated[
+            float,
+            typer.Option(min=0.0, help="The same where it is not known, in seconds; 0 for no least length."),
+        ],
+        PlannerSettings.min_phrase_s,
+    ),
+    option(
+        "max_phrase_s",
+        Annotated[float, typer.Option(min=0.0, help="Seconds that a song goes on for at most.")],
+        PlannerSettings.max_phrase_s,
+    ),
+    option(
+        "rate",
+        Annotated[
+            int | None,
+            typer.Option(
+                help="Sample rate in Hz: 44100 or 48000.",
+                show_default=f"{EngineSettings.engine_rate_hz}, or the sound card's own",
+            ),
+        ],
+        None,
+    ),
+    option(
+        "fade_s",
+        Annotated[
+            float,
+            typer.Option(
+                min=0.0,
+                help="Longest crossfade, in seconds; where and how long each fades comes from the audio.",
+            ),
+        ],
+        EngineSettings.fade_s,
+    ),
+    option(
+        "loudness_lufs",
+        Annotated[
+            float,
+            typer.Option(min=-40.0, max=0.0, help="Loudness that each song is brought to, in LUFS."),
+        ],
+        EngineSettings.target_lufs,
+    ),
+    option(
+        "keep_loudness",
+        Annotated[bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")],
+        False,
+    ),
+    option(
+        "start",
+        Annotated[
+            str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
+        ],
+        EngineSettings.start_song,
+    ),
+    option(
+        "simulate_slow_ms",
+        Annotated[
+            float,
+            typer.Option(min=0.0, help="Make each decision take this much longer, to see what happens."),
+        ],
+        EngineSettings.simulate_slow_ms,
+    ),
+]
+
+
+def engine_options(*, live: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator: the command takes the options of the engine and gets `engine`, an `EngineChoice`.
+
+    live: without a seed each stream is another one.
+    """
+    seed = (
+        option("seed", Annotated[int | None, _SeedOption], None)
+        if live
+        else option(
+            "seed",
+            Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")],
+            PlannerSettings.seed,
+        )
+    )
+    return gathered("engine", [*_OPTIONS[:2], seed, *_OPTIONS[2:]], _choose)
+
+
+def _choose(
+    *,
+    model: Path | None,
+    strategy: Literal["model", "random", "natural"],
+    seed: int | None,
+    other_songs: float,
+    min_phrase_bars: int,
+    min_phrase_s: float,
+    max_phrase_s: float,
+    rate: int | None,
+    fade_s: float,
+    loudness_lufs: float,
+    keep_loudness: bool,
+    start: str | None,
+    simulate_slow_ms: float,
+) -> EngineChoice:
+    from model.saved.contract import chosen_model
+
+    return EngineChoice(
+        settings=EngineSettings(
+            planner=PlannerSettings(
+                strategy=strategy,
+                seed=_new_seed() if seed is None else seed,
+                other_songs=other_songs,
+                min_phrase_bars=min_phrase_bars,
+                min_phrase_s=min_phrase_s,
+                max_phrase_s=max_phrase_s,
+            ),
+            model=chosen_model(model),
+            engine_rate_hz=EngineSettings.engine_rate_hz if rate is None else rate,
+            fade_s=fade_s,
+            target_lufs=None if keep_loudness else loudness_lufs,
+            start_song=start,
+            simulate_slow_ms=simulate_slow_ms,
+        ),
+        rate_given=rate is not None,
+    )
+
+
+def _new_seed() -> int:
+    import secrets
+
+    return secrets.randbelow(2**31)

@@ -1,0 +1,60 @@
+"""A live stream is what `play` and `serve` have in common: engine and outputs, until it is ended."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream.engine.decisions import DecisionLog
+from stream.engine.settings import EngineSettings
+from stream.outputs.settings import OutputSettings
+from stream.service.session import Session
+from tools.running.latency import measuring_card
+from tools.running.preparing import Prepared, prepare, require_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSettings:
+    """What a live stream is made of, and where it goes."""
+
+    engine: EngineSettings
+    outputs: OutputSettings
+    log: Path | None = None
+    """File for the decision log."""
+    quiet: bool = False
+    """Say warnings only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """A stream that sounds, and the pool that it comes from."""
+
+    session: Session
+    prepared: Prepared
+
+
+@contextmanager
+def live_stream(
+    source: Path | None,
+    settings: LiveSettings,
+    *,
+    check: Callable[[], None],
+    notice: Callable[[], None],
+    tell: Callable[[str], None],
+) -> Iterator[Live]:
+    """Open a pool, music or the demo songs, and let it sound; faded out and closed at the end.
+
+    check, notice: called again and again while it takes time; what they raise ends it. tell: called with
+    what is about to take a while. Raises `EndlosError` when there is nothing to play, or an output cannot
+    ever work.
+    """
+    require_model(settings.engine)
+    outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
+    with ExitStack() as opened:
+        prepared = prepare(source, notice, tell)
+        opened.callback(prepared.close)
+        log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
+        session = Session(prepared.open_engine(settings.engine, notice, log), outputs, log)
+        opened.callback(session.close)
+        session.start()
+        yield Live(session=session, prepared=prepared)
