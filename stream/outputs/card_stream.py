@@ -1,4 +1,4 @@
-"""The stream of a sound card: how PortAudio is asked for one, and started anew when its device is gone."""
+"""The stream of a sound card is what PortAudio is asked for, and started anew for when it is lost."""
 
 import ctypes
 from typing import Any

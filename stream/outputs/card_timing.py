@@ -1,4 +1,4 @@
-"""The timing of a sound card: what it holds in advance and what it takes at once; how one writes that."""
+"""The timing of a sound card says what it holds in advance and what it takes at once."""
 
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The guard of the outputs: one that raises is closed and left out, so that no other suffers."""
+"""The guard of the outputs closes one that raises and leaves it out, so that no other suffers."""
 
 import logging
 import threading

@@ -1,4 +1,4 @@
-"""The lateness of a stream: how far its blocks come after they were due; counted, and told now and then."""
+"""The lateness of a stream says how far its blocks come after they were due."""
 
 import logging
 from collections.abc import Callable

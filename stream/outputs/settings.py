@@ -1,4 +1,4 @@
-"""The settings of a stream's outputs: all places where it is to be heard, no two of which are one."""
+"""The settings of the outputs are all places where a stream is to be heard, no two of which are one."""
 
 from collections import Counter
 from collections.abc import Sequence

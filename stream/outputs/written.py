@@ -1,4 +1,4 @@
-"""A written output hands what was offered on, as it is, in a thread of its own: into a file, a pipe."""
+"""A written output hands on what was offered, as it is, in a thread of its own, into a file or a pipe."""
 
 import logging
 import threading

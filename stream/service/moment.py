@@ -1,4 +1,4 @@
-"""A moment is all that can be said of the stream now: what is heard, what follows, how it goes."""
+"""A moment holds all that can be said of the stream now, what is heard, what follows and how it goes."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -47,7 +47,7 @@ def test_every_setting_stands_in_the_reference() -> None:
     import dataclasses
 
     from stream.choosing.settings import PlannerSettings
-    from stream.choosing.terms import CostWeights
+    from stream.choosing.weights import CostWeights
     from stream.engine.settings import EngineSettings
     from tools.bench.budgets import Budgets
 
@@ -59,13 +59,11 @@ def test_every_setting_stands_in_the_reference() -> None:
 
 
 def test_every_output_and_approach_stands_in_the_reference() -> None:
-    from stream.outputs.http import Broadcast
-    from stream.outputs.icecast import IcecastOutput
-    from stream.outputs.soundcard import SoundCard
+    from stream.outputs.registry import KINDS
 
     page = text_of("docs/alternatives.md")
-    for output in (SoundCard, IcecastOutput, Broadcast):
-        assert f"| `{output.__name__}` | `{output.__module__}` |" in page
+    for kind in KINDS:
+        assert f"| `{kind.form}` | `{kind.from_uri.__module__}` | {kind.summary} |" in page
     for folder in (REPOSITORY / "model" / "approaches").iterdir():
         if (folder / "__init__.py").is_file():
             assert f"| `{folder.name}` |" in page

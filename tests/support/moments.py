@@ -1,4 +1,4 @@
-"""Moments of a stream that nobody plays, for what shows them."""
+"""This helper makes moments of a stream that nobody plays."""
 
 from collections.abc import Sequence
 from pathlib import Path

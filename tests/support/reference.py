@@ -82,33 +82,11 @@ def settings_classes() -> dict[str, tuple[str, ast.ClassDef]]:
     }
 
 
-def output_classes() -> dict[str, tuple[str, str]]:
-    """Return module and first sentence of every class that is an output, by name.
+def output_kinds() -> list[tuple[str, str, str]]:
+    """Return address, module and meaning of every kind of output."""
+    from stream.outputs.registry import KINDS
 
-    An output has the methods of `Output`, its own or a parent's; a parent that outputs share is none itself.
-    """
-    classes = {
-        node.name: (module, first_sentence(tree), node)
-        for module, tree in modules_of("stream/outputs")
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
-    }
-    wanted = methods_of("Output", classes)
-    parents = {ast.unparse(base) for _, _, node in classes.values() for base in node.bases}
-    return {
-        name: (module, told)
-        for name, (module, told, _) in classes.items()
-        if name not in parents and name != "Leader" and wanted <= methods_of(name, classes)
-    }
-
-
-def methods_of(name: str, classes: dict[str, tuple[str, str, ast.ClassDef]]) -> set[str]:
-    """Return the methods that a class has, its parents' too as far as they are among `classes`."""
-    if name not in classes:
-        return set()
-    node = classes[name][2]
-    own = {part.name for part in node.body if isinstance(part, ast.FunctionDef)}
-    return own.union(*(methods_of(ast.unparse(base), classes) for base in node.bases))
+    return [(kind.form, kind.from_uri.__module__, kind.summary) for kind in KINDS]
 
 
 def approach_folders() -> dict[str, str]:
@@ -156,7 +134,7 @@ def alternatives_page() -> str:
         for node in tree.body
         if isinstance(node, ast.ClassDef) and node.name == "OutputStatus"
     )
-    outputs = [(f"`{name}`", f"`{module}`", told) for name, (module, told) in output_classes().items()]
+    outputs = [(f"`{form}`", f"`{module}`", told) for form, module, told in output_kinds()]
     approaches = [(f"`{name}`", told) for name, told in approach_folders().items()]
     counters = [(f"`{name}`", told) for name, _, told in fields_of(status)]
     return "\n".join(
@@ -164,7 +142,7 @@ def alternatives_page() -> str:
             "# Outputs and approaches\n",
             MADE,
             "## Outputs\n",
-            table(("class", "module", "what it does"), outputs) + "\n",
+            table(("`--output`", "module", "where the stream goes"), outputs) + "\n",
             "## What an output says of itself (`/status.json`)\n",
             table(("figure", "meaning"), counters) + "\n",
             "## Approaches\n",

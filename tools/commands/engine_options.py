@@ -1,4 +1,4 @@
-"""The options of the engine: `play`, `serve` and `render` take the same."""
+"""The options of the engine are the same for `play`, `serve` and `render`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The options of the outputs: `play` and `serve` take the same."""
+"""The options of the outputs are the same for `play` and `serve`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

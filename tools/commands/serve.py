@@ -1,4 +1,4 @@
-"""The command `endlos serve` sends one stream to HTTP listeners, Icecast servers and a sound card."""
+"""The command `endlos serve` sends one stream to any number of outputs at once."""
 
 from pathlib import Path
 from typing import Annotated

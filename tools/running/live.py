@@ -1,4 +1,4 @@
-"""A live stream is what `play` and `serve` have in common: engine and outputs, until it is ended."""
+"""A live stream is an engine with its outputs, as `play` and `serve` both open it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

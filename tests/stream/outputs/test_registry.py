@@ -1,4 +1,4 @@
-"""`stream.outputs.registry`: what `--output` takes, and what it says about the rest."""
+"""The registry reads what stands behind `--output`, and says what is wrong with the rest."""
 
 from pathlib import Path
 

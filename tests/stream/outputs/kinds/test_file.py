@@ -1,4 +1,4 @@
-"""`stream.outputs.kinds.file`: a stream that is written while it plays."""
+"""The file output writes the stream while it plays, and ends whole."""
 
 import errno
 from pathlib import Path
