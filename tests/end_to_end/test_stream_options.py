@@ -12,9 +12,9 @@ import soundfile
 
 from model.saved.contract import chosen_model
 from stream.choosing.settings import PlannerSettings
+from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings
 from tests.support.commands import Running, run_here, wait_until
-from tests.support.replayed import stream_of
 from tools.commands import play, render, serve
 from tools.commands.engine_options import EngineChoice, engine_options
 from tools.commands.output_options import output_options
@@ -126,10 +126,9 @@ def test_a_file_gets_what_render_gives_beside_listeners(
     heard, rate_hz = soundfile.read(written, dtype="int16", always_2d=True)
     assert rate_hz == RATE_HZ
     assert json.loads(log.read_text().splitlines()[0])["settings"]["fade_s"] == 1.0
-    settings = EngineSettings(
-        planner=PlannerSettings(strategy="random", seed=5, max_phrase_s=7.0), fade_s=1.0
-    )
-    expected = np.rint(stream_of(tiny_pool, log, settings, 120).astype(np.float64) * (1 << 15))
+    replay = Replay(tiny_pool, log)
+    expected = np.rint(replay.render(len(heard)).astype(np.float64) * (1 << 15))
+    replay.close()
     # But for the fade at the end.
     whole = len(heard) - RATE_HZ // 10
     assert whole > RATE_HZ
