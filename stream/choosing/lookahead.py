@@ -6,6 +6,7 @@ import numpy.typing as npt
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.phrases import Phrases
+from stream.choosing.settings import PlannerSettings
 from stream.index.top import top
 
 _MOST_CHUNKS = 65_536
@@ -59,16 +60,16 @@ class Future:
             self._worths[slot, first : first + len(best)] = totals[best]
 
     def worths(
-        self, allowed: BoolArray, entering: FloatArray, other_song: float, *, joins: int, discount: float
+        self, allowed: BoolArray, entering: FloatArray, other_song: float, settings: PlannerSettings
     ) -> FloatArray:
         """Return `(N,)` float32 in log-odds: what a phrase from each chunk leads to, against the mean.
 
         allowed: `(N,)` bool, where phrases may begin now. entering: `(N,)` float32, what beginning there is
-        worth now. other_song: what a join to another song is worth. joins: how many are looked ahead, each
-        counting `discount` times the one before.
+        worth now. other_song: what a join to another song is worth. `joins_ahead` joins are looked ahead,
+        each counting `discount` times the one before.
         """
         chunks = len(allowed)
-        if not self.enabled or joins < 1 or self._exits[0] == UNKNOWN:
+        if not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
             return np.zeros(chunks, dtype=np.float32)
         return _worths(
             self._exits,
@@ -81,8 +82,8 @@ class Future:
             allowed,
             entering,
             np.float32(other_song),
-            joins,
-            np.float32(discount),
+            settings.joins_ahead,
+            np.float32(settings.discount),
         )
 
 
