@@ -50,7 +50,7 @@ class SpanReader:
         decoded_bytes: int = 512 * 2**20,
     ) -> None:
         self._pool = pool
-        self._engine_rate_hz = engine_rate_hz
+        self.engine_rate_hz = engine_rate_hz
         self._max_open_files = max_open_files
         self._cache_bytes = cache_bytes
         self._decoded_bytes = decoded_bytes
@@ -86,7 +86,7 @@ class SpanReader:
         first, end = max(start, 0), min(stop, self.song_frames(song))
         if first >= end:
             return audio
-        if self._pool.songs[song].sample_rate_hz == self._engine_rate_hz:
+        if self._pool.songs[song].sample_rate_hz == self.engine_rate_hz:
             whole = self._array(song)
             if whole is not None:
                 audio[first - start : end - start] = whole[first:end]
@@ -121,7 +121,7 @@ class SpanReader:
                 self._first_read[song] = written
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
         # At equal rates from the very blocks that will be heard, so that they are decoded once.
-        equal = self._pool.songs[song].sample_rate_hz == self._engine_rate_hz
+        equal = self._pool.songs[song].sample_rate_hz == self.engine_rate_hz
         read = self.read if equal else self._source
         found = np.stack(
             [
@@ -146,14 +146,14 @@ class SpanReader:
     def _to_engine(self, song: int, sample: int) -> int:
         """Round `sample` of a song to the nearest engine frame, halves up."""
         rate_hz = self._pool.songs[song].sample_rate_hz
-        return (2 * sample * self._engine_rate_hz + rate_hz) // (2 * rate_hz)
+        return (2 * sample * self.engine_rate_hz + rate_hz) // (2 * rate_hz)
 
     def _block_lengths(self, song: int) -> tuple[int, int]:
         """Return the length of a block in the song's samples and in engine frames, both whole."""
         rate_hz = self._pool.songs[song].sample_rate_hz
-        common = gcd(rate_hz, self._engine_rate_hz)
-        periods = max(1, BLOCK_FRAMES * common // self._engine_rate_hz)
-        return periods * rate_hz // common, periods * self._engine_rate_hz // common
+        common = gcd(rate_hz, self.engine_rate_hz)
+        periods = max(1, BLOCK_FRAMES * common // self.engine_rate_hz)
+        return periods * rate_hz // common, periods * self.engine_rate_hz // common
 
     def _block(self, song: int, number: int) -> FloatArray:
         key = (song, number)
@@ -173,7 +173,7 @@ class SpanReader:
         return block
 
     def _resampled_block(self, song: int, number: int) -> FloatArray:
-        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self._engine_rate_hz
+        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self.engine_rate_hz
         block_samples, block_frames = self._block_lengths(song)
         start = number * block_samples
         if rate_hz == engine_rate_hz:

@@ -76,7 +76,7 @@ class Search:
         self.future = Future(phrases, generation.index.song)
         self._settings = settings
         self._weights = settings.weights
-        self._costs = Costs(generation, settings.weights)
+        self._costs = Costs(generation)
         self._liking = Liking(generation, joins)
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
@@ -131,7 +131,7 @@ class Search:
         scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
         everything = len(mask) <= CACHED_CHUNKS
         rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
-        terms = self._costs.terms(row, rows)
+        terms = self._costs.terms(row, rows, self._weights)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
         if len(liked):
@@ -176,7 +176,7 @@ class Search:
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
         row = join.entry_row
-        values = self._costs.terms(leaving.row, np.array([row]))[0]
+        values = self._costs.terms(leaving.row, np.array([row]), self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self._liking.after(leaving.row)
         named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}

@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
+from stream.joins.settings import JoinSettings
 from stream.pool.pool import ChunkKey
 
 
@@ -43,20 +44,18 @@ class Replay:
     ) -> None:
         decisions, stop_frames = _read(log)
         settings = decisions[0]["settings"]
-        self.engine_rate_hz: int = settings["engine_rate_hz"]
+        sound = JoinSettings(**{field.name: settings[field.name] for field in fields(JoinSettings)})
+        self.engine_rate_hz = sound.engine_rate_hz
         self._generation = open_generation(
             folder, ScoringSettings(model=None), engine_rate_hz=self.engine_rate_hz
         )
         lines = [_line(decision) for decision in decisions]
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
-        steps = _LoggedSteps(self._generation, lines, settings["reach_frames"])
+        steps = _LoggedSteps(self._generation, lines, sound, settings["reach_frames"])
         self._renderer = Renderer(
             steps,
-            joins=steps,
-            engine_rate_hz=self.engine_rate_hz,
-            fade_s=settings["fade_s"],
-            target_lufs=settings["target_lufs"],
+            steps,
             on_decision=on_decision or (lambda decision: None),
         )
         if stop_frames is None:
@@ -100,10 +99,13 @@ class Replay:
 class _LoggedSteps:
     """The steps and the joins of a log, as the renderer takes them."""
 
-    def __init__(self, generation: Generation, lines: list[_Line], reach_frames: int) -> None:
+    def __init__(
+        self, generation: Generation, lines: list[_Line], settings: JoinSettings, reach_frames: int
+    ) -> None:
         self._generation = generation
         self._lines = deque(lines)
         self._taken: JoinPlan | None = None
+        self.settings = settings
         self.reach_frames = reach_frames
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:

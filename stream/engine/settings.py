@@ -5,20 +5,16 @@ from pathlib import Path
 
 from model.base.errors import EndlosError
 from stream.choosing.settings import PlannerSettings
+from stream.joins.settings import JoinSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineSettings:
+class EngineSettings(JoinSettings):
     """What the stream is made of and how it sounds."""
 
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     model: Path | None = None
     """Model folder; None takes the one that the package carries."""
-    engine_rate_hz: int = 44_100
-    fade_s: float = 1.5
-    """The longest crossfade at a join; where and how long each fades comes from the audio."""
-    target_lufs: float | None = -16.0
-    """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""
     start_song: str | None = None
     """Name (path in the music folder) of the song to start with; None: chosen by strategy and seed."""
     plan_ahead: int = 3
@@ -28,11 +24,6 @@ class EngineSettings:
     """Each decision is made to take this much longer, to see the ladder at work."""
 
     def __post_init__(self) -> None:
-        if self.engine_rate_hz not in (44_100, 48_000):
-            raise EndlosError(f"the engine runs at 44100 or 48000 Hz, not at {self.engine_rate_hz}")
-        if not 0.0 <= self.fade_s <= 20.0:
-            raise EndlosError(f"fade_s is {self.fade_s}, expected 0 to 20 seconds")
-        if self.target_lufs is not None and not -40.0 <= self.target_lufs <= 0.0:
-            raise EndlosError(f"target_lufs is {self.target_lufs}, expected -40 to 0")
+        super().__post_init__()
         if self.plan_ahead < 1:
             raise EndlosError(f"plan_ahead is {self.plan_ahead}, expected at least 1")

@@ -23,10 +23,10 @@ from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, analyse
 from stream.scoring.scorer import Scorer, ScoringLateError
 
 
-def warm_up(generation: Generation, engine_rate_hz: int) -> None:
+def warm_up(generation: Generation) -> None:
     """Run every kernel that may run while a stream plays from this generation, or from one that follows."""
     _choose(generation)
-    _join(engine_rate_hz)
+    _join(generation.reader.engine_rate_hz)
 
 
 def first_score(scorer: Scorer | None) -> None:
@@ -50,7 +50,7 @@ def _choose(generation: Generation) -> None:
     distances_db = index.distances_db(0)
     for count in (1, FEW + 1):
         top(distances_db, allowed, count)
-    Costs(generation, settings.weights).terms(0, np.array([1]))
+    Costs(generation).terms(0, np.array([1]), settings.weights)
     entering = coverage(course, phrases, settings.weights)
     future = Future(phrases, index.song)
     future.learn(0, distances_db, allowed)

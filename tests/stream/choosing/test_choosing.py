@@ -68,7 +68,7 @@ def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Ge
 
 
 def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
-    found = Costs(generation, CostWeights(**weights)).terms(exit_row, np.array([row]))[0]
+    found = Costs(generation).terms(exit_row, np.array([row]), CostWeights(**weights))[0]
     return dict(zip(COST_TERMS, found.tolist(), strict=True))
 
 
@@ -143,9 +143,9 @@ def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
 
 
 def test_terms_of_some_are_those_of_all(generation: Generation) -> None:
-    costs, rows = Costs(generation, CostWeights()), np.array([0, 8, 5, 23])
-    everything = costs.terms(4, np.arange(len(generation.index)))
-    np.testing.assert_allclose(costs.terms(4, rows), everything[rows], atol=1e-5)
+    costs, rows = Costs(generation), np.array([0, 8, 5, 23])
+    everything = costs.terms(4, np.arange(len(generation.index)), CostWeights())
+    np.testing.assert_allclose(costs.terms(4, rows, CostWeights()), everything[rows], atol=1e-5)
 
 
 def test_hubs_are_what_everything_likes() -> None:

@@ -16,7 +16,7 @@ import stream.engine.newer
 import stream.scoring.guard
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
-from stream.choosing import ahead
+from stream.choosing import plan_ahead
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -193,7 +193,7 @@ def test_songs_that_are_gone_for_a_moment_are_heard_again(
             render_until(silent=False)
         assert sum("the stream is silent" in record.getMessage() for record in caplog.records) == 2
         music.rename(tmp_path / "elsewhere")
-        monkeypatch.setattr(ahead, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(plan_ahead, "PATIENCE_S", 0.0)
         with pytest.raises(EndlosError, match="none of the songs can be read any more"):
             render_until(silent=False)
             render_until(silent=True)
@@ -245,7 +245,7 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
         looked.append(folder)
         return current_generation(folder)
 
-    monkeypatch.setattr(ahead, "REFRESH_S", 0.02)
+    monkeypatch.setattr(plan_ahead, "REFRESH_S", 0.02)
     monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
     opened = Engine.open(pool, RANDOM, live=True)
     try:
