@@ -1,5 +1,7 @@
 """The look-ahead says how good the joins are that a join leads to, several deep and discounted."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,6 +20,19 @@ JOINS_OF_A_KIND = 16
 UNKNOWN = -1
 HOPELESS = -12.0
 """Worth of an exit from which nothing that is known may be reached, in log-odds."""
+
+
+class _Known(NamedTuple):
+    """What is known of `S` exits, each in a slot of its own, for kernels."""
+
+    exits: IntArray
+    """`(S,)`, the row of each, or `UNKNOWN`."""
+    slot_of: IntArray
+    """`(N,)`, the slot of each row, or `UNKNOWN`."""
+    joins: npt.NDArray[np.int32]
+    """`(S, 2 * JOINS_OF_A_KIND)`, rows."""
+    worths: FloatArray
+    """Of these joins, in log-odds."""
 
 
 class Future:
@@ -72,10 +87,7 @@ class Future:
         if not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
             return np.zeros(chunks, dtype=np.float32)
         return _worths(
-            self._exits,
-            self._slot,
-            self._joins,
-            self._worths,
+            _Known(exits=self._exits, slot_of=self._slot, joins=self._joins, worths=self._worths),
             self._song,
             self._phrases.first_exit,
             self._phrases.last_exit,
@@ -89,10 +101,7 @@ class Future:
 
 @kernel
 def _worths(
-    exits: IntArray,
-    slot_of: IntArray,
-    joins: npt.NDArray[np.int32],
-    worths: FloatArray,
+    known: _Known,
     song: IntArray,
     first_exit: IntArray,
     last_exit: IntArray,
@@ -104,25 +113,25 @@ def _worths(
 ) -> FloatArray:
     count = len(allowed)
     value = np.zeros(count, dtype=np.float32)
-    leaving = np.empty(len(exits), dtype=np.float32)
+    leaving = np.empty(len(known.exits), dtype=np.float32)
     for _ in range(depth):
-        total, known = 0.0, 0
-        for slot in range(len(exits)):
-            if exits[slot] < 0:
+        total, filled = 0.0, 0
+        for slot in range(len(known.exits)):
+            if known.exits[slot] < 0:
                 continue
             best = float(HOPELESS)
-            for place in range(joins.shape[1]):
-                entry = joins[slot, place]
+            for place in range(known.joins.shape[1]):
+                entry = known.joins[slot, place]
                 if entry < 0 or not allowed[entry]:
                     continue
-                worth = worths[slot, place] + entering[entry] + discount * value[entry]
-                if song[entry] != song[exits[slot]]:
+                worth = known.worths[slot, place] + entering[entry] + discount * value[entry]
+                if song[entry] != song[known.exits[slot]]:
                     worth += other_song
                 best = max(best, worth)
             leaving[slot] = best
             total += best
-            known += 1
-        mean = total / max(1, known)
+            filled += 1
+        mean = total / max(1, filled)
         for entry in range(count):
             first = first_exit[entry]
             best = HOPELESS - mean
@@ -130,7 +139,7 @@ def _worths(
                 value[entry] = best
                 continue
             for exit_row in range(first, last_exit[entry] + 1):
-                slot = slot_of[exit_row]
+                slot = known.slot_of[exit_row]
                 # Of an exit that is not known yet, the mean is expected.
                 best = max(best, leaving[slot] - mean if slot >= 0 else 0.0)
             value[entry] = best
