@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -101,8 +101,7 @@ class Decision:
 
 
 def _span(chunk: Chunk) -> dict[str, object]:
-    audio_hash, start_sample, end_sample = chunk.key
-    return {"audio_hash": audio_hash, "start_sample": start_sample, "end_sample": end_sample}
+    return asdict(chunk.key)
 
 
 class DecisionLog:

@@ -25,7 +25,7 @@ from stream.pool.pool import ChunkKey
 class _Line:
     """What of a logged decision the renderer needs."""
 
-    key: tuple[str, int, int]
+    key: ChunkKey
     natural: bool
     plan: JoinPlan | None
     jump_frames: int | None
@@ -53,11 +53,7 @@ class Replay:
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
         steps = _LoggedSteps(self._generation, lines, sound, settings["reach_frames"])
-        self._renderer = Renderer(
-            steps,
-            steps,
-            on_decision=on_decision or (lambda decision: None),
-        )
+        self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
         if stop_frames is None:
             # A run that was killed did not leave its last chunk, or the join would be in the log.
             stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
@@ -167,7 +163,7 @@ def _line(decision: dict[str, Any]) -> _Line:
     try:
         to = decision["to"]
         return _Line(
-            key=(to["audio_hash"], to["start_sample"], to["end_sample"]),
+            key=ChunkKey(**{field.name: to[field.name] for field in fields(ChunkKey)}),
             natural=decision["natural"],
             plan=JoinPlan.from_json(decision["join"]) if decision["join"] else None,
             jump_frames=decision["jump_frames"],

@@ -98,7 +98,7 @@ class JoinPlanner:
             longest_frames = min(longest_frames, round(JUMP_FADE_S * rate_hz))
         shift = find_shift(a, b, rate_hz, grid_s=grid_s, longest_s=longest_s)
         # Whoever asked for another song waits for it.
-        blended = before.key[0] != chunk.key[0] and jump_frame is None
+        blended = before.song.audio_hash != chunk.song.audio_hash and jump_frame is None
         # Of a blend only its place is chosen.
         blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
         difference_db = _level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
