@@ -213,14 +213,9 @@ def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, 
             engine.render(RATE_HZ // 10)
         join, decision = engine.now().join, next(d for d in log if d.before and not d.step.natural)
         assert join is not None and decision.before is not None
-        assert (join.from_hash, join.to_hash) == (
-            decision.before.key.audio_hash,
-            decision.step.chunk.key.audio_hash,
-        )
-        assert (join.from_end_sample, join.to_start_sample) == (
-            decision.before.key.end_sample,
-            decision.step.chunk.key.start_sample,
-        )
+        before, after = decision.before.key, decision.step.chunk.key
+        assert (join.from_hash, join.to_hash) == (before.audio_hash, after.audio_hash)
+        assert (join.from_end_sample, join.to_start_sample) == (before.end_sample, after.start_sample)
         engine.judge(join, liked=False)
     finally:
         engine.close()
