@@ -23,7 +23,7 @@ LONG_FRAMES = 1 << 25
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-class Samples:
+class MappedSamples:
     """Samples in a mapped file that are never kept in memory: a slice is a copy, and the rest is let go of.
 
     So whoever looks at a long song part by part, or here and there, holds no more than those parts.
@@ -47,7 +47,7 @@ class Samples:
         return np.asarray(self[:], dtype)
 
 
-SongSamples = FloatArray | Samples
+SongSamples = FloatArray | MappedSamples
 """A song in memory, or in a file: what looks at it takes its length and slices of it, and need not know."""
 
 
@@ -92,7 +92,7 @@ def _taken(kept: deque[FloatArray]) -> Iterator[FloatArray]:
         yield kept.popleft()
 
 
-def _mapped(blocks: Iterable[FloatArray], folder: Path) -> Samples:
+def _mapped(blocks: Iterable[FloatArray], folder: Path) -> MappedSamples:
     frames = 0
     shape: tuple[int, ...] = ()
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -100,4 +100,4 @@ def _mapped(blocks: Iterable[FloatArray], folder: Path) -> Samples:
             frames, shape = frames + len(block), block.shape[1:]
             file.write(np.ascontiguousarray(block).data)
         file.flush()
-        return Samples(np.memmap(file, dtype=np.float32, mode="r", shape=(frames, *shape)))
+        return MappedSamples(np.memmap(file, dtype=np.float32, mode="r", shape=(frames, *shape)))

@@ -14,7 +14,7 @@ from model.base.errors import DecodeError, PoolError
 from model.base.files import beside
 from stream.audio.decode import SongFile, decode
 from stream.audio.open_files import OpenFiles
-from stream.audio.samples import Samples, SongSamples, in_parts
+from stream.audio.samples import MappedSamples, SongSamples, in_parts
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 
 BLOCK_FRAMES = 32_768
@@ -57,7 +57,7 @@ class SpanReader:
         # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
         self._lock = threading.Lock()
         self._files = OpenFiles(max_open_files)
-        self._copies: OrderedDict[int, Samples] = OrderedDict()
+        self._copies: OrderedDict[int, MappedSamples] = OrderedDict()
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
         # Of each song whose file was read: as `_written` found it before.
@@ -303,14 +303,14 @@ def write_decoded_copy(audio: SongSamples, path: Path) -> None:
         ) from error
 
 
-def _mapped(path: Path, song: Song) -> Samples | None:
+def _mapped(path: Path, song: Song) -> MappedSamples | None:
     """Map a decoded copy; None when it is not there, or not this song's."""
     try:
         whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
-    return Samples(whole) if fits else None
+    return MappedSamples(whole) if fits else None
 
 
 def _written(path: Path) -> tuple[int, int] | None:

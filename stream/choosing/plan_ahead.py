@@ -1,4 +1,4 @@
-"""A plan ahead says what is planned, played and left out of a stream: events in, work out, and no clock."""
+"""The plan ahead of a stream takes what happened, with its time, and says what is to be done next."""
 
 import logging
 from collections import deque

@@ -1,4 +1,4 @@
-"""A situation says what is known when it is chosen what follows: what plays, what may come, until when."""
+"""A situation holds what is known when it is chosen what follows, from what plays to the deadline."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A step source gives the renderer its steps: planned when asked (offline), or ahead by a thread (live)."""
+"""A step source gives the renderer its steps, planned when asked (offline), or ahead by a thread (live)."""
 
 from typing import Protocol
 

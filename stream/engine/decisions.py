@@ -12,7 +12,7 @@ from model.base.errors import OutputError
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Decision:
     jump_frames: int | None
     """Stream time at which `next` took effect; None for a join at the end of a chunk."""
     gain_db: float
-    settings: JoinSettings
+    settings: SoundSettings
     reach_frames: int
     """No join begins longer than this before the end of a chunk."""
 

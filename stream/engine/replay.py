@@ -17,7 +17,7 @@ from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
 
 
@@ -44,7 +44,7 @@ class Replay:
     ) -> None:
         decisions, stop_frames = _read(log)
         settings = decisions[0]["settings"]
-        sound = JoinSettings(**{field.name: settings[field.name] for field in fields(JoinSettings)})
+        sound = SoundSettings(**{field.name: settings[field.name] for field in fields(SoundSettings)})
         self.engine_rate_hz = sound.engine_rate_hz
         self._generation = open_generation(
             folder, ScoringSettings(model=None), engine_rate_hz=self.engine_rate_hz
@@ -96,7 +96,7 @@ class _LoggedSteps:
     """The steps and the joins of a log, as the renderer takes them."""
 
     def __init__(
-        self, generation: Generation, lines: list[_Line], settings: JoinSettings, reach_frames: int
+        self, generation: Generation, lines: list[_Line], settings: SoundSettings, reach_frames: int
     ) -> None:
         self._generation = generation
         self._lines = deque(lines)

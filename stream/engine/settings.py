@@ -5,12 +5,12 @@ from pathlib import Path
 
 from model.base.errors import EndlosError
 from stream.choosing.settings import PlannerSettings
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineSettings(JoinSettings):
-    """What the stream is made of and how it sounds."""
+class EngineSettings(SoundSettings):
+    """What the stream is made of, and by `SoundSettings` how it sounds."""
 
     planner: PlannerSettings = field(default_factory=PlannerSettings)
     model: Path | None = None

@@ -15,7 +15,7 @@ from stream.joins.crossfade import correlation
 from stream.joins.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release, loudness_lufs, song_gain
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 from stream.pool.pool import ChunkKey
 
@@ -45,7 +45,7 @@ class JoinPlanner:
     `prepare` may be called by another thread beforehand, so that `plan` finds its work done.
     """
 
-    def __init__(self, settings: JoinSettings) -> None:
+    def __init__(self, settings: SoundSettings) -> None:
         self.settings = settings
         half_s = min(settings.fade_s, BLEND_HALF_S)
         self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * settings.engine_rate_hz)

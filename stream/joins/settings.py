@@ -1,4 +1,4 @@
-"""Join settings say how joins, and with them the stream, sound: the rate, the longest fade, the loudness."""
+"""This module says how the stream sounds, by its rate, the longest fade and the loudness of songs."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from model.base.errors import EndlosError
 
 
 @dataclass(frozen=True, kw_only=True)
-class JoinSettings:
-    """How songs are joined, and at which level they are played."""
+class SoundSettings:
+    """How the stream sounds: how songs are joined, and at which level they are played."""
 
     engine_rate_hz: int = 44_100
     fade_s: float = 1.5

@@ -21,7 +21,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from model.base.mapped import give_back
 from stream.audio.decode import decode
-from stream.audio.samples import Samples, SongSamples, collect, in_parts
+from stream.audio.samples import MappedSamples, SongSamples, collect, in_parts
 from stream.audio.spans import write_decoded_copy
 from stream.pool.pool import open_pool
 from tests.support.held import HELD_IS_TOLD, held_kb
@@ -68,7 +68,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_mapped(audio: SongSamples) -> bool:
-    return isinstance(audio, Samples)
+    return isinstance(audio, MappedSamples)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus"])
@@ -122,7 +122,7 @@ def test_no_stage_holds_a_long_song(tmp_path: Path, stage: Callable[[SongSamples
     """Whatever it looks at, and wherever: what was read of the file is not kept in memory."""
     file = tmp_path / "song.f32"
     band(beats((104.0, 20.0)), 4).tofile(file)
-    song = Samples(np.memmap(file, dtype=np.float32, mode="r").reshape(-1, 2))
+    song = MappedSamples(np.memmap(file, dtype=np.float32, mode="r").reshape(-1, 2))
     stage(song)
     assert held_kb(file) == 0
 

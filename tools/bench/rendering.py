@@ -14,7 +14,7 @@ from stream.engine.engine import Engine
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
 from stream.joins.join_planner import JoinPlanner
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 from stream.outputs.encoding.encoder import StreamEncoder
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
@@ -112,7 +112,7 @@ def _processor_time(settings: BenchSettings) -> list[Figure]:
 def _render(generation: Generation, seconds: float) -> _Rendered:
     renderer = Renderer(
         Immediate(Planner(generation, PlannerSettings(seed=0))),
-        JoinPlanner(JoinSettings(engine_rate_hz=_RATE_HZ)),
+        JoinPlanner(SoundSettings(engine_rate_hz=_RATE_HZ)),
         on_decision=lambda decision: None,
     )
     began_s = time.process_time()

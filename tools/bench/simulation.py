@@ -23,7 +23,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.renderer import Renderer
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.process import anonymous_mb, resident_mb
@@ -243,7 +243,7 @@ def simulate(
     )
     renderer = Renderer(
         steps,
-        JoinPlanner(JoinSettings(engine_rate_hz=_RATE_HZ, fade_s=_FADE_S, target_lufs=_TARGET_LUFS)),
+        JoinPlanner(SoundSettings(engine_rate_hz=_RATE_HZ, fade_s=_FADE_S, target_lufs=_TARGET_LUFS)),
         on_decision=lambda decision: None,
     )
     block_frames = _DAY_BLOCK_FRAMES if silent else _BLOCK_FRAMES

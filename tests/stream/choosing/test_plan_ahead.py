@@ -1,4 +1,4 @@
-"""The plan ahead, without threads and without waiting: what happens goes in, what is to be done comes out."""
+"""These tests plan ahead without threads and without waiting, as what happens goes in and work comes out."""
 
 from dataclasses import replace
 

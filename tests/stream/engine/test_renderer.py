@@ -18,7 +18,7 @@ from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import CEILING, song_gain_db
-from stream.joins.settings import JoinSettings
+from stream.joins.settings import SoundSettings
 from tests.support.pools import make_generation, make_pool, noise_song
 
 RATE_HZ = 44_100
@@ -40,7 +40,7 @@ def make_renderer(
     planner = Planner(generation, PlannerSettings(**settings))  # type: ignore[arg-type]
     return Renderer(
         Immediate(planner),
-        JoinPlanner(JoinSettings(engine_rate_hz=RATE_HZ, fade_s=fade_s)),
+        JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=fade_s)),
         on_decision=(log if log is not None else []).append,
     )
 
@@ -145,7 +145,7 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
     log: list[Decision] = []
     renderer = Renderer(
         Immediate(Planner(generation, PlannerSettings(strategy="random", seed=5))),
-        JoinPlanner(JoinSettings(engine_rate_hz=RATE_HZ, fade_s=longest_s, target_lufs=target_lufs)),
+        JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=longest_s, target_lufs=target_lufs)),
         on_decision=log.append,
     )
     pieces = []
@@ -265,7 +265,7 @@ def test_planned_ahead_sounds_like_planned_when_asked(generation: Generation) ->
     source = Ahead(Planner(generation, settings), depth=3)
     log: list[Decision] = []
     live = Renderer(
-        source, JoinPlanner(JoinSettings(engine_rate_hz=RATE_HZ, fade_s=0.2)), on_decision=log.append
+        source, JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=0.2)), on_decision=log.append
     )
     expected = make_renderer(generation, seed=9).render(40 * RATE_HZ)
     blocks = []
