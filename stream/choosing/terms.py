@@ -5,19 +5,15 @@ nothing. The term `next` is free knowledge of the engine: what really follows A 
 `before` what really precedes B (A should be like it); the crossfade uses both.
 """
 
-import math
-from collections import namedtuple
-from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
-from model.base.errors import EndlosError
 from model.base.kernels import kernel
 from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
+from stream.choosing.settings import CostWeights
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.traits import PITCH_CLASSES, ChunkTraits
@@ -51,75 +47,6 @@ SEVENTH_SEMITONES = 7
 # Columns of the sides of a chunk.
 _TEMPO, _BEAT, _BAR_BEATS, _BAR, _PLACE, _LEVEL, _WHOLE, _FIFTH, _KEY, _VOICE, _CHROMA = range(11)
 _WIDTH = _CHROMA + PITCH_CLASSES
-
-
-@dataclass(frozen=True, kw_only=True)
-class CostWeights:
-    """How much each thing counts, in log-odds; all at least 0, and 0 leaves it out.
-
-    Rhythm and tone outweigh the rest because detectors hear them first where two songs meet; what these hear
-    of level, chroma and likeness to the real neighbours is little (docs/joins.md).
-    """
-
-    tempo: float = 0.8
-    """For each percent of difference beyond `tempo_free_percent`."""
-    tempo_free_percent: float = 1.5
-    tempo_most: float = 8.0
-    octave: float = 0.5
-    """For half or double the tempo."""
-    beatless: float = 1.0
-    """For a beat that begins or ends with the join."""
-    bar: float = 1.2
-    """For another place in the bar, by a beat or more."""
-    key: float = 0.3
-    """For each step on the circle of fifths beyond the first."""
-    chroma: float = 1.5
-    """For pitch classes that have nothing in common."""
-    level: float = 0.1
-    """For each LU between the start and what really follows, beyond the first; half of it for each dB between
-    the two chunks as a whole, and by which A ends quieter than it is, beyond `level_free_db`."""
-    level_free_db: float = 3.0
-    level_most: float = 5.0
-    voice: float = 1.5
-    """For a voice that is cut, at either side."""
-    next: float = 1.0
-    """For a start whose embedding has nothing in common with what really follows."""
-    before: float = 0.5
-    """For an end whose embedding has nothing in common with what really precedes."""
-    next_bands: float = 0.03
-    """For each dB of difference, over the bands, between the start and what really follows."""
-    before_bands: float = 0.02
-    """For each dB of difference, over the bands, between the end and what really precedes."""
-    bands_most: float = 3.0
-    rhythm: float = 5.5
-    """For a rhythm that has nothing in common with the one before; twice that for its opposite."""
-    tone: float = 0.25
-    """For each dB of difference, over the bands of `model.features.texture`, between end and start."""
-    hub: float = 0.5
-    """For each log-odd by which a chunk is liked by all more than others are (`stream.scoring.hubs`)."""
-    liked: float = 2.0
-    """For a join that the listener liked."""
-    coverage: float = 1.0
-    """For each factor e by which a phrase was played more often than the mean."""
-    coverage_most: float = 3.0
-    due: float = 2.0
-    """For each time that a phrase was played less often than the mean, but for the first; without bound."""
-
-    @cached_property
-    def in_kernels(self) -> "CostWeights":
-        """The same weights as kernels take them, float32."""
-        values = [np.float32(getattr(self, field.name)) for field in fields(self)]
-        return cast(CostWeights, _KernelWeights(*values))
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not (math.isfinite(value) and value >= 0):
-                raise EndlosError(f"the weight {field.name} is {value:g}; give a number of 0 or more")
-
-
-# What a kernel takes: it finds each weight by its name, as Python does.
-_KernelWeights = namedtuple("_KernelWeights", [field.name for field in fields(CostWeights)])  # type: ignore[misc]
 
 
 class _Likeness(NamedTuple):

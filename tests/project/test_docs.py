@@ -46,8 +46,7 @@ def test_every_command_and_group_has_its_help_in_the_reference() -> None:
 def test_every_setting_stands_in_the_reference() -> None:
     import dataclasses
 
-    from stream.choosing.settings import PlannerSettings
-    from stream.choosing.terms import CostWeights
+    from stream.choosing.settings import CostWeights, PlannerSettings
     from stream.engine.settings import EngineSettings
     from tools.bench.budgets import Budgets
 

@@ -13,8 +13,7 @@ import pytest
 
 from model.base.errors import EndlosError
 from stream.choosing.generation import ScoringSettings
-from stream.choosing.settings import PlannerSettings
-from stream.choosing.terms import CostWeights
+from stream.choosing.settings import CostWeights, PlannerSettings
 from stream.engine.engine import EngineSettings
 from stream.service.session import HttpAddress, OutputSettings
 from tests.support.commands import run_here

@@ -17,8 +17,8 @@ from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
-from stream.choosing.settings import PlannerSettings
-from stream.choosing.terms import COST_TERMS, Costs, CostWeights
+from stream.choosing.settings import CostWeights, PlannerSettings
+from stream.choosing.terms import COST_TERMS, Costs
 from stream.index.edge_index import NEVER
 from stream.pool import feedback
 from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember

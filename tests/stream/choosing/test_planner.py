@@ -13,9 +13,8 @@ from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
-from stream.choosing.settings import PlannerSettings
+from stream.choosing.settings import CostWeights, PlannerSettings
 from stream.choosing.step import Step
-from stream.choosing.terms import CostWeights
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
