@@ -1,22 +1,10 @@
 """This module frees the memory that holds what was read of arrays mapped from files."""
 
 import mmap
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from model.base.arrays import FloatArray
-
-PART_FRAMES = 1 << 20
-
-
-def in_parts(audio: FloatArray, frames: int = PART_FRAMES) -> Iterator[FloatArray]:
-    """Yield an array part by part, and let go of each that is memory-mapped before the next."""
-    for start in range(0, len(audio), frames):
-        yield audio[start : start + frames]
-        give_back(audio)
 
 
 def give_back(mapped: npt.NDArray[Any]) -> None:

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 import soundfile
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from model.base.mapped import PART_FRAMES
 from model.base.quiet import quiet_c_stderr
 from stream.audio.downmix import to_stereo
-from stream.audio.samples import LONG_FRAMES, collect
+from stream.audio.samples import LONG_FRAMES, PART_FRAMES, SongSamples, collect
 
 Decoder = Literal["soundfile", "pyav"]
 
@@ -115,15 +114,22 @@ def probe(path: Path) -> AudioInfo:
     )
 
 
-def decode(path: Path, *, scratch: Path | None = None) -> tuple[FloatArray, int]:
+@overload
+def decode(path: Path, *, scratch: None = None) -> tuple[FloatArray, int]: ...
+
+
+@overload
+def decode(path: Path, *, scratch: Path) -> tuple[SongSamples, int]: ...
+
+
+def decode(path: Path, *, scratch: Path | None = None) -> tuple[SongSamples, int]:
     """Decode a whole file from its first frame to its last: `((frames, 2) float32, sample_rate_hz)`.
 
     This is what every span of the song is measured against. Mono is doubled, more than two channels are
     mixed down (`stream.audio.downmix`), the sample rate stays. Of a damaged or truncated file it returns what
     can be decoded. scratch: folder for the samples of a long song (`stream.audio.samples.collect`); None: in
-    memory. Never write into what is returned: it may be a map of that folder's file. `DecodeError` when
-    nothing can be decoded, when the file is missing or may not be read, or when there is no room for its
-    samples; `OSError` when they cannot be written into `scratch` for another reason.
+    memory. `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when
+    there is no room for its samples; `OSError` when they cannot be written into `scratch` for another reason.
     """
     _require_bytes(path)
     decoded = _decode_soundfile(path, scratch) or _pyav().decode_by_libav(path, scratch)
@@ -136,7 +142,7 @@ def decode(path: Path, *, scratch: Path | None = None) -> tuple[FloatArray, int]
     return audio, sample_rate_hz
 
 
-def seeks_check_out(path: Path, whole: FloatArray, seed: int) -> bool:
+def seeks_check_out(path: Path, whole: SongSamples, seed: int) -> bool:
     """Return whether spans read by seeking equal the whole decode of `path` bit for bit.
 
     whole: what `decode` returned. Tried are the first and last frames and random spans (seeded), on fresh
@@ -187,7 +193,7 @@ def _stereo_blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
         yield to_stereo(block)
 
 
-def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[FloatArray, int] | None:
+def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[SongSamples, int] | None:
     """Decode what libsndfile opens; None where PyAV does better.
 
     More than two channels are PyAV's, which knows the loudspeakers' order in every format. Of an mp3
@@ -199,7 +205,7 @@ def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[FloatArray, int
             if file.channels > 2:
                 return None
             if scratch is not None and file.frames > LONG_FRAMES:
-                audio = collect(_stereo_blocks(file), scratch)
+                audio: SongSamples = collect(_stereo_blocks(file), scratch)
             else:
                 # One read: between two it would seek (`_stereo_blocks`).
                 audio = to_stereo(file.read(dtype="float32", always_2d=True))
@@ -210,7 +216,7 @@ def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[FloatArray, int
         return None
     if container == "MP3" and _holds_more(path, len(audio)):
         try:
-            more: tuple[FloatArray, int] = _pyav().decode_by_libav(path, scratch)
+            more: tuple[SongSamples, int] = _pyav().decode_by_libav(path, scratch)
         except DecodeError:
             return audio, sample_rate_hz
         if len(more[0]) / more[1] > len(audio) / sample_rate_hz:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
-from stream.audio.samples import collect
+from stream.audio.samples import SongSamples, collect
 
 
 def describe(path: Path) -> tuple[int, int, str]:
@@ -34,7 +34,7 @@ def packet_frames(path: Path) -> float:
         return seconds * stream.codec_context.sample_rate
 
 
-def decode_by_libav(path: Path, scratch: Path | None = None) -> tuple[FloatArray, int]:
+def decode_by_libav(path: Path, scratch: Path | None = None) -> tuple[SongSamples, int]:
     """Decode a whole file: `((frames, 2) float32, sample_rate_hz)`; what is damaged is left out.
 
     scratch: as in `stream.audio.decode.decode`. `DecodeError` when nothing can be decoded, or the sample rate

@@ -6,12 +6,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
+from model.base.mapped import give_back
 
+PART_FRAMES = 1 << 20
 LONG_FRAMES = 1 << 25
 """What is longer (12.7 minutes at 44.1 kHz) is kept in a file where there is a folder for it."""
 
@@ -19,12 +23,45 @@ LONG_FRAMES = 1 << 25
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> FloatArray:
+class MappedSamples:
+    """Samples in a mapped file that are never kept in memory: a slice is a copy, and the rest is let go of.
+
+    So whoever looks at a long song part by part, or here and there, holds no more than those parts.
+    """
+
+    def __init__(self, mapped: FloatArray) -> None:
+        """mapped: `(frames, ...)` float32, mapped from a file, of which it lets go; never write into it."""
+        self._mapped = mapped
+        self.shape: tuple[int, ...] = mapped.shape
+
+    def __len__(self) -> int:
+        return len(self._mapped)
+
+    def __getitem__(self, part: slice) -> FloatArray:
+        copied: FloatArray = np.array(self._mapped[part])
+        give_back(self._mapped)
+        return copied
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Return all of it, in memory."""
+        return np.asarray(self[:], dtype)
+
+
+SongSamples = FloatArray | MappedSamples
+"""A song in memory, or in a file: what looks at it takes its length and slices of it, and need not know."""
+
+
+def in_parts(audio: SongSamples, frames: int = PART_FRAMES) -> Iterator[FloatArray]:
+    """Yield a song part by part."""
+    for start in range(0, len(audio), frames):
+        yield audio[start : start + frames]
+
+
+def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> SongSamples:
     """Return blocks `(frames, ...)` float32 one after the other as one array; of none, `(0, 2)`.
 
     scratch: folder in which more than `LONG_FRAMES` are kept, in a file without a name that goes away with
-    the array; None: always in memory. Never write into what is returned:
-    `model.base.mapped.give_back` would lose it.
+    the array; None: always in memory.
     `DecodeError` when there is no room for them; any other `OSError` as it is.
     """
     kept: deque[FloatArray] = deque()
@@ -55,7 +92,7 @@ def _taken(kept: deque[FloatArray]) -> Iterator[FloatArray]:
         yield kept.popleft()
 
 
-def _mapped(blocks: Iterable[FloatArray], folder: Path) -> FloatArray:
+def _mapped(blocks: Iterable[FloatArray], folder: Path) -> MappedSamples:
     frames = 0
     shape: tuple[int, ...] = ()
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -63,5 +100,4 @@ def _mapped(blocks: Iterable[FloatArray], folder: Path) -> FloatArray:
             frames, shape = frames + len(block), block.shape[1:]
             file.write(np.ascontiguousarray(block).data)
         file.flush()
-        # Copy on write: kernels compile anew for arrays that are read-only.
-        return np.asarray(np.memmap(file, dtype=np.float32, mode="c", shape=(frames, *shape)))
+        return MappedSamples(np.memmap(file, dtype=np.float32, mode="r", shape=(frames, *shape)))

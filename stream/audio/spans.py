@@ -12,9 +12,9 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError, PoolError
 from model.base.files import beside
-from model.base.mapped import give_back, in_parts
 from stream.audio.decode import SongFile, decode
 from stream.audio.open_files import OpenFiles
+from stream.audio.samples import MappedSamples, SongSamples, in_parts
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
 
 BLOCK_FRAMES = 32_768
@@ -50,14 +50,14 @@ class SpanReader:
         decoded_bytes: int = 512 * 2**20,
     ) -> None:
         self._pool = pool
-        self._engine_rate_hz = engine_rate_hz
+        self.engine_rate_hz = engine_rate_hz
         self._max_open_files = max_open_files
         self._cache_bytes = cache_bytes
         self._decoded_bytes = decoded_bytes
         # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
         self._lock = threading.Lock()
         self._files = OpenFiles(max_open_files)
-        self._copies: OrderedDict[int, FloatArray] = OrderedDict()
+        self._copies: OrderedDict[int, MappedSamples] = OrderedDict()
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
         # Of each song whose file was read: as `_written` found it before.
@@ -86,11 +86,10 @@ class SpanReader:
         first, end = max(start, 0), min(stop, self.song_frames(song))
         if first >= end:
             return audio
-        if self._pool.songs[song].sample_rate_hz == self._engine_rate_hz:
+        if self._pool.songs[song].sample_rate_hz == self.engine_rate_hz:
             whole = self._array(song)
             if whole is not None:
                 audio[first - start : end - start] = whole[first:end]
-                give_back(whole)
                 return audio
         _, block_frames = self._block_lengths(song)
         for number in range(first // block_frames, (end - 1) // block_frames + 1):
@@ -121,7 +120,7 @@ class SpanReader:
                 self._first_read[song] = written
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
         # At equal rates from the very blocks that will be heard, so that they are decoded once.
-        equal = self._pool.songs[song].sample_rate_hz == self._engine_rate_hz
+        equal = self._pool.songs[song].sample_rate_hz == self.engine_rate_hz
         read = self.read if equal else self._source
         found = np.stack(
             [
@@ -146,14 +145,14 @@ class SpanReader:
     def _to_engine(self, song: int, sample: int) -> int:
         """Round `sample` of a song to the nearest engine frame, halves up."""
         rate_hz = self._pool.songs[song].sample_rate_hz
-        return (2 * sample * self._engine_rate_hz + rate_hz) // (2 * rate_hz)
+        return (2 * sample * self.engine_rate_hz + rate_hz) // (2 * rate_hz)
 
     def _block_lengths(self, song: int) -> tuple[int, int]:
         """Return the length of a block in the song's samples and in engine frames, both whole."""
         rate_hz = self._pool.songs[song].sample_rate_hz
-        common = gcd(rate_hz, self._engine_rate_hz)
-        periods = max(1, BLOCK_FRAMES * common // self._engine_rate_hz)
-        return periods * rate_hz // common, periods * self._engine_rate_hz // common
+        common = gcd(rate_hz, self.engine_rate_hz)
+        periods = max(1, BLOCK_FRAMES * common // self.engine_rate_hz)
+        return periods * rate_hz // common, periods * self.engine_rate_hz // common
 
     def _block(self, song: int, number: int) -> FloatArray:
         key = (song, number)
@@ -173,7 +172,7 @@ class SpanReader:
         return block
 
     def _resampled_block(self, song: int, number: int) -> FloatArray:
-        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self._engine_rate_hz
+        rate_hz, engine_rate_hz = self._pool.songs[song].sample_rate_hz, self.engine_rate_hz
         block_samples, block_frames = self._block_lengths(song)
         start = number * block_samples
         if rate_hz == engine_rate_hz:
@@ -202,7 +201,6 @@ class SpanReader:
             whole = self._array(song)
             if whole is not None:
                 audio[first - start : end - start] = whole[first:end]
-                give_back(whole)
             else:
                 audio[first - start : end - start] = self._read_file(song, first, end)
         return audio
@@ -241,8 +239,8 @@ class SpanReader:
         with self._lock:
             self._first_read.setdefault(song, written)
 
-    def _array(self, song: int) -> FloatArray | None:
-        """Return the whole song as an array, or None when its spans come from its file."""
+    def _array(self, song: int) -> SongSamples | None:
+        """Return the whole song, or None when its spans come from its file."""
         entry = self._pool.songs[song]
         if entry.seekable:
             return None
@@ -272,7 +270,7 @@ class SpanReader:
                     self._keep_decoded(song, whole)
         return whole
 
-    def _kept_array(self, song: int) -> FloatArray | None:
+    def _kept_array(self, song: int) -> SongSamples | None:
         """Return the whole song if it is at hand; the lock is held."""
         for kept in (self._copies, self._decoded):
             if song in kept:
@@ -287,7 +285,7 @@ class SpanReader:
             held_bytes -= self._decoded.popitem(last=False)[1].nbytes
 
 
-def write_decoded_copy(audio: FloatArray, path: Path) -> None:
+def write_decoded_copy(audio: SongSamples, path: Path) -> None:
     """Write a whole decode, `(frames, 2)` float32, to `path` (`stream.pool.pool.decoded_copy`).
 
     It is written beside and renamed. `PoolError` when the disk is full or may not be written.
@@ -305,14 +303,14 @@ def write_decoded_copy(audio: FloatArray, path: Path) -> None:
         ) from error
 
 
-def _mapped(path: Path, song: Song) -> FloatArray | None:
+def _mapped(path: Path, song: Song) -> MappedSamples | None:
     """Map a decoded copy; None when it is not there, or not this song's."""
     try:
         whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
-    return whole if fits else None
+    return MappedSamples(whole) if fits else None
 
 
 def _written(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,5 @@
 """A ban leaves a song out whose file could not be read, and tries it again ever more rarely."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from model.base.errors import EndlosError
@@ -23,19 +21,18 @@ class _Ban:
 
 
 class Bans:
-    """Which songs (by audio hash) are left out now; not locked.
+    """Which songs (by audio hash) are left out at a time, in seconds of whatever clock; not locked.
 
     A network drive that is gone for a moment, or a file that is being written anew, must not take a song out
     of the stream for good: each ban ends by itself, after twice as long as the one before.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._bans: dict[str, _Ban] = {}
 
-    def add(self, audio_hash: str) -> None:
+    def add(self, audio_hash: str, now_s: float) -> None:
         """Leave a song out, for longer each time; while it is left out already, nothing changes."""
-        now_s, ban = self._clock(), self._bans.get(audio_hash)
+        ban = self._bans.get(audio_hash)
         if ban is not None and now_s < ban.until_s:
             return
         wait_s = FIRST_WAIT_S
@@ -43,9 +40,8 @@ class Bans:
             wait_s = min(2 * ban.wait_s, LONGEST_WAIT_S)
         self._bans[audio_hash] = _Ban(until_s=now_s + wait_s, wait_s=wait_s)
 
-    def current(self) -> frozenset[str]:
-        """Return the songs that are left out now."""
-        now_s = self._clock()
+    def current(self, now_s: float) -> frozenset[str]:
+        """Return the songs that are left out then."""
         return frozenset(audio_hash for audio_hash, ban in self._bans.items() if now_s < ban.until_s)
 
     def clear(self) -> None:

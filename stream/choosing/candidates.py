@@ -10,8 +10,9 @@ from stream.choosing.generation import Generation
 from stream.choosing.liking import Liking
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
+from stream.choosing.settings import PlannerSettings
+from stream.choosing.situation import Situation
 from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
-from stream.choosing.weights import CostWeights
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.hubs import hub_levels
@@ -30,15 +31,14 @@ MOST_SCORES = 400_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """How things stand for one decision, each `(N,)`."""
+    """What chunks are worth in a situation, whatever is left for them; `(N,)` in log-odds."""
 
-    allowed: BoolArray
-    """Where a phrase may begin."""
+    now: Situation
     coverage: FloatArray
     future: FloatArray
     other_song: float
     """What a join to another song is worth."""
-    only_other_songs: bool = False
+    only_other_songs: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,14 +68,15 @@ class Search:
     """Scores exits and finds the best joins of one generation; belongs to one thread."""
 
     def __init__(
-        self, generation: Generation, phrases: Phrases, weights: CostWeights, joins: list[LabelledJoin]
+        self, generation: Generation, phrases: Phrases, settings: PlannerSettings, joins: list[LabelledJoin]
     ) -> None:
         self.generation = generation
         self.exits_at_once = 1 if generation.embeddings is None else 2
         """Exits that are scored for one step, unless their scores cost nothing."""
         self.future = Future(phrases, generation.index.song)
-        self._weights = weights
-        self._costs = Costs(generation, weights)
+        self._settings = settings
+        self._weights = settings.weights
+        self._costs = Costs(generation)
         self._liking = Liking(generation, joins)
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
@@ -130,7 +131,7 @@ class Search:
         scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
         everything = len(mask) <= CACHED_CHUNKS
         rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
-        terms = self._costs.terms(row, rows)
+        terms = self._costs.terms(row, rows, self._weights)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
         if len(liked):
@@ -146,20 +147,20 @@ class Search:
             self.future.learn(row, worths, possible)
         return found
 
-    def best(self, exits: Sequence[Exit], view: View, first_row: int, count: int) -> tuple[list[Join], int]:
-        """Return the `count` best joins, best first, and how many were considered.
+    def best(self, exits: Sequence[Exit], view: View) -> tuple[list[Join], int]:
+        """Return the `top_k` best joins, best first, and how many were considered.
 
-        first_row: where the phrase began; a join does not go back into what it has just played.
+        A join does not go back into what its phrase has just played.
         """
-        index = self.generation.index
+        index, count, now = self.generation.index, self._settings.top_k, view.now
         found, considered = [], 0
         for leaving in exits:
             rows = leaving.rows
             # Of all chunks nothing need be gathered.
             which = slice(None) if len(rows) == len(index) else rows
-            mask = leaving.scored.mask[which] & view.allowed[which]
+            mask = leaving.scored.mask[which] & now.here.allowed[which]
             other = index.song[which] != index.song[leaving.row]
-            within = (rows >= first_row) & (rows <= leaving.row + 1)
+            within = (rows >= now.first_row) & (rows <= leaving.row + 1)
             mask &= other if view.only_other_songs else ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
@@ -175,7 +176,7 @@ class Search:
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
         row = join.entry_row
-        values = self._costs.terms(leaving.row, np.array([row]))[0]
+        values = self._costs.terms(leaving.row, np.array([row]), self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self._liking.after(leaving.row)
         named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}

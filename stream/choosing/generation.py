@@ -57,17 +57,20 @@ class Generation:
         """Return the key of a row."""
         pool = self.pool
         audio_hash = pool.songs[int(pool.chunk_song[row])].audio_hash
-        return audio_hash, int(pool.start_sample[row]), int(pool.end_sample[row])
+        return ChunkKey(
+            audio_hash=audio_hash,
+            start_sample=int(pool.start_sample[row]),
+            end_sample=int(pool.end_sample[row]),
+        )
 
     def row(self, key: ChunkKey) -> int | None:
         """Return the row of a key, or None when the pool has no such chunk."""
-        audio_hash, start_sample, end_sample = key
-        song = self.song_of(audio_hash)
+        song = self.song_of(key.audio_hash)
         if song is None:
             return None
         rows = self.song_rows(song)
-        row = rows.start + int(np.searchsorted(self.pool.start_sample[rows], start_sample))
-        return row if row < rows.stop and self.key(row) == (audio_hash, start_sample, end_sample) else None
+        row = rows.start + int(np.searchsorted(self.pool.start_sample[rows], key.start_sample))
+        return row if row < rows.stop and self.key(row) == key else None
 
     def retire(self) -> None:
         """End the thread that scores; chunks of this generation can still be played."""

@@ -1,11 +1,14 @@
 """The look-ahead says how good the joins are that a join leads to, several deep and discounted."""
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.phrases import Phrases
+from stream.choosing.settings import PlannerSettings
 from stream.index.top import top
 
 _MOST_CHUNKS = 65_536
@@ -17,6 +20,19 @@ JOINS_OF_A_KIND = 16
 UNKNOWN = -1
 HOPELESS = -12.0
 """Worth of an exit from which nothing that is known may be reached, in log-odds."""
+
+
+class _Known(NamedTuple):
+    """What is known of `S` exits, each in a slot of its own, for kernels."""
+
+    exits: IntArray
+    """`(S,)`, the row of each, or `UNKNOWN`."""
+    slot_of: IntArray
+    """`(N,)`, the slot of each row, or `UNKNOWN`."""
+    joins: npt.NDArray[np.int32]
+    """`(S, 2 * JOINS_OF_A_KIND)`, rows."""
+    worths: FloatArray
+    """Of these joins, in log-odds."""
 
 
 class Future:
@@ -59,39 +75,33 @@ class Future:
             self._worths[slot, first : first + len(best)] = totals[best]
 
     def worths(
-        self, allowed: BoolArray, entering: FloatArray, other_song: float, *, joins: int, discount: float
+        self, allowed: BoolArray, entering: FloatArray, other_song: float, settings: PlannerSettings
     ) -> FloatArray:
         """Return `(N,)` float32 in log-odds: what a phrase from each chunk leads to, against the mean.
 
         allowed: `(N,)` bool, where phrases may begin now. entering: `(N,)` float32, what beginning there is
-        worth now. other_song: what a join to another song is worth. joins: how many are looked ahead, each
-        counting `discount` times the one before.
+        worth now. other_song: what a join to another song is worth. `joins_ahead` joins are looked ahead,
+        each counting `discount` times the one before.
         """
         chunks = len(allowed)
-        if not self.enabled or joins < 1 or self._exits[0] == UNKNOWN:
+        if not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
             return np.zeros(chunks, dtype=np.float32)
         return _worths(
-            self._exits,
-            self._slot,
-            self._joins,
-            self._worths,
+            _Known(exits=self._exits, slot_of=self._slot, joins=self._joins, worths=self._worths),
             self._song,
             self._phrases.first_exit,
             self._phrases.last_exit,
             allowed,
             entering,
             np.float32(other_song),
-            joins,
-            np.float32(discount),
+            settings.joins_ahead,
+            np.float32(settings.discount),
         )
 
 
 @kernel
 def _worths(
-    exits: IntArray,
-    slot_of: IntArray,
-    joins: npt.NDArray[np.int32],
-    worths: FloatArray,
+    known: _Known,
     song: IntArray,
     first_exit: IntArray,
     last_exit: IntArray,
@@ -103,25 +113,25 @@ def _worths(
 ) -> FloatArray:
     count = len(allowed)
     value = np.zeros(count, dtype=np.float32)
-    leaving = np.empty(len(exits), dtype=np.float32)
+    leaving = np.empty(len(known.exits), dtype=np.float32)
     for _ in range(depth):
-        total, known = 0.0, 0
-        for slot in range(len(exits)):
-            if exits[slot] < 0:
+        total, filled = 0.0, 0
+        for slot in range(len(known.exits)):
+            if known.exits[slot] < 0:
                 continue
             best = float(HOPELESS)
-            for place in range(joins.shape[1]):
-                entry = joins[slot, place]
+            for place in range(known.joins.shape[1]):
+                entry = known.joins[slot, place]
                 if entry < 0 or not allowed[entry]:
                     continue
-                worth = worths[slot, place] + entering[entry] + discount * value[entry]
-                if song[entry] != song[exits[slot]]:
+                worth = known.worths[slot, place] + entering[entry] + discount * value[entry]
+                if song[entry] != song[known.exits[slot]]:
                     worth += other_song
                 best = max(best, worth)
             leaving[slot] = best
             total += best
-            known += 1
-        mean = total / max(1, known)
+            filled += 1
+        mean = total / max(1, filled)
         for entry in range(count):
             first = first_exit[entry]
             best = HOPELESS - mean
@@ -129,7 +139,7 @@ def _worths(
                 value[entry] = best
                 continue
             for exit_row in range(first, last_exit[entry] + 1):
-                slot = slot_of[exit_row]
+                slot = known.slot_of[exit_row]
                 # Of an exit that is not known yet, the mean is expected.
                 best = max(best, leaving[slot] - mean if slot >= 0 else 0.0)
             value[entry] = best

@@ -6,6 +6,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, IntArray
 from model.base.kernels import kernel
+from stream.choosing.settings import PlannerSettings
 from stream.pool.pool import Pool
 
 NOWHERE = -1
@@ -25,12 +26,15 @@ class Phrases:
     last_exit: IntArray
 
     @classmethod
-    def of_pool(cls, pool: Pool, *, least_s: float, least_bars: int, most_s: float) -> "Phrases":
+    def of_pool(cls, pool: Pool, settings: PlannerSettings) -> "Phrases":
         """Measure every phrase of a pool.
 
-        It lasts at least `least_bars` bars where the beat is known, else `least_s` seconds; then it may go on
-        up to `most_s`. A song that is shorter than that is a phrase as a whole, from its first chunk on.
+        It lasts at least `min_phrase_bars` bars where the beat is known, else `min_phrase_s`; then it may go
+        on up to `max_phrase_s`. A song that is shorter is a phrase as a whole, from its first chunk on.
         """
+        least_s = settings.min_phrase_s
+        # Without a least length in seconds there is none in bars either.
+        least_bars = settings.min_phrase_bars if least_s > 0 else 0
         start_s, end_s = pool.start_s(), pool.end_s()
         traits = pool.traits
         known = (traits.tempo_bpm > 0) & (traits.beat_confidence >= LEAST_BEAT_CONFIDENCE)
@@ -41,7 +45,7 @@ class Phrases:
         song = pool.chunk_song
         first_row, last_row = np.searchsorted(song, song, "left"), np.searchsorted(song, song, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
-        first, last = _exits(song, start_s, end_s, wanted_s, float(most_s))
+        first, last = _exits(song, start_s, end_s, wanted_s, float(settings.max_phrase_s))
         return cls(first_exit=first, last_exit=last)
 
 

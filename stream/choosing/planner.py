@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import BoolArray, IntArray
+from model.base.arrays import IntArray
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import Phrases
-from stream.choosing.repeats import Entries, entries
-from stream.choosing.selection import Leaving
+from stream.choosing.repeats import entries
+from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
+from stream.choosing.situation import Situation
 from stream.choosing.step import Step
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
@@ -130,32 +131,17 @@ class Planner:
         self._look_again()
 
     def _take_up(self, generation: Generation) -> None:
-        settings = self._settings
         self.generation = generation
-        self._phrases = Phrases.of_pool(
-            generation.pool,
-            least_s=settings.min_phrase_s,
-            # Without a least length in seconds there is none in bars either.
-            least_bars=settings.min_phrase_bars if settings.min_phrase_s > 0 else 0,
-            most_s=settings.max_phrase_s,
-        )
-        self._search = Search(generation, self._phrases, settings.weights, self._joins)
-        self._leaving = Leaving(
-            self._search,
-            self._phrases,
-            weights=settings.weights,
-            top_k=settings.top_k,
-            temperature=settings.temperature,
-            joins_ahead=settings.joins_ahead,
-            discount=settings.discount,
-        )
+        self._phrases = Phrases.of_pool(generation.pool, self._settings)
+        self._search = Search(generation, self._phrases, self._settings, self._joins)
+        self._selection = Selection(self._search, self._phrases, self._settings)
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
         self._mark_banned()
         self._forget_plan()
 
     def _forget_plan(self) -> None:
         self._plan: _Plan | None = None
-        self._leaving.forget()
+        self._selection.forget()
 
     def _look_again(self) -> None:
         self._ahead = self._heard.copy()
@@ -192,60 +178,68 @@ class Planner:
             natural = NO_SUCCESSOR
         if self._settings.strategy == "natural":
             return self._in_order(reference, row, natural)
+        if self._plan is not None and not leave:
+            return self._carry_out(self._plan, reference, row, natural)
+        now = self._situation(reference, row, natural, asked=leave, deadline_s=deadline_s)
         if self._settings.strategy == "random":
-            return self._anywhere(reference, row, natural, leave)
-        if leave:
-            self._forget_plan()
-            step = self._leave(reference, row, [row], row, self._entries(row), deadline_s, asked=True)
-            self._forget_plan()
-            return step
-        return self._phrase(reference, row, natural, deadline_s)
+            return self._anywhere(now)
+        return self._phrase(now)
 
-    def _phrase(self, reference: Chunk, row: int, natural: int, deadline_s: float | None) -> Step:
-        """Go on in the phrase, or leave it where that is best."""
-        plan = self._plan
-        if plan is not None and row == plan.exit_row:
+    def _situation(
+        self, reference: Chunk, row: int, natural: int, *, asked: bool, deadline_s: float | None
+    ) -> Situation:
+        window = int(self._settings.no_repeat_share * len(self.generation.index))
+        here = entries(self._ahead, self._phrases, self._banned, window=window, after=row)
+        first_row, exits = row, [row]
+        if self._settings.strategy == "model" and not asked:
+            first_row, exits = self._selection.exits_from(row, here, self._ahead)
+        return Situation(
+            reference=reference,
+            row=row,
+            natural=natural,
+            here=here,
+            history=self._ahead,
+            first_row=first_row,
+            exits=exits,
+            asked=asked,
+            deadline_s=deadline_s,
+        )
+
+    def _carry_out(self, plan: _Plan, reference: Chunk, row: int, natural: int) -> Step:
+        """Go on to the exit that was chosen, and there take the join."""
+        if row == plan.exit_row:
             self._forget_plan()
             return replace(plan.step, after=reference)
-        if plan is not None:
-            return self._step(reference, natural, natural, plan.step.rung, reasons=("the join comes later",))
-        here = self._entries(row)
-        first_row, exits = self._leaving.window(row, here, self._ahead)
-        left_s = None if deadline_s is None else deadline_s - time.monotonic()
-        must = row >= exits[0]
-        if not must and not self._leaving.score_ahead(exits, here, left_s):
-            return self._step(reference, natural, natural, "phrase")
-        step = self._leave(reference, row, exits, first_row, here, deadline_s)
-        if must and (self._plan is None or self._plan.exit_row == row):
+        return self._step(reference, natural, natural, plan.step.rung, reasons=("the join comes later",))
+
+    def _phrase(self, now: Situation) -> Step:
+        """Go on in the phrase, or leave it where that is best, or where it was asked for."""
+        if now.asked:
+            self._forget_plan()
+        elif not now.must_leave and not self._selection.score_ahead(now):
+            return self._step(now.reference, now.natural, now.natural, "phrase")
+        step, plan = self._leave(now)
+        if now.must_leave and (plan is None or plan.exit_row == now.row):
             self._forget_plan()
             return step
-        rung = step.rung if must else "phrase"
-        reasons = ("the join comes later",)
-        return self._step(reference, natural, natural, rung, considered=step.considered, reasons=reasons)
-
-    def _leave(
-        self,
-        reference: Chunk,
-        row: int,
-        exits: list[int],
-        first_row: int,
-        here: Entries,
-        deadline_s: float | None,
-        *,
-        asked: bool = False,
-    ) -> Step:
-        """Choose the join that ends the phrase, keep it as the plan, and return it.
-
-        asked: for another song, if there is one.
-        """
-        reasons = ("next was asked for", *here.reasons) if asked else here.reasons
-        choice = self._leaving.draw(
-            row, exits, first_row, here, self._ahead, self._rng, deadline_s, only_others=asked
+        self._plan = plan
+        return self._step(
+            now.reference,
+            now.natural,
+            now.natural,
+            step.rung if now.must_leave else "phrase",
+            considered=step.considered,
+            reasons=("the join comes later",),
         )
+
+    def _leave(self, now: Situation) -> tuple[Step, _Plan | None]:
+        """Choose the join that ends the phrase; no plan comes with a step that the rules alone chose."""
+        reasons = ("next was asked for", *now.here.reasons) if now.asked else now.here.reasons
+        choice = self._selection.draw(now, self._rng)
         if choice is None:
-            return self._elsewhere(reference, row, here.allowed, reasons)
+            return self._elsewhere(now, reasons), None
         step = Step(
-            after=reference,
+            after=now.reference,
             chunk=self.generation.chunk(choice.entry_row),
             natural=False,
             rung=choice.rung,
@@ -256,35 +250,30 @@ class Planner:
             reasons=(*reasons, *choice.reasons),
             terms=choice.terms,
         )
-        self._plan = _Plan(exit_row=choice.exit_row, step=step)
-        return step
+        return step, _Plan(exit_row=choice.exit_row, step=step)
 
-    def _elsewhere(self, reference: Chunk, row: int, allowed: BoolArray, reasons: tuple[str, ...]) -> Step:
+    def _elsewhere(self, now: Situation, reasons: tuple[str, ...]) -> Step:
         """Go where it is allowed, else to what was heard longest ago, and on only if nothing else is left."""
-        natural = int(self.generation.index.successor[row])
+        natural = int(self.generation.index.successor[now.row])
         others = ~self._banned
-        others[[row, natural] if natural != NO_SUCCESSOR else [row]] = False
+        others[[now.row, natural] if natural != NO_SUCCESSOR else [now.row]] = False
         if not others.any():
             others = ~self._banned
-        choices = np.flatnonzero(others & allowed)
+        choices = np.flatnonzero(others & now.here.allowed)
         if not len(choices):
             choices = np.flatnonzero(others)
-            choices = choices[np.argsort(self._ahead.last_played[choices], kind="stable")[:1]]
+            choices = choices[np.argsort(now.history.last_played[choices], kind="stable")[:1]]
         reasons = (*reasons, "nothing that is scored may follow now")
-        return self._step(reference, int(self._rng.choice(choices)), natural, "rules", reasons=reasons)
+        return self._step(now.reference, int(self._rng.choice(choices)), natural, "rules", reasons=reasons)
 
-    def _entries(self, row: int) -> Entries:
-        window = int(self._settings.no_repeat_share * len(self.generation.index))
-        return entries(self._ahead, self._phrases, self._banned, window=window, after=row)
-
-    def _anywhere(self, reference: Chunk, row: int, natural: int, leave: bool) -> Step:
+    def _anywhere(self, now: Situation) -> Step:
         """Draw any chunk that was not heard lately."""
-        index, here = self.generation.index, self._entries(row)
-        mask, reasons = ~here.blocked, list(here.reasons)
+        index, row = self.generation.index, now.row
+        mask, reasons = ~now.here.blocked, list(now.here.reasons)
         mask[row] = False
         if not mask.any():
-            mask = here.allowed
-        if leave:
+            mask = now.here.allowed
+        if now.asked:
             reasons.append("next was asked for")
             for left_out in (index.song == index.song[row], np.arange(len(index)) == index.successor[row]):
                 if (mask & ~left_out).any():
@@ -292,7 +281,9 @@ class Planner:
                     break
         choice = int(self._rng.choice(np.flatnonzero(mask)))
         considered = int(np.count_nonzero(mask))
-        return self._step(reference, choice, natural, "random", considered=considered, reasons=reasons)
+        return self._step(
+            now.reference, choice, now.natural, "random", considered=considered, reasons=reasons
+        )
 
     def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
         if natural != NO_SUCCESSOR:

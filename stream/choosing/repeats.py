@@ -8,6 +8,7 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
+from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NEVER
 
 MOST_SHARES = 2.3
@@ -52,15 +53,21 @@ def entries(course: Course, phrases: Phrases, banned: BoolArray, *, window: int,
     return Entries(blocked=blocked, allowed=allowed, reasons=(reason,))
 
 
-def coverage(course: Course, phrases: Phrases, weight: float, most: float, due: float) -> FloatArray:
+def coverage(course: Course, phrases: Phrases, weights: CostWeights) -> FloatArray:
     """Return `(N,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
 
-    Counted is what is played at least when it begins there; `weight` for each factor e, at most `most`. On
-    top of that `due` for each time that it was played less often than the mean, but for the first: without
-    bound, so that whatever speaks against a song, it comes round.
+    Counted is what is played at least when it begins there; `coverage` for each factor e, at most
+    `coverage_most`. On top of that `due` for each time that it was played less often than the mean, but for
+    the first: without bound, so that whatever speaks against a song, it comes round.
     """
-    mean = course.steps / len(course.plays)
-    return _coverage(course.plays, phrases.first_exit, mean, weight, most, due)
+    return _coverage(
+        course.plays,
+        phrases.first_exit,
+        course.steps / len(course.plays),
+        weights.coverage,
+        weights.coverage_most,
+        weights.due,
+    )
 
 
 @kernel

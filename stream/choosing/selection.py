@@ -1,17 +1,16 @@
 """The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Search, View
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries, coverage
-from stream.choosing.weights import CostWeights
+from stream.choosing.settings import PlannerSettings
+from stream.choosing.situation import Situation
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
@@ -35,39 +34,24 @@ class Choice:
     """What spoke for and against it, by name, in log-odds."""
 
 
-class Leaving:
+class Selection:
     """Chooses the joins of one generation that end phrases; belongs to one thread."""
 
-    def __init__(
-        self,
-        search: Search,
-        phrases: Phrases,
-        *,
-        weights: CostWeights,
-        top_k: int,
-        temperature: float,
-        joins_ahead: int,
-        discount: float,
-    ) -> None:
-        """The settings are the planner's."""
+    def __init__(self, search: Search, phrases: Phrases, settings: PlannerSettings) -> None:
         self._search = search
         self._phrases = phrases
         self._song = search.generation.index.song
-        self._weights = weights
-        self._top_k = top_k
-        self._temperature = temperature
-        self._joins_ahead = joins_ahead
-        self._discount = discount
+        self._settings = settings
         self._exits: dict[int, Exit] = {}
 
     def forget(self) -> None:
         """Forget what was scored for a phrase that is over."""
         self._exits = {}
 
-    def window(self, row: int, here: Entries, course: Course) -> tuple[int, list[int]]:
+    def exits_from(self, row: int, here: Entries, history: Course) -> tuple[int, list[int]]:
         """Return the chunk that the phrase began with, and the exits that it may take from `row` on."""
         first_row = row
-        while first_row > max(0, row - course.run) and self._song[first_row - 1] == self._song[row]:
+        while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
             first_row -= 1
         last = max(row, int(self._phrases.last_exit[first_row]))
         reached = row
@@ -77,60 +61,30 @@ class Leaving:
         first = reached if first == NOWHERE else min(first, reached)
         return first_row, list(range(max(first, row), reached + 1))
 
-    def score_ahead(self, exits: list[int], here: Entries, left_s: float | None) -> bool:
+    def score_ahead(self, now: Situation) -> bool:
         """Score exits before they are reached; whether all have been, so that the join can be chosen.
 
         Where scores take long there are one or two for each chunk that is played meanwhile.
         """
-        left = self._search.exits_at_once
-        for exit_row in exits[:MOST_EXITS]:
+        left, left_s = self._search.exits_at_once, now.left_s()
+        for exit_row in now.exits[:MOST_EXITS]:
             if exit_row in self._exits or self._search.costs_nothing(exit_row):
                 continue
             if left == 0 or not self._search.affords(left_s):
                 return False
-            self._exits[exit_row] = self._search.exit(exit_row, here.allowed, left_s)
+            self._exits[exit_row] = self._search.exit(exit_row, now.here.allowed, left_s)
             left -= 1
         return True
 
-    def draw(
-        self,
-        row: int,
-        exits: list[int],
-        first_row: int,
-        here: Entries,
-        course: Course,
-        rng: np.random.Generator,
-        deadline_s: float | None,
-        *,
-        only_others: bool,
-    ) -> Choice | None:
-        """Draw one of the best joins from `exits` on; None when there is none.
-
-        row: the chunk that is played. first_row: where its phrase began. here, course: where phrases may
-        begin, and what was played. deadline_s: on the monotonic clock, None where there is no hurry.
-        only_others: consider other songs alone, if there is one.
-        """
-        other = self._song != self._song[row]
-        only_others = (only_others or course.owed > _MOST_OWED) and bool((here.allowed & other).any())
-        weights = self._weights
-        covered = coverage(course, self._phrases, weights.coverage, weights.coverage_most, weights.due)
-        price = OTHER_SONG_LOGIT * course.owed
-        future = self._search.future.worths(
-            here.allowed, covered, price, joins=self._joins_ahead, discount=self._discount
-        )
-        view = View(
-            allowed=here.allowed,
-            coverage=covered,
-            future=np.float32(self._discount) * future,
-            other_song=price,
-            only_other_songs=only_others,
-        )
-        scored = self._scored(exits, here.allowed, deadline_s)
-        found, considered = self._search.best(scored, view, first_row, self._top_k)
+    def draw(self, now: Situation, rng: np.random.Generator) -> Choice | None:
+        """Draw one of the best joins from the exits on; None when there is none."""
+        view = self._view(now)
+        scored = self._scored(now)
+        found, considered = self._search.best(scored, view)
         if not found:
             return None
         totals = np.array([join.total for join in found])
-        odds = np.exp((totals - totals[0]) / self._temperature)
+        odds = np.exp((totals - totals[0]) / self._settings.temperature)
         place = int(rng.choice(len(found), p=odds / odds.sum()))
         join = found[place]
         leaving = next(one for one in scored if one.row == join.exit_row)
@@ -145,8 +99,24 @@ class Leaving:
             terms=self._search.terms(leaving, join, view),
         )
 
-    def _scored(self, exits: list[int], allowed: BoolArray, deadline_s: float | None) -> list[Exit]:
+    def _view(self, now: Situation) -> View:
+        """Weigh what each chunk is worth now, whatever is left for it."""
+        other = self._song != self._song[now.row]
+        only_others = now.asked or now.history.owed > _MOST_OWED
+        covered = coverage(now.history, self._phrases, self._settings.weights)
+        price = OTHER_SONG_LOGIT * now.history.owed
+        future = self._search.future.worths(now.here.allowed, covered, price, self._settings)
+        return View(
+            now=now,
+            coverage=covered,
+            future=np.float32(self._settings.discount) * future,
+            other_song=price,
+            only_other_songs=only_others and bool((now.here.allowed & other).any()),
+        )
+
+    def _scored(self, now: Situation) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
+        exits, allowed = now.exits, now.here.allowed
         most = max(1, min(MOST_EXITS, MOST_SCORES // len(allowed)))
         chosen = (
             exits if len(exits) <= most else [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]
@@ -155,8 +125,7 @@ class Leaving:
         for exit_row in chosen:
             known = self._exits.get(exit_row)
             if known is None and (not scored or self._search.costs_nothing(exit_row)):
-                left_s = None if deadline_s is None else deadline_s - time.monotonic()
-                known = self._search.exit(exit_row, allowed, left_s)
+                known = self._search.exit(exit_row, allowed, now.left_s())
             if known is not None:
                 scored.append(known)
         by_model = [one for one in scored if one.scored.rung != "nearest"]

@@ -37,4 +37,4 @@ class Step:
     @property
     def leaves_song(self) -> bool:
         """Whether it goes from one song to another."""
-        return self.after is not None and self.after.key[0] != self.chunk.key[0]
+        return self.after is not None and self.after.song.audio_hash != self.chunk.song.audio_hash

@@ -5,32 +5,40 @@ nothing. The term `next` is free knowledge of the engine: what really follows A 
 `before` what really precedes B (A should be like it); the crossfade uses both.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
+from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
+from stream.choosing.kernel_weights import kernel_weights
 from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.traits import PITCH_CLASSES, ChunkTraits
 
-COST_TERMS = (
-    "tempo",
-    "bar",
-    "key",
-    "chroma",
-    "level",
-    "voice",
-    "next",
-    "before",
-    "next_bands",
-    "before_bands",
-    "rhythm",
-    "tone",
-)
-"""The terms of a pair of chunks, in the order of the columns of `Costs.terms`."""
-_TERMS = len(COST_TERMS)
+
+class CostTerms(NamedTuple):
+    """The terms of a pair of chunks: of each its column in `Costs.terms`."""
+
+    tempo: int
+    bar: int
+    key: int
+    chroma: int
+    level: int
+    voice: int
+    next: int
+    before: int
+    next_bands: int
+    before_bands: int
+    rhythm: int
+    tone: int
+
+
+COST_TERMS = CostTerms._fields
+_AT = CostTerms(*range(len(COST_TERMS)))
 CACHED_CHUNKS = 65_536
 """What a larger pool knows of its chunks is gathered for each shortlist anew."""
 UNHEARD_LUFS = -69.0
@@ -42,38 +50,25 @@ _TEMPO, _BEAT, _BAR_BEATS, _BAR, _PLACE, _LEVEL, _WHOLE, _FIFTH, _KEY, _VOICE, _
 _WIDTH = _CHROMA + PITCH_CLASSES
 
 
-_KERNEL_WEIGHTS = (
-    "tempo",
-    "tempo_free_percent",
-    "tempo_most",
-    "octave",
-    "beatless",
-    "bar",
-    "key",
-    "chroma",
-    "level",
-    "level_most",
-    "voice",
-    "next",
-    "before",
-    "next_bands",
-    "before_bands",
-    "bands_most",
-    "level_free_db",
-    "rhythm",
-    "tone",
-)
+class _Likeness(NamedTuple):
+    """How like each other both sides of a join are: of each kind its column."""
+
+    next: int
+    before: int
+    next_bands: int
+    before_bands: int
+    rhythm: int
+    tone: int
+
+
+_ALIKE = _Likeness(*range(len(_Likeness._fields)))
 
 
 class Costs:
     """The terms of joins between the chunks of one generation; any thread may ask."""
 
-    def __init__(self, generation: Generation, weights: CostWeights) -> None:
+    def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        # In the order in which the kernel takes them.
-        self._weights: FloatArray = np.array(
-            [getattr(weights, name) for name in _KERNEL_WEIGHTS], dtype=np.float32
-        )
         levels = [song.loudness_lufs for song in generation.pool.songs]
         self._song_lufs = np.array(levels, dtype=np.float32)
         self._starts: FloatArray | None = None
@@ -82,11 +77,10 @@ class Costs:
             everything = np.arange(len(generation.index))
             self._starts, self._ends = self._start_sides(everything), self._end_sides(everything)
         bands, embeddings = generation.index.bands, generation.embeddings
-        self._likeness = [_Likeness(bands)]
-        if embeddings is not None:
-            self._likeness.append(_Likeness(embeddings))
+        self._bands = _SideIndex(bands)
+        self._embeddings = None if embeddings is None else _SideIndex(embeddings)
 
-    def terms(self, exit_row: int, rows: IntArray) -> FloatArray:
+    def terms(self, exit_row: int, rows: IntArray, weights: CostWeights) -> FloatArray:
         """Return `(n, len(COST_TERMS))` float32, at most 0: each of `rows` `(n,)` after `exit_row`."""
         generation = self._generation
         successor = int(generation.index.successor[exit_row])
@@ -98,19 +92,29 @@ class Costs:
             end = self._end_sides(np.array([exit_row]))[0]
             following = self._start_sides(np.array([max(successor, 0)]))[0]
             starts = self._start_sides(rows)
-        song = generation.index.song
+        alike = self._alike(exit_row, successor, rows, everything)
+        return _terms(end, following, successor != NO_SUCCESSOR, starts, alike, kernel_weights(weights))
+
+    def _alike(self, exit_row: int, successor: int, rows: IntArray, everything: bool) -> FloatArray:
+        """Return `(n, len(_ALIKE))` float32; 0 where nothing is known."""
+        song, textures = self._generation.index.song, self._generation.textures
         previous = np.maximum(rows - 1, 0)
         has_previous = (rows > 0) & (song[previous] == song[rows])
-        likeness = np.zeros((len(rows), 6), dtype=np.float32)
-        for kind, measure in enumerate(self._likeness):
-            column = 2 if kind == 0 else 0
+        alike = np.zeros((len(rows), len(_ALIKE)), dtype=np.float32)
+        for measure, following, preceding in (
+            (self._bands, _ALIKE.next_bands, _ALIKE.before_bands),
+            (self._embeddings, _ALIKE.next, _ALIKE.before),
+        ):
+            if measure is None:
+                continue
             if successor != NO_SUCCESSOR:
-                likeness[:, column] = measure.starts(successor, rows, everything)
+                alike[:, following] = measure.starts(successor, rows, everything)
             before = measure.ends(exit_row, previous, everything)
-            likeness[:, column + 1] = np.where(has_previous, before, np.float32(0.0))
-        if generation.textures is not None:
-            likeness[:, 4:] = generation.textures.distances(exit_row, rows)
-        return _terms(end, following, successor != NO_SUCCESSOR, starts, likeness, self._weights)
+            alike[:, preceding] = np.where(has_previous, before, np.float32(0.0))
+        if textures is not None:
+            columns = [_ALIKE._asdict()[name] for name in DISTANCES]
+            alike[:, columns] = textures.distances(exit_row, rows)
+        return alike
 
     def _start_sides(self, rows: IntArray) -> FloatArray:
         pool = self._generation.pool
@@ -151,7 +155,7 @@ class Costs:
         return sides
 
 
-class _Likeness:
+class _SideIndex:
     """How like each other starts are, and ends: at most 0, from band levels in dB, else from embeddings."""
 
     def __init__(self, index: EmbeddingIndex) -> None:
@@ -220,16 +224,11 @@ def _terms(
     following: FloatArray,
     follows: bool,
     starts: FloatArray,
-    likeness: FloatArray,
-    weights: FloatArray,
+    alike: FloatArray,
+    weights: CostWeights,
 ) -> FloatArray:
     count = len(starts)
-    result = np.zeros((count, _TERMS), dtype=np.float32)
-    w_tempo, tempo_free, tempo_most, w_octave = weights[0], weights[1], weights[2], weights[3]
-    w_beatless, w_bar, w_key, w_chroma = weights[4], weights[5], weights[6], weights[7]
-    w_level, level_most, w_voice, w_next = weights[8], weights[9], weights[10], weights[11]
-    w_before, w_next_bands, w_before_bands, bands_most = weights[12], weights[13], weights[14], weights[15]
-    level_free_db, w_rhythm, w_tone = weights[16], weights[17], weights[18]
+    result = np.zeros((count, len(_AT)), dtype=np.float32)
     for row in range(count):
         start = starts[row]
         beat = min(end[_BEAT], start[_BEAT])
@@ -237,21 +236,21 @@ def _terms(
             octaves = abs(start[_TEMPO] - end[_TEMPO])
             folded = min(octaves, abs(octaves - 1.0))
             percent = 100.0 * (2.0**folded - 1.0)
-            cost = min(tempo_most, w_tempo * max(0.0, percent - tempo_free))
+            cost = min(weights.tempo_most, weights.tempo * max(0.0, percent - weights.tempo_free_percent))
             if folded < octaves:
-                cost += w_octave
-            result[row, 0] = -beat * cost
+                cost += weights.octave
+            result[row, _AT.tempo] = -beat * cost
             bar_beats = end[_BAR_BEATS]
             if bar_beats > 0 and not np.isnan(end[_PLACE]) and not np.isnan(start[_PLACE]):
                 off = (start[_PLACE] - end[_PLACE]) % bar_beats
                 off = min(off, bar_beats - off)
-                result[row, 1] = -w_bar * min(1.0, off) * min(end[_BAR], start[_BAR])
+                result[row, _AT.bar] = -weights.bar * min(1.0, off) * min(end[_BAR], start[_BAR])
         elif not np.isnan(end[_TEMPO]) or not np.isnan(start[_TEMPO]):
-            result[row, 0] = -w_beatless * max(end[_BEAT], start[_BEAT])
+            result[row, _AT.tempo] = -weights.beatless * max(end[_BEAT], start[_BEAT])
         if not np.isnan(end[_FIFTH]) and not np.isnan(start[_FIFTH]):
             steps = abs(end[_FIFTH] - start[_FIFTH])
             steps = min(steps, 12.0 - steps)
-            result[row, 2] = -w_key * max(0.0, steps - 1.0) * min(end[_KEY], start[_KEY])
+            result[row, _AT.key] = -weights.key * max(0.0, steps - 1.0) * min(end[_KEY], start[_KEY])
         # What really follows says best what is expected now; at the end of a song, how that sounds.
         expected = following if follows else end
         common, own, other = 0.0, 0.0, 0.0
@@ -260,21 +259,25 @@ def _terms(
             own += expected[tone] ** 2
             other += start[tone] ** 2
         if own > 0.0 and other > 0.0:
-            result[row, 3] = -w_chroma * (1.0 - common)
+            result[row, _AT.chroma] = -weights.chroma * (1.0 - common)
         if not np.isnan(expected[_LEVEL]) and not np.isnan(start[_LEVEL]):
             apart = abs(expected[_LEVEL] - start[_LEVEL])
-            level = w_level * max(0.0, apart - 1.0)
+            level = weights.level * max(0.0, apart - 1.0)
         else:
             level = 0.0
-        level += 0.5 * w_level * max(0.0, abs(end[_WHOLE] - start[_WHOLE]) - level_free_db)
+        level += 0.5 * weights.level * max(0.0, abs(end[_WHOLE] - start[_WHOLE]) - weights.level_free_db)
         if not np.isnan(end[_LEVEL]):
-            level += 0.5 * w_level * max(0.0, end[_WHOLE] - end[_LEVEL] - level_free_db)
-        result[row, 4] = -min(level_most, level)
-        result[row, 5] = -w_voice * max(end[_VOICE], start[_VOICE])
-        result[row, 6] = w_next * likeness[row, 0]
-        result[row, 7] = w_before * likeness[row, 1]
-        result[row, 8] = -min(bands_most, -w_next_bands * likeness[row, 2])
-        result[row, 9] = -min(bands_most, -w_before_bands * likeness[row, 3])
-        result[row, 10] = -w_rhythm * likeness[row, 4]
-        result[row, 11] = -w_tone * likeness[row, 5]
+            level += 0.5 * weights.level * max(0.0, end[_WHOLE] - end[_LEVEL] - weights.level_free_db)
+        result[row, _AT.level] = -min(weights.level_most, level)
+        result[row, _AT.voice] = -weights.voice * max(end[_VOICE], start[_VOICE])
+        result[row, _AT.next] = weights.next * alike[row, _ALIKE.next]
+        result[row, _AT.before] = weights.before * alike[row, _ALIKE.before]
+        result[row, _AT.next_bands] = -min(
+            weights.bands_most, -weights.next_bands * alike[row, _ALIKE.next_bands]
+        )
+        result[row, _AT.before_bands] = -min(
+            weights.bands_most, -weights.before_bands * alike[row, _ALIKE.before_bands]
+        )
+        result[row, _AT.rhythm] = -weights.rhythm * alike[row, _ALIKE.rhythm]
+        result[row, _AT.tone] = -weights.tone * alike[row, _ALIKE.tone]
     return result

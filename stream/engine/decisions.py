@@ -4,7 +4,7 @@ import contextlib
 import json
 import logging
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -12,6 +12,7 @@ from model.base.errors import OutputError
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan
+from stream.joins.settings import SoundSettings
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +31,12 @@ class Decision:
     """Where in its song the step's chunk was entered: what of it is heard at the same time."""
     t_out_frames: int
     """Stream time of the middle of the join, in engine frames."""
-    engine_rate_hz: int
     plan: JoinPlan | None
     """How it was joined; None where the stream begins or goes on naturally."""
     jump_frames: int | None
     """Stream time at which `next` took effect; None for a join at the end of a chunk."""
     gain_db: float
-    fade_s: float
-    """The setting: the longest fade."""
-    target_lufs: float | None
+    settings: SoundSettings
     reach_frames: int
     """No join begins longer than this before the end of a chunk."""
 
@@ -59,7 +57,7 @@ class Decision:
         step, before, plan = self.step, self.before, self.plan
         return {
             "n": self.n,
-            "t_out_s": self.t_out_frames / self.engine_rate_hz,
+            "t_out_s": self.t_out_frames / self.settings.engine_rate_hz,
             "t_out_frames": self.t_out_frames,
             "from": before
             and {
@@ -84,27 +82,26 @@ class Decision:
             "terms": {name: round(value, 3) for name, value in step.terms.items()},
             "decision_ms": round(step.decision_ms, 3),
             "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
-            "fade_s": self.fade_frames / self.engine_rate_hz,
+            "fade_s": self.fade_frames / self.settings.engine_rate_hz,
             "fade_law": self.fade_law,
-            "shift_ms": 1e3 * plan.shift_frames / self.engine_rate_hz if plan else 0.0,
+            "shift_ms": 1e3 * plan.shift_frames / self.settings.engine_rate_hz if plan else 0.0,
             "gain_db": self.gain_db,
             "match_db": plan.match_db if plan else 0.0,
-            "release_s": plan.release_frames / self.engine_rate_hz if plan else 0.0,
+            "release_s": plan.release_frames / self.settings.engine_rate_hz if plan else 0.0,
             "jumped": self.jump_frames is not None,
             "jump_frames": self.jump_frames,
             "join": plan.as_json() if plan else None,
             "settings": {
-                "engine_rate_hz": self.engine_rate_hz,
-                "fade_s": self.fade_s,
+                "engine_rate_hz": self.settings.engine_rate_hz,
+                "fade_s": self.settings.fade_s,
                 "reach_frames": self.reach_frames,
-                "target_lufs": self.target_lufs,
+                "target_lufs": self.settings.target_lufs,
             },
         }
 
 
 def _span(chunk: Chunk) -> dict[str, object]:
-    audio_hash, start_sample, end_sample = chunk.key
-    return {"audio_hash": audio_hash, "start_sample": start_sample, "end_sample": end_sample}
+    return asdict(chunk.key)
 
 
 class DecisionLog:

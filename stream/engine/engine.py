@@ -7,13 +7,13 @@ from pathlib import Path
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from model.saved.contract import carried_model
-from stream.choosing.ahead import Ahead, Immediate, StepSource
-from stream.choosing.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.choosing.ahead import Ahead
+from stream.choosing.generation import Chunk, Generation
 from stream.choosing.planner import Planner
+from stream.choosing.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
 from stream.engine.last_join import LastJoin
-from stream.engine.newer import Newer, judged_joins
+from stream.engine.newer import PoolWatch, judged_joins
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
 from stream.engine.warm_up import first_score, warm_up
@@ -51,7 +51,6 @@ class Engine:
         source: StepSource,
         planner: Planner,
         renderer: Renderer,
-        rate_hz: int,
         *,
         played: LastJoin,
         judged: Callable[[], None],
@@ -63,7 +62,7 @@ class Engine:
         self._played = played
         self._judged = judged
         self._folder = planner.generation.pool.folder
-        self.engine_rate_hz = rate_hz
+        self.engine_rate_hz = renderer.settings.engine_rate_hz
         self._skip = threading.Event()
         self._now = self._snapshot()
 
@@ -80,51 +79,24 @@ class Engine:
 
         Raises `PoolError` or `ModelError` when there is no stream to be made of it.
         """
-        model: Path | None = None
-        if settings.planner.strategy == "model":
-            model = settings.model or carried_model()
-        scoring = ScoringSettings(
-            model=model,
-            threads=settings.scorer_threads,
-            guarded=live,
-            simulate_slow_ms=settings.simulate_slow_ms,
-        )
-
-        def open_current() -> Generation:
-            return open_generation(folder, scoring, engine_rate_hz=settings.engine_rate_hz)
-
-        played = LastJoin(on_decision)
-        generation = open_current()
+        watch, joins = PoolWatch(folder, settings, live=live), JoinPlanner(settings)
+        generation = watch.open()
         if live:
-            warm_up(generation, settings.engine_rate_hz)
+            warm_up(generation)
         start = _start(generation, settings.start_song)
         planner = Planner(generation, settings.planner, start, judged_joins(folder))
-        newer = Newer(folder, planner, open_current)
-        joins = JoinPlanner(
-            engine_rate_hz=settings.engine_rate_hz,
-            longest_fade_s=settings.fade_s,
-            target_lufs=settings.target_lufs,
-        )
-        source: StepSource = (
-            Ahead(
+        source: StepSource = Immediate(planner)
+        if live:
+            source = Ahead(
                 planner,
                 depth=settings.plan_ahead,
                 prepare=lambda: first_score(planner.generation.scorer),
-                refresh=newer.look,
+                refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,
             )
-            if live
-            else Immediate(planner)
-        )
-        renderer = Renderer(
-            source,
-            engine_rate_hz=settings.engine_rate_hz,
-            fade_s=settings.fade_s,
-            target_lufs=settings.target_lufs,
-            on_decision=played,
-            joins=joins,
-        )
-        return cls(source, planner, renderer, settings.engine_rate_hz, played=played, judged=newer.judged)
+        played = LastJoin(on_decision)
+        renderer = Renderer(source, joins, on_decision=played)
+        return cls(source, planner, renderer, played=played, judged=watch.judged)
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""

@@ -22,7 +22,7 @@ class LastJoin:
         before, after = decision.before, decision.step.chunk
         if before is not None and not decision.step.natural:
             # At its cut, whatever the join was shifted by; after `next`, where it was left.
-            rate_hz, end_sample = before.song.sample_rate_hz, before.key[2]
+            rate_hz, end_sample = before.song.sample_rate_hz, before.key.end_sample
             if decision.left_at_s is not None and abs(decision.left_at_s - before.end_s) > REACH_S:
                 end_sample = round(decision.left_at_s * rate_hz)
             # Numbers alone: a chunk would keep its generation open.
@@ -30,7 +30,7 @@ class LastJoin:
                 from_hash=before.song.audio_hash,
                 from_end_sample=end_sample,
                 to_hash=after.song.audio_hash,
-                to_start_sample=after.key[1],
+                to_start_sample=after.key.start_sample,
             )
         if self._on_decision is not None:
             self._on_decision(decision)

@@ -8,15 +8,14 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from stream.choosing.ahead import StepSource
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
+from stream.choosing.step_source import StepSource
 from stream.engine.decisions import Decision
 from stream.engine.limiter import Limiter
 from stream.joins.crossfade import mix
 from stream.joins.join_plan import JoinPlan, JoinSource
-from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import Release, song_gain, song_gain_db
 
 _log = logging.getLogger(__name__)
@@ -40,25 +39,15 @@ class Renderer:
     def __init__(
         self,
         source: StepSource,
+        joins: JoinSource,
         *,
-        engine_rate_hz: int,
-        fade_s: float,
-        target_lufs: float | None,
         on_decision: Callable[[Decision], None],
-        joins: JoinSource | None = None,
     ) -> None:
-        """Make one that stands at the beginning of the stream.
-
-        fade_s: the longest fade. joins: plans them; None makes a planner for these settings.
-        """
+        """Make one that stands at the beginning of the stream, and plays by the settings of its joins."""
+        self.settings = joins.settings
         self._source = source
-        self._rate_hz = engine_rate_hz
-        self._joins = joins or JoinPlanner(
-            engine_rate_hz=engine_rate_hz, longest_fade_s=fade_s, target_lufs=target_lufs
-        )
-        self._limiter = Limiter(engine_rate_hz)
-        self._fade_s = fade_s
-        self._target_lufs = target_lufs
+        self._joins = joins
+        self._limiter = Limiter(self.settings.engine_rate_hz)
         self._on_decision = on_decision
         self._decisions = 0
         self._pending: Step | None = None
@@ -97,7 +86,7 @@ class Renderer:
     @property
     def position_s(self) -> float:
         """Where in its song the next rendered frame is, but for the rest of a join."""
-        return (self._position - len(self._join) - self._limiter.held_frames) / self._rate_hz
+        return (self._position - len(self._join) - self._limiter.held_frames) / self.settings.engine_rate_hz
 
     def jump(self) -> None:
         """Leave for another piece at the next frame that is made, or as soon as a join under way is over."""
@@ -216,7 +205,7 @@ class Renderer:
         except DecodeError as error:
             self._lose(chunk, error, at=self._chunk)
             return None
-        gained = np.multiply(audio, song_gain(chunk.song, self._target_lufs), dtype=np.float32)
+        gained = np.multiply(audio, song_gain(chunk.song, self.settings.target_lufs), dtype=np.float32)
         return release.applied(gained, start)
 
     def _lose(self, chunk: Chunk, error: DecodeError, at: Chunk) -> None:
@@ -249,7 +238,7 @@ class Renderer:
         plan: JoinPlan | None = None,
     ) -> None:
         """Tell of a step; left_frame: where `before` is left, or where the stream begins."""
-        rate_hz = self._rate_hz
+        rate_hz = self.settings.engine_rate_hz
         self._on_decision(
             Decision(
                 n=self._decisions,
@@ -258,12 +247,10 @@ class Renderer:
                 left_at_s=None if before is None else left_frame / rate_hz,
                 entered_at_s=(left_frame if plan is None else plan.enter_frame) / rate_hz,
                 t_out_frames=t_out_frames,
-                engine_rate_hz=rate_hz,
                 plan=plan,
                 jump_frames=None if plan is None else self._jump_frames,
-                gain_db=song_gain_db(step.chunk.song, self._target_lufs),
-                fade_s=self._fade_s,
-                target_lufs=self._target_lufs,
+                gain_db=song_gain_db(step.chunk.song, self.settings.target_lufs),
+                settings=self.settings,
                 reach_frames=self.reach_frames,
             )
         )

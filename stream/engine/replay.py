@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
+from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
 
 
@@ -24,7 +25,7 @@ from stream.pool.pool import ChunkKey
 class _Line:
     """What of a logged decision the renderer needs."""
 
-    key: tuple[str, int, int]
+    key: ChunkKey
     natural: bool
     plan: JoinPlan | None
     jump_frames: int | None
@@ -43,22 +44,16 @@ class Replay:
     ) -> None:
         decisions, stop_frames = _read(log)
         settings = decisions[0]["settings"]
-        self.engine_rate_hz: int = settings["engine_rate_hz"]
+        sound = SoundSettings(**{field.name: settings[field.name] for field in fields(SoundSettings)})
+        self.engine_rate_hz = sound.engine_rate_hz
         self._generation = open_generation(
             folder, ScoringSettings(model=None), engine_rate_hz=self.engine_rate_hz
         )
         lines = [_line(decision) for decision in decisions]
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
-        steps = _LoggedSteps(self._generation, lines, settings["reach_frames"])
-        self._renderer = Renderer(
-            steps,
-            joins=steps,
-            engine_rate_hz=self.engine_rate_hz,
-            fade_s=settings["fade_s"],
-            target_lufs=settings["target_lufs"],
-            on_decision=on_decision or (lambda decision: None),
-        )
+        steps = _LoggedSteps(self._generation, lines, sound, settings["reach_frames"])
+        self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
         if stop_frames is None:
             # A run that was killed did not leave its last chunk, or the join would be in the log.
             stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
@@ -100,10 +95,13 @@ class Replay:
 class _LoggedSteps:
     """The steps and the joins of a log, as the renderer takes them."""
 
-    def __init__(self, generation: Generation, lines: list[_Line], reach_frames: int) -> None:
+    def __init__(
+        self, generation: Generation, lines: list[_Line], settings: SoundSettings, reach_frames: int
+    ) -> None:
         self._generation = generation
         self._lines = deque(lines)
         self._taken: JoinPlan | None = None
+        self.settings = settings
         self.reach_frames = reach_frames
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
@@ -165,7 +163,7 @@ def _line(decision: dict[str, Any]) -> _Line:
     try:
         to = decision["to"]
         return _Line(
-            key=(to["audio_hash"], to["start_sample"], to["end_sample"]),
+            key=ChunkKey(**{field.name: to[field.name] for field in fields(ChunkKey)}),
             natural=decision["natural"],
             plan=JoinPlan.from_json(decision["join"]) if decision["join"] else None,
             jump_frames=decision["jump_frames"],

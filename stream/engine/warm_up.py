@@ -12,8 +12,8 @@ from stream.choosing.history import Course
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage, entries
+from stream.choosing.settings import PlannerSettings
 from stream.choosing.terms import Costs
-from stream.choosing.weights import CostWeights
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade
@@ -23,10 +23,10 @@ from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, analyse
 from stream.scoring.scorer import Scorer, ScoringLateError
 
 
-def warm_up(generation: Generation, engine_rate_hz: int) -> None:
+def warm_up(generation: Generation) -> None:
     """Run every kernel that may run while a stream plays from this generation, or from one that follows."""
     _choose(generation)
-    _join(engine_rate_hz)
+    _join(generation.reader.engine_rate_hz)
 
 
 def first_score(scorer: Scorer | None) -> None:
@@ -41,7 +41,7 @@ def first_score(scorer: Scorer | None) -> None:
 
 
 def _choose(generation: Generation) -> None:
-    index, chunks = generation.index, len(generation.index)
+    index, chunks, settings = generation.index, len(generation.index), PlannerSettings()
     beginnings = np.zeros(chunks, dtype=np.int64)
     course, phrases = Course.new(chunks), Phrases(first_exit=beginnings, last_exit=beginnings)
     allowed = entries(course, phrases, np.zeros(chunks, dtype=np.bool_), window=0, after=0).allowed
@@ -50,11 +50,11 @@ def _choose(generation: Generation) -> None:
     distances_db = index.distances_db(0)
     for count in (1, FEW + 1):
         top(distances_db, allowed, count)
-    Costs(generation, CostWeights()).terms(0, np.array([1]))
-    entering = coverage(course, phrases, 1.0, 1.0, 1.0)
+    Costs(generation).terms(0, np.array([1]), settings.weights)
+    entering = coverage(course, phrases, settings.weights)
     future = Future(phrases, index.song)
     future.learn(0, distances_db, allowed)
-    future.worths(allowed, entering, 0.0, joins=1, discount=1.0)
+    future.worths(allowed, entering, 0.0, settings)
 
 
 def _join(rate_hz: int) -> None:

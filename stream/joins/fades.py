@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.base.arrays import DoubleArray, IntArray
+from model.base.arrays import DoubleArray
 from model.base.kernels import kernel
 from stream.joins.levels import LOUDNESS_OFFSET_DB, loudness_lufs
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam
@@ -25,7 +27,6 @@ LEVEL_WINDOW_S = 0.4
 LEVEL_WEIGHT = 2.0
 LEAST_LEVEL_S = 0.05
 """The level of a shorter fade is judged over this much around it."""
-TERMS = ("level", "attack", "cut", "clash", "away")
 ATTACK_WEIGHT = 0.35
 """Cost of an attack that is neither kept nor left out, for each dB and hop that it rises."""
 LEAST_FREE_DB, FREE_SHARE = 0.1, 0.3
@@ -41,6 +42,45 @@ DIFFERENCE_PER_S = 1.5
 AWAY_DB_PER_S = 15.0
 
 
+class FadeTerms(NamedTuple):
+    """What a fade is judged by: of each its column in the costs."""
+
+    level: int
+    attack: int
+    cut: int
+    clash: int
+    away: int
+
+
+_AT = FadeTerms(*range(len(FadeTerms._fields)))
+
+
+class _Fades(NamedTuple):
+    """Fades, each `(n,)`: the middle, and how long it takes before and after it."""
+
+    middle: NDArray[Any]
+    before: NDArray[Any]
+    after: NDArray[Any]
+
+
+class _Hops(NamedTuple):
+    """What a fade is judged against, each `(T,)` float64, a value for each hop."""
+
+    power_a: DoubleArray
+    power_b: DoubleArray
+    change_db: DoubleArray
+    """By how much the songs differ."""
+    alone: DoubleArray
+    """Attacks that one has alone."""
+    wanted: DoubleArray
+    """Attacks of B that are to be heard."""
+    hidden_a: DoubleArray
+    """Attacks of A as far as they hide something."""
+    hidden_b: DoubleArray
+    clash: DoubleArray
+    """Cost of a hop in which both sound in full."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Fade:
     """A fade around its middle, where both are equally loud; times are against A's cut."""
@@ -49,7 +89,7 @@ class Fade:
     before_frames: int
     after_frames: int
     costs_db: dict[str, float]
-    """What it costs by each term: `level`, `attack`, `cut`, `clash`, `away`."""
+    """What it costs by each of `FadeTerms`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +131,16 @@ def choose_fade(
     agree (`clash`); and a middle away from B's start (`away`).
     """
     fades = _candidates(shift_frames, limits, rate_hz, halves_s)
-    if not len(fades):
+    if not len(fades.middle):
         return _even_fade(shift_frames, limits)
     costs = _costs(a, b, shift_frames, match_db, fades, rate_hz)
     best = int(costs.sum(axis=1).argmin())
-    middle, before, after = (int(value) for value in fades[best])
+    named = zip(FadeTerms._fields, costs[best], strict=True)
     return Fade(
-        middle_frames=middle,
-        before_frames=before,
-        after_frames=after,
-        costs_db={name: round(float(cost), 3) for name, cost in zip(TERMS, costs[best], strict=True)},
+        middle_frames=int(fades.middle[best]),
+        before_frames=int(fades.before[best]),
+        after_frames=int(fades.after[best]),
+        costs_db={name: round(float(cost), 3) for name, cost in named},
     )
 
 
@@ -112,8 +152,8 @@ def _even_fade(shift_frames: int, limits: Limits) -> Fade:
     return Fade(middle_frames=middle, before_frames=half, after_frames=half, costs_db={})
 
 
-def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Sequence[float]) -> IntArray:
-    """Return `(n, 3)`: middle against A's cut, and both halves, in frames."""
+def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Sequence[float]) -> _Fades:
+    """Return the fades there is room for, in frames; the middle against A's cut."""
     halves = np.array([round(half_s * rate_hz) for half_s in halves_s], dtype=np.int64)
     step = PLACE_STEP_HOPS * SURROUNDINGS_HOP_FRAMES
     steps = round(PLACES_S * rate_hz) // step
@@ -123,13 +163,11 @@ def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Seque
     fits &= np.maximum(before, after) <= WORST_RATIO * np.minimum(before, after)
     fits &= middle - before >= limits.earliest
     fits &= middle + after <= shift_frames + limits.after_start_frames
-    return np.stack([middle, before, after], axis=1)[fits]
+    return _Fades(middle=middle[fits], before=before[fits], after=after[fits])
 
 
-def _costs(
-    a: Seam, b: Seam, shift_frames: int, match_db: float, fades: IntArray, rate_hz: int
-) -> DoubleArray:
-    """Return `(n, 5)` costs in dB, in the order of `TERMS`."""
+def _costs(a: Seam, b: Seam, shift_frames: int, match_db: float, fades: _Fades, rate_hz: int) -> DoubleArray:
+    """Return `(n, len(FadeTerms._fields))` costs in dB."""
     hops = len(a.onset)
     # Hop t is the same time in all of these; where B reaches no further, its last is repeated.
     of_b = np.clip(np.arange(hops) - round(shift_frames / SURROUNDINGS_HOP_FRAMES), 0, hops - 1)
@@ -160,15 +198,28 @@ def _costs(
     )
     change_db = np.maximum(difference_db, LEAST_DIFFERENCE_DB) + HARMONY_DIFFERENCE_DB * disagreement
     costs = _judge(
-        fades / SURROUNDINGS_HOP_FRAMES + np.array([middle, 0.0, 0.0]),
-        np.stack([power_a, power_b, change_db, alone, first, hidden_a, hidden_b, clash]),
+        _Fades(
+            middle=fades.middle / SURROUNDINGS_HOP_FRAMES + middle,
+            before=fades.before / SURROUNDINGS_HOP_FRAMES,
+            after=fades.after / SURROUNDINGS_HOP_FRAMES,
+        ),
+        _Hops(
+            power_a=power_a,
+            power_b=power_b,
+            change_db=change_db,
+            alone=alone,
+            wanted=first,
+            hidden_a=hidden_a,
+            hidden_b=hidden_b,
+            clash=clash,
+        ),
         start,
         0.5 * (levels_db[0] + levels_db[1]),
         LEAST_LEVEL_S * rate_hz / SURROUNDINGS_HOP_FRAMES,
         LEAST_FREE_DB + FREE_SHARE * 0.5 * float(a.onset.mean() + b.onset.mean()),
     )
-    away = AWAY_DB_PER_S * np.abs(fades[:, 0] - shift_frames) / rate_hz
-    return np.concatenate([costs, away[:, None]], axis=1)
+    costs[:, _AT.away] = AWAY_DB_PER_S * np.abs(fades.middle - shift_frames) / rate_hz
+    return costs
 
 
 def _attacks(seam: Seam) -> DoubleArray:
@@ -190,25 +241,22 @@ def _spread(values: DoubleArray, before: int, after: int, decay: float) -> Doubl
 
 @kernel
 def _judge(
-    fades: DoubleArray,
-    hops: DoubleArray,
+    fades: _Fades,
+    hops: _Hops,
     start: int,
     level_db: float,
     least_level_hops: float,
     free_db: float,
 ) -> DoubleArray:
-    """Return `(n, 4)`: level, attack, cut, clash of fades given in hops (middle, before, after).
+    """Return `(n, len(FadeTerms._fields))` costs of fades given in hops, all but `away`.
 
-    hops: `(8, T)`: power of A and B, by how many dB they differ, attacks that one has alone, those of B
-    that are to be heard, attacks of A and of B as far as they hide something, cost of a hop in which both
-    sound in full. start: hop at which B starts. free_db: change of a hop that costs nothing.
+    start: hop at which B starts. free_db: change of a hop that costs nothing.
     """
-    power_a, power_b, change_db, alone, wanted, hidden_a, hidden_b, clash = hops
-    count, last = len(fades), len(power_a) - 1
-    costs = np.zeros((count, 4))
+    count, last = len(fades.middle), len(hops.power_a) - 1
+    costs = np.zeros((count, len(_AT)))
     quarter = np.pi / 4.0
     for row in range(count):
-        middle, before, after = fades[row]
+        middle, before, after = fades.middle[row], fades.before[row], fades.after[row]
         widen = max(0.0, 0.5 * (least_level_hops - before - after))
         first, stop = int(np.floor(middle - before - widen)), int(np.ceil(middle + after + widen))
         energy, hops_heard = 0.0, 0
@@ -220,16 +268,17 @@ def _judge(
             angle = min(max(angle, 0.0), 2.0 * quarter)
             incoming = np.sin(angle) ** 2
             outgoing = 1.0 - incoming
-            costs[row, 1] += 4.0 * incoming * outgoing * alone[here] + outgoing * wanted[here]
+            heard = 4.0 * incoming * outgoing * hops.alone[here] + outgoing * hops.wanted[here]
+            costs[row, _AT.attack] += heard
             if hop >= first:
-                energy += outgoing * power_a[here] + incoming * power_b[here]
+                energy += outgoing * hops.power_a[here] + incoming * hops.power_b[here]
                 hops_heard += 1
-            hides = max(outgoing * hidden_a[here], incoming * hidden_b[here])
-            changed = change_db[here] * (incoming - incoming_before)
-            costs[row, 2] += max(0.0, changed - free_db - hides)
-            costs[row, 3] += 4.0 * incoming * outgoing * clash[here]
+            hides = max(outgoing * hops.hidden_a[here], incoming * hops.hidden_b[here])
+            changed = hops.change_db[here] * (incoming - incoming_before)
+            costs[row, _AT.cut] += max(0.0, changed - free_db - hides)
+            costs[row, _AT.clash] += 4.0 * incoming * outgoing * hops.clash[here]
             incoming_before = incoming
         found_db = 10.0 * np.log10(energy / hops_heard + 1e-12) + LOUDNESS_OFFSET_DB
-        costs[row, 0] = LEVEL_WEIGHT * abs(found_db - level_db)
-        costs[row, 1] *= ATTACK_WEIGHT
+        costs[row, _AT.level] = LEVEL_WEIGHT * abs(found_db - level_db)
+        costs[row, _AT.attack] *= ATTACK_WEIGHT
     return costs

@@ -8,6 +8,7 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.joins.levels import Release
+from stream.joins.settings import SoundSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ class JoinPlan:
 class JoinSource(Protocol):
     """Where the renderer has its joins from: planned from the audio, or read from a log."""
 
+    settings: SoundSettings
     reach_frames: int
     """No join begins longer than this before A's cut, whatever comes after."""
 

@@ -15,6 +15,7 @@ from stream.joins.crossfade import correlation
 from stream.joins.fades import BLEND_HALF_S, PLACES_S, SPLICE_HALVES_S, Limits, choose_fade
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release, loudness_lufs, song_gain
+from stream.joins.settings import SoundSettings
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 from stream.pool.pool import ChunkKey
 
@@ -44,12 +45,10 @@ class JoinPlanner:
     `prepare` may be called by another thread beforehand, so that `plan` finds its work done.
     """
 
-    def __init__(self, *, engine_rate_hz: int, longest_fade_s: float, target_lufs: float | None) -> None:
-        self._rate_hz = engine_rate_hz
-        self._longest_frames = round(longest_fade_s * engine_rate_hz)
-        self._target_lufs = target_lufs
-        half_s = min(longest_fade_s, BLEND_HALF_S)
-        self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * engine_rate_hz)
+    def __init__(self, settings: SoundSettings) -> None:
+        self.settings = settings
+        half_s = min(settings.fade_s, BLEND_HALF_S)
+        self.reach_frames = round((LONGEST_SHIFT_S + PLACES_S + half_s) * settings.engine_rate_hz)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[ChunkKey, ChunkKey], JoinPlan] = OrderedDict()
 
@@ -66,7 +65,7 @@ class JoinPlanner:
             plan = self._plan(before, step.chunk, jump_frame)
         residual_db = release.db_at(plan.leave_frame)
         difference_db = plan.terms["level_difference_db"] or 0.0
-        return _matched(plan, difference_db + residual_db, self._rate_hz)
+        return _matched(plan, difference_db + residual_db, self.settings.engine_rate_hz)
 
     def _at_the_cut(self, before: Chunk, chunk: Chunk) -> JoinPlan:
         key = (before.key, chunk.key)
@@ -81,7 +80,7 @@ class JoinPlanner:
         return kept
 
     def _plan(self, before: Chunk, chunk: Chunk, jump_frame: int | None) -> JoinPlan:
-        rate_hz = self._rate_hz
+        rate_hz = self.settings.engine_rate_hz
         a_start, a_stop = before.generation.reader.chunk_span(before.row)
         b_start, b_stop = chunk.generation.reader.chunk_span(chunk.row)
         cut = a_stop if jump_frame is None else jump_frame + round(JUMP_LEAD_S * rate_hz)
@@ -93,13 +92,13 @@ class JoinPlanner:
             grid_s = grid_s % fit.period_s
             grid_s = grid_s if grid_s <= JUMP_WAIT_S else None
         longest_s = FREE_SHIFT_S if grid_s is None else LONGEST_SHIFT_S
-        longest_frames = self._longest_frames
+        longest_frames = round(self.settings.fade_s * rate_hz)
         if jump_frame is not None:
             longest_s = JUMP_WAIT_S
             longest_frames = min(longest_frames, round(JUMP_FADE_S * rate_hz))
         shift = find_shift(a, b, rate_hz, grid_s=grid_s, longest_s=longest_s)
         # Whoever asked for another song waits for it.
-        blended = before.key[0] != chunk.key[0] and jump_frame is None
+        blended = before.song.audio_hash != chunk.song.audio_hash and jump_frame is None
         # Of a blend only its place is chosen.
         blend_s = min(BLEND_HALF_S, longest_frames // 2 / rate_hz)
         difference_db = _level_difference_db(a, b, blend_s if blended else 0.0, rate_hz)
@@ -145,7 +144,8 @@ class JoinPlanner:
         except DecodeError:
             # The renderer reads it again, and tells.
             audio = np.zeros((stop - start, 2), dtype=np.float32)
-        return analyse(audio * song_gain(chunk.song, self._target_lufs), self._rate_hz)
+        gain = song_gain(chunk.song, self.settings.target_lufs)
+        return analyse(audio * gain, self.settings.engine_rate_hz)
 
 
 def _matched(plan: JoinPlan, difference_db: float, rate_hz: int) -> JoinPlan:

@@ -21,8 +21,14 @@ from stream.pool.columns import read_columns
 from stream.pool.database import broken_database, connect
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
-ChunkKey = tuple[str, int, int]
-"""Audio hash, start and end sample: the same chunk in every generation, unlike its row."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChunkKey:
+    """What names a chunk in every generation, unlike its row."""
+
+    audio_hash: str
+    start_sample: int
+    end_sample: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +125,7 @@ class Pool:
         """Return the key of every row."""
         hashes = [song.audio_hash for song in self.songs]
         return [
-            (hashes[song], start, end)
+            ChunkKey(audio_hash=hashes[song], start_sample=start, end_sample=end)
             for song, start, end in zip(
                 self.chunk_song.tolist(), self.start_sample.tolist(), self.end_sample.tolist(), strict=True
             )

@@ -44,7 +44,8 @@ class MatrixScorer:
 
 def chunk_names(pool: Pool) -> npt.NDArray[np.bytes_]:
     """Return `(N,)` names that a chunk has in every generation: audio hash, start and end sample."""
-    return np.array([f"{audio_hash}:{start}:{end}".encode() for audio_hash, start, end in pool.chunk_keys()])
+    keys = pool.chunk_keys()
+    return np.array([f"{key.audio_hash}:{key.start_sample}:{key.end_sample}".encode() for key in keys])
 
 
 def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:

@@ -28,6 +28,20 @@ _TANH_GATE = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RecurrentState:
+    """What an LSTM remembers between two steps: `(padded_units,)` float32, of many candidates `(n, ...)`."""
+
+    hidden: FloatArray
+    cell: FloatArray
+
+    @classmethod
+    def zero(cls, padded_units: int) -> "RecurrentState":
+        """Return the state before anything was seen."""
+        nothing = np.zeros(padded_units, dtype=np.float32)
+        return cls(hidden=nothing, cell=nothing)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Recurrence:
     """The weights of an LSTM behind a bent projection, cut into groups of `LANES` units, four gates each.
 
@@ -75,15 +89,15 @@ class Recurrence:
         return np.pad(output, ((0, 0), (0, self.padded_units - self.units))).astype(np.float32)
 
     def run(
-        self, samples: FloatArray, output: FloatArray, hidden: FloatArray, cell: FloatArray
-    ) -> tuple[DoubleArray, FloatArray, FloatArray]:
+        self, samples: FloatArray, output: FloatArray, before: RecurrentState
+    ) -> tuple[DoubleArray, RecurrentState]:
         """Run all steps over the samples of `n` candidates, from one state, without the GIL.
 
         samples: `(n, 2 * steps + 1)` float32; step t reads samples 2t to 2t + 2.
         output: `(steps, padded_units)` float32, what each unit adds to the score at each step.
-        hidden, cell: `(padded_units,)` float32, the state before the first step.
-        Returns the sums `(n,)` float64, and the states `(n, padded_units)` after the last step. The result
-        for a candidate is the same, bit for bit, whatever stands beside it.
+        before: the one state before the first step.
+        Returns the sums `(n,)` float64, and the states of all candidates after the last step. The result for
+        a candidate is the same, bit for bit, whatever stands beside it.
         """
         count, steps = len(samples), len(output)
         if samples.shape != (count, 2 * steps + 1) or output.shape[1:] != (self.padded_units,):
@@ -91,12 +105,12 @@ class Recurrence:
         rows = -(-count // TILE_ROWS) * TILE_ROWS
         full = np.zeros((rows, samples.shape[1]), dtype=np.float32)
         full[:count] = samples
-        hidden_rows = np.repeat(hidden[np.newaxis], rows, axis=0)
-        cell_rows = np.repeat(cell[np.newaxis], rows, axis=0)
+        hidden_rows = np.repeat(before.hidden[np.newaxis], rows, axis=0)
+        cell_rows = np.repeat(before.cell[np.newaxis], rows, axis=0)
         sums, last = _run(
             full, self.bounds, self.linear, self.bends, self.recurrent, output, hidden_rows, cell_rows
         )
-        return sums[:count], last[:count], cell_rows[:count]
+        return sums[:count], RecurrentState(hidden=last[:count], cell=cell_rows[:count])
 
 
 def _padded(units: int) -> int:

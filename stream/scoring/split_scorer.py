@@ -21,7 +21,7 @@ from model.base.arrays import FloatArray, IntArray
 from model.base.errors import ModelError
 from stream.index.edge_index import EdgeIndex
 from stream.scoring.lstm_tile import TILE_ROWS
-from stream.scoring.recurrence import Recurrence
+from stream.scoring.recurrence import Recurrence, RecurrentState
 from stream.scoring.scorer import KEPT_BYTES, RowScorer, ScoringLateError
 
 BLOCK_ROWS = 132
@@ -58,8 +58,8 @@ class SplitScorer(RowScorer):
         self._cancelled = threading.Event()
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="split-scorer")
         # Compiled, or loaded, here: no score of a stream waits for that.
-        zero = np.zeros(self._recurrence.padded_units, dtype=np.float32)
-        self._recurrence.run(np.zeros((1, 3), dtype=np.float32), self._output[:1], zero, zero)
+        silent = RecurrentState.zero(self._recurrence.padded_units)
+        self._recurrence.run(np.zeros((1, 3), dtype=np.float32), self._output[:1], silent)
 
     def cancel(self) -> None:
         """Make a score under way end soon, by raising."""
@@ -68,7 +68,7 @@ class SplitScorer(RowScorer):
     def _scores(self, reference: int, candidates: IntArray | None, late_s: float) -> FloatArray:
         """Score in blocks; the time is looked at between them."""
         tail = self._index.tails[reference]
-        before, hidden, cell = self._after_tail(tail)
+        before, state = self._after_tail(tail)
         seam = tail[2 * self._own_steps :]
         output = self._output[self._own_steps :]
         heads = self._index.heads if candidates is None else self._index.heads[candidates]
@@ -79,19 +79,19 @@ class SplitScorer(RowScorer):
                 raise ScoringLateError(f"about {block.start} of {len(heads)} candidates scored in time")
             own = heads[block, :from_heads]
             samples = np.concatenate([np.broadcast_to(seam, (len(own), len(seam))), own], axis=1)
-            sums, _, _ = self._recurrence.run(samples, output, hidden, cell)
+            sums, _ = self._recurrence.run(samples, output, state)
             logits = self._constant + before + sums
             return (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)
 
         parts = list(self._workers.map(score, _blocks(len(heads), self._threads)))
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
-    def _after_tail(self, tail: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+    def _after_tail(self, tail: FloatArray) -> tuple[float, RecurrentState]:
         """Return what the steps that see the tail alone add, and the state that they leave."""
-        zero = np.zeros(self._recurrence.padded_units, dtype=np.float32)
+        silent = RecurrentState.zero(self._recurrence.padded_units)
         samples = tail[np.newaxis, : 2 * self._own_steps + 1]
-        sums, hidden, cell = self._recurrence.run(samples, self._output[: self._own_steps], zero, zero)
-        return float(sums[0]), hidden[0], cell[0]
+        sums, after = self._recurrence.run(samples, self._output[: self._own_steps], silent)
+        return float(sums[0]), RecurrentState(hidden=after.hidden[0], cell=after.cell[0])
 
 
 def _blocks(count: int, threads: int) -> list[slice]:

@@ -3,7 +3,7 @@
 import mmap
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 
-import model.base.mapped
 import stream.audio.decode
 import stream.audio.samples
 import tools.songs.cut
@@ -20,18 +19,37 @@ import tools.songs.rhythm.chroma
 import tools.songs.rhythm.onsets
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from model.base.mapped import give_back, in_parts
+from model.base.mapped import give_back
 from stream.audio.decode import decode
-from stream.audio.samples import collect
+from stream.audio.samples import MappedSamples, SongSamples, collect, in_parts
 from stream.audio.spans import write_decoded_copy
 from stream.pool.pool import open_pool
+from tests.support.held import HELD_IS_TOLD, held_kb
 from tests.support.music import tune, write_music
 from tests.support.odd_songs import RATE_HZ, band, beats
 from tools.pools.build import BuildSettings, build_pool
 from tools.pools.check import check_pool
+from tools.songs.cut import CutSettings, cut_song
+from tools.songs.cut_beat import cut_on_beats
+from tools.songs.loudness import measure_loudness
+from tools.songs.measure import measure_traits
 from tools.songs.rhythm.onsets import find_attacks
 from tools.songs.rhythm.rhythm import find_rhythm
 from tools.songs.silence import detect_silence, measure_energy, silent_ranges, to_int16
+
+
+def _measured(audio: SongSamples) -> object:
+    bounds = np.arange(0, len(audio), RATE_HZ)
+    return measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ))
+
+
+STAGES = [
+    lambda audio: find_rhythm(audio, RATE_HZ),
+    lambda audio: cut_song(audio, RATE_HZ, CutSettings()),
+    lambda audio: cut_on_beats(audio, RATE_HZ, CutSettings(), find_rhythm(audio, RATE_HZ)),
+    lambda audio: measure_loudness(audio, RATE_HZ),
+    _measured,
+]
 
 
 @pytest.fixture
@@ -39,9 +57,9 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
     for module in (stream.audio.samples, stream.audio.decode):
         monkeypatch.setattr(module, "LONG_FRAMES", 20_000)
-    for module in (model.base.mapped, stream.audio.decode):
+    for module in (stream.audio.samples, stream.audio.decode):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
-    monkeypatch.setattr(model.base.mapped.in_parts, "__defaults__", (7_777,))
+    monkeypatch.setattr(stream.audio.samples.in_parts, "__defaults__", (7_777,))
     monkeypatch.setattr(tools.songs.loudness, "FILTERED_FRAMES", 7_777)
     monkeypatch.setattr(tools.songs.cut, "PART_WINDOWS", 100)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "PART_STEPS", 1_001)
@@ -49,8 +67,8 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools.songs.rhythm.chroma, "_BLOCK_FRAMES", 50)
 
 
-def is_mapped(audio: FloatArray) -> bool:
-    return isinstance(audio.base, np.memmap)
+def is_mapped(audio: SongSamples) -> bool:
+    return isinstance(audio, MappedSamples)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus"])
@@ -91,10 +109,22 @@ def test_what_is_given_back_can_be_read_again(tmp_path: Path, short_limits: None
     for _ in range(2):
         np.testing.assert_array_equal(np.concatenate(list(in_parts(kept, 999))), audio)
     part = kept[5:50]
-    give_back(part)
-    np.testing.assert_array_equal(part, audio[5:50])
+    part[:] = 0.0
+    np.testing.assert_array_equal(kept[5:50], audio[5:50])
+    np.testing.assert_array_equal(kept, audio)
     write_decoded_copy(kept, tmp_path / "copy.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "copy.npy"), audio)
+
+
+@pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_stage_holds_a_long_song(tmp_path: Path, stage: Callable[[SongSamples], object]) -> None:
+    """Whatever it looks at, and wherever: what was read of the file is not kept in memory."""
+    file = tmp_path / "song.f32"
+    band(beats((104.0, 20.0)), 4).tofile(file)
+    song = MappedSamples(np.memmap(file, dtype=np.float32, mode="r").reshape(-1, 2))
+    stage(song)
+    assert held_kb(file) == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is given back on Windows")

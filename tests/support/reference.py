@@ -82,6 +82,14 @@ def settings_classes() -> dict[str, tuple[str, ast.ClassDef]]:
     }
 
 
+def settings_fields(
+    found: ast.ClassDef, classes: dict[str, tuple[str, ast.ClassDef]]
+) -> list[tuple[str, str, str]]:
+    """Return the fields of settings, those of the settings that they extend first."""
+    parents = [classes[name][1] for base in found.bases if (name := ast.unparse(base)) in classes]
+    return [row for parent in parents for row in settings_fields(parent, classes)] + fields_of(found)
+
+
 def output_kinds() -> list[tuple[str, str, str]]:
     """Return address, module and meaning of every kind of output."""
     from stream.outputs.registry import KINDS
@@ -113,10 +121,11 @@ def settings_page() -> str:
         "A default stands once, in its dataclass. A setting without a line of its own says by its name, "
         "whose last word is the unit, what it is.\n",
     ]
-    for name, (module, node) in settings_classes().items():
+    classes = settings_classes()
+    for name, (module, node) in classes.items():
         rows = [
             (f"`{field}`", f"`{default}`" if default else "", told)
-            for field, default, told in fields_of(node)
+            for field, default, told in settings_fields(node, classes)
         ]
         parts += [
             f"## {name}\n",

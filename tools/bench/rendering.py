@@ -6,13 +6,15 @@ from statistics import median
 
 from model.base.arrays import FloatArray
 from model.saved.contract import carried_model
-from stream.choosing.ahead import Immediate
 from stream.choosing.generation import Generation, ScoringSettings, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
+from stream.choosing.step_source import Immediate
 from stream.engine.engine import Engine
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
+from stream.joins.join_planner import JoinPlanner
+from stream.joins.settings import SoundSettings
 from stream.outputs.encoding.encoder import StreamEncoder
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
@@ -110,9 +112,7 @@ def _processor_time(settings: BenchSettings) -> list[Figure]:
 def _render(generation: Generation, seconds: float) -> _Rendered:
     renderer = Renderer(
         Immediate(Planner(generation, PlannerSettings(seed=0))),
-        engine_rate_hz=_RATE_HZ,
-        fade_s=EngineSettings().fade_s,
-        target_lufs=EngineSettings().target_lufs,
+        JoinPlanner(SoundSettings(engine_rate_hz=_RATE_HZ)),
         on_decision=lambda decision: None,
     )
     began_s = time.process_time()

@@ -22,6 +22,8 @@ from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.engine.renderer import Renderer
 from stream.engine.warm_up import first_score, warm_up
+from stream.joins.join_planner import JoinPlanner
+from stream.joins.settings import SoundSettings
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.process import anonymous_mb, resident_mb
@@ -221,7 +223,7 @@ def simulate(
         generation = replace(generation, reader=_SilentReader(generation.pool, _RATE_HZ))
     assert generation.scorer is not None
     # As the engine does before it plays; a kernel that is compiled for once says nothing of margins.
-    warm_up(generation, _RATE_HZ)
+    warm_up(generation)
     first_score(generation.scorer)
     rehearsed = Planner(generation, PlannerSettings(seed=seed))
     for _ in range(_REHEARSED_STEPS):
@@ -241,9 +243,7 @@ def simulate(
     )
     renderer = Renderer(
         steps,
-        engine_rate_hz=_RATE_HZ,
-        fade_s=_FADE_S,
-        target_lufs=_TARGET_LUFS,
+        JoinPlanner(SoundSettings(engine_rate_hz=_RATE_HZ, fade_s=_FADE_S, target_lufs=_TARGET_LUFS)),
         on_decision=lambda decision: None,
     )
     block_frames = _DAY_BLOCK_FRAMES if silent else _BLOCK_FRAMES

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stream.choosing.ahead import MAX_DEPTH
 from stream.choosing.generation import Chunk
+from stream.choosing.plan_ahead import MAX_DEPTH
 from stream.choosing.planner import Planner
 from stream.choosing.step import Step
 
@@ -130,7 +130,7 @@ class VirtualCard:
 
 
 class VirtualSteps:
-    """The steps of a virtual planner as a renderer takes them (`stream.choosing.ahead.StepSource`)."""
+    """The steps of a virtual planner as a renderer takes them (`stream.choosing.step_source.StepSource`)."""
 
     def __init__(
         self,

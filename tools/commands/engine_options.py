@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from stream.choosing.settings import PlannerSettings
-from stream.engine.settings import ENGINE_RATES_HZ, EngineSettings
+from stream.engine.settings import EngineSettings
+from stream.joins.settings import ENGINE_RATES_HZ
 from tools.commands.gathered import gathered, option
 from tools.commands.options import Model
 

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import FloatArray, IntArray
+from model.base.arrays import IntArray
 from model.base.errors import DecodeError, PoolError
-from model.base.mapped import give_back
 from model.features.edges import chunk_edges
 from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
 from stream.audio.decode import decode, probe, seeks_check_out
+from stream.audio.samples import SongSamples
 from stream.audio.spans import write_decoded_copy
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
@@ -79,7 +79,7 @@ def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> Non
     _keep_copy(audio, pool_folder, audio_hash, room)
 
 
-def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room) -> None:
+def _keep_copy(audio: SongSamples, pool_folder: Path, audio_hash: str, room: Room) -> None:
     target = decoded_copy(pool_folder, audio_hash)
     if not target.is_file() and room(audio_hash, copy_bytes(len(audio))):
         # Songs play without their copies, only slower to start; the build counts those that lack theirs.
@@ -88,7 +88,7 @@ def _keep_copy(audio: FloatArray, pool_folder: Path, audio_hash: str, room: Room
 
 
 def _rows(
-    audio: FloatArray, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, edge_samples: int
+    audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, edge_samples: int
 ) -> Rows:
     rows = np.zeros(max(0, len(bounds) - 1), dtype=record_type(edge_samples))
     if not len(rows):
@@ -100,7 +100,6 @@ def _rows(
         rows["fingerprints"][row] = fingerprint(chunk)
         rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
         rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
-        give_back(audio)
     sides = seam_sides(rows["spectra"], np.stack([bounds[:-1], bounds[1:]], axis=1) / sample_rate_hz)
     rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
     texture = textures(rows["spectra"])

@@ -9,7 +9,7 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from model.base.kernels import kernel
-from model.base.mapped import in_parts
+from stream.audio.samples import SongSamples, in_parts
 from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
 _WINDOW_S = 0.01
@@ -80,7 +80,7 @@ class CutResult:
     """What was done, in words."""
 
 
-def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> CutResult:
+def cut_song(audio: SongSamples, sample_rate_hz: int, settings: CutSettings) -> CutResult:
     """Cut a song into chunks that tile it from its first to its last audible window.
 
     audio: `(frames, channels)` float32; samples that are no finite number count as 0.
@@ -131,7 +131,7 @@ def cut_song(audio: FloatArray, sample_rate_hz: int, settings: CutSettings) -> C
     )
 
 
-def audible_part(audio: FloatArray, sample_rate_hz: int) -> tuple[int, int] | None:
+def audible_part(audio: SongSamples, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
     window = max(1, round(sample_rate_hz * _WINDOW_S))
     audible = _audible(_power(audio, window))
@@ -154,14 +154,15 @@ def _no_chunk(note: str) -> CutResult:
     return CutResult(bounds=np.empty(0, dtype=np.int64), note=note)
 
 
-def _finite(audio: FloatArray) -> FloatArray:
+def _finite(audio: SongSamples) -> SongSamples:
     if all(np.isfinite(part).all() for part in in_parts(audio)):
         return audio
-    return np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0)
+    finite: FloatArray = np.nan_to_num(np.asarray(audio), nan=0.0, posinf=0.0, neginf=0.0)
+    return finite
 
 
 def _silent_ranges(
-    audio: FloatArray,
+    audio: SongSamples,
     sample_rate_hz: int,
     audible: tuple[int, int],
     level_db: float,
@@ -190,7 +191,7 @@ def _silent_ranges(
             f"cut at {threshold_db:g} dBFS, {abs(below_db):.1f} dB {side} its own level"
         )
     if settings.cutter == "pydub":
-        samples = to_int16(audio)
+        samples = to_int16(np.asarray(audio))
         return detect_silence_pydub(samples, sample_rate_hz, settings.silence_ms, threshold_db), note
     return silent_ranges(energy, settings.silence_ms, threshold_db), note
 
@@ -238,7 +239,7 @@ def _quietest(middle: int, reach: int, power: DoubleArray, window: int) -> int:
     return (first + int(spots.argmin())) * window + half
 
 
-def _power(audio: FloatArray, window: int) -> DoubleArray:
+def _power(audio: SongSamples, window: int) -> DoubleArray:
     """Return the mean square of each window, over all channels; the last window may be shorter."""
     parts = in_parts(audio, window * PART_WINDOWS)
     return np.concatenate(

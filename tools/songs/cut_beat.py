@@ -5,8 +5,8 @@ from math import ceil
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, FloatArray, IntArray
-from model.base.mapped import give_back
+from model.base.arrays import DoubleArray, IntArray
+from stream.audio.samples import SongSamples
 from tools.songs.cut import CutResult, CutSettings, audible_part, cut_song
 from tools.songs.rhythm.rhythm import Rhythm
 from tools.songs.voice import voice_across
@@ -27,7 +27,7 @@ TOLD_OCTAVES = 0.08
 """A song whose tempo changes by more than this is said to."""
 
 
-def cut_on_beats(audio: FloatArray, sample_rate_hz: int, settings: CutSettings, rhythm: Rhythm) -> CutResult:
+def cut_on_beats(audio: SongSamples, sample_rate_hz: int, settings: CutSettings, rhythm: Rhythm) -> CutResult:
     """Cut a song, `(frames, 2)` float32, before downbeats, or as `silence` does where it has no clear beat.
 
     Chunks have the power of two of bars that comes nearest to `chunk_s`, or `bars` of them, where
@@ -126,7 +126,7 @@ def _bar_grid(rhythm: Rhythm, start_s: float, stop_s: float) -> _BarGrid:
     )
 
 
-def _quiet_places(audio: FloatArray, sample_rate_hz: int, downbeats_s: DoubleArray) -> IntArray:
+def _quiet_places(audio: SongSamples, sample_rate_hz: int, downbeats_s: DoubleArray) -> IntArray:
     reach = round(QUIET_REACH_S * sample_rate_hz)
     places = np.rint((downbeats_s - BEFORE_ONSET_S) * sample_rate_hz).astype(np.int64)
     for index, place in enumerate(places.tolist()):
@@ -134,7 +134,6 @@ def _quiet_places(audio: FloatArray, sample_rate_hz: int, downbeats_s: DoubleArr
         near = np.abs(audio[first : max(0, place + reach + 1)]).sum(axis=1)
         if len(near):
             places[index] = first + int(near.argmin())
-        give_back(audio)
     return places
 
 

@@ -9,7 +9,7 @@ import scipy.signal
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.base.mapped import in_parts
+from stream.audio.samples import SongSamples, in_parts
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: nothing below it is heard as loudness."""
@@ -34,7 +34,7 @@ class Loudness:
     """dBTP: above 0 where the waveform between the samples leaves the range."""
 
 
-def measure_loudness(audio: FloatArray, sample_rate_hz: int) -> Loudness:
+def measure_loudness(audio: SongSamples, sample_rate_hz: int) -> Loudness:
     """Measure a song's integrated loudness and its true peak, four times oversampled (BS.1770-4).
 
     audio: `(frames, 2)` float32. Silence is `SILENCE_LUFS` and `SILENCE_DB`.
@@ -47,7 +47,7 @@ def measure_loudness(audio: FloatArray, sample_rate_hz: int) -> Loudness:
     )
 
 
-def integrated_lufs(audio: FloatArray, sample_rate_hz: int) -> float:
+def integrated_lufs(audio: SongSamples, sample_rate_hz: int) -> float:
     """Return the gated loudness of `audio` `(frames, 2)` (BS.1770-4, annex 1), not below `SILENCE_LUFS`.
 
     What is shorter than one block of 400 ms is repeated to fill it.
@@ -91,7 +91,7 @@ def _gated(powers: DoubleArray) -> float:
     return max(SILENCE_LUFS, -0.691 + 10 * math.log10(float(heard.mean())))
 
 
-def true_peak(audio: FloatArray, sample_rate_hz: int) -> float:
+def true_peak(audio: SongSamples, sample_rate_hz: int) -> float:
     """Return the largest magnitude of `audio` `(frames, 2)`, oversampled four times (BS.1770-4, annex 2)."""
     peak, read = 0.0, 0
     # In blocks: a song at four times its rate would not fit into the memory of a small machine.

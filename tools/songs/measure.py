@@ -6,7 +6,7 @@ import pyloudnorm
 import scipy.signal
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
-from model.base.mapped import give_back
+from stream.audio.samples import SongSamples
 from stream.pool.traits import ChunkTraits
 from tools.songs.loudness import BLOCK_S, SILENCE_LUFS
 from tools.songs.rhythm.chroma import CHROMA_RATE_HZ, find_key, unit_chroma
@@ -28,7 +28,7 @@ MORE_BEATS = 4
 """This many beats are imagined before the first one and after the last one."""
 
 
-def measure_traits(audio: FloatArray, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm) -> ChunkTraits:
+def measure_traits(audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm) -> ChunkTraits:
     """Return the traits of the chunks of one song.
 
     audio: `(frames, 2)` float32; bounds: `(n + 1,)` int64, chunk i is `bounds[i]:bounds[i + 1]`, `n >= 1`.
@@ -125,7 +125,7 @@ def _chroma(rhythm: Rhythm, start_s: float, end_s: float) -> tuple[FloatArray, F
 
 
 def _loudness(
-    audio: FloatArray, sample_rate_hz: int, starts: IntArray, ends: IntArray, *, at_start: bool
+    audio: SongSamples, sample_rate_hz: int, starts: IntArray, ends: IntArray, *, at_start: bool
 ) -> FloatArray:
     """Return `(n,)` float32: K-weighted loudness of a block at an end of each chunk (BS.1770-4, ungated)."""
     block, settling = round(BLOCK_S * sample_rate_hz), round(SETTLING_S * sample_rate_hz)
@@ -135,7 +135,6 @@ def _loudness(
         first, last = (start, min(end, start + block)) if at_start else (max(start, end - block), end)
         lead = min(settling, first)
         weighted = audio[first - lead : last].astype(np.float64)
-        give_back(audio)
         for stage in filters:
             weighted = stage.passband_gain * scipy.signal.lfilter(stage.b, stage.a, weighted, axis=0)
         power = float(np.mean(np.square(weighted[lead:]), axis=0).sum())

@@ -7,7 +7,7 @@ loud band is missed.
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.base.mapped import give_back
+from stream.audio.samples import SongSamples
 
 _REACH_S = 0.2
 """Looked at on both sides of the instant."""
@@ -23,7 +23,7 @@ GLIDE_CENTS = (6.0, 45.0)
 BAND_HZ = (200.0, 4_000.0)
 
 
-def voice_across(audio: FloatArray, sample_rate_hz: int, instants: DoubleArray) -> FloatArray:
+def voice_across(audio: SongSamples, sample_rate_hz: int, instants: DoubleArray) -> FloatArray:
     """Return `(n,)` float32, 0 to 1: how likely something sung sounds across each instant, in samples.
 
     audio: `(frames, 2)` float32. The product of how much of the stretch has a pitch without a leap, how
@@ -32,11 +32,10 @@ def voice_across(audio: FloatArray, sample_rate_hz: int, instants: DoubleArray) 
     likely = np.empty(len(instants), dtype=np.float32)
     for index, instant in enumerate(instants.tolist()):
         likely[index] = _voice(audio, sample_rate_hz, int(instant))
-        give_back(audio)
     return likely
 
 
-def _voice(audio: FloatArray, rate_hz: int, instant: int) -> float:
+def _voice(audio: SongSamples, rate_hz: int, instant: int) -> float:
     reach = round(_REACH_S * rate_hz)
     part = audio[max(0, instant - reach) : instant + reach]
     size, hop = round(FRAME_S * rate_hz), max(1, round(HOP_S * rate_hz))

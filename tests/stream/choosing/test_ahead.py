@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -99,74 +98,6 @@ def test_planning_that_fails_is_tried_again_and_told_once(
     finally:
         source.close()
     assert sum("planning failed" in record.getMessage() for record in caplog.records) == 1
-
-
-def test_a_step_must_be_ready_when_all_before_it_have_been_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now_s = began_s = 1_000.0
-    monkeypatch.setattr(ahead, "time", SimpleNamespace(monotonic=lambda: now_s))
-    # The last chunk of each song is longer than the others.
-    songs = [noise_song(9.7, 0), noise_song(10.1, 1)]
-    planned: list[Step] = []
-    deadlines_s: list[float] = []
-
-    class Noting(Planner):
-        def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
-            step = super().next(leave=leave, deadline_s=deadline_s)
-            if deadline_s is not None:
-                deadlines_s.append(deadline_s)
-            planned.append(step)
-            return step
-
-    def wait_for_plan(steps: int) -> None:
-        wait_until(lambda: len(planned) >= steps)
-
-    planner = Noting(make_generation(make_pool(tmp_path, songs)), PlannerSettings(strategy="random"))
-    source = Ahead(planner, depth=4)
-    try:
-        step = source.take(None)
-        for taken in range(1, 8):
-            wait_for_plan(taken + 4)
-            # Each chunk begins to sound when the one before it is over.
-            now_s += step.length_s
-            step = source.take(step.chunk)
-    finally:
-        source.close()
-    ends_s = began_s + np.cumsum([step.length_s for step in planned])
-    assert len(set(np.diff(ends_s).round(3))) > 1
-    np.testing.assert_allclose(deadlines_s, ends_s[: len(deadlines_s)], atol=1e-6)
-
-
-def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation) -> None:
-    planner = Planner(generation, PlannerSettings(min_phrase_s=4.0, no_repeat_share=0.0))
-    source = Ahead(planner, depth=3)
-    try:
-        start = source.take(None)
-
-        def leaving_is_planned() -> bool:
-            upcoming = source.peek()
-            return upcoming is not None and upcoming.leaves_song
-
-        wait_until(leaving_is_planned)
-        announced = source.peek()
-        step = source.take(start.chunk, jump=True)
-        assert announced is not None and step.chunk is announced.chunk and step.leaves_song
-    finally:
-        source.close()
-
-
-def test_a_banned_song_is_not_taken_again(generation: Generation) -> None:
-    source = Ahead(Planner(generation, PlannerSettings()), depth=3)
-    try:
-        step = source.take(None)
-        bad = next(s for s in generation.pool.songs if s.audio_hash != step.chunk.song.audio_hash)
-        source.ban(bad.audio_hash, step.chunk)
-        for _ in range(30):
-            step = source.take(step.chunk)
-            assert step.chunk.song.audio_hash != bad.audio_hash
-    finally:
-        source.close()
 
 
 def test_a_newer_generation_is_taken_up_while_playing(generation: Generation, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench_planning import made_up
+from model.base.arrays import FloatArray
 from model.base.errors import PoolError
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.features.texture import textures
@@ -16,6 +17,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
+from stream.choosing.settings import PlannerSettings
 from stream.choosing.terms import COST_TERMS, Costs
 from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NEVER
@@ -36,6 +38,10 @@ def with_traits(generation: Generation, **columns: object) -> Generation:
     return replace(generation, pool=replace(generation.pool, traits=replace(unknown, **values)))  # type: ignore[arg-type]
 
 
+def lasting(least_s: float, most_s: float, *, bars: int) -> PlannerSettings:
+    return PlannerSettings(min_phrase_s=least_s, max_phrase_s=most_s, min_phrase_bars=bars)
+
+
 def test_phrases_last_bars_where_the_beat_is_known_and_seconds_where_not(generation: Generation) -> None:
     count = len(generation.index)
     # Song 0: 120 bpm in 4, so that 4 bars are 8 s; song 1: no beat; song 2: 90 bpm in 3, 4 bars are 8 s.
@@ -46,7 +52,7 @@ def test_phrases_last_bars_where_the_beat_is_known_and_seconds_where_not(generat
         beat_confidence=np.ones(count),
         beats_per_bar=np.repeat([4, 0, 3], 8),
     )
-    phrases = Phrases.of_pool(known.pool, least_s=5.0, least_bars=4, most_s=10.0)
+    phrases = Phrases.of_pool(known.pool, lasting(5.0, 10.0, bars=4))
     for song, least in ((0, 4), (1, 3), (2, 4)):
         for place in range(8):
             entry = 8 * song + place
@@ -56,14 +62,14 @@ def test_phrases_last_bars_where_the_beat_is_known_and_seconds_where_not(generat
 
 
 def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Generation) -> None:
-    phrases = Phrases.of_pool(generation.pool, least_s=100.0, least_bars=8, most_s=100.0)
+    phrases = Phrases.of_pool(generation.pool, lasting(100.0, 100.0, bars=8))
     for entry in range(len(generation.index)):
         song, place = divmod(entry, 8)
         assert phrases.first_exit[entry] == (8 * song + 7 if place == 0 else NOWHERE)
 
 
 def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
-    found = Costs(generation, CostWeights(**weights)).terms(exit_row, np.array([row]))[0]
+    found = Costs(generation).terms(exit_row, np.array([row]), CostWeights(**weights))[0]
     return dict(zip(COST_TERMS, found.tolist(), strict=True))
 
 
@@ -138,9 +144,9 @@ def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
 
 
 def test_terms_of_some_are_those_of_all(generation: Generation) -> None:
-    costs, rows = Costs(generation, CostWeights()), np.array([0, 8, 5, 23])
-    everything = costs.terms(4, np.arange(len(generation.index)))
-    np.testing.assert_allclose(costs.terms(4, rows), everything[rows], atol=1e-5)
+    costs, rows = Costs(generation), np.array([0, 8, 5, 23])
+    everything = costs.terms(4, np.arange(len(generation.index)), CostWeights())
+    np.testing.assert_allclose(costs.terms(4, rows, CostWeights()), everything[rows], atol=1e-5)
 
 
 def test_hubs_are_what_everything_likes() -> None:
@@ -155,7 +161,7 @@ def test_hubs_are_what_everything_likes() -> None:
 
 
 def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generation: Generation) -> None:
-    phrases = Phrases.of_pool(generation.pool, least_s=5.0, least_bars=4, most_s=10.0)
+    phrases = Phrases.of_pool(generation.pool, lasting(5.0, 10.0, bars=4))
     course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
     course.steps = 48
     course.last_played[4], course.last_played[12] = 47, 3
@@ -164,20 +170,24 @@ def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generati
     assert np.flatnonzero(found.blocked).tolist() == [4, 9, 20]
     # A phrase plays three chunks, so that the last two of a song begin none.
     assert np.flatnonzero(found.allowed).tolist() == [0, 1, 5, 10, 11, 12, 13, 16, 17, 21]
-    worth = coverage(course, phrases, 1.0, 3.0, 0.0)
+
+    def covered(weight: float, most: float, due: float) -> FloatArray:
+        return coverage(course, phrases, CostWeights(coverage=weight, coverage_most=most, due=due))
+
+    worth = covered(1.0, 3.0, 0.0)
     # The mean is two plays; from 18 on, 6 plays fall on three chunks.
     assert worth[18] == pytest.approx(-np.log(3.0 / 3.0))
     assert worth[20] == worth[18] and worth[0] == pytest.approx(np.log(3.0))
-    assert coverage(course, phrases, 1.0, 1.0, 0.0)[0] == 1.0
+    assert covered(1.0, 1.0, 0.0)[0] == 1.0
     # What is due is worth more and more: of two plays one is forgiven, of twenty nineteen are not.
-    assert coverage(course, phrases, 1.0, 1.0, 5.0)[[0, 18]] == pytest.approx([6.0, 0.0])
+    assert covered(1.0, 1.0, 5.0)[[0, 18]] == pytest.approx([6.0, 0.0])
     course.steps = 20 * 24
-    assert coverage(course, phrases, 1.0, 1.0, 5.0)[0] == pytest.approx(1.0 + 5.0 * 19)
+    assert covered(1.0, 1.0, 5.0)[0] == pytest.approx(1.0 + 5.0 * 19)
 
 
 @pytest.mark.parametrize("window", [0, 1, 6])
 def test_the_window_blocks_what_plays_and_as_many_before_it(generation: Generation, window: int) -> None:
-    phrases = Phrases.of_pool(generation.pool, least_s=0.0, least_bars=0, most_s=0.1)
+    phrases = Phrases.of_pool(generation.pool, lasting(0.0, 0.1, bars=0))
     course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
     played = [5, 17, 2, 9, 21, 0, 13, 8, 19, 3]
     for row in played:

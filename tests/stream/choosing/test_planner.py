@@ -277,7 +277,7 @@ def test_a_disliked_join_does_not_come_back_and_a_liked_one_does(generation: Gen
         return LabelledJoin(
             from_hash="hash0",
             from_end_sample=int(pool.end_sample[4]) + 1_000,
-            to_hash=generation.key(row)[0],
+            to_hash=generation.key(row).audio_hash,
             to_start_sample=int(pool.start_sample[row]) - 1_000,
             label=label,
         )

@@ -16,7 +16,7 @@ import stream.engine.newer
 import stream.scoring.guard
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
-from stream.choosing import ahead
+from stream.choosing import plan_ahead
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -193,7 +193,7 @@ def test_songs_that_are_gone_for_a_moment_are_heard_again(
             render_until(silent=False)
         assert sum("the stream is silent" in record.getMessage() for record in caplog.records) == 2
         music.rename(tmp_path / "elsewhere")
-        monkeypatch.setattr(ahead, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(plan_ahead, "PATIENCE_S", 0.0)
         with pytest.raises(EndlosError, match="none of the songs can be read any more"):
             render_until(silent=False)
             render_until(silent=True)
@@ -213,11 +213,9 @@ def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, 
             engine.render(RATE_HZ // 10)
         join, decision = engine.now().join, next(d for d in log if d.before and not d.step.natural)
         assert join is not None and decision.before is not None
-        assert (join.from_hash, join.to_hash) == (decision.before.key[0], decision.step.chunk.key[0])
-        assert (join.from_end_sample, join.to_start_sample) == (
-            decision.before.key[2],
-            decision.step.chunk.key[1],
-        )
+        before, after = decision.before.key, decision.step.chunk.key
+        assert (join.from_hash, join.to_hash) == (before.audio_hash, after.audio_hash)
+        assert (join.from_end_sample, join.to_start_sample) == (before.end_sample, after.start_sample)
         engine.judge(join, liked=False)
     finally:
         engine.close()
@@ -245,7 +243,7 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
         looked.append(folder)
         return current_generation(folder)
 
-    monkeypatch.setattr(ahead, "REFRESH_S", 0.02)
+    monkeypatch.setattr(plan_ahead, "REFRESH_S", 0.02)
     monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
     opened = Engine.open(pool, RANDOM, live=True)
     try:

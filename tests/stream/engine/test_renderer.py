@@ -9,13 +9,16 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.ahead import Ahead, Immediate
+from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
+from stream.choosing.step_source import Immediate
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
+from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import CEILING, song_gain_db
+from stream.joins.settings import SoundSettings
 from tests.support.pools import make_generation, make_pool, noise_song
 
 RATE_HZ = 44_100
@@ -37,9 +40,7 @@ def make_renderer(
     planner = Planner(generation, PlannerSettings(**settings))  # type: ignore[arg-type]
     return Renderer(
         Immediate(planner),
-        engine_rate_hz=RATE_HZ,
-        fade_s=fade_s,
-        target_lufs=-16.0,
+        JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=fade_s)),
         on_decision=(log if log is not None else []).append,
     )
 
@@ -144,9 +145,7 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
     log: list[Decision] = []
     renderer = Renderer(
         Immediate(Planner(generation, PlannerSettings(strategy="random", seed=5))),
-        engine_rate_hz=RATE_HZ,
-        fade_s=longest_s,
-        target_lufs=target_lufs,
+        JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=longest_s, target_lufs=target_lufs)),
         on_decision=log.append,
     )
     pieces = []
@@ -265,7 +264,9 @@ def test_planned_ahead_sounds_like_planned_when_asked(generation: Generation) ->
     settings = PlannerSettings(seed=9)
     source = Ahead(Planner(generation, settings), depth=3)
     log: list[Decision] = []
-    live = Renderer(source, engine_rate_hz=RATE_HZ, fade_s=0.2, target_lufs=-16.0, on_decision=log.append)
+    live = Renderer(
+        source, JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=0.2)), on_decision=log.append
+    )
     expected = make_renderer(generation, seed=9).render(40 * RATE_HZ)
     blocks = []
     for _ in range(40):

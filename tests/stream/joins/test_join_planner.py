@@ -16,6 +16,7 @@ from stream.joins.beat_fit import beat_fit
 from stream.joins.join_plan import JoinPlan
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import Release, k_weighted_power, loudness_lufs
+from stream.joins.settings import SoundSettings
 from tests.support.pools import make_generation, make_pool, noise_song
 from tools.songs.loudness import integrated_lufs
 
@@ -53,7 +54,7 @@ def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
 
 
 def planner(fade_s: float = 0.5) -> JoinPlanner:
-    return JoinPlanner(engine_rate_hz=RATE_HZ, longest_fade_s=fade_s, target_lufs=None)
+    return JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=fade_s, target_lufs=None))
 
 
 def step(generation: Generation, a: int, b: int) -> Step:

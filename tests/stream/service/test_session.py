@@ -124,8 +124,11 @@ def test_a_like_goes_to_the_join_that_is_heard(
         assert session.judge(liked=True)
         judged = labelled_joins(pool)[-1]
         assert join.before is not None
-        assert (judged.from_hash, judged.to_hash) == (join.before.key[0], join.step.chunk.key[0])
-        assert (judged.to_start_sample, judged.label) == (join.step.chunk.key[1], 1)
+        assert (judged.from_hash, judged.to_hash) == (
+            join.before.key.audio_hash,
+            join.step.chunk.key.audio_hash,
+        )
+        assert (judged.to_start_sample, judged.label) == (join.step.chunk.key.start_sample, 1)
     session.close()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.base.mapped import give_back, in_parts
+from stream.audio.samples import SongSamples, in_parts
 from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
@@ -27,7 +27,7 @@ MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 """How well each pitch class fits a key on C (Krumhansl and Kessler, 1982)."""
 
 
-def chroma_frames(mono: FloatArray) -> FloatArray:
+def chroma_frames(mono: SongSamples) -> FloatArray:
     """Return `(12, frames)` float32 energy of the pitch classes from C, frame i centred on `i * CHROMA_HOP`.
 
     mono: `(samples,)` at `RHYTHM_RATE_HZ`.
@@ -45,7 +45,6 @@ def chroma_frames(mono: FloatArray) -> FloatArray:
         part = mono[first * CHROMA_HOP : (stop + _BLOCK_MARGIN) * CHROMA_HOP]
         powers = power_spectrogram(part, CHROMA_WINDOW, CHROMA_HOP)[start - first : stop - first]
         chroma[:, start:stop] = filters @ powers.T
-        give_back(mono)
     return chroma
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.base.mapped import give_back, in_parts
+from stream.audio.samples import SongSamples, in_parts
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
 RHYTHM_RATE_HZ = 22_050
@@ -38,7 +38,7 @@ _FLOOR = 1e-4
 """Share of a loud moment's energy below which there is silence between sounds."""
 
 
-def onset_envelope(mono: FloatArray) -> FloatArray:
+def onset_envelope(mono: SongSamples) -> FloatArray:
     """Return `(2, frames)` float32 onset strength every `ENVELOPE_HOP` samples, frame i centred on its time.
 
     mono: `(samples,)` at `RHYTHM_RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in
@@ -56,7 +56,6 @@ def onset_envelope(mono: FloatArray) -> FloatArray:
         stop = min(frames, start + _BLOCK_FRAMES)
         part = mono[first * ENVELOPE_HOP : (stop + _BLOCK_MARGIN) * ENVELOPE_HOP]
         flux[:, start:stop] = spectral_flux(mel_powers(part), reference)[:, start - first : stop - first]
-        give_back(mono)
     return np.stack([_levelled(band) for band in flux])
 
 
@@ -116,7 +115,7 @@ class Attacks:
         return (first + peak) / ATTACK_RATE_HZ, float(part[peak])
 
 
-def find_attacks(mono: FloatArray) -> Attacks:
+def find_attacks(mono: SongSamples) -> Attacks:
     """Return the attacks of `mono` `(samples,)` at `RHYTHM_RATE_HZ`.
 
     The energy after an instant over that before it, in the audio and its first two differences: these lift
@@ -145,7 +144,7 @@ def find_attacks(mono: FloatArray) -> Attacks:
     return Attacks(rise=rise)
 
 
-def _step_energy(mono: FloatArray) -> FloatArray:
+def _step_energy(mono: SongSamples) -> FloatArray:
     """Return `(3, steps)`: the energy of each step, in the audio and in its first two differences."""
     count = len(mono) // ATTACK_STEP
     energy = np.empty((3, count), dtype=np.float32)
@@ -158,5 +157,4 @@ def _step_energy(mono: FloatArray) -> FloatArray:
             windows = band[start * ATTACK_STEP - first :].reshape(-1, ATTACK_STEP)
             energy[difference, start:stop] = np.einsum("ij,ij->i", windows, windows)
             band = np.diff(band, prepend=band[:1])
-        give_back(mono)
     return energy

@@ -8,8 +8,7 @@ import numpy as np
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.base.mapped import in_parts
-from stream.audio.samples import collect
+from stream.audio.samples import SongSamples, collect, in_parts
 from tools.songs.rhythm.bars import Bars, find_bars
 from tools.songs.rhythm.beats import Beats, track_beats
 from tools.songs.rhythm.chroma import chroma_frames
@@ -43,7 +42,7 @@ class Rhythm:
         return self.beats.times_s[self.bars.position == 0] if self.bars.beats_per_bar else np.empty(0)
 
 
-def find_rhythm(audio: FloatArray, sample_rate_hz: int, *, scratch: Path | None = None) -> Rhythm:
+def find_rhythm(audio: SongSamples, sample_rate_hz: int, *, scratch: Path | None = None) -> Rhythm:
     """Return rhythm and harmony of a song, `(frames, 2)` float32; scratch: as `decode` has it."""
     mono = collect(_mono(audio, sample_rate_hz), scratch)
     bands = onset_envelope(mono)
@@ -59,7 +58,7 @@ def find_rhythm(audio: FloatArray, sample_rate_hz: int, *, scratch: Path | None 
     return Rhythm(beats=on, bars=on_bars, attacks=attacks, chroma=chroma)
 
 
-def _mono(audio: FloatArray, sample_rate_hz: int) -> Iterator[FloatArray]:
+def _mono(audio: SongSamples, sample_rate_hz: int) -> Iterator[FloatArray]:
     """Yield the middle of a song at `RHYTHM_RATE_HZ`, part by part, `(samples,)` each."""
     stream = soxr.ResampleStream(sample_rate_hz, RHYTHM_RATE_HZ, 1, dtype="float32", quality="HQ")
     for part in in_parts(audio):

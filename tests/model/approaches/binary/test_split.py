@@ -23,7 +23,7 @@ from stream.index.graphs import open_session
 from stream.pool.pool import Pool
 from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import PairScorer
-from stream.scoring.recurrence import Recurrence, _tanh
+from stream.scoring.recurrence import Recurrence, RecurrentState, _tanh
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.split_scorer import BLOCK_ROWS, SplitScorer, _blocks
 from tests.support.pools import make_pool, noise_song
@@ -250,6 +250,6 @@ def test_what_does_not_fit_is_refused() -> None:
         split_scorer(network_of(12, 4, 3, 2, 0), noise_index(13, 3))
     weights = split_weights(network_of(12, 4, 3, 2, 0))
     recurrence = Recurrence.of(weights.bounds, weights.linear, weights.bends, weights.recurrent)
-    state = np.zeros(recurrence.padded_units, dtype=np.float32)
+    state = RecurrentState.zero(recurrence.padded_units)
     with pytest.raises(ValueError, match="do not fit"):
-        recurrence.run(np.zeros((2, 9), np.float32), recurrence.padded(weights.output), state, state)
+        recurrence.run(np.zeros((2, 9), np.float32), recurrence.padded(weights.output), state)

@@ -1,0 +1,187 @@
+"""The plan ahead of a stream takes what happened, with its time, and says what is to be done next."""
+
+import logging
+from collections import deque
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.base.errors import EndlosError
+from stream.choosing.bans import Bans, NothingReadableError
+from stream.choosing.generation import Chunk
+from stream.choosing.step import Step
+
+_log = logging.getLogger(__name__)
+
+REFRESH_S = 2.0
+MAX_DEPTH = 16
+"""At most this many steps are planned ahead to find one that leaves the song."""
+PATIENCE_S = 600.0
+"""A stream none of whose songs can be read is silent for this long before it ends."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanWork:
+    """What is to be done for a plan, in this order."""
+
+    delivered: tuple[Step, ...]
+    """Steps that were taken since the last work, to be counted as played."""
+    left_out: frozenset[str]
+    """Audio hashes of the songs to choose nothing of."""
+    anchor: Chunk | None
+    """Where to go on from, in place of what was planned; None goes on from the last planned step."""
+    look_for_newer: bool
+    """Whether it is time to look for a newer pool."""
+    deadline_s: float | None
+    """When the next step must be ready; None where enough is planned."""
+    plan_number: int
+    """Of the plan that the next step belongs to."""
+
+
+class PlanAhead:
+    """Keeps `depth` steps ready, one of them leaving the song; whoever calls brings the time, and locks.
+
+    When no step is ready in time, `take` goes on naturally, or anywhere, and the plan starts anew there.
+    A song that could not be read is tried again after a while. When none can be, the stream may be silent
+    for `PATIENCE_S` before it ends. All times are of one clock, in seconds.
+    """
+
+    def __init__(self, first: Step, *, depth: int, now_s: float) -> None:
+        """first: the step that begins the stream."""
+        self._depth = depth
+        self._ready: deque[Step] = deque([first])
+        self._delivered: list[Step] = []
+        self._bans = Bans()
+        self._taken_hash: str | None = None
+        """Song of the step that was taken last, unless it turned out that it cannot be read."""
+        self._silent_since_s: float | None = None
+        self._anchor: Chunk | None = None
+        self._plan_number = 0
+        self._next_refresh_s = now_s + REFRESH_S
+        self._heard_until_s = now_s
+        """When the chunk that was taken last ends, if it began to sound when it was taken; at first, now."""
+
+    @property
+    def ready(self) -> int:
+        """How many steps are planned and not taken."""
+        return len(self._ready)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is more to do than to look for a newer pool."""
+        return not self._is_enough() or bool(self._delivered) or self._anchor is not None
+
+    def idle_s(self, now_s: float) -> float:
+        """Return for how long there is nothing to do where there is no work."""
+        return max(0.0, self._next_refresh_s - now_s)
+
+    def take(self, after: Chunk | None, now_s: float, *, jump: bool = False) -> Step:
+        """Return the planned step after `after`, else a fallback; with `jump` one that leaves the song.
+
+        Raises `NothingReadableError` while every song is left out, `EndlosError` when that took too long.
+        """
+        if self._taken_hash is not None:
+            self._silent_since_s = None
+        in_plan = bool(self._ready) and self._ready[0].after is after
+        while in_plan and jump and self._ready and not self._ready[0].leaves_song:
+            self._ready.popleft()
+        if in_plan and self._ready:
+            step = self._ready.popleft()
+        elif after is not None:
+            step = self._fallback(after, now_s, jump=jump)
+            self._start_anew(step.chunk)
+        else:
+            raise EndlosError("the stream has begun already")
+        self._delivered.append(step)
+        self._taken_hash = step.chunk.song.audio_hash
+        self._heard_until_s = now_s + step.length_s
+        return replace(step, margin_s=now_s - step.ready_at_s)
+
+    def peek(self) -> Step | None:
+        """Return the next planned step that leaves the song, else the next one."""
+        leaving = (step for step in self._ready if step.leaves_song)
+        return next(leaving, self._ready[0] if self._ready else None)
+
+    def ban(self, audio_hash: str, at: Chunk, now_s: float) -> None:
+        """Throw the plan away, leave this song out, and go on from `at`."""
+        self._bans.add(audio_hash, now_s)
+        if audio_hash == self._taken_hash:
+            self._taken_hash = None
+        self._start_anew(at)
+
+    def work(self, now_s: float) -> PlanWork:
+        """Hand out what is to be done, once."""
+        look = now_s >= self._next_refresh_s
+        if look:
+            self._next_refresh_s = now_s + REFRESH_S
+        work = PlanWork(
+            delivered=tuple(self._delivered),
+            left_out=self._bans.current(now_s),
+            anchor=self._anchor,
+            look_for_newer=look,
+            deadline_s=None
+            if self._is_enough()
+            else self._heard_until_s + sum(step.length_s for step in self._ready),
+            plan_number=self._plan_number,
+        )
+        self._delivered.clear()
+        self._anchor = None
+        return work
+
+    def planned(self, step: Step, work: PlanWork) -> None:
+        """Keep the step that `work` asked for, unless the plan has been thrown away meanwhile."""
+        if work.plan_number == self._plan_number:
+            self._ready.append(step)
+
+    def renewed(self) -> None:
+        """Try every song again: whoever built the newer pool has just read them."""
+        self._bans.clear()
+
+    def _is_enough(self) -> bool:
+        leaves = any(step.leaves_song for step in self._ready)
+        return len(self._ready) >= (self._depth if leaves else MAX_DEPTH)
+
+    def _start_anew(self, at: Chunk) -> None:
+        self._ready.clear()
+        self._plan_number += 1
+        self._anchor = at
+
+    def _fallback(self, after: Chunk, now_s: float, *, jump: bool) -> Step:
+        generation = after.generation
+        natural = int(generation.index.successor[after.row])
+        songs = generation.pool.songs
+        # From the song itself, else the next one that can be read, from its beginning.
+        order = [(after.song_index + further) % len(songs) for further in range(len(songs) + 1)]
+        banned = self._bans.current(now_s)
+        readable = [song for song in order if songs[song].audio_hash not in banned]
+        if not readable:
+            raise self._nothing_readable(now_s)
+        if natural >= 0 and readable[0] == after.song_index and not jump:
+            row, rung = natural, "natural"
+        else:
+            others = [song for song in readable if song != after.song_index] or readable
+            row, rung = int(np.searchsorted(generation.index.song, others[0])), "any"
+        return Step(
+            after=after,
+            chunk=generation.chunk(row),
+            natural=row == natural,
+            rung=rung,
+            candidates=len(generation.index),
+            considered=1,
+            reasons=("no decision was ready in time",),
+            ready_at_s=now_s,
+        )
+
+    def _nothing_readable(self, now_s: float) -> EndlosError:
+        """Return what to raise: at first that the stream is silent, in the end that it is over."""
+        if self._silent_since_s is None:
+            self._silent_since_s = now_s
+            _log.warning(
+                "none of the songs can be read; the stream is silent and tries them again for %g minutes",
+                PATIENCE_S / 60,
+            )
+        if now_s - self._silent_since_s < PATIENCE_S:
+            return NothingReadableError(
+                "none of the songs can be read at this moment; put them back, or build the pool again"
+            )
+        return EndlosError("none of the songs can be read any more; build the pool again")
