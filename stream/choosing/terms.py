@@ -144,7 +144,7 @@ class Costs:
         if len(generation.index) <= CACHED_CHUNKS:
             everything = np.arange(len(generation.index))
             self._starts, self._ends = self._start_sides(everything), self._end_sides(everything)
-        bands, embeddings = generation.index.bands, generation.embeddings
+        bands, embeddings = generation.index.bands, generation.opened.vectors
         self._likeness = [_Likeness(bands)]
         if embeddings is not None:
             self._likeness.append(_Likeness(embeddings))
@@ -171,8 +171,8 @@ class Costs:
                 likeness[:, column] = measure.starts(successor, rows, everything)
             before = measure.ends(exit_row, previous, everything)
             likeness[:, column + 1] = np.where(has_previous, before, np.float32(0.0))
-        if generation.textures is not None:
-            likeness[:, 4:] = generation.textures.distances(exit_row, rows)
+        if generation.opened.textures is not None:
+            likeness[:, 4:] = generation.opened.textures.distances(exit_row, rows)
         return _terms(end, following, successor != NO_SUCCESSOR, starts, likeness, self._weights)
 
     def _start_sides(self, rows: IntArray) -> FloatArray:

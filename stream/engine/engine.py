@@ -9,7 +9,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from model.saved.contract import carried_model
 from stream.choosing.ahead import Ahead, Immediate, StepSource
-from stream.choosing.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Chunk, Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.engine.decisions import Decision
 from stream.engine.last_join import LastJoin
@@ -20,6 +20,7 @@ from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.pool.feedback import HeardJoin, LabelledJoin, remember
 from stream.pool.pool import Song
+from stream.scoring.settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

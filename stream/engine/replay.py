@@ -11,13 +11,14 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Chunk, Generation, open_generation
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
 from stream.pool.pool import ChunkKey
+from stream.scoring.settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

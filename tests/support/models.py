@@ -11,13 +11,18 @@ from model.base.arrays import FloatArray, HalfArray
 from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import (
-    TOWER_ROLES,
     GraphSpec,
     ModelContract,
     TensorSpec,
     load_contract,
     save_contract,
 )
+from model.saved.scoring import VECTOR_ROLES
+from stream.index.edge_index import EdgeIndex
+from stream.pool.pool import Pool
+from stream.scoring.opening import open_scorer
+from stream.scoring.scorer import Scorer
+from stream.scoring.settings import ScoringSettings
 
 OPSET = 17
 TINY_CALIBRATION = {"scale": 0.5, "offset": -1.0}
@@ -54,6 +59,8 @@ def write_tiny_model(folder: Path, edge_samples: int, *, output: str = "score") 
     save_contract(
         ModelContract(
             approach="binary",
+            scoring="pairs",
+            features="edges",
             preset="fast",
             edge_rate_hz=EDGE_RATE_HZ,
             edge_samples=edge_samples,
@@ -84,7 +91,7 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     graphs, values = {}, SPECTRUM_FRAMES * SPECTRUM_BINS
-    for role in TOWER_ROLES:
+    for role in VECTOR_ROLES:
         # Of levels in dB: so small that the inner layer is bent, and not full.
         weights = {
             "inner": rng.normal(0.0, 2e-4, (values, 16)).astype(np.float32),
@@ -118,6 +125,8 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
     save_contract(
         ModelContract(
             approach="tower",
+            scoring="vectors",
+            features="spectra",
             preset="fast",
             edge_rate_hz=EDGE_RATE_HZ,
             edge_samples=edge_samples,
@@ -129,3 +138,13 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
         folder,
     )
     return folder
+
+
+def scorer_of(
+    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True
+) -> tuple[Scorer, EdgeIndex]:
+    """The scorer and the index that the model in `folder` opens for a pool."""
+    settings = ScoringSettings(model=folder, threads=threads, precomputed=precomputed)
+    found = open_scorer(pool, settings)
+    assert found.scorer is not None
+    return found.scorer, found.index

@@ -7,13 +7,14 @@ from statistics import median
 from model.base.arrays import FloatArray
 from model.saved.contract import carried_model
 from stream.choosing.ahead import Immediate
-from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
 from stream.engine.engine import Engine
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
 from stream.outputs.encoding.encoder import StreamEncoder
+from stream.scoring.settings import ScoringSettings
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
 

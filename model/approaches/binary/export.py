@@ -58,6 +58,8 @@ def export_binary(
     replace_model(folder, contents)
     contract = ModelContract(
         approach="binary",
+        scoring="pairs",
+        features="edges",
         preset=preset,
         edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=edge_samples,

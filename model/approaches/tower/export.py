@@ -62,6 +62,8 @@ def export_towers(
     replace_model(folder, contents)
     contract = ModelContract(
         approach="tower",
+        scoring="vectors",
+        features="spectra",
         preset=preset,
         edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=EDGE_SAMPLES,

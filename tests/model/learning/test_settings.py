@@ -12,10 +12,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from model.base.errors import EndlosError
-from stream.choosing.generation import ScoringSettings
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.terms import CostWeights
 from stream.engine.engine import EngineSettings
+from stream.scoring.settings import ScoringSettings
 from stream.service.session import HttpAddress, OutputSettings
 from tests.support.commands import run_here
 from tools.quality.joins.protocol import JoinSettings

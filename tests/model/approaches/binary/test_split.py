@@ -21,11 +21,11 @@ from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from stream.audio.decode import decode
 from stream.index.graphs import open_session
 from stream.pool.pool import Pool
-from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import PairScorer
 from stream.scoring.recurrence import Recurrence, _tanh
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.split_scorer import BLOCK_ROWS, SplitScorer, _blocks
+from tests.support.models import scorer_of
 from tests.support.pools import make_pool, noise_song
 
 TOLERANCE = 1e-5
@@ -220,13 +220,13 @@ def test_an_exported_model_is_scored_split_and_only_where_it_can_be(pool: Pool, 
     edge = EDGE_RATE_HZ // 10
     network = network_of(edge, 12, 10, 4, 3)
     folder = export(network, tmp_path / "model", "seed", edge)
-    scorer, index = open_scorer(folder, pool)
+    scorer, index = scorer_of(folder, pool)
     assert isinstance(scorer, SplitScorer)
     unsplit = PairScorer(open_session(folder / "pair.onnx", threads=1), index)
     np.testing.assert_allclose(scorer.score(7), unsplit.score(7), rtol=0, atol=TOLERANCE)
     export(shaken(fast_network(edge), 0, 0.01), folder, "fast", edge)
     assert not (folder / "split.onnx").exists()
-    assert isinstance(open_scorer(folder, pool)[0], PairScorer)
+    assert isinstance(scorer_of(folder, pool)[0], PairScorer)
 
 
 def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
