@@ -13,7 +13,14 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import beside
 from model.base.quiet import without_noise
-from model.saved.contract import CONTRACT_FILE, ModelContract, load_contract
+from model.saved.contract import (
+    CONTRACT_FILE,
+    GraphSpec,
+    ModelContract,
+    TensorSpec,
+    load_contract,
+    save_contract,
+)
 
 OPSET = 17
 _TOLERANCE = 1e-5
@@ -28,6 +35,51 @@ class Exported:
     files: tuple[Path, ...]
     difference: float
     """Largest difference between Keras and onnxruntime on the examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedGraph:
+    """A network as a graph that gives what Keras gives."""
+
+    spec: GraphSpec
+    content: bytes
+    difference: float
+    """Largest difference between Keras and onnxruntime on the examples."""
+
+
+def export_graph(network: Any, file: str, seen: str, given: str, examples: FloatArray) -> ExportedGraph:
+    """Return a network of one tensor as a graph: `seen` (batch, *shape of an example) -> `given`.
+
+    examples: `(n, ...)` float32, real ones to compare on. Raises `ModelError` when the graph differs by more
+    than 1e-5 of the largest value, or Keras does not run on TensorFlow.
+    """
+    shape = examples.shape[1:]
+    graph = to_onnx(network, seen, shape, given)
+    difference = compare(network, graph, examples)
+    check_difference(file, difference)
+    spec = GraphSpec(
+        file=file,
+        inputs=(TensorSpec(name=seen, shape=(None, *shape)),),
+        outputs=(TensorSpec(name=given, shape=(None, *network.output_shape[1:])),),
+    )
+    return ExportedGraph(spec=spec, content=graph, difference=difference)
+
+
+def write_model(
+    folder: Path,
+    contract: ModelContract,
+    contents: Mapping[str, bytes],
+    difference: float,
+) -> Exported:
+    """Write a model into `folder`: its files (graphs and what else there is), then its contract.
+
+    An older model in `folder` is unreadable for the instant in which the new one takes its place, so that a
+    contract never stands beside another model's graph.
+    """
+    replace_model(folder, contents)
+    save_contract(contract, folder)
+    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
+    return Exported(contract=contract, files=files, difference=difference)
 
 
 def check_difference(name: str, difference: float) -> None:

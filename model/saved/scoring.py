@@ -1,4 +1,4 @@
-"""How a model is scored and what it sees of a chunk: what each of the two asks of its contract."""
+"""A scoring says how a model is asked, its features what it sees; each asks something of the contract."""
 
 from typing import TYPE_CHECKING, Literal, get_args
 

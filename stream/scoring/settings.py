@@ -1,4 +1,4 @@
-"""Names what a scorer is opened with: the model, and how it is run."""
+"""These settings say which model a scorer is opened with, and how it is run."""
 
 import math
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,7 +11,10 @@ from onnx import TensorProto, helper, numpy_helper
 from model.base.arrays import FloatArray, HalfArray
 from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.learning.lesson import Lesson
+from model.learning.measures import UNSEEN
 from model.saved.contract import (
+    SECOND_STAGE_FILE,
     GraphSpec,
     ModelContract,
     TensorSpec,
@@ -18,6 +22,7 @@ from model.saved.contract import (
     save_contract,
 )
 from model.saved.scoring import VECTOR_ROLES
+from model.saved.second_stage import carried_second_stage
 from stream.index.edge_index import EdgeIndex
 from stream.pool.pool import Pool
 from stream.scoring.opening import open_scorer
@@ -148,3 +153,14 @@ def scorer_of(
     found = open_scorer(pool, settings)
     assert found.scorer is not None
     return found.scorer, found.index
+
+
+def lesson_of(train: Any, unseen: Any, out: Path, settings: Any, **changes: Any) -> Lesson[Any, Any]:
+    """A lesson as `tools.training.lessons` makes it, of music that is at hand."""
+    fields = {"train": train, "unseen": unseen, "out": out, "settings": settings, "unseen_name": UNSEEN}
+    return Lesson(**{**fields, **changes})
+
+
+def add_second_stage(folder: Path) -> None:
+    """Give the towers in `folder` the second stage that endlos carries."""
+    (folder / SECOND_STAGE_FILE).write_bytes(carried_second_stage())

@@ -118,7 +118,7 @@ def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(
     edge = load_contract(folder).edge_samples
     examples = np.zeros((2, 2 * edge, 1), np.float32)
     for difference in (2e-5, float("nan")):
-        monkeypatch.setattr("model.approaches.binary.export.compare", lambda *_, found=difference: found)
+        monkeypatch.setattr("model.learning.export.compare", lambda *_, found=difference: found)
         with pytest.raises(ModelError, match="the model was not written"):
             export_binary(
                 network, folder, preset="fast", edge_samples=edge, examples=examples, training={}, metrics={}

@@ -13,7 +13,6 @@ from model.saved.contract import content_hash, load_contract
 from model.saved.second_stage import (
     SEAM_TERMS,
     SecondStage,
-    add_second_stage,
     load_second_stage,
     save_second_stage,
 )
@@ -21,7 +20,7 @@ from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 from stream.scoring import seam_scorer
 from stream.scoring.seam_scorer import SeamScorer
-from tests.support.models import scorer_of, write_tiny_towers
+from tests.support.models import add_second_stage, scorer_of, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 
 CHUNKS = 9

@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from model.approaches.binary.export import convert, export_binary
+from model.approaches.binary.export import export_binary
 from model.approaches.binary.networks import fast_network, seed_network
 from model.approaches.binary.split import SplitWeights, score_split, split_weights
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ, chunk_edges
+from model.learning.export import to_onnx
 from stream.audio.decode import decode
 from stream.index.graphs import open_session
 from stream.pool.pool import Pool
@@ -125,7 +126,7 @@ def test_it_equals_the_unsplit_graph(edge: int, tmp_path: Path) -> None:
     network = network_of(edge, 24, 20, 6, edge)
     index = noise_index(edge, 300, edge)
     path = tmp_path / "pair.onnx"
-    path.write_bytes(convert(network, edge))
+    path.write_bytes(to_onnx(network, "pair", (2 * edge, 1), "score"))
     unsplit, split = PairScorer(open_session(path, threads=1), index), split_scorer(network, index)
     for reference in (0, 1, 299):
         scores = split.score(reference)
