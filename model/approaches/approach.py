@@ -1,4 +1,4 @@
-"""An approach says what is learned, what it sees of a chunk and how it is scored; it imports nothing heavy."""
+"""An approach says what is learned, what it sees of a chunk and how it is scored; nothing heavy is here."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields

@@ -13,6 +13,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import beside
 from model.base.quiet import without_noise
+from model.features.edges import EDGE_RATE_HZ
 from model.saved.contract import (
     CONTRACT_FILE,
     GraphSpec,
@@ -65,21 +66,35 @@ def export_graph(network: Any, file: str, seen: str, given: str, examples: Float
     return ExportedGraph(spec=spec, content=graph, difference=difference)
 
 
-def write_model(
+def export_model(
     folder: Path,
-    contract: ModelContract,
-    contents: Mapping[str, bytes],
-    difference: float,
+    graphs: Mapping[str, ExportedGraph],
+    *,
+    contents: Mapping[str, bytes] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    **promised: Any,
 ) -> Exported:
-    """Write a model into `folder`: its files (graphs and what else there is), then its contract.
+    """Write a model into `folder`: its graphs by role, other files (`contents`), and the contract.
 
-    An older model in `folder` is unreadable for the instant in which the new one takes its place, so that a
-    contract never stands beside another model's graph.
+    promised: what is left of `ModelContract`. An older model in `folder` is unreadable for the instant in
+    which the new one takes its place, so that a contract never stands beside another model's graph.
     """
-    replace_model(folder, contents)
+    difference = max(graph.difference for graph in graphs.values())
+    contract = ModelContract(
+        edge_rate_hz=EDGE_RATE_HZ,
+        opset=OPSET,
+        graphs={role: graph.spec for role, graph in graphs.items()},
+        metrics={**(metrics or {}), "export_difference": difference},
+        **promised,
+    )
+    files = {graph.spec.file: graph.content for graph in graphs.values()} | dict(contents or {})
+    replace_model(folder, files)
     save_contract(contract, folder)
-    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
-    return Exported(contract=contract, files=files, difference=difference)
+    return Exported(
+        contract=contract,
+        files=(folder / CONTRACT_FILE, *(folder / name for name in files)),
+        difference=difference,
+    )
 
 
 def check_difference(name: str, difference: float) -> None:

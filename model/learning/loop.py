@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import keras
 import numpy as np
@@ -50,7 +50,7 @@ class Task(Generic[FiguresT]):
     """Its name."""
     lesson: Lesson[Any, Any]
     network: Any
-    """Compiled, its optimiser built."""
+    """Compiled."""
     epochs: int
     epoch_examples: int
     batch_examples: int
@@ -112,6 +112,8 @@ class Training(Generic[FiguresT]):
 
     def __init__(self, task: Task[FiguresT]) -> None:
         self.task, self.out = task, task.lesson.out
+        # A checkpoint holds the optimiser's variables too, which it else makes in its first step.
+        task.network.optimizer.build(task.network.trainable_variables)
         self.notes = list(task.notes)
         self.history: list[dict[str, Any]] = []
         self.loss_sum = 0.0
@@ -273,7 +275,13 @@ class Training(Generic[FiguresT]):
         draw_curves(self.history, curves_path, curves)
         return training
 
-    def report(self, exported: Exported, kind: type[ReportT], **own: Any) -> ReportT:
+    @overload
+    def report(self, exported: Exported) -> TrainReport: ...
+
+    @overload
+    def report(self, exported: Exported, kind: type[ReportT], **own: Any) -> ReportT: ...
+
+    def report(self, exported: Exported, kind: type[TrainReport] = TrainReport, **own: Any) -> TrainReport:
         """Return what came of it, as a report of some kind; own: the fields that are this kind's alone."""
         return kind(
             folder=str(self.out),

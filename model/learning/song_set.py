@@ -1,4 +1,4 @@
-"""A song set holds what training reads of some songs: spectra on a grid, so that any place can be cut."""
+"""A song set holds the spectra of some songs on a fine grid, so that training can cut any place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from model.approaches.registry import APPROACHES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH = 110
 MADE = "Made by `make docs` from the code; edit there.\n"
@@ -111,15 +113,6 @@ def methods_of(name: str, classes: dict[str, tuple[str, str, ast.ClassDef]]) -> 
     return own.union(*(methods_of(ast.unparse(base), classes) for base in node.bases))
 
 
-def approach_folders() -> dict[str, str]:
-    """Return the question of every approach, by the name of its folder."""
-    return {
-        name.rpartition(".")[2]: first_sentence(tree)
-        for name, tree in modules_of("model/approaches")
-        if name.count(".") == 2 and (REPOSITORY / name.replace(".", "/")).is_dir()
-    }
-
-
 def commands_page() -> str:
     """Return the page of all commands."""
     parts = ["# Commands\n", MADE]
@@ -157,7 +150,17 @@ def alternatives_page() -> str:
         if isinstance(node, ast.ClassDef) and node.name == "OutputStatus"
     )
     outputs = [(f"`{name}`", f"`{module}`", told) for name, (module, told) in output_classes().items()]
-    approaches = [(f"`{name}`", told) for name, told in approach_folders().items()]
+    approaches = [
+        (
+            f"`{one.name}`",
+            one.summary,
+            "; ".join(
+                f"`{name}`: {preset.summary} ({preset.features})" for name, preset in one.presets.items()
+            ),
+            f"`{one.scoring}`",
+        )
+        for one in APPROACHES.values()
+    ]
     counters = [(f"`{name}`", told) for name, _, told in fields_of(status)]
     return "\n".join(
         [
@@ -168,7 +171,8 @@ def alternatives_page() -> str:
             "## What an output says of itself (`/status.json`)\n",
             table(("figure", "meaning"), counters) + "\n",
             "## Approaches\n",
-            table(("approach", "its question"), approaches) + "\n",
+            table(("approach", "what is learned", "presets (and what they see)", "scored by"), approaches)
+            + "\n",
         ]
     )
 

@@ -15,9 +15,14 @@ from model.approaches.binary.split import (
     split_weights,
 )
 from model.base.arrays import FloatArray
-from model.features.edges import EDGE_RATE_HZ
-from model.learning.export import OPSET, Exported, check_difference, export_graph, write_model
-from model.saved.contract import ModelContract
+from model.learning.export import (
+    OPSET,
+    Exported,
+    ExportedGraph,
+    check_difference,
+    export_graph,
+    export_model,
+)
 from model.saved.scoring import PAIR_ROLE
 
 GRAPH_FILE = "pair.onnx"
@@ -39,25 +44,23 @@ def export_binary(
     The graphs are checked before anything is written.
     Raises `ModelError` when one differs by more than `TOLERANCE`, or Keras does not run on TensorFlow.
     """
-    pair = export_graph(network, GRAPH_FILE, "pair", "score", examples)
-    graphs, contents = {PAIR_ROLE: pair.spec}, {GRAPH_FILE: pair.content}
-    differences = {"export_difference": pair.difference}
+    graphs = {PAIR_ROLE: export_graph(network, GRAPH_FILE, "pair", "score", examples)}
     if preset == SPLIT_PRESET:
         weights = split_weights(network)
         expected = np.asarray(network.predict_on_batch(examples))[:, 0]
-        differences["split_difference"] = float(np.abs(score_split(weights, examples) - expected).max())
-        check_difference(SPLIT_FILE, differences["split_difference"])
-        graphs[SPLIT_ROLE], contents[SPLIT_FILE] = split_spec(weights), split_graph(weights, OPSET)
-    contract = ModelContract(
+        difference = float(np.abs(score_split(weights, examples) - expected).max())
+        check_difference(SPLIT_FILE, difference)
+        graphs[SPLIT_ROLE] = ExportedGraph(
+            spec=split_spec(weights), content=split_graph(weights, OPSET), difference=difference
+        )
+    return export_model(
+        folder,
+        graphs,
         approach="binary",
         scoring="pairs",
         features="edges",
         preset=preset,
-        edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=edge_samples,
-        opset=OPSET,
-        graphs=graphs,
         training=training,
-        metrics={**metrics, **differences},
+        metrics=metrics,
     )
-    return write_model(folder, contract, contents, pair.difference)

@@ -119,7 +119,6 @@ class _Binary:
         optimizer = build_optimizer(settings)
         # Compiled kernels take longer to make than a small network takes to train.
         self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
-        optimizer.build(self.network.trainable_variables)
         self.start_rate = float(optimizer.learning_rate)
         self.task = Task[Measure](
             approach="binary",

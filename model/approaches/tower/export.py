@@ -10,10 +10,9 @@ import numpy as np
 from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
-from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION
-from model.learning.export import OPSET, Exported, export_graph, write_model
-from model.saved.contract import SECOND_STAGE_FILE, ModelContract
+from model.learning.export import Exported, export_graph, export_model
+from model.saved.contract import SECOND_STAGE_FILE
 from model.saved.second_stage import carried_second_stage
 
 WEIGHTS_FILE = "weights.npz"
@@ -39,29 +38,24 @@ def export_towers(
     Raises `ModelError` when a graph differs by more than `TOLERANCE`, relative to the largest value, or Keras
     does not run on TensorFlow.
     """
-    found = {
+    graphs = {
         role: export_graph(tower, f"{role}.onnx", "spectrum", "embedding", examples)
         for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads))
     }
-    difference = max(graph.difference for graph in found.values())
-    contents = {graph.spec.file: graph.content for graph in found.values()}
-    contents[WEIGHTS_FILE] = packed_weights(towers)
-    contents[SECOND_STAGE_FILE] = carried_second_stage()
-    contract = ModelContract(
+    return export_model(
+        folder,
+        graphs,
+        contents={WEIGHTS_FILE: packed_weights(towers), SECOND_STAGE_FILE: carried_second_stage()},
         approach="tower",
         scoring="vectors",
         features="spectra",
         preset=preset,
-        edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=EDGE_SAMPLES,
-        opset=OPSET,
-        graphs={role: graph.spec for role, graph in found.items()},
         training=training,
-        metrics={**metrics, "export_difference": difference},
+        metrics=metrics,
         calibration=calibration,
         spectral_version=SPECTRAL_VERSION,
     )
-    return write_model(folder, contract, contents, difference)
 
 
 def packed_weights(towers: TowerNetworks) -> bytes:

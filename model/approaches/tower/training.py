@@ -147,7 +147,6 @@ class _Towers:
         )
         # Compiled kernels take longer to make than the towers take to train.
         network.compile(optimizer, contrast(settings.defaults.same_song_share), jit_compile=False)
-        optimizer.build(network.trainable_variables)
         self.task = Task[SuccessorRanks](
             approach="tower",
             lesson=lesson,
