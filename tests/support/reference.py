@@ -41,6 +41,9 @@ def fields_of(found: ast.ClassDef) -> list[tuple[str, str, str]]:
         default = "" if node.value is None else ast.unparse(node.value)
         made = re.fullmatch(r"field\(default_factory=(.*)\)", default)
         meaning = ""
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "option":
+            # Of a training: `model.learning.settings.option` says both.
+            default, meaning = ast.unparse(node.value.args[0]), ast.literal_eval(node.value.args[1])
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             meaning = " ".join(str(after.value.value).split())
         rows.append((node.target.id, f"{made[1]}()" if made else default, meaning))

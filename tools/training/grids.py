@@ -1,4 +1,4 @@
-"""This module makes training data of a pool's songs, as grids that are kept in the pool and split by songs."""
+"""This module makes training data of a pool's songs, as grids that are kept in the pool, split by songs."""
 
 import hashlib
 from collections.abc import Callable
