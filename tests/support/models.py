@@ -21,7 +21,7 @@ from model.saved.contract import (
     load_contract,
     save_contract,
 )
-from model.saved.scoring import VECTOR_ROLES
+from model.saved.scoring import VECTOR_ROLES, Features
 from model.saved.second_stage import carried_second_stage
 from stream.index.edge_index import EdgeIndex
 from stream.pool.pool import Pool
@@ -83,19 +83,27 @@ def learned_from(folder: Path, training: dict[str, object]) -> Path:
     return folder
 
 
-def tiny_embeddings(folder: Path, role: str, spectra: HalfArray) -> FloatArray:
-    """What a graph of the tiny towers in `folder` computes: tanh(spectrum * inner) * outer, `(N, width)`."""
+def tiny_embeddings(folder: Path, role: str, seen: HalfArray | FloatArray) -> FloatArray:
+    """What a graph of the tiny towers in `folder` computes: tanh(seen * inner) * outer, `(N, width)`."""
     inner, outer = np.load(folder / f"{role}-inner.npy"), np.load(folder / f"{role}-outer.npy")
-    flat = spectra.astype(np.float64).reshape(len(spectra), -1)
+    flat = seen.astype(np.float64).reshape(len(seen), -1)
     embedding: FloatArray = (np.tanh(flat @ inner) @ outer).astype(np.float32)
     return embedding
 
 
-def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samples: int = 200) -> Path:
-    """Write a model folder of approach tower whose graphs compute `tiny_embeddings`."""
+def write_tiny_towers(
+    folder: Path,
+    *,
+    width: int = 24,
+    seed: int = 0,
+    edge_samples: int = 200,
+    features: Features = "spectra",
+) -> Path:
+    """Write a model folder of scoring vectors whose graphs compute `tiny_embeddings`."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    graphs, values = {}, SPECTRUM_FRAMES * SPECTRUM_BINS
+    shape = (SPECTRUM_FRAMES, SPECTRUM_BINS) if features == "spectra" else (edge_samples, 1)
+    graphs, values = {}, shape[0] * shape[1]
     for role in VECTOR_ROLES:
         # Of levels in dB: so small that the inner layer is bent, and not full.
         weights = {
@@ -112,11 +120,7 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
                 helper.make_node("MatMul", ["bent", "outer"], ["embedding"]),
             ],
             role,
-            [
-                helper.make_tensor_value_info(
-                    "spectrum", TensorProto.FLOAT, ["batch", SPECTRUM_FRAMES, SPECTRUM_BINS]
-                )
-            ],
+            [helper.make_tensor_value_info("spectrum", TensorProto.FLOAT, ["batch", *shape])],
             [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", width])],
             [numpy_helper.from_array(array, name) for name, array in weights.items()],
         )
@@ -124,14 +128,14 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
         onnx.save(model, folder / f"{role}.onnx")
         graphs[role] = GraphSpec(
             file=f"{role}.onnx",
-            inputs=(TensorSpec(name="spectrum", shape=(None, SPECTRUM_FRAMES, SPECTRUM_BINS)),),
+            inputs=(TensorSpec(name="spectrum", shape=(None, *shape)),),
             outputs=(TensorSpec(name="embedding", shape=(None, width)),),
         )
     save_contract(
         ModelContract(
             approach="tower",
             scoring="vectors",
-            features="spectra",
+            features=features,
             preset="fast",
             edge_rate_hz=EDGE_RATE_HZ,
             edge_samples=edge_samples,

@@ -237,3 +237,17 @@ def test_a_logit_beyond_all_bounds_is_a_probability(pool: Pool, model: Path) -> 
     scorer = VectorScorer(found(pool, model), {"scale": 1e6, "offset": -3.0})
     row = scorer.score(0)
     assert np.isfinite(row).all() and row.min() < 1e-30 and row.max() == 1.0
+
+
+def test_vectors_of_edges_need_no_spectra(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "pool", [noise_song(8, seed) for seed in range(3)], chunk_s=0.5)
+    assert pool.spectra is None
+    model = write_tiny_towers(tmp_path / "edges", width=WIDTH, features="edges", edge_samples=200)
+    ends = tiny_embeddings(model, "ends", 1.0 * pool.tails[:, 0, -200:])
+    starts = tiny_embeddings(model, "starts", 1.0 * pool.heads[:, 0, :200])
+    assert_close(found(pool, model), ends @ starts.T)
+    scorer, index = scorer_of(model, pool)
+    assert isinstance(scorer, VectorScorer) and index.edge_samples == 200
+    longer = write_tiny_towers(tmp_path / "longer", features="edges", edge_samples=pool.edge_samples + 1)
+    with pytest.raises(PoolError, match=r"keeps shorter edges than the .* longer --edge-s"):
+        found(pool, longer)
