@@ -14,14 +14,16 @@ from benchmarks.record import record
 from model.base.arrays import DoubleArray, FloatArray
 from model.saved.contract import chosen_model
 from stream.audio.spans import SpanReader
-from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song
 from stream.pool.traits import ChunkTraits
-from stream.scoring.vector_scorer import TowerScorer
+from stream.scoring.opening import Opened
+from stream.scoring.settings import ScoringSettings
+from stream.scoring.vector_scorer import VectorScorer
 
 RATE_HZ = 44_100
 HOURS = 24.0
@@ -64,10 +66,14 @@ def made_up(*, songs: int, chunks: int, chunk_s: float, seed: int, width: int = 
     edges = np.zeros((count, 1), dtype=np.float32)
     return Generation(
         pool=pool,
-        index=EdgeIndex(heads=edges, tails=edges, bands=bands, song=chunk_song, successor=pool.successors()),
-        scorer=TowerScorer(index, {"scale": 12.0, "offset": -9.0}),
+        opened=Opened(
+            index=EdgeIndex(
+                heads=edges, tails=edges, bands=bands, song=chunk_song, successor=pool.successors()
+            ),
+            scorer=VectorScorer(index, {"scale": 12.0, "offset": -9.0}),
+            vectors=index,
+        ),
         reader=SpanReader(pool, RATE_HZ),
-        embeddings=index,
     )
 
 

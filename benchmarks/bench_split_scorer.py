@@ -27,6 +27,7 @@ from stream.scoring.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
 from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import BATCH_ROWS, PairScorer
 from stream.scoring.recurrence import Recurrence, _look, _open_gates, _project
+from stream.scoring.settings import ScoringSettings
 from stream.scoring.split_scorer import SplitScorer, _blocks
 
 MOST_OF_BOTH = 1.25
@@ -62,7 +63,8 @@ def main() -> None:
         export_binary(
             network, folder, preset="seed", edge_samples=edge, examples=examples, training={}, metrics={}
         )
-        split, index = open_scorer(folder, pool, threads=threads)
+        opened = open_scorer(pool, ScoringSettings(model=folder, threads=threads))
+        split, index = opened.scorer, opened.index
         assert isinstance(split, SplitScorer)
         unsplit = PairScorer(open_session(folder / "pair.onnx", threads=threads), index)
     works = _works(network, pool, index, split, unsplit, threads)

@@ -28,7 +28,7 @@ def draw_curves(history: list[dict[str, Any]], path: Path, curves: Curves) -> No
     measured = [row for row in history if row["validations"]]
     figure = Figure(figsize=(10, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    drawn = figure.subplots(1, len(curves.panels))
+    (drawn,) = figure.subplots(1, len(curves.panels), squeeze=False)
     for axes, (key, label, chance) in zip(drawn, curves.panels, strict=True):
         axes.axhline(chance, color="#999999", linewidth=0.8, linestyle=":", label="guessing")
         for name, style in curves.styles.items():

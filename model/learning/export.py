@@ -13,7 +13,15 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import beside
 from model.base.quiet import without_noise
-from model.saved.contract import CONTRACT_FILE, ModelContract, load_contract
+from model.features.edges import EDGE_RATE_HZ
+from model.saved.contract import (
+    CONTRACT_FILE,
+    GraphSpec,
+    ModelContract,
+    TensorSpec,
+    load_contract,
+    save_contract,
+)
 
 OPSET = 17
 _TOLERANCE = 1e-5
@@ -28,6 +36,65 @@ class Exported:
     files: tuple[Path, ...]
     difference: float
     """Largest difference between Keras and onnxruntime on the examples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedGraph:
+    """A network as a graph that gives what Keras gives."""
+
+    spec: GraphSpec
+    content: bytes
+    difference: float
+    """Largest difference between Keras and onnxruntime on the examples."""
+
+
+def export_graph(network: Any, file: str, seen: str, given: str, examples: FloatArray) -> ExportedGraph:
+    """Return a network of one tensor as a graph: `seen` (batch, *shape of an example) -> `given`.
+
+    examples: `(n, ...)` float32, real ones to compare on. Raises `ModelError` when the graph differs by more
+    than 1e-5 of the largest value, or Keras does not run on TensorFlow.
+    """
+    shape = examples.shape[1:]
+    graph = to_onnx(network, seen, shape, given)
+    difference = compare(network, graph, examples)
+    check_difference(file, difference)
+    spec = GraphSpec(
+        file=file,
+        inputs=(TensorSpec(name=seen, shape=(None, *shape)),),
+        outputs=(TensorSpec(name=given, shape=(None, *network.output_shape[1:])),),
+    )
+    return ExportedGraph(spec=spec, content=graph, difference=difference)
+
+
+def export_model(
+    folder: Path,
+    graphs: Mapping[str, ExportedGraph],
+    *,
+    contents: Mapping[str, bytes] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    **promised: Any,
+) -> Exported:
+    """Write a model into `folder`: its graphs by role, other files (`contents`), and the contract.
+
+    promised: what is left of `ModelContract`. An older model in `folder` is unreadable for the instant in
+    which the new one takes its place, so that a contract never stands beside another model's graph.
+    """
+    difference = max(graph.difference for graph in graphs.values())
+    contract = ModelContract(
+        edge_rate_hz=EDGE_RATE_HZ,
+        opset=OPSET,
+        graphs={role: graph.spec for role, graph in graphs.items()},
+        metrics={**(metrics or {}), "export_difference": difference},
+        **promised,
+    )
+    files = {graph.spec.file: graph.content for graph in graphs.values()} | dict(contents or {})
+    replace_model(folder, files)
+    save_contract(contract, folder)
+    return Exported(
+        contract=contract,
+        files=(folder / CONTRACT_FILE, *(folder / name for name in files)),
+        difference=difference,
+    )
 
 
 def check_difference(name: str, difference: float) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import keras
 import numpy as np
@@ -26,19 +26,15 @@ from model.learning.checkpoint import (
     training_variables,
 )
 from model.learning.curves import Curves, draw_curves
-from model.learning.settings import TrainSettings
+from model.learning.export import Exported
+from model.learning.lesson import FiguresT, Lesson, TrainProgress, TrainReport
 from model.saved.contract import CONTRACT_FILE
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 HISTORY_FILE = "history.json"
 CURVES_FILE = "curves.png"
 CHECKPOINT_PERIOD_S = 60.0
 
-Figures = TypeVar("Figures", bound="DataclassInstance")
-"""What is measured on one set of music."""
-Report = TypeVar("Report")
+ReportT = TypeVar("ReportT", bound=TrainReport)
 Made = TypeVar("Made")
 
 
@@ -46,37 +42,15 @@ class TrainingStoppedError(ModelError):
     """Training was interrupted; its checkpoint stands."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrainProgress(Generic[Figures]):
-    """Where a training stands."""
-
-    epoch: int
-    """The running one, from 1."""
-    epochs: int
-    step: int
-    """Batches done, over all epochs."""
-    steps: int
-    loss: float
-    """Mean over the running epoch, as the optimiser sees it (varied examples, dropout on)."""
-    elapsed_s: float
-    remaining_s: float
-    validations: dict[str, Figures] | None
-    """Figures by the name of the set, told once at the end of a measured epoch."""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Task(Generic[Figures]):
+class Task(Generic[FiguresT]):
     """What an approach gives to be trained; everything else is the same for every approach."""
 
-    settings: TrainSettings
-    train: dict[str, object]
-    """What is learned from: JSON values only; a checkpoint is of the same."""
-    unseen: dict[str, object] | None
-    """What is measured on besides."""
-    identity: dict[str, object]
-    """What else must be the same again for a checkpoint to be gone on from."""
+    approach: str
+    """Its name."""
+    lesson: Lesson[Any, Any]
     network: Any
-    """Compiled, its optimiser built."""
+    """Compiled."""
     epochs: int
     epoch_examples: int
     batch_examples: int
@@ -85,8 +59,10 @@ class Task(Generic[Figures]):
     """Learning rate of a step (from 0, over all epochs)."""
     batch: Callable[[int], tuple[Any, Any]]
     """Inputs and truth of a step, a function of seed and step alone; called in a thread of its own."""
-    measure: Callable[[], dict[str, Figures]]
+    measure: Callable[[], dict[str, FiguresT]]
     """Figures between epochs, by the name of the set."""
+    identity: dict[str, object] = field(default_factory=dict)
+    """What else than settings and music must be the same again for a checkpoint to be gone on from."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -105,40 +81,39 @@ class Task(Generic[Figures]):
 
 
 def run_training(
-    task: Task[Figures],
-    out: Path,
-    finish: "Callable[[Training[Figures]], Report]",
-    *,
-    resume: bool = False,
-    progress: Callable[[TrainProgress[Figures]], None] | None = None,
-) -> Report:
-    """Train, and return what `finish` makes of it: it measures, keeps the record, and exports into `out`.
+    task: Task[FiguresT],
+    finish: "Callable[[Training[FiguresT]], ReportT]",
+    progress: Callable[[TrainProgress[FiguresT]], None] | None = None,
+) -> ReportT:
+    """Train, and return what `finish` makes of it: it measures, keeps the record, and exports the model.
 
-    A `KeyboardInterrupt` at any moment leaves a checkpoint in `out` and becomes `TrainingStoppedError`; the
-    same call with `resume` goes on from there and ends where the uninterrupted one ends.
-    Raises `ModelError` when task and checkpoint do not fit together.
+    A `KeyboardInterrupt` at any moment leaves a checkpoint in the model's folder and becomes
+    `TrainingStoppedError`; the same call with `Lesson.resume` goes on from there and ends where the
+    uninterrupted one ends. Raises `ModelError` when task and checkpoint do not fit together.
     """
-    training = Training(task, out)
-    out.mkdir(parents=True, exist_ok=True)
-    training.begin(resume)
+    training = Training(task)
+    training.out.mkdir(parents=True, exist_ok=True)
+    training.begin(task.lesson.resume)
     try:
         training.learn(progress)
         report = finish(training)
-        (out / CHECKPOINT_FILE).unlink(missing_ok=True)
+        (training.out / CHECKPOINT_FILE).unlink(missing_ok=True)
     except KeyboardInterrupt:
         training.save()
         raise TrainingStoppedError(
             f"training stopped in epoch {min(training.epoch + 1, task.epochs)} of {task.epochs}; "
-            f"its checkpoint is in {out}; the same command with --resume goes on from there"
+            f"its checkpoint is in {training.out}; the same command with --resume goes on from there"
         ) from None
     return report
 
 
-class Training(Generic[Figures]):
+class Training(Generic[FiguresT]):
     """One training: its task, its folder, and how far it is (the optimiser's own count of steps)."""
 
-    def __init__(self, task: Task[Figures], out: Path) -> None:
-        self.task, self.out = task, out
+    def __init__(self, task: Task[FiguresT]) -> None:
+        self.task, self.out = task, task.lesson.out
+        # A checkpoint holds the optimiser's variables too, which it else makes in its first step.
+        task.network.optimizer.build(task.network.trainable_variables)
         self.notes = list(task.notes)
         self.history: list[dict[str, Any]] = []
         self.loss_sum = 0.0
@@ -167,8 +142,13 @@ class Training(Generic[Figures]):
 
     def identity(self) -> dict[str, Any]:
         """What must be the same again for a checkpoint to be gone on from."""
-        task = self.task
-        asked = {"settings": asdict(task.settings), "train": task.train, **task.identity}
+        task, lesson = self.task, self.task.lesson
+        asked = {
+            "approach": task.approach,
+            "settings": asdict(lesson.settings),
+            "train": lesson.train.source,
+            **task.identity,
+        }
         found: dict[str, Any] = json.loads(json.dumps(asked))
         return found
 
@@ -213,7 +193,7 @@ class Training(Generic[Figures]):
         )
         self.saved_s = time.monotonic()
 
-    def learn(self, progress: Callable[[TrainProgress[Figures]], None] | None) -> None:
+    def learn(self, progress: Callable[[TrainProgress[FiguresT]], None] | None) -> None:
         """Learn from every epoch that is left, and measure."""
         task = self.task
         with closing(made_ahead(task.batch, range(self.step, task.steps))) as batches:
@@ -221,7 +201,7 @@ class Training(Generic[Figures]):
                 for seen, truth in islice(batches, (epoch + 1) * task.batches - self.step):
                     self.learn_batch(epoch, seen, truth)
                     self.tell(progress, epoch, None)
-                measured = epoch + 1 == task.epochs or (epoch + 1) % task.settings.evaluate_every == 0
+                measured = epoch + 1 == task.epochs or (epoch + 1) % task.lesson.settings.evaluate_every == 0
                 validations = task.measure() if measured else None
                 self.history.append(
                     {
@@ -251,9 +231,9 @@ class Training(Generic[Figures]):
 
     def tell(
         self,
-        progress: Callable[[TrainProgress[Figures]], None] | None,
+        progress: Callable[[TrainProgress[FiguresT]], None] | None,
         epoch: int,
-        validations: dict[str, Figures] | None,
+        validations: dict[str, FiguresT] | None,
     ) -> None:
         """Say where the training stands."""
         if progress is None:
@@ -279,13 +259,13 @@ class Training(Generic[Figures]):
 
         details: of the approach. metrics: the final ones.
         """
-        task = self.task
+        lesson = self.task.lesson
         training = {
-            "settings": asdict(task.settings),
+            "settings": asdict(lesson.settings),
             **details,
-            "learned_parameters": learned_parameters(task.network),
-            "train": task.train,
-            "unseen": task.unseen,
+            "learned_parameters": learned_parameters(self.task.network),
+            "train": lesson.train.source,
+            "unseen": None if lesson.unseen is None else lesson.unseen.source,
             "elapsed_s": round(self.elapsed_s, 1),
             "versions": {name: version(name) for name in ("keras", "tensorflow", "tf2onnx", "numpy")},
         }
@@ -294,6 +274,25 @@ class Training(Generic[Figures]):
         write_whole(history_path, json.dumps(history, indent=1) + "\n")
         draw_curves(self.history, curves_path, curves)
         return training
+
+    @overload
+    def report(self, exported: Exported) -> TrainReport: ...
+
+    @overload
+    def report(self, exported: Exported, kind: type[ReportT], **own: Any) -> ReportT: ...
+
+    def report(self, exported: Exported, kind: type[TrainReport] = TrainReport, **own: Any) -> TrainReport:
+        """Return what came of it, as a report of some kind; own: the fields that are this kind's alone."""
+        return kind(
+            folder=str(self.out),
+            learned_parameters=learned_parameters(self.task.network),
+            epochs=self.task.epochs,
+            elapsed_s=self.elapsed_s,
+            export_difference=exported.difference,
+            notes=tuple(self.notes),
+            files=tuple(str(path) for path in (*exported.files, *self.files)),
+            **own,
+        )
 
 
 def made_ahead(make: Callable[[int], Made], steps: range) -> Generator[Made, None, None]:

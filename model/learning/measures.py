@@ -24,6 +24,10 @@ class Measure:
     """Chance that a true pair scores above a false one, ties half; NaN-free: 0.5 when one kind is missing."""
     pairs: int
 
+    def brief(self) -> str:
+        """Return accuracy and AUC."""
+        return f"{self.accuracy:.3f} (AUC {self.auc:.3f})"
+
 
 def measure_scores(scores: FloatArray, labels: FloatArray) -> Measure:
     """Return the figures of `(n,)` scores in [0, 1] against `(n,)` labels 0 or 1, n at least 1."""

@@ -1,24 +1,53 @@
-"""These settings say what every training is asked for; they import nothing heavy."""
+"""These settings say what every training is asked for, and which option asks; they import nothing heavy."""
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field
+from typing import Any
 
 from model.base.errors import ModelError
+
+_OPTION = "option"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOption:
+    """How a setting stands on the command line."""
+
+    help: str
+    least: float | None = None
+    most: float | None = None
+    one_of: tuple[str, ...] = ()
+    unsaid: str = ""
+    """What is taken where the setting, its preset too, says None."""
+
+
+def option(default: Any, help: str, **limits: Any) -> Any:
+    """Return a field that a person may give by an option of its name; limits: the fields of `TrainOption`."""
+    return field(default=default, metadata={_OPTION: TrainOption(help=help, **limits)})
+
+
+def option_of(setting: "Field[Any]") -> TrainOption | None:
+    """Return the option of a field of settings; None when it has none."""
+    return setting.metadata.get(_OPTION)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """What to train and how; None stands for what the preset takes."""
+    """What to train and how; None stands for what the preset takes.
+
+    What a preset takes for `NAME` is the property `chosen_NAME`, where there is one.
+    """
 
     preset: str = "fast"
-    epochs: int | None = None
-    learning_rate: float | None = None
-    seed: int = 0
-    validation_share: float = 0.2
+    epochs: int | None = option(None, "Passes over what is learned from.", least=1)
+    learning_rate: float | None = option(None, "Step size at the start.", unsaid="Keras'")
+    seed: int = option(0, "The same seed trains alike.", least=0)
+    validation_share: float = option(0.2, "Share of the songs kept back to measure on.", least=0.0, most=0.95)
     """Share of the songs that training never sees; 0 trains on all."""
-    evaluate_every: int = 1
-    """Epochs from one measurement to the next; the last epoch is always measured."""
+    evaluate_every: int = option(
+        1, "Epochs from one measurement to the next; the last is always measured.", least=1
+    )
 
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, evaluate_every=self.evaluate_every)

@@ -8,16 +8,19 @@ from typing import Any
 
 from model.base.errors import ModelError
 from model.base.files import write_whole
-from model.features.spectra import SPECTRAL_VERSION
+from model.saved.scoring import Features, Scoring, check_scoring
 
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
+_SAID_BY_APPROACH: dict[str, tuple[Scoring, Features]] = {
+    "binary": ("pairs", "edges"),
+    "tower": ("vectors", "spectra"),
+}
+"""Scoring and features of format 1, in which the approach alone said them."""
 CONTRACT_FILE = "model.json"
 SECOND_STAGE_FILE = "second_stage.json"
-"""Beside the contract of a tower that has one: `model.saved.second_stage`."""
+"""Beside the contract of a model that has one: `model.saved.second_stage`."""
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 DEFAULT_MODEL = "tower"
-TOWER_ROLES = ("ends", "starts")
-"""Graphs of approach `tower`: `spectrum` of a tail or of a head -> `embedding`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,9 @@ class ModelContract:
     """What the model is (saved with it), apart from how it is run."""
 
     approach: str
-    """`binary`, `forecast`, `categorical`, `start-end` or `tower`."""
+    """Its name in `model.approaches.registry`; whoever runs a model looks at scoring and features alone."""
+    scoring: Scoring
+    features: Features
     preset: str
     """`seed` (the report's network), `fast` or `best`."""
     edge_rate_hz: int
@@ -52,15 +57,15 @@ class ModelContract:
     """Length of a tail and of a head, in samples at `edge_rate_hz`."""
     opset: int
     graphs: dict[str, GraphSpec]
-    """By role; approach `binary` has the role `pair`: [tail of A | head of B] -> score."""
+    """By role: `model.saved.scoring` says which each scoring asks for."""
     training: dict[str, Any] = field(default_factory=dict)
     """Data, seed, optimiser, epochs: how it was made (provenance, never read at run time)."""
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures by the split they were measured on."""
     calibration: dict[str, float] | None = None
-    """`scale` and `offset` of approach `tower`: probability = sigmoid(scale * end . start + offset)."""
+    """`scale` and `offset` of scoring `vectors`: probability = sigmoid(scale * end . start + offset)."""
     spectral_version: int | None = None
-    """`model.features.spectra.SPECTRAL_VERSION` of the spectra that approach `tower` was trained on."""
+    """`model.features.spectra.SPECTRAL_VERSION` of the spectra that the model was trained on."""
     format_version: int = _FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -71,22 +76,7 @@ class ModelContract:
             )
         if not self.graphs:
             raise ModelError("the model names no graph; train it again")
-        if self.approach == "tower":
-            self._check_tower()
-
-    def _check_tower(self) -> None:
-        missing = [role for role in TOWER_ROLES if role not in self.graphs]
-        if missing:
-            raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
-        if self.calibration is None or set(self.calibration) != {"scale", "offset"}:
-            raise ModelError(
-                f"the model's calibration is {self.calibration}, expected scale and offset; train it again"
-            )
-        if self.spectral_version != SPECTRAL_VERSION:
-            raise ModelError(
-                f"the model reads spectra of version {self.spectral_version}, this endlos makes version "
-                f"{SPECTRAL_VERSION}; train the model again or install the matching endlos"
-            )
+        check_scoring(self)
 
     @property
     def edge_s(self) -> float:
@@ -116,7 +106,10 @@ def load_contract(folder: Path) -> ModelContract:
     try:
         fields = json.loads(text)
         version = fields["format_version"]
-        if version != _FORMAT_VERSION:
+        if version == 1:
+            fields["scoring"], fields["features"] = _SAID_BY_APPROACH[fields["approach"]]
+            fields["format_version"] = _FORMAT_VERSION
+        elif version != _FORMAT_VERSION:
             raise ModelError(
                 f"{path} has format {version}, this endlos reads format {_FORMAT_VERSION}; "
                 "train the model again or install the matching endlos"
@@ -129,7 +122,7 @@ def load_contract(folder: Path) -> ModelContract:
             )
             for role, graph in fields["graphs"].items()
         }
-        contract = ModelContract(**fields)
+        contract = _checked(folder, fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(
             f"{path} is not a model contract ({error}); train or copy the model again"
@@ -162,6 +155,13 @@ def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
         digest.update(f"\n{role} {len(content)}\n".encode())
         digest.update(content)
     return digest
+
+
+def _checked(folder: Path, fields: dict[str, Any]) -> ModelContract:
+    try:
+        return ModelContract(**fields)
+    except ModelError as error:
+        raise ModelError(f"{folder}: {error}") from error
 
 
 def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:

@@ -37,9 +37,9 @@ class SecondStage:
         return found
 
 
-def add_second_stage(folder: Path) -> None:
-    """Give the tower in `folder` the second stage that endlos carries: its weights are of no single tower."""
-    save_second_stage(_read(PRETRAINED / "seam" / SECOND_STAGE_FILE), folder / SECOND_STAGE_FILE)
+def carried_second_stage() -> bytes:
+    """Return the file of the second stage that endlos carries: its weights are of no single tower."""
+    return (PRETRAINED / "seam" / SECOND_STAGE_FILE).read_bytes()
 
 
 def load_second_stage(folder: Path) -> SecondStage | None:

@@ -71,7 +71,7 @@ class Search:
         self, generation: Generation, phrases: Phrases, settings: PlannerSettings, joins: list[LabelledJoin]
     ) -> None:
         self.generation = generation
-        self.exits_at_once = 1 if generation.embeddings is None else 2
+        self.exits_at_once = 1 if generation.opened.vectors is None else 2
         """Exits that are scored for one step, unless their scores cost nothing."""
         self.future = Future(phrases, generation.index.song)
         self._settings = settings

@@ -1,27 +1,18 @@
 """A generation opens all that the engine needs of one state of a pool, such as index, scorer and audio."""
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from model.base.errors import EndlosError, PoolError
-from model.features.edges import EDGE_RATE_HZ
-from model.features.texture import Textures
+from model.base.errors import PoolError
 from stream.audio.spans import SpanReader
 from stream.index.edge_index import EdgeIndex
-from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import ChunkKey, Pool, Song, open_pool
-from stream.scoring.guard import GuardedScorer
-from stream.scoring.opening import open_scorer
+from stream.scoring.opening import Opened, open_scorer
 from stream.scoring.scorer import Scorer
-from stream.scoring.seam_scorer import SeamScorer
-from stream.scoring.slow_scorer import SlowScorer
-from stream.scoring.vector_scorer import TowerScorer
-
-FALLBACK_EDGE_S = 0.35
+from stream.scoring.settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,15 +20,18 @@ class Generation:
     """One pool generation, ready to plan and to play."""
 
     pool: Pool
-    index: EdgeIndex
-    scorer: Scorer | None
-    """None when nothing is scored (strategies `random` and `natural`)."""
+    opened: Opened
     reader: SpanReader
 
-    embeddings: EmbeddingIndex | None = None
-    """The model's embeddings, where it works on any."""
-    textures: Textures | None = None
-    """None where nothing is weighed, or the pool keeps no spectra."""
+    @property
+    def index(self) -> EdgeIndex:
+        """What is nearest when nothing is scored."""
+        return self.opened.index
+
+    @property
+    def scorer(self) -> Scorer | None:
+        """None when nothing is scored (strategies `random` and `natural`)."""
+        return self.opened.scorer
 
     @cached_property
     def _songs(self) -> dict[str, int]:
@@ -74,8 +68,7 @@ class Generation:
 
     def retire(self) -> None:
         """End the thread that scores; chunks of this generation can still be played."""
-        if isinstance(self.scorer, GuardedScorer):
-            self.scorer.close()
+        self.opened.close()
 
     def close(self) -> None:
         """Close the songs too."""
@@ -120,27 +113,6 @@ class Chunk:
         return float(self.generation.pool.end_sample[self.row]) / self.song.sample_rate_hz
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoringSettings:
-    """How candidates are scored."""
-
-    model: Path | None
-    """Model folder; None scores nothing."""
-    threads: int = 2
-    guarded: bool = False
-    """Live: a score that hangs must not end the planning."""
-    simulate_slow_ms: float = 0.0
-    """Each decision is made to take this much longer, for tests and benchmarks."""
-
-    def __post_init__(self) -> None:
-        if not self.threads >= 1:
-            raise EndlosError(f"{self.threads} threads score nothing; give 1 or more")
-        if not (math.isfinite(self.simulate_slow_ms) and self.simulate_slow_ms >= 0):
-            raise EndlosError(
-                f"decisions cannot be {self.simulate_slow_ms:g} ms slower; give a number of 0 or more"
-            )
-
-
 def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: int) -> Generation:
     """Open the current generation of the pool in `folder`.
 
@@ -149,31 +121,5 @@ def open_generation(folder: Path, scoring: ScoringSettings, *, engine_rate_hz: i
     pool = open_pool(folder)
     if len(pool) < 2:
         raise PoolError(f"{folder} holds a single chunk and a stream needs two; add music, or cut it shorter")
-    scorer: Scorer | None = None
-    embeddings: EmbeddingIndex | None = None
-    textures: Textures | None = None
-    if scoring.model is None:
-        index = EdgeIndex.from_pool(pool, min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ)))
-    else:
-        scorer, index, embeddings = _open_scorer(scoring.model, pool, scoring)
-        textures = pool.textures
-    reader = SpanReader(pool, engine_rate_hz)
-    return Generation(
-        pool=pool, index=index, scorer=scorer, reader=reader, embeddings=embeddings, textures=textures
-    )
-
-
-def _open_scorer(
-    model: Path, pool: Pool, scoring: ScoringSettings
-) -> tuple[Scorer, EdgeIndex, EmbeddingIndex | None]:
-    def make() -> Scorer:
-        return dressed(open_scorer(model, pool, threads=scoring.threads)[0])
-
-    def dressed(scorer: Scorer) -> Scorer:
-        slow_ms = scoring.simulate_slow_ms
-        return SlowScorer(scorer, slow_ms, len(pool)) if slow_ms > 0 else scorer
-
-    scorer, index = open_scorer(model, pool, threads=scoring.threads)
-    embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
-    scorer = dressed(scorer)
-    return GuardedScorer(scorer, make) if scoring.guarded else scorer, index, embeddings
+    opened = open_scorer(pool, scoring)
+    return Generation(pool=pool, opened=opened, reader=SpanReader(pool, engine_rate_hz))

@@ -76,7 +76,7 @@ class Costs:
         if len(generation.index) <= CACHED_CHUNKS:
             everything = np.arange(len(generation.index))
             self._starts, self._ends = self._start_sides(everything), self._end_sides(everything)
-        bands, embeddings = generation.index.bands, generation.embeddings
+        bands, embeddings = generation.index.bands, generation.opened.vectors
         self._bands = _SideIndex(bands)
         self._embeddings = None if embeddings is None else _SideIndex(embeddings)
 
@@ -97,7 +97,7 @@ class Costs:
 
     def _alike(self, exit_row: int, successor: int, rows: IntArray, everything: bool) -> FloatArray:
         """Return `(n, len(_ALIKE))` float32; 0 where nothing is known."""
-        song, textures = self._generation.index.song, self._generation.textures
+        song, textures = self._generation.index.song, self._generation.opened.textures
         previous = np.maximum(rows - 1, 0)
         has_previous = (rows > 0) & (song[previous] == song[rows])
         alike = np.zeros((len(rows), len(_ALIKE)), dtype=np.float32)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model
-from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.engine.settings import EngineSettings
 from stream.pool.feedback import LabelledJoin, labelled_joins
 from stream.pool.pool import current_generation
+from stream.scoring.settings import ScoringSettings
 
 _log = logging.getLogger(__name__)
 

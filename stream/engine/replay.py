@@ -11,7 +11,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.generation import Chunk, Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Chunk, Generation, open_generation
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
@@ -19,6 +19,7 @@ from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
+from stream.scoring.settings import ScoringSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ taken over from it, so that a growing pool costs what is new. With embeddings at
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,12 @@ from model.base.arrays import BoolArray, FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.mapped import give_back
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.saved.contract import TOWER_ROLES, ModelContract, graphs_hash
+from model.saved.contract import ModelContract, graphs_hash
+from model.saved.scoring import VECTOR_ROLES
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
+
+SeenArray = HalfArray | FloatArray
 
 _log = logging.getLogger(__name__)
 
@@ -44,43 +47,33 @@ class Embedded:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Chunks:
-    """The chunks of one generation, as far as the towers see them."""
+    """The chunks of one generation, as far as a model sees them."""
 
     identities: IntArray
     """`(N, 3)` int64: song, start and end sample; the same in every generation."""
-    spectra: HalfArray
-    """`(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16, of each chunk's head and tail; memory-mapped."""
-
-    @classmethod
-    def of(cls, pool: Pool) -> "Chunks":
-        """Return those of an open pool; `PoolError` when it keeps no spectra."""
-        if pool.spectra is None:
-            raise PoolError(
-                f"{pool.folder} keeps no spectra for models of approach 'tower'; "
-                "run `endlos pool build` again, or use another model"
-            )
-        return cls(
-            identities=identities(
-                [song.audio_hash for song in pool.songs], pool.chunk_song, pool.start_sample, pool.end_sample
-            ),
-            spectra=pool.spectra,
-        )
+    heads: SeenArray
+    """`(N, *seen shape)` float16 or float32, may be memory-mapped."""
+    tails: SeenArray
 
     def __len__(self) -> int:
         return len(self.identities)
 
+    def take(self, rows: IntArray) -> "Chunks":
+        """Return some of them, read into memory."""
+        return Chunks(identities=self.identities[rows], heads=self.heads[rows], tails=self.tails[rows])
+
 
 @dataclass(frozen=True, kw_only=True)
 class VectorGraphs:
-    """A model of approach `tower` that embeds; `ModelError` when its graphs are not of that form."""
+    """The graphs of a model of scoring `vectors`; `ModelError` when they are not of that form."""
 
     folder: Path
     contract: ModelContract
 
     def __post_init__(self) -> None:
-        inputs = (None, SPECTRUM_FRAMES, SPECTRUM_BINS)
+        inputs = (None, *self.seen_shape)
         widths = set()
-        for role in TOWER_ROLES:
+        for role in VECTOR_ROLES:
             graph = self.contract.graphs[role]
             shapes = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
             if len(shapes) != 2 or shapes[0] != inputs or len(shapes[1]) != 2:
@@ -97,6 +90,47 @@ class VectorGraphs:
             )
 
     @property
+    def seen_shape(self) -> tuple[int, int]:
+        """Shape of what a graph sees of one side of a chunk."""
+        if self.contract.features == "edges":
+            return self.contract.edge_samples, 1
+        return SPECTRUM_FRAMES, SPECTRUM_BINS
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the pool's arrays that it sees."""
+        return ("heads", "tails") if self.contract.features == "edges" else ("spectra",)
+
+    def pool_chunks(self, pool: Pool) -> Chunks:
+        """Return the chunks of an open pool; `PoolError` when it does not keep what the model sees."""
+        return self.chunks(
+            pool_identities(pool), {name: getattr(pool, name) for name in self.reads}, pool.folder
+        )
+
+    def chunks(self, named: IntArray, columns: Mapping[str, SeenArray | None], folder: Path) -> Chunks:
+        """Return the chunks `named` (`identities`) with what the model sees of them.
+
+        columns: the arrays of `reads` (more do no harm) of the pool in `folder`. `PoolError` when one is
+        None, or too short.
+        """
+        if self.contract.features == "spectra":
+            spectra = columns["spectra"]
+            if spectra is None:
+                raise PoolError(
+                    f"{folder} keeps no spectra, which {self.folder} sees; "
+                    "run `endlos pool build` again, or use another model"
+                )
+            return Chunks(identities=named, heads=spectra[:, 0], tails=spectra[:, 1])
+        samples, heads, tails = self.contract.edge_samples, columns["heads"], columns["tails"]
+        if heads is None or tails is None or heads.shape[2] < samples:
+            raise PoolError(
+                f"{folder} keeps shorter edges than the {self.contract.edge_s:.2f} s that {self.folder} "
+                "sees; build the pool again with longer --edge-s"
+            )
+        first = tails.shape[2] - samples
+        return Chunks(identities=named, heads=heads[:, 0, :samples, None], tails=tails[:, 0, first:, None])
+
+    @property
     def name(self) -> str:
         """Names the very graphs: a model trained anew has another name."""
         return graphs_hash(self.folder, self.contract)
@@ -111,7 +145,7 @@ class VectorGraphs:
         return _key(self.name)
 
     def embed(
-        self, spectra: HalfArray, rows: IntArray, *, threads: int, progress: Callable[[int], None]
+        self, chunks: Chunks, rows: IntArray, *, threads: int, progress: Callable[[int], None]
     ) -> tuple[FloatArray, FloatArray]:
         """Return the embeddings of the ends and of the starts of `rows`, each `(len(rows), width)` float32.
 
@@ -121,19 +155,19 @@ class VectorGraphs:
         from stream.index.graphs import open_graph
 
         sides = []
-        for column, role in ((1, "ends"), (0, "starts")):
+        for done, role, side in ((0, "ends", chunks.tails), (len(rows) // 2, "starts", chunks.heads)):
             graph = self.contract.graphs[role]
             session = open_graph(self.folder, graph, threads=threads)
-            seen = np.zeros((SLICE_ROWS, SPECTRUM_FRAMES, SPECTRUM_BINS), dtype=np.float32)
+            seen = np.zeros((SLICE_ROWS, *self.seen_shape), dtype=np.float32)
             found = []
             for first in range(0, len(rows), SLICE_ROWS):
                 part = rows[first : first + SLICE_ROWS]
-                seen[: len(part)] = spectra[part, column]
+                seen[: len(part)] = side[part]
                 seen[len(part) :] = 0.0
                 found.append(session.run(None, {graph.inputs[0].name: seen})[0][: len(part)])
-                progress((column == 0) * len(rows) // 2 + (first + len(part)) // 2)
+                progress(done + (first + len(part)) // 2)
             sides.append(np.concatenate(found))
-        give_back(spectra)
+            give_back(side)
         return sides[0], sides[1]
 
 
@@ -147,7 +181,7 @@ def pool_embeddings(
     `ModelError` when the model cannot be run, or gives what is no number.
     """
     towers = VectorGraphs(folder=model, contract=contract)
-    chunks = Chunks.of(pool)
+    chunks = towers.pool_chunks(pool)
     home = generation_folder(pool.folder, pool.generation)
     found = opened(home, towers, chunks)
     if found is not None:
@@ -172,16 +206,16 @@ def opened(home: Path, towers: VectorGraphs, chunks: Chunks) -> EmbeddingIndex |
     if not folder.is_dir():
         return None
     try:
-        return kept(folder, chunks)
+        return kept(folder, chunks.identities)
     except PoolError as error:
         _log.warning("embeddings are computed anew: %s", error)
         return None
 
 
-def kept(folder: Path, chunks: Chunks) -> EmbeddingIndex:
-    """Map the embeddings in `folder`; `PoolError` when they are damaged, or not of these very chunks."""
-    index = EmbeddingIndex.open(folder, chunks=len(chunks), key=_key(folder.name))
-    if not np.array_equal(_identities_in(folder), chunks.identities):
+def kept(folder: Path, named: IntArray) -> EmbeddingIndex:
+    """Map the embeddings in `folder`; `PoolError` when they are damaged, or not of the chunks `named`."""
+    index = EmbeddingIndex.open(folder, chunks=len(named), key=_key(folder.name))
+    if not np.array_equal(_identities_in(folder), named):
         raise PoolError(f"{folder} holds embeddings of other chunks; delete it, it will be made again")
     return index
 
@@ -205,9 +239,7 @@ def embeddings(
     tell(there)
     if known is not None and not len(missing):
         return Embedded(index=known.index, reused=there, computed=0)
-    ends, starts = towers.embed(
-        chunks.spectra, missing, threads=threads, progress=lambda done: tell(there + done)
-    )
+    ends, starts = towers.embed(chunks, missing, threads=threads, progress=lambda done: tell(there + done))
     index = EmbeddingIndex.quantised(ends, starts, metric="dot", key=towers.key)
     if known is not None:
         index = known.index.with_rows(missing, index)
@@ -224,6 +256,12 @@ def earlier_homes(home: Path) -> list[Path]:
     return sorted(
         (path for path in home.parent.glob("*") if path.name.isdigit() and path != home), reverse=True
     )
+
+
+def pool_identities(pool: Pool) -> IntArray:
+    """Return the `identities` of an open pool's chunks."""
+    hashes = [song.audio_hash for song in pool.songs]
+    return identities(hashes, pool.chunk_song, pool.start_sample, pool.end_sample)
 
 
 def identities(audio_hashes: Sequence[str], chunk_song: IntArray, start: IntArray, end: IntArray) -> IntArray:

@@ -1,21 +1,97 @@
 """This module opens the scorer that a model and a pool ask for, and refuses what does not fit."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.base.errors import ModelError, PoolError
 from model.features.edges import EDGE_RATE_HZ
+from model.features.texture import Textures
 from model.saved.contract import ModelContract, load_contract
+from model.saved.scoring import PAIR_ROLE, Scoring
 from model.saved.second_stage import load_second_stage
 from stream.index.edge_index import EdgeIndex
+from stream.index.vector_index import EmbeddingIndex
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool
+from stream.scoring.guard import GuardedScorer
 from stream.scoring.matrix_scorer import MatrixScorer, matrix_path, open_matrix
 from stream.scoring.scorer import Scorer
 from stream.scoring.seam_scorer import SeamScorer
+from stream.scoring.settings import ScoringSettings
+from stream.scoring.slow_scorer import SlowScorer
 from stream.scoring.split_scorer import SplitScorer
-from stream.scoring.vector_scorer import TowerScorer
+from stream.scoring.vector_scorer import VectorScorer
+
+FALLBACK_EDGE_S = 0.35
+"""What is compared where nothing is scored."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Opened:
+    """What stands ready to choose from the chunks of a pool; all in pool order."""
+
+    index: EdgeIndex
+    """Its edges say what is nearest when nothing is scored."""
+    scorer: Scorer | None = None
+    """None when nothing is scored (strategies `random` and `natural`)."""
+    vectors: EmbeddingIndex | None = None
+    """Of the model, where it is scored by vectors."""
+    textures: Textures | None = None
+    """None where nothing is weighed, or the pool keeps no spectra."""
+
+    def close(self) -> None:
+        """End the thread that scores, where there is one."""
+        if isinstance(self.scorer, GuardedScorer):
+            self.scorer.close()
+
+
+def open_scorer(pool: Pool, scoring: ScoringSettings) -> Opened:
+    """Load the model that the settings name for `pool`; `ModelError` when it is broken or does not fit."""
+    opened = _opened(pool, scoring)
+    if not scoring.guarded or opened.scorer is None:
+        return opened
+
+    def make() -> Scorer:
+        again = _opened(pool, scoring).scorer
+        assert again is not None  # the same settings name the same model
+        return again
+
+    return replace(opened, scorer=GuardedScorer(opened.scorer, make))
+
+
+def vector_scorer(
+    vectors: EmbeddingIndex, pool: Pool, folder: Path, contract: ModelContract
+) -> VectorScorer | SeamScorer:
+    """Return the scorer of a model of scoring `vectors` over the vectors that it gave for `pool`."""
+    assert contract.calibration is not None  # a contract of this scoring has one
+    stage = load_second_stage(folder)
+    if stage is None:
+        return VectorScorer(vectors, contract.calibration)
+    if pool.sides is None:
+        raise PoolError(
+            f"{pool.folder} does not keep what seams are compared by; run `endlos pool build` again"
+        )
+    return SeamScorer(vectors, pool.sides, stage)
+
+
+def _opened(pool: Pool, scoring: ScoringSettings) -> Opened:
+    """Open what the settings name, without the guard around it."""
+    folder = scoring.model
+    if folder is None:
+        samples = min(pool.edge_samples, int(FALLBACK_EDGE_S * EDGE_RATE_HZ))
+        return Opened(index=EdgeIndex.from_pool(pool, samples))
+    contract = load_contract(folder)
+    if contract.edge_rate_hz != EDGE_RATE_HZ:
+        raise ModelError(
+            f"{folder} wants edges at {contract.edge_rate_hz} Hz, pools keep them at {EDGE_RATE_HZ} Hz; "
+            "train the model again"
+        )
+    opened = _OPENERS[contract.scoring](_Asked(folder=folder, contract=contract, pool=pool, scoring=scoring))
+    if scoring.simulate_slow_ms > 0 and opened.scorer is not None:
+        slow = SlowScorer(opened.scorer, scoring.simulate_slow_ms, len(pool))
+        opened = replace(opened, scorer=slow)
+    return replace(opened, textures=pool.textures)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,46 +101,16 @@ class _Asked:
     folder: Path
     contract: ModelContract
     pool: Pool
-    threads: int
-    precomputed: bool
+    scoring: ScoringSettings
 
 
-def open_scorer(
-    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True
-) -> tuple[Scorer, EdgeIndex]:
-    """Load the model in `folder` for `pool`; `ModelError` when it is broken or does not fit.
-
-    Scores that `endlos precompute` left in the pool are used, unless not `precomputed`.
-    """
-    contract = load_contract(folder)
-    if contract.approach not in _APPROACHES:
-        raise ModelError(
-            f"{folder} is a model of approach {contract.approach!r}, this endlos plays "
-            f"{' and '.join(repr(name) for name in _APPROACHES)}; train one of these with `endlos train`"
-        )
-    if contract.edge_rate_hz != EDGE_RATE_HZ:
-        raise ModelError(
-            f"{folder} wants edges at {contract.edge_rate_hz} Hz, pools keep them at {EDGE_RATE_HZ} Hz; "
-            "train the model again"
-        )
-    asked = _Asked(
-        folder=folder,
-        contract=contract,
-        pool=pool,
-        threads=threads,
-        precomputed=precomputed,
-    )
-    return _APPROACHES[contract.approach](asked)
-
-
-def _open_binary(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
-    folder, contract = asked.folder, asked.contract
-    _check_pair(folder, contract)
+def _open_pairs(asked: _Asked) -> Opened:
+    folder, contract, threads = asked.folder, asked.contract, asked.scoring.threads
     index = EdgeIndex.from_pool(asked.pool, contract.edge_samples)
-    if asked.precomputed:
+    if asked.scoring.precomputed:
         matrix = open_matrix(matrix_path(asked.pool, folder, contract), len(asked.pool))
         if matrix is not None:
-            return MatrixScorer(matrix), index
+            return Opened(scorer=MatrixScorer(matrix), index=index)
     # Here, because nothing else of a running stream needs onnxruntime, which takes tens of MB.
     from stream.index.graphs import open_graph
     from stream.scoring.pair_scorer import PairScorer
@@ -73,38 +119,29 @@ def _open_binary(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
         graph = contract.graphs["split"]
         constants = open_graph(folder, graph, threads=1).run(None, {})
         tensors = {spec.name: value for spec, value in zip(graph.outputs, constants, strict=True)}
-        return SplitScorer(tensors, index, threads=asked.threads), index
-    return PairScorer(open_graph(folder, contract.graphs["pair"], threads=asked.threads), index), index
+        return Opened(scorer=SplitScorer(tensors, index, threads=threads), index=index)
+    session = open_graph(folder, contract.graphs[PAIR_ROLE], threads=threads)
+    return Opened(scorer=PairScorer(session, index), index=index)
 
 
-def _open_tower(asked: _Asked) -> tuple[Scorer, EdgeIndex]:
-    contract = asked.contract
-    assert contract.calibration is not None  # the contract of a tower has one
-    embeddings = pool_embeddings(asked.pool, asked.folder, contract, threads=asked.threads)
+def _open_vectors(asked: _Asked) -> Opened:
+    contract, pool = asked.contract, asked.pool
+    vectors = pool_embeddings(pool, asked.folder, contract, threads=asked.scoring.threads)
+    scorer = vector_scorer(vectors, pool, asked.folder, contract)
     # Its edges decide nothing but what is nearest when the model fails.
-    index = EdgeIndex.from_pool(asked.pool, contract.edge_samples, preload_bytes=0)
-    stage = load_second_stage(asked.folder)
-    if stage is None:
-        return TowerScorer(embeddings, contract.calibration), index
-    if asked.pool.sides is None:
-        raise PoolError(
-            f"{asked.pool.folder} does not keep what seams are compared by; run `endlos pool build` again"
-        )
-    return SeamScorer(embeddings, asked.pool.sides, stage), index
+    index = EdgeIndex.from_pool(pool, contract.edge_samples, preload_bytes=0)
+    return Opened(scorer=scorer, index=index, vectors=vectors)
 
 
-_APPROACHES: dict[str, Callable[[_Asked], tuple[Scorer, EdgeIndex]]] = {
-    "binary": _open_binary,
-    "tower": _open_tower,
+def _refuse_buckets(asked: _Asked) -> Opened:
+    raise ModelError(
+        f"{asked.folder} is scored by buckets, which this endlos cannot play yet; "
+        "take a model that is scored by pairs or by vectors"
+    )
+
+
+_OPENERS: dict[Scoring, Callable[[_Asked], Opened]] = {
+    "pairs": _open_pairs,
+    "vectors": _open_vectors,
+    "buckets": _refuse_buckets,
 }
-
-
-def _check_pair(folder: Path, contract: ModelContract) -> None:
-    if "pair" not in contract.graphs:
-        raise ModelError(f"{folder} has no graph for pairs of chunks; train or copy the model again")
-    seen, edge = contract.graphs["pair"].inputs, contract.edge_samples
-    if len(seen) != 1 or seen[0].shape != (None, 2 * edge, 1):
-        raise ModelError(
-            f"{folder} says that its edges have {edge} samples, and its graph sees "
-            f"{[tensor.shape for tensor in seen]}; train or copy the model again"
-        )

@@ -11,8 +11,8 @@ MOST_EXPONENT = np.float32(88.0)
 """Beyond it the exponential is no float32."""
 
 
-class TowerScorer:
-    """Scores by approach `tower` how naturally a start follows an end. Never takes long enough to be late.
+class VectorScorer:
+    """How naturally a start follows an end. Never takes long enough to be late.
 
     Any thread may call it: of what it keeps, only whole rows are ever exchanged.
     """

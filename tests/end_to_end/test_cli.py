@@ -15,9 +15,9 @@ import pytest
 import soundfile
 import typer
 
-from model.approaches.binary.settings import BinarySettings
-from model.approaches.tower.settings import TowerSettings
+from model.approaches.registry import APPROACHES
 from model.base.errors import EndlosError, PoolError
+from model.learning.settings import TrainSettings
 from model.saved.contract import carried_model, load_contract
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
@@ -99,40 +99,49 @@ def test_the_defaults_are_those_of_the_settings() -> None:
         assert given[field.name] == getattr(cut, field.name), field.name
     for name in ("edge_s", "decoded_cache_gib"):
         assert given[name] == getattr(build, name), name
-    given = defaults(train.train)
-    assert given["approach"] == load_contract(carried_model()).approach
-    towers, binary = TowerSettings(), BinarySettings()
-    # `approach` chooses between the two; `pretrained` says whether there is a --from.
-    common = {field.name: getattr(towers, field.name) for field in fields(TowerSettings)}
-    own = {field.name: getattr(binary, field.name) for field in fields(BinarySettings)}
-    for name, value in {**common, **own}.items():
-        if name not in ("approach", "pretrained"):
-            same = name not in common or name not in own or common[name] == own[name]
-            assert given[name] == (value if same else None), name
-    assert given["start_from"] is None and not towers.pretrained
 
 
-def test_help_tells_how_often_each_approach_is_measured(
+def test_every_setting_of_every_approach_is_an_option_of_train(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given = defaults(train.train)
+    assert given["approach"] == load_contract(carried_model()).approach
+    assert given["preset"] == TrainSettings().preset
     monkeypatch.setenv("COLUMNS", "200")
     assert run_here("train", "--help") == 0
-    told = f"tower: {TowerSettings().evaluate_every}, binary: {BinarySettings().evaluate_every}"
-    _, _, option = " ".join(capsys.readouterr().out.split()).partition("--evaluate-every")
-    assert told in option.partition(" --")[0]
+    shown = " ".join(capsys.readouterr().out.split())
+    for approach in APPROACHES.values():
+        assert f"{approach.name}: {approach.summary}" in shown
+        for name, preset in approach.presets.items():
+            assert f"{name} ({preset.summary})" in shown
+            assert approach.asked(name) == approach.settings(preset=name)
+        for setting in fields(approach.settings):
+            # `preset` chooses among the approach's own; `pretrained` says whether there is a --from.
+            if setting.name in ("preset", "pretrained"):
+                continue
+            told = {getattr(one.settings(), setting.name, None) for one in APPROACHES.values()}
+            assert given[setting.name] == (told.pop() if len(told) == 1 else None), setting.name
+            assert f"--{setting.name.replace('_', '-')} " in shown
+    # What presets take is told where it is not given, worked out here by hand.
+    for option, text in {
+        "--epochs": "tower: fast 10, best 28; binary: seed 600, fast 30",
+        "--evaluate-every": "tower: 2; binary: 1",
+        "--optimizer": "What learns (binary). [default: (binary: seed rmsprop, fast adam)]",
+        "--edge-samples": "binary: seed the shortest chunk, fast 1260",
+    }.items():
+        assert text in shown.partition(f" {option} ")[2].partition(" --")[0], option
 
 
-@pytest.mark.parametrize("approach", ["tower", "binary"])
+@pytest.mark.parametrize("approach", list(APPROACHES))
 def test_what_is_not_given_is_left_to_the_settings(approach: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[TowerSettings | BinarySettings] = []
+    asked: list[TrainSettings] = []
 
-    def stop(pool: Path, out: Path, settings: TowerSettings | BinarySettings, **_: object) -> None:
+    def stop(approach: object, pool: Path, out: Path, settings: TrainSettings, **_: object) -> None:
         asked.append(settings)
         raise PoolError("seen enough")
 
-    trainer = {"tower": "grids.train_on_grids", "binary": "edges.train_on_edges"}[approach]
-    monkeypatch.setattr(f"tools.training.{trainer}", stop)
-    kind = TowerSettings if approach == "tower" else BinarySettings
+    monkeypatch.setattr("tools.training.lessons.train_model", stop)
+    kind = APPROACHES[approach].settings
     for words, expected in (((), kind()), (("--evaluate-every", "5"), kind(evaluate_every=5))):
         assert run_here("train", "pool", "--out", "model", "--approach", approach, *words) == 1
         assert asked.pop() == expected

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model.approaches.registry import APPROACHES
 from tests.support import reference
 from tests.support.reference import REPOSITORY, modules_of
 
@@ -64,9 +65,17 @@ def test_every_output_and_approach_stands_in_the_reference() -> None:
     page = text_of("docs/alternatives.md")
     for kind in KINDS:
         assert f"| `{kind.form}` | `{kind.from_uri.__module__}` | {kind.summary} |" in page
-    for folder in (REPOSITORY / "model" / "approaches").iterdir():
-        if (folder / "__init__.py").is_file():
-            assert f"| `{folder.name}` |" in page
+    for name, approach in APPROACHES.items():
+        assert f"| `{name}` | {approach.summary} |" in page
+        for preset, told in approach.presets.items():
+            assert f"`{preset}`: {told.summary}" in page
+    folders = {face.parent.name for face in (REPOSITORY / "model" / "approaches").glob("*/__init__.py")}
+    assert {name.replace("-", "_") for name in APPROACHES} == folders
+
+
+def test_every_approach_stands_in_the_readme() -> None:
+    for name in APPROACHES:
+        assert f"`{name}`" in text_of("README.md") or f"--approach {name}" in text_of("README.md"), name
 
 
 def test_every_figure_of_eval_is_explained() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,14 +11,23 @@ from onnx import TensorProto, helper, numpy_helper
 from model.base.arrays import FloatArray, HalfArray
 from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.learning.lesson import Lesson
+from model.learning.measures import UNSEEN
 from model.saved.contract import (
-    TOWER_ROLES,
+    SECOND_STAGE_FILE,
     GraphSpec,
     ModelContract,
     TensorSpec,
     load_contract,
     save_contract,
 )
+from model.saved.scoring import VECTOR_ROLES, Features
+from model.saved.second_stage import carried_second_stage
+from stream.index.edge_index import EdgeIndex
+from stream.pool.pool import Pool
+from stream.scoring.opening import open_scorer
+from stream.scoring.scorer import Scorer
+from stream.scoring.settings import ScoringSettings
 
 OPSET = 17
 TINY_CALIBRATION = {"scale": 0.5, "offset": -1.0}
@@ -54,6 +64,8 @@ def write_tiny_model(folder: Path, edge_samples: int, *, output: str = "score") 
     save_contract(
         ModelContract(
             approach="binary",
+            scoring="pairs",
+            features="edges",
             preset="fast",
             edge_rate_hz=EDGE_RATE_HZ,
             edge_samples=edge_samples,
@@ -71,20 +83,28 @@ def learned_from(folder: Path, training: dict[str, object]) -> Path:
     return folder
 
 
-def tiny_embeddings(folder: Path, role: str, spectra: HalfArray) -> FloatArray:
-    """What a graph of the tiny towers in `folder` computes: tanh(spectrum * inner) * outer, `(N, width)`."""
+def tiny_embeddings(folder: Path, role: str, seen: HalfArray | FloatArray) -> FloatArray:
+    """What a graph of the tiny towers in `folder` computes: tanh(seen * inner) * outer, `(N, width)`."""
     inner, outer = np.load(folder / f"{role}-inner.npy"), np.load(folder / f"{role}-outer.npy")
-    flat = spectra.astype(np.float64).reshape(len(spectra), -1)
+    flat = seen.astype(np.float64).reshape(len(seen), -1)
     embedding: FloatArray = (np.tanh(flat @ inner) @ outer).astype(np.float32)
     return embedding
 
 
-def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samples: int = 200) -> Path:
-    """Write a model folder of approach tower whose graphs compute `tiny_embeddings`."""
+def write_tiny_towers(
+    folder: Path,
+    *,
+    width: int = 24,
+    seed: int = 0,
+    edge_samples: int = 200,
+    features: Features = "spectra",
+) -> Path:
+    """Write a model folder of scoring vectors whose graphs compute `tiny_embeddings`."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    graphs, values = {}, SPECTRUM_FRAMES * SPECTRUM_BINS
-    for role in TOWER_ROLES:
+    shape = (SPECTRUM_FRAMES, SPECTRUM_BINS) if features == "spectra" else (edge_samples, 1)
+    graphs, values = {}, shape[0] * shape[1]
+    for role in VECTOR_ROLES:
         # Of levels in dB: so small that the inner layer is bent, and not full.
         weights = {
             "inner": rng.normal(0.0, 2e-4, (values, 16)).astype(np.float32),
@@ -100,11 +120,7 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
                 helper.make_node("MatMul", ["bent", "outer"], ["embedding"]),
             ],
             role,
-            [
-                helper.make_tensor_value_info(
-                    "spectrum", TensorProto.FLOAT, ["batch", SPECTRUM_FRAMES, SPECTRUM_BINS]
-                )
-            ],
+            [helper.make_tensor_value_info("spectrum", TensorProto.FLOAT, ["batch", *shape])],
             [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", width])],
             [numpy_helper.from_array(array, name) for name, array in weights.items()],
         )
@@ -112,12 +128,14 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
         onnx.save(model, folder / f"{role}.onnx")
         graphs[role] = GraphSpec(
             file=f"{role}.onnx",
-            inputs=(TensorSpec(name="spectrum", shape=(None, SPECTRUM_FRAMES, SPECTRUM_BINS)),),
+            inputs=(TensorSpec(name="spectrum", shape=(None, *shape)),),
             outputs=(TensorSpec(name="embedding", shape=(None, width)),),
         )
     save_contract(
         ModelContract(
             approach="tower",
+            scoring="vectors",
+            features=features,
             preset="fast",
             edge_rate_hz=EDGE_RATE_HZ,
             edge_samples=edge_samples,
@@ -129,3 +147,24 @@ def write_tiny_towers(folder: Path, *, width: int = 24, seed: int = 0, edge_samp
         folder,
     )
     return folder
+
+
+def scorer_of(
+    folder: Path, pool: Pool, *, threads: int = 2, precomputed: bool = True
+) -> tuple[Scorer, EdgeIndex]:
+    """The scorer and the index that the model in `folder` opens for a pool."""
+    settings = ScoringSettings(model=folder, threads=threads, precomputed=precomputed)
+    found = open_scorer(pool, settings)
+    assert found.scorer is not None
+    return found.scorer, found.index
+
+
+def lesson_of(train: Any, unseen: Any, out: Path, settings: Any, **changes: Any) -> Lesson[Any, Any]:
+    """A lesson as `tools.training.lessons` makes it, of music that is at hand."""
+    fields = {"train": train, "unseen": unseen, "out": out, "settings": settings, "unseen_name": UNSEEN}
+    return Lesson(**{**fields, **changes})
+
+
+def add_second_stage(folder: Path) -> None:
+    """Give the towers in `folder` the second stage that endlos carries."""
+    (folder / SECOND_STAGE_FILE).write_bytes(carried_second_stage())

@@ -12,7 +12,7 @@ import numpy as np
 from numba.core.registry import CPUDispatcher
 
 from model.base.errors import EndlosError
-from stream.choosing.generation import ScoringSettings, open_generation
+from stream.choosing.generation import open_generation
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
@@ -21,6 +21,7 @@ from stream.index.top import FEW
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.ring.ring import Ring
 from stream.pool.feedback import HeardJoin
+from stream.scoring.settings import ScoringSettings
 
 RATE_HZ = 44_100
 LEAST_S, MOST_S = 40, 240

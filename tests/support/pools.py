@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -14,6 +16,7 @@ from stream.choosing.generation import Generation
 from stream.index.edge_index import EdgeIndex
 from stream.pool.pool import Pool, Song, fingerprint
 from stream.pool.traits import ChunkTraits
+from stream.scoring.opening import Opened
 
 EDGE_SAMPLES = 630
 
@@ -128,7 +131,11 @@ def make_generation(pool: Pool, *, seed: int = 0, engine_rate_hz: int = 44_100) 
     table = np.random.default_rng(seed).random((len(pool), len(pool))).astype(np.float32)
     return Generation(
         pool=pool,
-        index=EdgeIndex.from_pool(pool, EDGE_SAMPLES),
-        scorer=table_scorer(table),
+        opened=Opened(index=EdgeIndex.from_pool(pool, EDGE_SAMPLES), scorer=table_scorer(table)),
         reader=SpanReader(pool, engine_rate_hz),
     )
+
+
+def with_opened(generation: Generation, **changes: Any) -> Generation:
+    """The same generation, of which a scorer or something else was opened otherwise."""
+    return replace(generation, opened=replace(generation.opened, **changes))

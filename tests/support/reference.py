@@ -12,6 +12,8 @@ from typing import Any
 
 import typer
 
+from model.approaches.registry import APPROACHES
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 WIDTH = 110
 MADE = "Made by `make docs` from the code; edit there.\n"
@@ -39,6 +41,9 @@ def fields_of(found: ast.ClassDef) -> list[tuple[str, str, str]]:
         default = "" if node.value is None else ast.unparse(node.value)
         made = re.fullmatch(r"field\(default_factory=(.*)\)", default)
         meaning = ""
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "option":
+            # Of a training: `model.learning.settings.option` says both.
+            default, meaning = ast.unparse(node.value.args[0]), ast.literal_eval(node.value.args[1])
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             meaning = " ".join(str(after.value.value).split())
         rows.append((node.target.id, f"{made[1]}()" if made else default, meaning))
@@ -97,15 +102,6 @@ def output_kinds() -> list[tuple[str, str, str]]:
     return [(kind.form, kind.from_uri.__module__, kind.summary) for kind in KINDS]
 
 
-def approach_folders() -> dict[str, str]:
-    """Return the question of every approach, by the name of its folder."""
-    return {
-        name.rpartition(".")[2]: first_sentence(tree)
-        for name, tree in modules_of("model/approaches")
-        if name.count(".") == 2 and (REPOSITORY / name.replace(".", "/")).is_dir()
-    }
-
-
 def commands_page() -> str:
     """Return the page of all commands."""
     parts = ["# Commands\n", MADE]
@@ -144,7 +140,17 @@ def alternatives_page() -> str:
         if isinstance(node, ast.ClassDef) and node.name == "OutputStatus"
     )
     outputs = [(f"`{form}`", f"`{module}`", told) for form, module, told in output_kinds()]
-    approaches = [(f"`{name}`", told) for name, told in approach_folders().items()]
+    approaches = [
+        (
+            f"`{one.name}`",
+            one.summary,
+            "; ".join(
+                f"`{name}`: {preset.summary} ({preset.features})" for name, preset in one.presets.items()
+            ),
+            f"`{one.scoring}`",
+        )
+        for one in APPROACHES.values()
+    ]
     counters = [(f"`{name}`", told) for name, _, told in fields_of(status)]
     return "\n".join(
         [
@@ -155,7 +161,8 @@ def alternatives_page() -> str:
             "## What an output says of itself (`/status.json`)\n",
             table(("figure", "meaning"), counters) + "\n",
             "## Approaches\n",
-            table(("approach", "its question"), approaches) + "\n",
+            table(("approach", "what is learned", "presets (and what they see)", "scored by"), approaches)
+            + "\n",
         ]
     )
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from model.saved.contract import carried_model, load_contract
-from model.saved.second_stage import load_second_stage
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
@@ -25,11 +24,10 @@ from stream.index.edge_index import EdgeIndex
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool, open_pool
 from stream.scoring.guard import GuardedScorer
-from stream.scoring.opening import open_scorer
+from stream.scoring.opening import Opened, open_scorer, vector_scorer
 from stream.scoring.scorer import Scorer
-from stream.scoring.seam_scorer import SeamScorer
+from stream.scoring.settings import ScoringSettings
 from stream.scoring.split_scorer import SplitScorer
-from stream.scoring.vector_scorer import TowerScorer
 from tools.bench.figures import Figure, quantile_figure
 from tools.bench.settings import BenchSettings
 from tools.pools.resized import resized
@@ -51,12 +49,12 @@ _EXACT_FILTERS, _EXACT_UNITS = 1024, 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approach:
+class DecisionCase:
     """Something that scores, and how it is budgeted over 1,800 candidates."""
 
     name: str
     edge_samples: int
-    open: Callable[[Pool], tuple[Scorer, EdgeIndex]]
+    open: Callable[[Pool], Opened]
     p99_at_most_ms: float | None
     repeats: int
     rungs: bool = False
@@ -74,7 +72,7 @@ def measure_decisions(settings: BenchSettings) -> list[Figure]:
     return decisions(settings, approaches)
 
 
-def decisions(settings: BenchSettings, approaches: Sequence[Approach]) -> list[Figure]:
+def decisions(settings: BenchSettings, approaches: Sequence[DecisionCase]) -> list[Figure]:
     """Measure some approaches over each number of candidates."""
     pool = open_pool(settings.pool)
     figures = []
@@ -89,27 +87,27 @@ def decisions(settings: BenchSettings, approaches: Sequence[Approach]) -> list[F
     return figures
 
 
-def carried(settings: BenchSettings) -> Approach:
+def carried(settings: BenchSettings) -> DecisionCase:
     """Return the carried model, or the one that was asked for."""
     model = settings.model or carried_model()
     name = "carried model" if settings.model is None else f"model {model.name}"
-    if load_contract(model).approach == "tower":
-        return replace(_towers(model, settings), name=name)
+    if load_contract(model).scoring == "vectors":
+        return replace(_vectors(model, settings), name=name)
     at_most_ms = settings.budgets.carried_p99_ms if settings.model is None else None
-    return replace(_binary(model, settings), name=name, p99_at_most_ms=at_most_ms)
+    return replace(_pairs(model, settings), name=name, p99_at_most_ms=at_most_ms)
 
 
-def carried_binary(settings: BenchSettings) -> Approach:
+def carried_binary(settings: BenchSettings) -> DecisionCase:
     """Return the carried model that scores every pair."""
-    return _binary(carried_model(BINARY_MODEL), settings)
+    return _pairs(carried_model(BINARY_MODEL), settings)
 
 
-def _towers(model: Path, settings: BenchSettings) -> Approach:
+def _vectors(model: Path, settings: BenchSettings) -> DecisionCase:
     pool = open_pool(settings.pool)
-    return Approach(
+    return DecisionCase(
         name=f"model {model.name}",
         edge_samples=load_contract(model).edge_samples,
-        open=partial(_open_towers, model, pool),
+        open=partial(_open_vectors, model, pool),
         p99_at_most_ms=settings.budgets.embedded_p99_ms,
         repeats=settings.repeats(1000, 8),
         phrases=True,
@@ -117,35 +115,39 @@ def _towers(model: Path, settings: BenchSettings) -> Approach:
     )
 
 
-def _open_towers(model: Path, pool: Pool, resized_pool: Pool) -> tuple[Scorer, EdgeIndex]:
-    """Return towers for a pool that was made of `pool`, whose embeddings are repeated as its chunks are."""
+def _open_vectors(model: Path, pool: Pool, resized_pool: Pool) -> Opened:
+    """Open a model for a pool that was made of `pool`, whose vectors are repeated as its chunks are."""
     contract = load_contract(model)
-    assert contract.calibration is not None
     embeddings = pool_embeddings(pool, model, contract, threads=_THREADS)
     rows = np.arange(len(resized_pool)) % len(pool)
     repeated = embeddings.take(rows)
-    index = EdgeIndex.from_pool(resized_pool, contract.edge_samples)
-    stage = load_second_stage(model)
-    if stage is None:
-        return TowerScorer(repeated, contract.calibration), index
-    assert resized_pool.sides is not None  # those of an opened pool, repeated
-    return SeamScorer(repeated, resized_pool.sides, stage), index
+    return Opened(
+        index=EdgeIndex.from_pool(resized_pool, contract.edge_samples),
+        scorer=vector_scorer(repeated, resized_pool, model, contract),
+        vectors=repeated,
+        textures=resized_pool.textures,
+    )
 
 
-def _binary(model: Path, settings: BenchSettings) -> Approach:
-    return Approach(
+def _pairs(model: Path, settings: BenchSettings) -> DecisionCase:
+    return DecisionCase(
         name=f"model {model.name}",
         edge_samples=load_contract(model).edge_samples,
-        open=partial(open_scorer, model, threads=_THREADS, precomputed=False),
+        open=partial(_open_pairs, model),
         p99_at_most_ms=settings.budgets.carried_p99_ms,
         repeats=settings.repeats(200, 8),
         rungs=True,
     )
 
 
-def exact(settings: BenchSettings) -> Approach:
+def _open_pairs(model: Path, pool: Pool) -> Opened:
+    opened = open_scorer(pool, ScoringSettings(model=model, threads=_THREADS, precomputed=False))
+    return replace(opened, textures=None)
+
+
+def exact(settings: BenchSettings) -> DecisionCase:
     """Return the report's network."""
-    return Approach(
+    return DecisionCase(
         name="report's network, exact",
         edge_samples=_EXACT_EDGE_SAMPLES,
         open=_open_exact,
@@ -155,21 +157,13 @@ def exact(settings: BenchSettings) -> Approach:
     )
 
 
-def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: str) -> list[Figure]:
+def _measured(approach: DecisionCase, pool: Pool, settings: BenchSettings, origin: str) -> list[Figure]:
     rng = np.random.default_rng(0)
     count = min(approach.repeats, len(pool) - _WARM_UPS)
     references = rng.permutation(len(pool))[: count + _WARM_UPS]
-    scorer, index = approach.open(pool)
-    guarded = GuardedScorer(scorer, lambda: approach.open(pool)[0])
-    embeddings = scorer.embeddings if isinstance(scorer, TowerScorer | SeamScorer) else None
-    generation = Generation(
-        pool=pool,
-        index=index,
-        scorer=guarded,
-        reader=SpanReader(pool),
-        embeddings=embeddings,
-        textures=None if embeddings is None else pool.textures,
-    )
+    opened = approach.open(pool)
+    guarded = GuardedScorer(_scorer(opened), lambda: _scorer(approach.open(pool)))
+    generation = Generation(pool=pool, opened=replace(opened, scorer=guarded), reader=SpanReader(pool))
     budgeted = len(pool) == BUDGETED_SIZE
     embedded_ms = settings.budgets.embedded_p99_ms if budgeted else None
     try:
@@ -196,6 +190,11 @@ def _measured(approach: Approach, pool: Pool, settings: BenchSettings, origin: s
             named(f"band levels alone, {size}", values=nearest_ms, p99_at_most=embedded_ms),
         ]
     return figures
+
+
+def _scorer(opened: Opened) -> Scorer:
+    assert opened.scorer is not None  # every case scores
+    return opened.scorer
 
 
 def decide_ms(
@@ -238,7 +237,7 @@ def decide_in_phrases_ms(generation: Generation, decisions: int) -> list[float]:
     return took_ms[_PHRASE_WARM_UPS:]
 
 
-def _open_exact(pool: Pool) -> tuple[Scorer, EdgeIndex]:
+def _open_exact(pool: Pool) -> Opened:
     """Return the report's network with random weights of the size that training begins with."""
     rng = np.random.default_rng(0)
     index = EdgeIndex.from_pool(pool, _EXACT_EDGE_SAMPLES)
@@ -252,4 +251,4 @@ def _open_exact(pool: Pool) -> tuple[Scorer, EdgeIndex]:
     tensors = {name: rng.normal(0.0, 0.05, shape).astype(np.float32) for name, shape in shapes.items()}
     tensors["bounds"] = np.sort(rng.uniform(0.0, 2.0, _EXACT_FILTERS)).astype(np.float32)
     tensors["constant"] = np.zeros(1, dtype=np.float32)
-    return SplitScorer(tensors, index, threads=_THREADS), index
+    return Opened(scorer=SplitScorer(tensors, index, threads=_THREADS), index=index)

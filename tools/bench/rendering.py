@@ -6,7 +6,7 @@ from statistics import median
 
 from model.base.arrays import FloatArray
 from model.saved.contract import carried_model
-from stream.choosing.generation import Generation, ScoringSettings, open_generation
+from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
 from stream.choosing.step_source import Immediate
@@ -16,6 +16,7 @@ from stream.engine.settings import EngineSettings
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.settings import SoundSettings
 from stream.outputs.encoding.encoder import StreamEncoder
+from stream.scoring.settings import ScoringSettings
 from tools.bench.figures import Figure
 from tools.bench.settings import BenchSettings
 

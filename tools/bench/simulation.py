@@ -17,13 +17,14 @@ import numpy as np
 from model.base.arrays import FloatArray
 from model.saved.contract import carried_model
 from stream.audio.spans import SpanReader
-from stream.choosing.generation import ScoringSettings, open_generation
+from stream.choosing.generation import open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.engine.renderer import Renderer
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.settings import SoundSettings
+from stream.scoring.settings import ScoringSettings
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.process import anonymous_mb, resident_mb

@@ -8,13 +8,13 @@ from tools.bench.figures import Figure, missing
 from tools.bench.settings import BenchSettings
 
 _QUESTIONS = {
-    "start": ("tools.bench.starting", "measure"),
-    "decisions": ("tools.bench.deciding", "measure"),
+    "start": ("tools.bench.starting", "measure_starts"),
+    "decisions": ("tools.bench.deciding", "measure_decisions"),
     "hour": ("tools.bench.simulation", "measure_hour"),
     "day": ("tools.bench.simulation", "measure_day"),
-    "card": ("tools.bench.card", "measure"),
-    "render": ("tools.bench.rendering", "measure"),
-    "peers": ("tools.bench.peers", "measure"),
+    "card": ("tools.bench.card", "measure_card"),
+    "render": ("tools.bench.rendering", "measure_rendering"),
+    "peers": ("tools.bench.peers", "measure_peers"),
 }
 QUESTIONS = tuple(_QUESTIONS)
 _PEERS = "peers"

@@ -1,15 +1,18 @@
 """The command `endlos precompute` computes offline what a model says of a pool."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from model.base.errors import ModelError
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar
 
 if TYPE_CHECKING:
+    from model.saved.scoring import Scoring
     from tools.pools.embed import EmbedReport
     from tools.pools.precompute import PrecomputeProgress, PrecomputeReport
 
@@ -31,7 +34,7 @@ def precompute(
     from tools.work.workers import usable_cores
 
     folder = chosen_model(model)
-    fill = _embeddings if load_contract(folder).approach == "tower" else _scores
+    fill = _FILLS[load_contract(folder).scoring]
     report, told = fill(pool.expanduser(), folder, threads or usable_cores(), quiet)
     if as_json:
         print_json(asdict(report))
@@ -71,3 +74,14 @@ def _scores(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[Precom
         f"{clock(report.elapsed_s)}, {report.resumed_rows} rows were there, "
         f"{report.reused_scores} scores were taken over"
     )
+
+
+def _refuse(pool: Path, model: Path, threads: int, quiet: bool) -> NoReturn:
+    raise ModelError(f"{model} is scored by buckets, of which nothing can be computed beforehand yet")
+
+
+_FILLS: "dict[Scoring, Callable[[Path, Path, int, bool], tuple[EmbedReport | PrecomputeReport, str]]]" = {
+    "pairs": _scores,
+    "vectors": _embeddings,
+    "buckets": _refuse,
+}

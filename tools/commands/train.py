@@ -1,86 +1,55 @@
 """The command `endlos train` learns from a pool how naturally chunks follow each other."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import inspect
+from dataclasses import Field, asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from tools.terminal import AsJson, Quiet, print_json, progress_bar
+from model.approaches.approach import Approach
+from model.approaches.registry import APPROACHES, DEFAULT_APPROACH
+from model.learning.settings import TrainOption, TrainSettings, option_of
+from tools.terminal import AsJson, Quiet, print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
     from rich.progress import Progress
 
-    from model.learning.loop import TrainProgress
+    from model.learning.lesson import TrainProgress, TrainReport
+
+    Name: TypeAlias = str
+    PresetName: TypeAlias = str
+else:
+    Name = Literal[tuple(APPROACHES)]
+    PresetName = Literal[tuple(dict.fromkeys(name for one in APPROACHES.values() for name in one.presets))]
+
+_START = "pretrained"
+"""The setting that --from stands for."""
 
 
 def train(
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     out: Annotated[Path, typer.Option(metavar="MODEL", help="Folder of the model (made if missing).")],
     approach: Annotated[
-        Literal["tower", "binary"],
-        typer.Option(
-            help="tower: one network for ends, one for starts (what plays best); "
-            "binary: does this chunk follow that one?"
-        ),
-    ] = "tower",
+        Name, typer.Option(help="; ".join(f"{one.name}: {one.summary}" for one in APPROACHES.values()) + ".")
+    ] = DEFAULT_APPROACH,
     preset: Annotated[
-        Literal["seed", "fast", "best"],
+        PresetName,
         typer.Option(
-            help="fast: minutes on two cores; best: half an hour (tower); "
-            "seed: the report's network to the letter (binary)."
+            help="; ".join(
+                f"{one.name}: " + ", ".join(f"{name} ({told.summary})" for name, told in one.presets.items())
+                for one in APPROACHES.values()
+            )
+            + "."
         ),
-    ] = "fast",
+    ] = TrainSettings.preset,
     start_from: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="pretrained|MODEL",
-            help="Go on from learned towers: the carried ones, or a model's folder or name.",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Passes over the pairs; of tower, 50 batches each.",
-            show_default="tower: fast 10, best 28; binary: seed 600, fast 30",
-        ),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Pairs in a step (binary).", show_default="seed: 64, fast: 128")
-    ] = None,
-    optimizer: Annotated[
-        Literal["rmsprop", "adam", "sgd"] | None,
-        typer.Option(help="What learns (binary).", show_default="seed: rmsprop, fast: adam"),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(
-            help="Step size at the start.",
-            show_default="tower: 0.002, with --from 0.0005; binary: fast 0.002, sgd 0.01, else Keras'",
-        ),
-    ] = None,
-    edge_samples: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            help="What the model sees of each side, in samples at 1260 Hz (binary).",
-            show_default="seed: the shortest chunk, fast: 1260",
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed trains alike.")] = 0,
-    validation_share: Annotated[
-        float, typer.Option(min=0.0, max=0.95, help="Share of the songs kept back to measure on.")
-    ] = 0.2,
-    evaluate_every: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Epochs from one measurement to the next; the last is always measured.",
-            show_default="tower: 2, binary: 1",
+            help="Go on from learned weights: the carried ones, or a model's folder or name "
+            f"({', '.join(one.name for one in APPROACHES.values() if _START in one.setting_names)}).",
         ),
     ] = None,
     resume: Annotated[
@@ -88,80 +57,63 @@ def train(
     ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
+    **settings: Any,
 ) -> None:
     """Train a model on a pool's songs and export it.
 
     Ctrl-C keeps a checkpoint that --resume goes on from. Needs the extra packages of
     `pip install 'endlos[train]'`.
     """
-    binary_only = {"--batch-size": batch_size, "--optimizer": optimizer, "--edge-samples": edge_samples}
-    given = [name for name, value in binary_only.items() if value is not None]
-    if approach == "tower" and given:
-        raise typer.BadParameter(f"{', '.join(given)} goes with --approach binary only")
-    if approach == "binary" and start_from is not None:
-        raise typer.BadParameter("--from goes with --approach tower only")
+    chosen = APPROACHES[approach]
+    given = {name: value for name, value in settings.items() if value is not None}
+    if start_from is not None:
+        given[_START] = True
+    _refuse_foreign(chosen, given)
     from tools.pools.overwriting import refuse_overwriting
+    from tools.training.lessons import train_model
 
     pool, out = pool.expanduser(), out.expanduser()
     refuse_overwriting(
         (("--out", out),), (("POOL", pool), ("--from", Path(start_from) if start_from else None))
     )
-    common: dict[str, Any] = {
-        "preset": preset,
-        "epochs": epochs,
-        "learning_rate": learning_rate,
-        "seed": seed,
-        "validation_share": validation_share,
-    }
-    if evaluate_every is not None:
-        common["evaluate_every"] = evaluate_every
-    if approach == "tower":
-        from model.approaches.tower.settings import TowerSettings
-        from tools.training import grids
-
-        towers = TowerSettings(pretrained=start_from is not None, **common)
-        _train(
-            lambda shown: grids.train_on_grids(
-                pool,
-                out,
-                towers,
-                start_from=start_from,
-                resume=resume,
-                prepared=shown.prepared,
-                progress=shown.progress,
-            ),
-            _Told(described=grids.describe_grid_validations, print_report=grids.print_grids_report),
-            as_json=as_json,
-            quiet=quiet,
+    asked = chosen.asked(preset, **given)
+    with progress_bar(quiet) as bar:
+        shown = _Shown(bar)
+        report = train_model(
+            chosen,
+            pool,
+            out,
+            asked,
+            start_from=start_from,
+            resume=resume,
+            prepared=shown.prepared,
+            progress=shown.progress,
         )
-    else:
-        from model.approaches.binary.settings import BinarySettings
-        from tools.training import edges
-
-        binary = BinarySettings(
-            batch_size=batch_size, optimizer=optimizer, edge_samples=edge_samples, **common
-        )
-        _train(
-            lambda shown: edges.train_on_edges(pool, out, binary, resume=resume, progress=shown.progress),
-            _Told(described=edges.describe_edge_validations, print_report=edges.print_edges_report),
-            as_json=as_json,
-            quiet=quiet,
-        )
+    if as_json:
+        print_json(asdict(report))
+    elif not quiet:
+        print_report(report)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Told:
-    """How an approach says what came of it."""
-
-    described: "Callable[[Any], str]"
-    print_report: "Callable[[Any], None]"
+def print_report(report: "TrainReport") -> None:
+    """Print what a training came to: notes, figures, how true the exported model is, files."""
+    for note in report.notes:
+        print(note)
+    print(f"{report.amount()}, {report.learned_parameters} learned parameters, {report.elapsed_s:.0f} s")
+    for table in report.tables():
+        print_table(table.head, table.rows)
+    for remark in report.remarks():
+        print(remark)
+    print(f"Keras and onnxruntime agree to {report.export_difference:.1e}")
+    for path in report.files:
+        print(path)
 
 
 class _Shown:
     """What a training tells, on a progress bar."""
 
-    def __init__(self, bar: "Progress", approach: _Told) -> None:
-        self.bar, self.approach = bar, approach
+    def __init__(self, bar: "Progress") -> None:
+        self.bar = bar
         self.task = bar.add_task("loading", total=None)
 
     def prepared(self, done: int, songs: int) -> None:
@@ -175,16 +127,77 @@ class _Shown:
             description=f"epoch {state.epoch} of {state.epochs}, loss {state.loss:.3f}",
         )
         if state.validations is not None:
-            told = self.approach.described(state.validations)
+            told = "; ".join(f"{name}: {value.brief()}" for name, value in state.validations.items())
             self.bar.console.print(f"epoch {state.epoch}: {told}", highlight=False)
 
 
-def _train(
-    learn: "Callable[[_Shown], DataclassInstance]", approach: _Told, *, as_json: bool, quiet: bool
-) -> None:
-    with progress_bar(quiet) as bar:
-        report = learn(_Shown(bar, approach))
-    if as_json:
-        print_json(asdict(report))
-    elif not quiet:
-        approach.print_report(report)
+def _refuse_foreign(approach: Approach, given: dict[str, Any]) -> None:
+    """Refuse the options that the settings of an approach do not have."""
+    foreign = [name for name in given if name not in approach.setting_names]
+    if foreign:
+        option = "--from" if foreign[0] == _START else f"--{foreign[0].replace('_', '-')}"
+        owners = " or ".join(one.name for one in _having(foreign[0]))
+        raise typer.BadParameter(f"{option} goes with --approach {owners} only, not with {approach.name}")
+
+
+def _having(name: str) -> list[Approach]:
+    return [one for one in APPROACHES.values() if name in one.setting_names]
+
+
+def _options() -> list[inspect.Parameter]:
+    """Return an option for each setting of the approaches, in their order."""
+    found: dict[str, inspect.Parameter] = {}
+    for approach in APPROACHES.values():
+        for setting in fields(approach.settings):
+            told = option_of(setting)
+            if told is not None and setting.name not in found:
+                found[setting.name] = _option(setting, told)
+    return list(found.values())
+
+
+def _option(setting: "Field[Any]", told: TrainOption) -> inspect.Parameter:
+    """Return the option of a setting; where approaches differ in it, its default is told and not given."""
+    having = _having(setting.name)
+    chosen = {one.name: _chosen(one, setting.name, told.unsaid) for one in having}
+    defaults = {getattr(one.settings, setting.name) for one in having}
+    alike = len(having) == len(APPROACHES) and len(defaults) == 1
+    default = defaults.pop() if alike else None
+    kind: Any = Literal[told.one_of] if told.one_of else setting.type
+    shown = None if default is not None else "; ".join(f"{name}: {text}" for name, text in chosen.items())
+    among = "" if len(having) == len(APPROACHES) else f" ({', '.join(chosen)})"
+    option = typer.Option(
+        help=f"{told.help.removesuffix('.')}{among}.",
+        min=told.least,
+        max=told.most,
+        show_default=True if shown is None else shown,
+    )
+    annotation: Any = Annotated[kind if default is not None else kind | None, option]
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+    )
+
+
+def _chosen(approach: Approach, name: str, unsaid: str) -> str:
+    """Return what the presets of an approach take where a setting is not given."""
+    by_preset = {}
+    for preset in approach.presets:
+        settings = approach.asked(preset)
+        value = getattr(settings, f"chosen_{name}", getattr(settings, name))
+        by_preset[preset] = (
+            unsaid if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        )
+    if len(set(by_preset.values())) == 1:
+        return next(iter(by_preset.values()))
+    return ", ".join(f"{preset} {text}" for preset, text in by_preset.items())
+
+
+def _signature() -> inspect.Signature:
+    """Return the signature of `train` with its settings one by one."""
+    given = inspect.signature(train).parameters.values()
+    own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in given]
+    first = next(place for place, one in enumerate(own) if one.name == "resume")
+    return inspect.Signature([*own[:first], *_options(), *own[first:-1]])
+
+
+# Typer makes the options of it.
+train.__signature__ = _signature()  # type: ignore[attr-defined]

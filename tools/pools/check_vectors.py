@@ -8,7 +8,14 @@ from model.base.arrays import IntArray
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, carried_models, load_contract
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import VECTORS_FOLDER, Chunks, VectorGraphs, embeddings, kept
+from stream.index.vectors import (
+    VECTORS_FOLDER,
+    Chunks,
+    VectorGraphs,
+    embeddings,
+    kept,
+    pool_identities,
+)
 from stream.pool.pool import Pool, generation_folder
 
 _SAMPLED_CHUNKS = 64
@@ -28,14 +35,13 @@ def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
     folders = sorted(path for path in (home / VECTORS_FOLDER).glob("*") if path.is_dir() and not path.suffix)
     if not folders:
         return
-    chunks = Chunks.of(pool)
-    known = _carried_towers()
+    named, known = pool_identities(pool), _carried_graphs()
     count = len(pool) if deep else min(_SAMPLED_CHUNKS, len(pool))
     rows = np.unique(np.linspace(0, len(pool) - 1, count).astype(np.int64))
     for folder in folders:
         try:
-            index = kept(folder, chunks)
-            if folder.name in known and not _same(index, chunks, known[folder.name], rows):
+            index, graphs = kept(folder, named), known.get(folder.name)
+            if graphs is not None and not _same(index, graphs.pool_chunks(pool), graphs, rows):
                 raise PoolError(
                     f"{folder} holds other embeddings than its model gives; delete it, it will be made again"
                 )
@@ -43,20 +49,19 @@ def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
             yield str(error)
 
 
-def _carried_towers() -> dict[str, VectorGraphs]:
-    towers = {}
+def _carried_graphs() -> dict[str, VectorGraphs]:
+    carried = {}
     for folder in (carried_model(name) for name in carried_models()):
         contract = load_contract(folder)
-        if contract.approach == "tower":
+        if contract.scoring == "vectors":
             found = VectorGraphs(folder=folder, contract=contract)
-            towers[found.name] = found
-    return towers
+            carried[found.name] = found
+    return carried
 
 
-def _same(index: EmbeddingIndex, chunks: Chunks, towers: VectorGraphs, rows: IntArray) -> bool:
+def _same(index: EmbeddingIndex, chunks: Chunks, graphs: VectorGraphs, rows: IntArray) -> bool:
     """Whether embedding some rows again gives what the index holds of them."""
-    some = Chunks(identities=chunks.identities[rows], spectra=chunks.spectra[rows])
-    again, there = embeddings(some, towers).index, index.take(rows)
+    again, there = embeddings(chunks.take(rows), graphs).index, index.take(rows)
     values = ((again.predecessors, there.predecessors), (again.successors, there.successors))
     scales = (
         (again.predecessor_scales, there.predecessor_scales),

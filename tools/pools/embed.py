@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from model.saved.contract import load_contract
-from stream.index.vectors import Chunks, VectorGraphs, earlier_homes, embeddings, identities, keep, opened
+from stream.index.vectors import VectorGraphs, earlier_homes, embeddings, identities, keep, opened
 from stream.pool.pool import generation_folder, open_pool
 
 
@@ -27,7 +27,7 @@ class EmbedReport:
 
 def embeds(model: Path) -> bool:
     """Return whether a model works on embeddings."""
-    return load_contract(model).approach == "tower"
+    return load_contract(model).scoring == "vectors"
 
 
 def embed_generation(
@@ -39,12 +39,13 @@ def embed_generation(
     know is taken over. Raises as `embed_pool` does.
     """
     towers = VectorGraphs(folder=model, contract=load_contract(model))
-    start, end, spectra = (
-        np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        for name in ("start_sample", "end_sample", "spectra")
-    )
+    columns = {
+        name: np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("start_sample", "end_sample", *towers.reads)
+    }
     songs = np.repeat(np.arange(len(counts)), counts)
-    chunks = Chunks(identities=identities(audio_hashes, songs, start, end), spectra=spectra)
+    named = identities(audio_hashes, songs, columns["start_sample"], columns["end_sample"])
+    chunks = towers.chunks(named, columns, home)
     keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
 
 
@@ -63,7 +64,7 @@ def embed_pool(
     began_s = time.monotonic()
     pool = open_pool(pool_folder)
     towers = VectorGraphs(folder=model, contract=load_contract(model))
-    chunks = Chunks.of(pool)
+    chunks = towers.pool_chunks(pool)
     home = generation_folder(pool.folder, pool.generation)
     tell = progress or (lambda done, total: None)
     computed = 0

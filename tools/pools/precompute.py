@@ -19,6 +19,7 @@ from stream.pool.pool import Pool, open_pool
 from stream.scoring.matrix_scorer import NAMES_SUFFIX, chunk_names, matrix_path, open_matrix
 from stream.scoring.opening import open_scorer
 from stream.scoring.scorer import Scorer
+from stream.scoring.settings import ScoringSettings
 from tools.pools.place import save_array
 
 
@@ -74,7 +75,8 @@ def precompute_scores(
             scored=0,
             elapsed_s=time.monotonic() - began_s,
         )
-    scorer, _ = open_scorer(model, pool, threads=threads, precomputed=False)
+    scorer = open_scorer(pool, ScoringSettings(model=model, threads=threads, precomputed=False)).scorer
+    assert scorer is not None  # a model was named
     earlier = _Earlier.newest(path, pool)
     path.parent.mkdir(parents=True, exist_ok=True)
     reused = scored = 0

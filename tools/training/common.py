@@ -1,6 +1,6 @@
-"""This module holds what training from a pool has in common, whatever the approach."""
+"""This module keeps songs back from every training, and imports the packages that train."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,13 +11,12 @@ from model.base.quiet import without_noise
 from model.learning.pairs import split_songs
 from stream.pool.pool import Pool
 
-_PACKAGES = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
-"""What the extra `train` brings."""
+_OURS = ("model", "stream", "tools")
 
 
 @contextmanager
-def training_packages() -> Iterator[None]:
-    """Import what trains; `ModelError` names a package that is not installed.
+def training_packages(extra: str) -> Iterator[None]:
+    """Import what trains; `ModelError` names a package of the extra that is not installed.
 
     That takes seconds, so all that can be refused has been refused before.
     """
@@ -25,11 +24,11 @@ def training_packages() -> Iterator[None]:
         with without_noise():
             yield
     except ModuleNotFoundError as error:
-        if error.name not in _PACKAGES:
+        if error.name is None or error.name.partition(".")[0] in _OURS:
             raise
         raise ModelError(
             f"training needs the package {error.name}, which is not installed; "
-            "install endlos with its extra: pip install 'endlos[train]'"
+            f"install endlos with its extra: pip install 'endlos[{extra}]'"
         ) from error
 
 
@@ -57,10 +56,3 @@ def keep_back(
     same = np.array([first[audio_hash] for audio_hash in hashes], dtype=np.int64)[song]
     fresh = np.array([audio_hash not in learned for audio_hash in hashes], dtype=np.bool_)[song]
     return split_songs(same, share, rng, fresh)
-
-
-def print_exported(difference: float, files: Sequence[str]) -> None:
-    """Print how true the exported model is, and what was written."""
-    print(f"Keras and onnxruntime agree to {difference:.1e}")
-    for path in files:
-        print(path)

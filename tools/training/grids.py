@@ -1,86 +1,30 @@
-"""This module trains towers on grids of a pool's songs, split by songs, and prints what came of it."""
+"""This module makes training data of a pool's songs, as grids that are kept in the pool, split by songs."""
 
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.approaches.tower.data import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
-from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import IntArray
 from model.base.errors import DecodeError, ModelError
 from model.features.spectra import SPECTRAL_VERSION
-from model.learning.measures import KEPT_BACK, UNSEEN
-from model.saved.contract import carried_model, chosen_model, load_contract
-from model.saved.learned import learned_songs, songs_record
+from model.learning.settings import TrainSettings
+from model.learning.song_set import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
+from model.saved.learned import songs_record
 from stream.audio.decode import decode
 from stream.pool.feedback import LabelledJoin, labelled_joins
-from stream.pool.pool import Pool, Song, open_pool
+from stream.pool.pool import Pool, Song
 from tools.pools.place import GRID_FOLDER, save_array
-from tools.terminal import print_table
-from tools.training.common import keep_back, print_exported, training_packages
-
-if TYPE_CHECKING:
-    from model.approaches.tower.measures import SuccessorRanks
-    from model.approaches.tower.training import TowerReport
-    from model.learning.loop import TrainProgress
+from tools.training.common import keep_back
 
 MOST_SONGS = 500
 """Songs that are learned from, drawn by the seed: about 3 GB of grids."""
-_PRETRAINED = "pretrained"
-
-
-def train_on_grids(
-    pool_folder: Path,
-    out: Path,
-    settings: TowerSettings,
-    *,
-    start_from: str | None = None,
-    resume: bool = False,
-    prepared: Callable[[int, int], None] | None = None,
-    progress: "Callable[[TrainProgress[SuccessorRanks]], None] | None" = None,
-) -> "TowerReport":
-    """Train on a share of the pool's songs, measure on the others too, and export the model into `out`.
-
-    start_from: `pretrained`, or a model of approach tower as `chosen_model` takes it; goes with
-    `settings.pretrained`. What it had learned from counts as learned. prepared: told how many songs of how
-    many have their grid.
-    Raises `PoolError` for a pool that cannot be read, `ModelError` for one that nothing can be learned from,
-    and `model.learning.loop.TrainingStoppedError` when it is interrupted.
-    """
-    start = None if start_from is None else start_model(start_from)
-    before = frozenset() if start is None else learned_songs(load_contract(start))
-    pool = open_pool(pool_folder)
-    train, unseen = song_sets(pool, settings, prepared, before=before)
-    with training_packages():
-        from model.approaches.tower.export import WEIGHTS_FILE
-        from model.approaches.tower.training import train_towers
-    return train_towers(
-        train,
-        unseen,
-        out,
-        settings,
-        weights=None if start is None else start / WEIGHTS_FILE,
-        unseen_name=KEPT_BACK if before is None else UNSEEN,
-        resume=resume,
-        progress=progress,
-    )
-
-
-def start_model(start_from: str) -> Path:
-    """Return the folder of the towers that a training is to begin from; `ModelError` where they are none."""
-    folder = carried_model("tower") if start_from == _PRETRAINED else chosen_model(Path(start_from))
-    approach = load_contract(folder).approach
-    if approach != "tower":
-        raise ModelError(f"{folder} is a model of approach {approach}; --from takes one of approach tower")
-    return folder
 
 
 def song_sets(
     pool: Pool,
-    settings: TowerSettings,
+    settings: TrainSettings,
     prepared: Callable[[int, int], None] | None = None,
     *,
     before: frozenset[str] | None = frozenset(),
@@ -105,41 +49,6 @@ def song_sets(
     if not train.grids:
         raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
     return train, unseen if unseen.grids else None
-
-
-def print_grids_report(report: "TowerReport") -> None:
-    """Print what a training came to: where the successor stands, calibration, notes, files."""
-    for note in report.notes:
-        print(note)
-    print(
-        f"{report.epochs} epochs, {report.steps} batches, {report.learned_parameters} learned parameters, "
-        f"{report.elapsed_s:.0f} s"
-    )
-    print_table(
-        ("measured on", "chunks", "top 1", "top 10", "MRR", "AUC same song", "AUC other songs"),
-        [
-            (
-                name,
-                figures.chunks,
-                f"{figures.top_1:.3f}",
-                f"{figures.top_10:.3f}",
-                f"{figures.mrr:.3f}",
-                f"{figures.auc_same:.3f}",
-                f"{figures.auc_cross:.4f}",
-            )
-            for name, figures in report.ranks.items()
-        ],
-    )
-    print(f"Probabilities are calibrated on {report.calibrated_on}")
-    print_exported(report.export_difference, report.files)
-
-
-def describe_grid_validations(ranks: "dict[str, SuccessorRanks]") -> str:
-    """Return where the successor stands in each set, side by side."""
-    return "; ".join(
-        f"{name}: first {value.top_1:.3f}, in ten {value.top_10:.3f}, AUC same song {value.auc_same:.3f}"
-        for name, value in ranks.items()
-    )
 
 
 def _song_set(

@@ -11,7 +11,7 @@ def choose_edge_samples(edges: EdgeSet, settings: BinarySettings) -> tuple[int, 
     edges: of the training songs. Preset `seed` takes their shortest chunk (report, section 2.2), but no more
     than the pool keeps. Raises `ModelError` when the pool keeps less than what was asked for.
     """
-    wanted = settings.edge_samples or settings.defaults.edge_samples
+    wanted = settings.chosen_edge_samples
     if wanted is not None:
         edges.check_edge(wanted)
         return wanted, None

@@ -15,9 +15,15 @@ from model.approaches.binary.split import (
     split_weights,
 )
 from model.base.arrays import FloatArray
-from model.features.edges import EDGE_RATE_HZ
-from model.learning.export import OPSET, Exported, check_difference, compare, replace_model, to_onnx
-from model.saved.contract import CONTRACT_FILE, GraphSpec, ModelContract, TensorSpec, save_contract
+from model.learning.export import (
+    OPSET,
+    Exported,
+    ExportedGraph,
+    check_difference,
+    export_graph,
+    export_model,
+)
+from model.saved.scoring import PAIR_ROLE
 
 GRAPH_FILE = "pair.onnx"
 
@@ -35,42 +41,26 @@ def export_binary(
     """Write `pair.onnx`, of preset seed `split.onnx` too, and `model.json` into `folder`.
 
     examples: `(n, 2 * edge_samples, 1)` float32, real edges to compare on.
-    The graphs are written beside and checked first; an older model in `folder` is unreadable for the instant
-    in which the new one takes its place, so that a contract never stands beside another model's graph.
+    The graphs are checked before anything is written.
     Raises `ModelError` when one differs by more than `TOLERANCE`, or Keras does not run on TensorFlow.
     """
-    pair = GraphSpec(
-        file=GRAPH_FILE,
-        inputs=(TensorSpec(name="pair", shape=(None, 2 * edge_samples, 1)),),
-        outputs=(TensorSpec(name="score", shape=(None, 1)),),
-    )
-    graph = convert(network, edge_samples)
-    difference = compare(network, graph, examples)
-    check_difference(GRAPH_FILE, difference)
-    graphs, contents = {"pair": pair}, {GRAPH_FILE: graph}
-    differences = {"export_difference": difference}
+    graphs = {PAIR_ROLE: export_graph(network, GRAPH_FILE, "pair", "score", examples)}
     if preset == SPLIT_PRESET:
         weights = split_weights(network)
         expected = np.asarray(network.predict_on_batch(examples))[:, 0]
-        differences["split_difference"] = float(np.abs(score_split(weights, examples) - expected).max())
-        check_difference(SPLIT_FILE, differences["split_difference"])
-        graphs[SPLIT_ROLE], contents[SPLIT_FILE] = split_spec(weights), split_graph(weights, OPSET)
-    replace_model(folder, contents)
-    contract = ModelContract(
+        difference = float(np.abs(score_split(weights, examples) - expected).max())
+        check_difference(SPLIT_FILE, difference)
+        graphs[SPLIT_ROLE] = ExportedGraph(
+            spec=split_spec(weights), content=split_graph(weights, OPSET), difference=difference
+        )
+    return export_model(
+        folder,
+        graphs,
         approach="binary",
+        scoring="pairs",
+        features="edges",
         preset=preset,
-        edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=edge_samples,
-        opset=OPSET,
-        graphs=graphs,
         training=training,
-        metrics={**metrics, **differences},
+        metrics=metrics,
     )
-    save_contract(contract, folder)
-    files = (folder / CONTRACT_FILE, *(folder / name for name in contents))
-    return Exported(contract=contract, files=files, difference=difference)
-
-
-def convert(network: Any, edge_samples: int) -> bytes:
-    """Return the network as an ONNX graph: `pair` (batch, 2 * edge_samples, 1) -> `score` (batch, 1)."""
-    return to_onnx(network, "pair", (2 * edge_samples, 1), "score")

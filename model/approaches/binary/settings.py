@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from model.base.errors import ModelError
-from model.learning.settings import TrainSettings, check_counts, check_preset
+from model.learning.settings import TrainSettings, check_counts, check_preset, option
 
 OPTIMIZERS = ("rmsprop", "adam", "sgd")
 """The optimisers that the report compared; it found RMSprop best."""
@@ -11,7 +11,7 @@ SGD_LEARNING_RATE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preset:
+class BinaryPreset:
     """What a preset takes where the user says nothing."""
 
     optimizer: str
@@ -28,7 +28,7 @@ class Preset:
 
 
 PRESETS = {
-    "seed": Preset(
+    "seed": BinaryPreset(
         optimizer="rmsprop",
         learning_rate=None,
         falling_rate=False,
@@ -37,7 +37,7 @@ PRESETS = {
         edge_samples=None,
         report_pairs=True,
     ),
-    "fast": Preset(
+    "fast": BinaryPreset(
         optimizer="adam",
         learning_rate=2e-3,
         falling_rate=True,
@@ -53,14 +53,16 @@ PRESETS = {
 class BinarySettings(TrainSettings):
     """What to train and how; None stands for what the preset takes."""
 
-    approach: str = "binary"
-    batch_size: int | None = None
-    optimizer: str | None = None
-    edge_samples: int | None = None
+    batch_size: int | None = option(None, "Pairs in a step.", least=1)
+    optimizer: str | None = option(None, "What learns.", one_of=OPTIMIZERS)
+    edge_samples: int | None = option(
+        None,
+        "What the model sees of each side, in samples at 1260 Hz.",
+        least=2,
+        unsaid="the shortest chunk",
+    )
 
     def __post_init__(self) -> None:
-        if self.approach != "binary":
-            raise ModelError(f"approach '{self.approach}' is not there; take binary")
         check_preset("binary", self.preset, PRESETS)
         if self.optimizer is not None and self.optimizer not in OPTIMIZERS:
             raise ModelError(f"there is no optimizer '{self.optimizer}'; take one of {', '.join(OPTIMIZERS)}")
@@ -70,7 +72,7 @@ class BinarySettings(TrainSettings):
         super().__post_init__()
 
     @property
-    def defaults(self) -> Preset:
+    def defaults(self) -> BinaryPreset:
         """What the preset takes where nothing else is said."""
         return PRESETS[self.preset]
 
@@ -88,6 +90,11 @@ class BinarySettings(TrainSettings):
     def chosen_optimizer(self) -> str:
         """One of `OPTIMIZERS`."""
         return self.optimizer or self.defaults.optimizer
+
+    @property
+    def chosen_edge_samples(self) -> int | None:
+        """Length of an edge; None for the shortest chunk of the training songs."""
+        return self.edge_samples or self.defaults.edge_samples
 
     @property
     def chosen_learning_rate(self) -> float | None:

@@ -1,10 +1,9 @@
 """The training of approach `binary` draws pairs, validates on three sets, and exports the model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import cos, pi
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,9 +15,11 @@ from model.approaches.binary.networks import build_network
 from model.approaches.binary.settings import BinarySettings
 from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS, successor_areas, validate
 from model.base.arrays import FloatArray
+from model.features.edges import EDGE_RATE_HZ
 from model.learning.curves import Curves
 from model.learning.edge_set import EdgeSet, plain_batch, varied_batch
-from model.learning.loop import Task, Training, TrainProgress, learned_parameters, run_training
+from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
+from model.learning.loop import Task, Training, run_training
 from model.learning.measures import UNSEEN, Measure
 from model.learning.pairs import Pairs, binary_pairs, contrast_pairs
 
@@ -36,42 +37,52 @@ _PANELS = (("loss", "cross-entropy", 0.6931), ("accuracy", "accuracy", 0.5), ("a
 
 
 @dataclass(frozen=True, kw_only=True)
-class BinaryReport:
-    """What came of a training; nothing in it that JSON does not know."""
+class BinaryReport(TrainReport):
+    """What came of a training: the three validations side by side, and rankings."""
 
-    folder: str
     edge_samples: int
-    learned_parameters: int
-    epochs: int
     pairs: int
     """Pairs in an epoch."""
-    elapsed_s: float
     validations: dict[str, Measure]
     """By name: as in `model.approaches.binary.validation`."""
     ranking: dict[str, dict[str, float]]
     """AUC of the true next chunk: by name of the songs, against chunks of `all`, `cross` and `same` song."""
-    export_difference: float
-    """Largest difference between Keras and onnxruntime on real edges."""
-    notes: tuple[str, ...]
-    files: tuple[str, ...]
+
+    def amount(self) -> str:
+        """Return what was learned from, in a few words."""
+        return f"{self.epochs} epochs of {self.pairs} pairs, edge {self.edge_samples / EDGE_RATE_HZ:.2f} s"
+
+    def tables(self) -> Sequence[ReportTable]:
+        """Return the figures as a person reads them."""
+        kinds = ("all", "cross", "same")
+        return (
+            ReportTable(
+                head=("measured on", "accuracy", "loss", "AUC", "pairs"),
+                rows=[
+                    (name, f"{value.accuracy:.3f}", f"{value.loss:.3f}", f"{value.auc:.3f}", value.pairs)
+                    for name, value in self.validations.items()
+                ],
+            ),
+            ReportTable(
+                head=("AUC, next chunk against those of", "all songs", "other songs", "the same song"),
+                rows=[
+                    (name, *(f"{figures[kind]:.3f}" if kind in figures else "-" for kind in kinds))
+                    for name, figures in self.ranking.items()
+                ],
+            ),
+        )
 
 
 def train_binary(
-    train: EdgeSet,
-    unseen: EdgeSet | None,
-    out: Path,
-    settings: BinarySettings,
-    *,
-    resume: bool = False,
+    lesson: Lesson[EdgeSet, BinarySettings],
     progress: Callable[[TrainProgress[Measure]], None] | None = None,
 ) -> BinaryReport:
-    """Train on `train`, measure on `unseen` too (songs that are in neither), export into `out`.
+    """Train, measure on the unseen songs too, export; stops and goes on as `run_training` says.
 
-    Stops and goes on as `run_training` says.
-    Raises `ModelError` when data, settings and checkpoint do not fit together.
+    Raises `ModelError` when music, settings and checkpoint do not fit together.
     """
-    binary = _Binary(train, unseen, settings)
-    return run_training(binary.task, out, binary.finish, resume=resume, progress=progress)
+    binary = _Binary(lesson)
+    return run_training(binary.task, binary.finish, progress)
 
 
 def build_optimizer(settings: BinarySettings) -> Any:
@@ -89,7 +100,8 @@ def build_optimizer(settings: BinarySettings) -> Any:
 class _Binary:
     """What approach `binary` gives to be trained, and makes of it."""
 
-    def __init__(self, train: EdgeSet, unseen: EdgeSet | None, settings: BinarySettings) -> None:
+    def __init__(self, lesson: Lesson[EdgeSet, BinarySettings]) -> None:
+        train, unseen, settings = lesson.train, lesson.unseen, lesson.settings
         self.train, self.unseen, self.settings = train, unseen, settings
         self.edge_samples, note = choose_edge_samples(train, settings)
         if unseen is not None:
@@ -107,12 +119,10 @@ class _Binary:
         optimizer = build_optimizer(settings)
         # Compiled kernels take longer to make than a small network takes to train.
         self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
-        optimizer.build(self.network.trainable_variables)
         self.start_rate = float(optimizer.learning_rate)
         self.task = Task[Measure](
-            settings=settings,
-            train=train.source,
-            unseen=None if unseen is None else unseen.source,
+            approach="binary",
+            lesson=lesson,
             identity={"edge_samples": self.edge_samples},
             network=self.network,
             epochs=settings.chosen_epochs,
@@ -198,16 +208,11 @@ class _Binary:
             training=recorded,
             metrics=metrics,
         )
-        return BinaryReport(
-            folder=str(out),
+        return training.report(
+            exported,
+            BinaryReport,
             edge_samples=self.edge_samples,
-            learned_parameters=learned_parameters(self.network),
-            epochs=task.epochs,
             pairs=task.epoch_examples,
-            elapsed_s=training.elapsed_s,
             validations=final,
             ranking=ranking,
-            export_difference=exported.difference,
-            notes=tuple(training.notes),
-            files=tuple(str(path) for path in (*exported.files, *training.files)),
         )

@@ -16,7 +16,6 @@ from model.base.errors import ModelError
 from model.base.kernels import kernel
 from model.features import spectra as spectral
 from model.features.spectra import (
-    BAND_GROUPS,
     BROAD,
     HIGH,
     LOW,
@@ -26,20 +25,14 @@ from model.features.spectra import (
     SPECTRUM_FLOOR_DB,
     SPECTRUM_FRAMES,
 )
+from model.learning.song_set import GRID_S, GRID_STEPS_PER_DB, GridArray, SongSet
 
-GridArray = npt.NDArray[np.int16]
-
-GRID_S = spectral.SPECTRUM_HOP_S / QUARTERS
-GRID_BANDS = sum(group.bands for group in BAND_GROUPS)
-GRID_STEPS_PER_DB = 256
-"""A grid is kept in whole numbers: half the memory, and no finer than its noise."""
 MOST_SEMITONES = 12
 CENTRE_DB = 3.0
 """Standard deviation of the level and tone that both sides of all seams of a song share."""
 DUPLICATE_FRAMES = 16
 DUPLICATE_DB = 4.0
 """Heads of a song that differ by less, on average over their first frames, are the same music again."""
-_SLICE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,26 +54,6 @@ class Variation:
     """Length of the chunks that a song is cut into: one length at a time, so that beats wander over cuts."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JudgedJoin:
-    """A join that a listener liked or not: songs by their number, places by the row of their grid."""
-
-    from_song: int
-    from_row: int
-    to_song: int
-    to_row: int
-    liked: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SongSet:
-    """Grids of some songs, what they are of (JSON values only), and the judged joins between them."""
-
-    grids: Sequence[GridArray]
-    source: dict[str, object]
-    judged: Sequence[JudgedJoin] = ()
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seams:
     """Cuts of several songs: `tails[i]` ends where `heads[i]` begins."""
@@ -90,27 +63,6 @@ class Seams:
     heads: FloatArray
     song: IntArray
     """`(n,)` which song of the batch."""
-
-
-def song_grid(audio: FloatArray, sample_rate_hz: int) -> GridArray:
-    """Return `(rows, GRID_BANDS)` levels of a whole song; row `t` begins `t * GRID_S` after its start.
-
-    audio: `(frames, 2)` float32. In steps of 1 / `GRID_STEPS_PER_DB` dB.
-    """
-    mono = audio.mean(axis=1, dtype=np.float32)
-    fast = spectral.resampled(mono, sample_rate_hz, MEL)
-    slow = spectral.resampled(mono, sample_rate_hz, LOW)
-    rows = len(fast) // MEL.grid_samples
-    grid = np.empty((rows, GRID_BANDS), dtype=np.int16)
-    first = 0
-    for group in BAND_GROUPS:
-        own = slow if group.slow else fast
-        for row in range(0, rows, _SLICE):
-            starts = np.arange(row, min(rows, row + _SLICE)) * group.grid_samples
-            levels = spectral.group_levels(own, np.minimum(starts, len(own)), group)
-            grid[row : row + _SLICE, first : first + group.bands] = np.round(levels * GRID_STEPS_PER_DB)
-        first += group.bands
-    return grid
 
 
 def sides(

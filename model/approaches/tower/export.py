@@ -10,18 +10,10 @@ import numpy as np
 from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
-from model.features.edges import EDGE_RATE_HZ
-from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.learning.export import OPSET, Exported, check_difference, compare, replace_model, to_onnx
-from model.saved.contract import (
-    CONTRACT_FILE,
-    SECOND_STAGE_FILE,
-    GraphSpec,
-    ModelContract,
-    TensorSpec,
-    save_contract,
-)
-from model.saved.second_stage import add_second_stage
+from model.features.spectra import SPECTRAL_VERSION
+from model.learning.export import Exported, export_graph, export_model
+from model.saved.contract import SECOND_STAGE_FILE
+from model.saved.second_stage import carried_second_stage
 
 WEIGHTS_FILE = "weights.npz"
 EDGE_SAMPLES = 441
@@ -46,36 +38,24 @@ def export_towers(
     Raises `ModelError` when a graph differs by more than `TOLERANCE`, relative to the largest value, or Keras
     does not run on TensorFlow.
     """
-    contents, graphs, difference = {}, {}, 0.0
-    for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads)):
-        graph = to_onnx(tower, "spectrum", (SPECTRUM_FRAMES, SPECTRUM_BINS), "embedding")
-        found = compare(tower, graph, examples)
-        check_difference(f"{role}.onnx", found)
-        difference = max(difference, found)
-        contents[f"{role}.onnx"] = graph
-        graphs[role] = GraphSpec(
-            file=f"{role}.onnx",
-            inputs=(TensorSpec(name="spectrum", shape=(None, SPECTRUM_FRAMES, SPECTRUM_BINS)),),
-            outputs=(TensorSpec(name="embedding", shape=(None, int(tower.output_shape[-1]))),),
-        )
-    contents[WEIGHTS_FILE] = packed_weights(towers)
-    replace_model(folder, contents)
-    contract = ModelContract(
+    graphs = {
+        role: export_graph(tower, f"{role}.onnx", "spectrum", "embedding", examples)
+        for role, tower, examples in (("ends", towers.ends, tails), ("starts", towers.starts, heads))
+    }
+    return export_model(
+        folder,
+        graphs,
+        contents={WEIGHTS_FILE: packed_weights(towers), SECOND_STAGE_FILE: carried_second_stage()},
         approach="tower",
+        scoring="vectors",
+        features="spectra",
         preset=preset,
-        edge_rate_hz=EDGE_RATE_HZ,
         edge_samples=EDGE_SAMPLES,
-        opset=OPSET,
-        graphs=graphs,
         training=training,
-        metrics={**metrics, "export_difference": difference},
+        metrics=metrics,
         calibration=calibration,
         spectral_version=SPECTRAL_VERSION,
     )
-    add_second_stage(folder)
-    save_contract(contract, folder)
-    files = tuple(folder / name for name in (CONTRACT_FILE, SECOND_STAGE_FILE, *contents))
-    return Exported(contract=contract, files=files, difference=difference)
 
 
 def packed_weights(towers: TowerNetworks) -> bytes:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from model.approaches.tower.data import GridArray, equal_chunks, sides
+from model.approaches.tower.data import equal_chunks, sides
 from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.learning.calibration import ScoredSongs
+from model.learning.song_set import GridArray
 
 _CHUNK_S = 3.0
 MEASURED_GAP_S = 0.05
@@ -30,6 +31,10 @@ class SuccessorRanks:
     auc_same: float
     """AUC against chunks of the same song, averaged over songs; 0.5 where there are none."""
     auc_cross: float
+
+    def brief(self) -> str:
+        """Return where the successor stands."""
+        return f"first {self.top_1:.3f}, in ten {self.top_10:.3f}, AUC same song {self.auc_same:.3f}"
 
 
 def score_songs(

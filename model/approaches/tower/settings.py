@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model.learning.settings import TrainSettings, check_preset
+from model.learning.settings import TrainSettings, check_preset, option
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,9 @@ TOWER_PRESETS = {"fast": TowerPreset(epochs=10), "best": TowerPreset(epochs=28)}
 class TowerSettings(TrainSettings):
     """What to train and how; None stands for what the preset takes."""
 
-    evaluate_every: int = 2
+    evaluate_every: int = option(
+        2, "Epochs from one measurement to the next; the last is always measured.", least=1
+    )
     pretrained: bool = False
     """Whether training goes on from learned weights."""
 

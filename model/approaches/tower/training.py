@@ -3,24 +3,14 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from model.approaches.tower.data import (
-    GRID_STEPS_PER_DB,
-    GridArray,
-    Seams,
-    SongSet,
-    Variation,
-    add_judged,
-    draw_seams,
-    same_music,
-)
-from model.approaches.tower.export import export_towers, load_weights
+from model.approaches.tower.data import Seams, Variation, add_judged, draw_seams, same_music
+from model.approaches.tower.export import WEIGHTS_FILE, export_towers, load_weights
 from model.approaches.tower.measures import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
 from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
@@ -28,8 +18,10 @@ from model.base.arrays import FloatArray
 from model.features.spectra import BROAD, QUARTERS
 from model.learning.calibration import ScoredSongs, calibrate
 from model.learning.curves import Curves
-from model.learning.loop import Task, Training, TrainProgress, learned_parameters, run_training
+from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
+from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.song_set import GRID_STEPS_PER_DB, GridArray, SongSet
 
 TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
@@ -56,42 +48,50 @@ _FAR = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
-class TowerReport:
-    """What came of a training; nothing in it that JSON does not know."""
+class TowerReport(TrainReport):
+    """What came of a training: where the successor stands, and what probabilities were calibrated on."""
 
-    folder: str
-    learned_parameters: int
-    epochs: int
     steps: int
-    elapsed_s: float
     ranks: dict[str, SuccessorRanks]
     calibration: dict[str, float]
     calibrated_on: str
-    export_difference: float
-    """Largest difference between Keras and onnxruntime, relative to the embeddings' largest value."""
-    notes: tuple[str, ...]
-    files: tuple[str, ...]
+
+    def amount(self) -> str:
+        """Return what was learned from, in a few words."""
+        return f"{self.epochs} epochs, {self.steps} batches"
+
+    def tables(self) -> Sequence[ReportTable]:
+        """Return the figures as a person reads them."""
+        head = ("measured on", "chunks", "top 1", "top 10", "MRR", "AUC same song", "AUC other songs")
+        rows = [
+            (
+                name,
+                figures.chunks,
+                f"{figures.top_1:.3f}",
+                f"{figures.top_10:.3f}",
+                f"{figures.mrr:.3f}",
+                f"{figures.auc_same:.3f}",
+                f"{figures.auc_cross:.4f}",
+            )
+            for name, figures in self.ranks.items()
+        ]
+        return (ReportTable(head=head, rows=rows),)
+
+    def remarks(self) -> Sequence[str]:
+        """Return what is to be said below the figures."""
+        return (f"Probabilities are calibrated on {self.calibrated_on}",)
 
 
 def train_towers(
-    train: SongSet,
-    unseen: SongSet | None,
-    out: Path,
-    settings: TowerSettings,
-    *,
-    weights: Path | None = None,
-    unseen_name: str = UNSEEN,
-    resume: bool = False,
+    lesson: Lesson[SongSet, TowerSettings],
     progress: Callable[[TrainProgress[SuccessorRanks]], None] | None = None,
 ) -> TowerReport:
-    """Train on `train`, measure on `unseen` too (songs that are not learned from), export into `out`.
+    """Train, measure on the unseen songs too, export; stops and goes on as `run_training` says.
 
-    weights: where `settings.pretrained` begins. unseen_name: `UNSEEN`, or `KEPT_BACK` where it cannot be told
-    whether `weights` learned from them. Stops and goes on as `run_training` says.
-    Raises `ModelError` when data, settings, weights and checkpoint do not fit together.
+    Raises `ModelError` when music, settings, weights and checkpoint do not fit together.
     """
-    towers = _Towers(train, unseen, settings, weights, unseen_name)
-    return run_training(towers.task, out, towers.finish, resume=resume, progress=progress)
+    towers = _Towers(lesson)
+    return run_training(towers.task, towers.finish, progress)
 
 
 def contrast(same_song_share: float) -> Callable[[Any, Any], Any]:
@@ -130,21 +130,15 @@ def successor_ranks(scored: Mapping[str, ScoredSongs]) -> dict[str, SuccessorRan
 class _Towers:
     """What approach `tower` gives to be trained, and makes of it."""
 
-    def __init__(
-        self,
-        train: SongSet,
-        unseen: SongSet | None,
-        settings: TowerSettings,
-        weights: Path | None,
-        unseen_name: str,
-    ) -> None:
-        self.train, self.unseen, self.settings = train, unseen, settings
-        self.unseen_name = unseen_name
+    def __init__(self, lesson: Lesson[SongSet, TowerSettings]) -> None:
+        train, settings = lesson.train, lesson.settings
+        self.train, self.unseen, self.settings = train, lesson.unseen, settings
+        self.unseen_name = lesson.unseen_name
         self.variation = Variation()
         keras.utils.set_random_seed(settings.seed)
         self.towers: TowerNetworks = build_towers()
-        if settings.pretrained and weights is not None:
-            load_weights(self.towers, weights)
+        if settings.pretrained and lesson.start is not None:
+            load_weights(self.towers, lesson.start / WEIGHTS_FILE)
         else:
             set_scale(self.towers, *_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
         network = self.towers.both
@@ -153,12 +147,9 @@ class _Towers:
         )
         # Compiled kernels take longer to make than the towers take to train.
         network.compile(optimizer, contrast(settings.defaults.same_song_share), jit_compile=False)
-        optimizer.build(network.trainable_variables)
         self.task = Task[SuccessorRanks](
-            settings=settings,
-            train=train.source,
-            unseen=None if unseen is None else unseen.source,
-            identity={"approach": "tower"},
+            approach="tower",
+            lesson=lesson,
             network=network,
             epochs=settings.chosen_epochs,
             # The loss is a mean over a batch, however many seams it has.
@@ -226,18 +217,13 @@ class _Towers:
             training=recorded,
             metrics=metrics,
         )
-        return TowerReport(
-            folder=str(out),
-            learned_parameters=learned_parameters(task.network),
-            epochs=task.epochs,
+        return training.report(
+            exported,
+            TowerReport,
             steps=task.steps,
-            elapsed_s=training.elapsed_s,
             ranks=ranks,
             calibration=calibration,
             calibrated_on=calibrated_on,
-            export_difference=exported.difference,
-            notes=tuple(training.notes),
-            files=tuple(str(path) for path in (*exported.files, *training.files)),
         )
 
 

@@ -16,8 +16,7 @@ from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.learning import export
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import learned_songs
-from stream.scoring.opening import open_scorer
-from tests.support.models import write_tiny_towers
+from tests.support.models import scorer_of, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 
 with without_noise():
@@ -81,7 +80,7 @@ def test_the_runtime_scores_what_keras_scores(model: tuple[Path, Any], tmp_path:
     folder, network = model
     edge = load_contract(folder).edge_samples
     pool = make_pool(tmp_path, [noise_song(9.0, seed) for seed in (0, 1)])
-    scorer, _ = open_scorer(folder, pool, threads=1)
+    scorer, _ = scorer_of(folder, pool, threads=1)
     for reference in (0, len(pool) - 1):
         tails = np.repeat(pool.tails[reference : reference + 1, 0, -edge:], len(pool), axis=0)
         pairs = np.concatenate([tails, pool.heads[:, 0, :edge]], axis=1)[:, :, np.newaxis]
@@ -119,7 +118,7 @@ def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(
     edge = load_contract(folder).edge_samples
     examples = np.zeros((2, 2 * edge, 1), np.float32)
     for difference in (2e-5, float("nan")):
-        monkeypatch.setattr("model.approaches.binary.export.compare", lambda *_, found=difference: found)
+        monkeypatch.setattr("model.learning.export.compare", lambda *_, found=difference: found)
         with pytest.raises(ModelError, match="the model was not written"):
             export_binary(
                 network, folder, preset="fast", edge_samples=edge, examples=examples, training={}, metrics={}
@@ -135,7 +134,7 @@ def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
     contract = load_contract(folder)
     monkeypatch.setattr("tests.support.pools.EDGE_SAMPLES", contract.edge_samples)
     pool = make_pool(tmp_path, [noise_song(12.0, seed) for seed in (0, 8)])
-    scorer, _ = open_scorer(folder, pool, threads=1)
+    scorer, _ = scorer_of(folder, pool, threads=1)
     scores = scorer.score(0)
     own = pool.chunk_song == 0
     assert scores[own].mean() > scores[~own].mean() + 0.2

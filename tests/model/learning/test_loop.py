@@ -20,11 +20,13 @@ from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_s
 from model.learning.pairs import Pairs, contrast_pairs
 from model.saved.contract import load_contract
 from tests.support.edges import tone_edges
+from tests.support.models import lesson_of
 from tests.support.waiting import PATIENCE_S
 
 with without_noise():
     from model.approaches.binary.training import build_optimizer, train_binary
-    from model.learning.loop import TrainingStoppedError, TrainProgress, made_ahead
+    from model.learning.lesson import TrainProgress
+    from model.learning.loop import TrainingStoppedError, made_ahead
 
 EDGE = 96
 CEILING = 140
@@ -62,17 +64,19 @@ def epochs_of(folder: Path) -> list[dict[str, Any]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training of three epochs that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole")
-    train_binary(tone_edges(6, 12, CEILING), tone_edges(3, 12, CEILING, seed=9), out, settings(epochs=3))
+    train_binary(
+        lesson_of(tone_edges(6, 12, CEILING), tone_edges(3, 12, CEILING, seed=9), out, settings(epochs=3))
+    )
     return out
 
 
 def test_a_training_that_was_stopped_ends_where_the_undisturbed_one_ends(whole: Path, tmp_path: Path) -> None:
     data = tone_edges(6, 12, CEILING), tone_edges(3, 12, CEILING, seed=9)
     with pytest.raises(TrainingStoppedError, match=r"in epoch 2 of 3.*--resume"):
-        train_binary(*data, tmp_path, settings(epochs=3), progress=stop_at(2, 1))
+        train_binary(lesson_of(*data, tmp_path, settings(epochs=3)), stop_at(2, 1))
     assert (tmp_path / CHECKPOINT_FILE).is_file()
     assert not (tmp_path / "model.json").exists()
-    report = train_binary(*data, tmp_path, settings(epochs=3), resume=True)
+    report = train_binary(lesson_of(*data, tmp_path, settings(epochs=3), resume=True))
     assert "resumed after 1 epochs" in report.notes
     np.testing.assert_allclose(graph_scores(tmp_path), graph_scores(whole), atol=1e-6)
     for ours, theirs in zip(epochs_of(tmp_path), epochs_of(whole), strict=True):
@@ -91,38 +95,40 @@ def test_the_pairs_of_an_epoch_are_drawn_once(tmp_path: Path, monkeypatch: pytes
         return contrast_pairs(*of, **options)
 
     monkeypatch.setattr("model.approaches.binary.training.contrast_pairs", counted)
-    train_binary(tone_edges(3, 8, CEILING), None, tmp_path, settings(epochs=6, evaluate_every=2))
+    train_binary(lesson_of(tone_edges(3, 8, CEILING), None, tmp_path, settings(epochs=6, evaluate_every=2)))
     assert len(drawn) == 6
 
 
 def test_a_stopped_training_is_neither_overwritten_nor_mixed_with_another(tmp_path: Path) -> None:
     data = tone_edges(3, 8, CEILING), tone_edges(2, 8, CEILING, seed=9)
     with pytest.raises(TrainingStoppedError):
-        train_binary(*data, tmp_path, settings(), progress=stop_at(1, 1))
+        train_binary(lesson_of(*data, tmp_path, settings()), stop_at(1, 1))
     with pytest.raises(ModelError, match="add --resume"):
-        train_binary(*data, tmp_path, settings())
+        train_binary(lesson_of(*data, tmp_path, settings()))
     with pytest.raises(ModelError, match="other settings or another pool"):
-        train_binary(*data, tmp_path, settings(optimizer="sgd"), resume=True)
+        train_binary(lesson_of(*data, tmp_path, settings(optimizer="sgd"), resume=True))
     with pytest.raises(ModelError, match="other settings or another pool"):
-        train_binary(tone_edges(3, 8, CEILING, seed=5), data[1], tmp_path, settings(), resume=True)
+        train_binary(lesson_of(tone_edges(3, 8, CEILING, seed=5), data[1], tmp_path, settings(), resume=True))
     (tmp_path / CHECKPOINT_FILE).write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(ModelError, match="is damaged"):
-        train_binary(*data, tmp_path, settings(), resume=True)
+        train_binary(lesson_of(*data, tmp_path, settings(), resume=True))
 
 
 def test_a_finished_training_is_not_resumed(whole: Path) -> None:
     with pytest.raises(ModelError, match="is finished"):
-        train_binary(tone_edges(6, 12, CEILING), None, whole, settings(epochs=3), resume=True)
+        train_binary(lesson_of(tone_edges(6, 12, CEILING), None, whole, settings(epochs=3), resume=True))
 
 
 def test_fast_learns_from_songs_what_holds_for_songs_it_never_saw(tmp_path: Path) -> None:
     seen: list[TrainProgress[Measure]] = []
     report = train_binary(
-        tone_edges(12, 20, CEILING, second_channel=False),
-        tone_edges(6, 20, CEILING, seed=3),
-        tmp_path,
-        settings(epochs=4),
-        progress=seen.append,
+        lesson_of(
+            tone_edges(12, 20, CEILING, second_channel=False),
+            tone_edges(6, 20, CEILING, seed=3),
+            tmp_path,
+            settings(epochs=4),
+        ),
+        seen.append,
     )
     assert list(report.validations) == [TRAINING_PAIRS, SECOND_CHANNEL, UNSEEN]
     assert report.ranking[UNSEEN]["cross"] > 0.9
@@ -155,7 +161,9 @@ def test_each_optimizer_of_the_report_can_be_had(optimizer: str, kind: str, rate
 
 def test_seed_trains_as_the_report_says(tmp_path: Path) -> None:
     data = tone_edges(3, 6, 12), tone_edges(2, 6, 12, seed=9)
-    report = train_binary(*data, tmp_path, BinarySettings(preset="seed", epochs=2, evaluate_every=2))
+    report = train_binary(
+        lesson_of(*data, tmp_path, BinarySettings(preset="seed", epochs=2, evaluate_every=2))
+    )
     contract = load_contract(tmp_path)
     assert contract.edge_samples == report.edge_samples == 12
     assert contract.training["optimizer"] == "rmsprop"
@@ -171,13 +179,13 @@ def test_seed_trains_as_the_report_says(tmp_path: Path) -> None:
 
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no song has two chunks"):
-        train_binary(tone_edges(1, 1, CEILING), None, tmp_path, settings())
+        train_binary(lesson_of(tone_edges(1, 1, CEILING), None, tmp_path, settings()))
     with pytest.raises(ModelError, match="build the pool with longer edges"):
-        train_binary(tone_edges(3, 8, 40), None, tmp_path, settings())
+        train_binary(lesson_of(tone_edges(3, 8, 40), None, tmp_path, settings()))
     with pytest.raises(ModelError, match="the loss became nan"):
         broken = tone_edges(3, 8, 6)
         broken.heads[:] = np.nan
-        train_binary(broken, None, tmp_path, BinarySettings(preset="seed"))
+        train_binary(lesson_of(broken, None, tmp_path, BinarySettings(preset="seed")))
 
 
 def test_batches_are_made_one_ahead_and_no_further() -> None:

@@ -215,7 +215,6 @@ def test_an_edge_longer_than_the_pool_keeps_is_refused() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"approach": "forecast"},
         {"preset": "best"},
         {"optimizer": "adagrad"},
         {"epochs": 0},

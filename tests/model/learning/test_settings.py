@@ -12,7 +12,6 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from model.base.errors import EndlosError
-from stream.choosing.generation import ScoringSettings
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.weights import CostWeights
 from stream.engine.settings import EngineSettings
@@ -22,6 +21,7 @@ from stream.outputs.kinds.file import FileSettings
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
 from stream.outputs.settings import OutputSettings
+from stream.scoring.settings import ScoringSettings
 from tests.support.commands import run_here
 from tools.quality.joins.protocol import JoinSettings
 from tools.quality.ranking.protocol import EvalSettings

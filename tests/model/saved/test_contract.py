@@ -9,7 +9,6 @@ from model.base.errors import ModelError
 from model.features.spectra import SPECTRAL_VERSION
 from model.saved.contract import (
     CONTRACT_FILE,
-    TOWER_ROLES,
     GraphSpec,
     ModelContract,
     TensorSpec,
@@ -19,11 +18,14 @@ from model.saved.contract import (
     load_contract,
     save_contract,
 )
+from model.saved.scoring import VECTOR_ROLES
 
 
 def contract(**changes: object) -> ModelContract:
     fields: dict[str, object] = {
         "approach": "binary",
+        "scoring": "pairs",
+        "features": "edges",
         "preset": "fast",
         "edge_rate_hz": 1260,
         "edge_samples": 630,
@@ -89,10 +91,44 @@ def test_a_contract_that_promises_nonsense_is_refused(tmp_path: Path, key: str, 
         load_contract(tmp_path)
 
 
+@pytest.mark.parametrize(("made", "words"), [("pair", ("pairs", "edges")), ("tower", ("vectors", "spectra"))])
+def test_a_model_of_format_1_says_by_its_approach_how_it_is_scored(
+    tmp_path: Path, made: str, words: tuple[str, str]
+) -> None:
+    whole = contract() if made == "pair" else tower()
+    save_contract(whole, tmp_path)
+    for name in whole.graphs:
+        (tmp_path / f"{name}.onnx").write_bytes(b"graph")
+    path = tmp_path / CONTRACT_FILE
+    fields = json.loads(path.read_text())
+    del fields["scoring"], fields["features"]
+    path.write_text(json.dumps({**fields, "format_version": 1}))
+    opened = load_contract(tmp_path)
+    assert opened == whole and (opened.scoring, opened.features) == words
+    path.write_text(json.dumps({**fields, "approach": "forecast", "format_version": 1}))
+    with pytest.raises(ModelError, match="forecast"):
+        load_contract(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"scoring": "guesses"}, "scored by 'guesses' of 'edges', expected one of pairs, vectors, buckets"),
+        ({"features": "titles"}, "'titles', expected .* of edges or spectra"),
+        ({"features": "spectra", "spectral_version": SPECTRAL_VERSION}, "pairs of spectra, expected edges"),
+        ({"edge_samples": 631}, "edges have 631 samples, and its graph sees"),
+        ({"scoring": "vectors"}, "no graph for its ends and starts"),
+    ],
+)
+def test_what_its_scoring_asks_for_is_checked(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        contract(**changes)
+
+
 def test_another_format_says_what_to_do(tmp_path: Path) -> None:
     path = written(tmp_path) / CONTRACT_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "format_version": 99}))
-    with pytest.raises(ModelError, match="has format 99, this endlos reads format 1"):
+    with pytest.raises(ModelError, match="has format 99, this endlos reads format 2"):
         load_contract(tmp_path)
 
 
@@ -112,7 +148,9 @@ def tower(**changes: object) -> ModelContract:
 
     fields: dict[str, object] = {
         "approach": "tower",
-        "graphs": {name: role(name) for name in TOWER_ROLES},
+        "scoring": "vectors",
+        "features": "spectra",
+        "graphs": {name: role(name) for name in VECTOR_ROLES},
         "calibration": {"scale": 2.0, "offset": -9.5},
         "spectral_version": SPECTRAL_VERSION,
         **changes,
@@ -122,7 +160,7 @@ def tower(**changes: object) -> ModelContract:
 
 def test_a_tower_is_loaded_with_its_calibration(tmp_path: Path) -> None:
     save_contract(tower(), tmp_path)
-    for name in TOWER_ROLES:
+    for name in VECTOR_ROLES:
         (tmp_path / f"{name}.onnx").write_bytes(b"graph")
     assert load_contract(tmp_path) == tower()
 

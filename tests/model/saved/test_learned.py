@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.approaches.tower.approach import TOWER
 from model.approaches.tower.settings import TowerSettings
+from model.learning.lesson import Lesson
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import known_songs, learned_songs, songs_record
@@ -22,7 +24,8 @@ from tools.quality.ranking import stages
 from tools.songs.song import hash_file
 from tools.training.common import keep_back
 from tools.training.edges import pool_edges
-from tools.training.grids import song_sets, start_model, train_on_grids
+from tools.training.grids import song_sets
+from tools.training.lessons import start_model, train_model
 
 OLD = {"train": {"songs": ["one.wav", "two.wav"], "digest": "0"}}
 NOT_TOLD = "it cannot be told whether"
@@ -150,9 +153,9 @@ def test_training_goes_on_from_a_carried_model_by_its_name(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(_AskedError):
         run_here("train", tiny_pool, "--out", tmp_path / "model", "--from", name, "--debug")
-    assert asked["weights"] == carried_model("tower") / "weights.npz"
-    assert asked["unseen_name"] == UNSEEN
-    assert len(asked["train"].source["learned_before"]) == 65
+    assert asked[0].start == carried_model("tower")
+    assert asked[0].unseen_name == UNSEEN
+    assert len(asked[0].train.source["learned_before"]) == 65
 
 
 def test_training_from_an_old_model_does_not_call_its_figures_disjoint(
@@ -161,10 +164,10 @@ def test_training_from_an_old_model_does_not_call_its_figures_disjoint(
     old = learned_from(write_tiny_towers(tmp_path / "old"), OLD)
     asked = _asked_of_training(monkeypatch)
     with pytest.raises(_AskedError):
-        train_on_grids(tiny_pool, tmp_path / "model", TowerSettings(pretrained=True), start_from=str(old))
-    assert asked["unseen_name"] == KEPT_BACK
+        train_model(TOWER, tiny_pool, tmp_path / "model", TowerSettings(pretrained=True), start_from=str(old))
+    assert asked[0].unseen_name == KEPT_BACK
     assert "cannot be told" in KEPT_BACK and "disjoint" not in KEPT_BACK
-    assert asked["train"].source["learned_before"] is None
+    assert asked[0].train.source["learned_before"] is None
 
 
 def test_training_from_no_towers_is_one_sentence(
@@ -173,19 +176,19 @@ def test_training_from_no_towers_is_one_sentence(
     for name, said in (("binary-fast", "of approach binary"), (str(tmp_path), "is not a model")):
         assert run_here("train", tiny_pool, "--out", tmp_path / "model", "--from", name) == 1
         assert said in capsys.readouterr().err
-    assert start_model("tower") == carried_model("tower")
+    assert start_model(TOWER, "tower") == carried_model("tower")
 
 
 class _AskedError(Exception):
     pass
 
 
-def _asked_of_training(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Return a dictionary that is filled with what the next training is asked for; it then ends."""
-    asked: dict[str, Any] = {}
+def _asked_of_training(monkeypatch: pytest.MonkeyPatch) -> list[Lesson[Any, Any]]:
+    """Return a list that takes the next training's lesson; it then ends."""
+    asked: list[Lesson[Any, Any]] = []
 
-    def train_towers(train: object, unseen: object, *_: object, **options: object) -> None:
-        asked.update(options, train=train, unseen=unseen)
+    def train_towers(lesson: Lesson[Any, Any], progress: object = None) -> None:
+        asked.append(lesson)
         raise _AskedError
 
     monkeypatch.setattr("model.approaches.tower.training.train_towers", train_towers)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
-from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened
 from tests.support.waiting import PATIENCE_S
 
 
@@ -45,7 +44,7 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
         return np.linspace(0, 1, len(generation.index), dtype=np.float32)
 
     scorer = MadeUpScorer(wait_and_score)
-    planner = Planner(replace(generation, scorer=scorer), PlannerSettings(min_phrase_s=0.0))
+    planner = Planner(with_opened(generation, scorer=scorer), PlannerSettings(min_phrase_s=0.0))
     source = Ahead(planner, depth=2)
     try:
         step = source.take(None)

@@ -25,6 +25,7 @@ from stream.pool import feedback
 from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember
 from stream.pool.traits import ChunkTraits
 from stream.scoring.hubs import hub_levels, sample_rows
+from tests.support.pools import with_opened
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,7 @@ def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generati
     real = terms_of(generation, 2, 3)
     assert real == pytest.approx(dict.fromkeys(COST_TERMS, 0.0), abs=1e-3)
     other = terms_of(generation, 2, 20)
-    embeddings = generation.embeddings
+    embeddings = generation.opened.vectors
     assert embeddings is not None
 
     def cosine(rows: np.ndarray, one: int, two: int) -> float:  # type: ignore[type-arg]
@@ -133,10 +134,10 @@ def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
     struck = 12.0 * (rng.random((count, 2, SPECTRUM_FRAMES, 1)) < 0.1)
     spectra = (struck + rng.normal(-30.0, 2.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS))).astype(np.float32)
     spectra[9, 0] = spectra[2, 1]
-    known = replace(generation, textures=textures(spectra))
+    known = with_opened(generation, textures=textures(spectra))
     alike, other = terms_of(known, 2, 9), terms_of(known, 2, 10)
     assert alike["rhythm"] == pytest.approx(0.0, abs=1e-3) and other["rhythm"] < -1.0
-    distances = known.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]
+    distances = known.opened.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]
     weights = CostWeights()
     assert other["rhythm"] == pytest.approx(-weights.rhythm * distances[0], rel=1e-5)
     assert other["tone"] == pytest.approx(-weights.tone * distances[1], rel=1e-5)
@@ -215,12 +216,15 @@ def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
     shorter = replace(
         old,
         pool=replace(pool, **{name: column[~last] for name, column in columns.items()}),
-        index=replace(
-            old.index,
-            song=old.index.song[~last],
-            successor=old.index.successor[~last],
-            heads=old.index.heads[~last],
-            tails=old.index.tails[~last],
+        opened=replace(
+            old.opened,
+            index=replace(
+                old.index,
+                song=old.index.song[~last],
+                successor=old.index.successor[~last],
+                heads=old.index.heads[~last],
+                tails=old.index.tails[~last],
+            ),
         ),
     )
     for row in (6, 15):

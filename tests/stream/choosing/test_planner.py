@@ -18,7 +18,7 @@ from stream.choosing.step import Step
 from stream.choosing.weights import CostWeights
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.matrix_scorer import MatrixScorer
-from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_a_phrase_lasts_as_long_as_asked_and_no_longer(generation: Generation) -
 
 def matrix_of(generation: Generation, matrix: FloatArray) -> Generation:
     """A model whose scores are all known."""
-    return replace(generation, scorer=MatrixScorer(matrix))
+    return with_opened(generation, scorer=MatrixScorer(matrix))
 
 
 ONLY_THE_MODEL = CostWeights(coverage=0.0, hub=0.0, next=0.0, before=0.0, next_bands=0.0, before_bands=0.0)
@@ -346,7 +346,7 @@ def test_leaving_an_only_song_at_least_jumps(tmp_path: Path) -> None:
 
 
 def _scored(generation: Generation, score: Callable[[int], FloatArray]) -> Generation:
-    return replace(generation, scorer=MadeUpScorer(lambda reference, candidates: score(reference)))
+    return with_opened(generation, scorer=MadeUpScorer(lambda reference, candidates: score(reference)))
 
 
 def test_a_failing_model_is_replaced_by_spectral_distance(generation: Generation) -> None:

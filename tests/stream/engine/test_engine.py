@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import stream.choosing.bans
 import stream.choosing.generation
 import stream.engine.newer
 import stream.scoring.guard
+import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
 from stream.choosing import plan_ahead
@@ -21,11 +23,10 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
-from stream.index.edge_index import EdgeIndex
 from stream.pool.feedback import labelled_joins
 from stream.pool.pool import current_generation
 from stream.scoring.guard import GuardedScorer
-from stream.scoring.opening import open_scorer
+from stream.scoring.opening import Opened
 from stream.scoring.scorer import Scorer
 from tests.support.models import write_tiny_model
 from tests.support.pools import MadeUpScorer, noise_song
@@ -116,15 +117,16 @@ def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
         raise RuntimeError("it was let go")
 
     opened: list[GuardedScorer] = []
+    open_pairs = stream.scoring.opening._OPENERS["pairs"]
     made = 0
 
-    def opening(*args: Any, **options: Any) -> tuple[Scorer, EdgeIndex]:
+    def opening(asked: Any) -> Opened:
         nonlocal made
         made += 1
         if made > 1 and not replaced:
             gate.wait(timeout=120)
-        scorer, index = open_scorer(*args, **options)
-        return scorer if made > 1 else MadeUpScorer(hang), index
+        found = open_pairs(asked)
+        return found if made > 1 else replace(found, scorer=MadeUpScorer(hang))
 
     class Remembered(GuardedScorer):
         def __init__(self, scorer: Scorer, make: Callable[[], Scorer]) -> None:
@@ -132,8 +134,8 @@ def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
             opened.append(self)
 
     monkeypatch.setattr(stream.scoring.guard, "UNHURRIED_S", 1.0)
-    monkeypatch.setattr(stream.choosing.generation, "open_scorer", opening)
-    monkeypatch.setattr(stream.choosing.generation, "GuardedScorer", Remembered)
+    monkeypatch.setitem(stream.scoring.opening._OPENERS, "pairs", opening)
+    monkeypatch.setattr(stream.scoring.opening, "GuardedScorer", Remembered)
     model = write_tiny_model(tmp_path / "model", 200)
     settings = EngineSettings(model=model, planner=PlannerSettings(min_phrase_s=0.0))
     log: list[Decision] = []

@@ -14,11 +14,16 @@ from model.base.errors import ModelError, PoolError
 from model.saved.contract import load_contract
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import SLICE_ROWS, Chunks, VectorGraphs, embeddings, opened, pool_embeddings
+from stream.index.vectors import SLICE_ROWS, VectorGraphs, embeddings, opened, pool_embeddings
 from stream.pool.pool import Pool, generation_folder
-from stream.scoring.opening import open_scorer
-from stream.scoring.vector_scorer import TowerScorer
-from tests.support.models import TINY_CALIBRATION, tiny_embeddings, write_tiny_model, write_tiny_towers
+from stream.scoring.vector_scorer import VectorScorer
+from tests.support.models import (
+    TINY_CALIBRATION,
+    scorer_of,
+    tiny_embeddings,
+    write_tiny_model,
+    write_tiny_towers,
+)
 from tests.support.pools import make_pool, noise_song
 from tests.support.spectra import with_spectra
 
@@ -69,7 +74,7 @@ def test_they_are_those_of_the_graphs_and_kept(pool: Pool, model: Path) -> None:
     for name in ("predecessors", "predecessor_scales", "successors", "successor_scales"):
         np.testing.assert_array_equal(getattr(again, name), getattr(index, name))
     towers = VectorGraphs(folder=model, contract=load_contract(model))
-    assert opened(home(pool), towers, Chunks.of(pool)) is not None
+    assert opened(home(pool), towers, towers.pool_chunks(pool)) is not None
 
 
 def test_a_decision_with_embeddings_at_hand_loads_no_onnxruntime(pool: Pool, model: Path) -> None:
@@ -83,13 +88,13 @@ def test_a_decision_with_embeddings_at_hand_loads_no_onnxruntime(pool: Pool, mod
         "import stream.engine.engine\n"
         "from model.saved.contract import load_contract\n"
         "from stream.index.vectors import Chunks, VectorGraphs, opened\n"
-        "from stream.scoring.vector_scorer import TowerScorer\n"
+        "from stream.scoring.vector_scorer import VectorScorer\n"
         f"model, home = Path({str(model)!r}), Path({str(home(pool))!r})\n"
         "contract = load_contract(model)\n"
         f"identities = np.load(next(home.glob('embeddings/*/chunks.npy')))\n"
         "towers = VectorGraphs(folder=model, contract=contract)\n"
-        "index = opened(home, towers, Chunks(identities=identities, spectra=np.empty(0, np.float16)))\n"
-        "row = TowerScorer(index, contract.calibration).score(3)\n"
+        "index = opened(home, towers, Chunks(identities=identities, heads=np.empty(0), tails=np.empty(0)))\n"
+        "row = VectorScorer(index, contract.calibration).score(3)\n"
         f"assert len(row) == {len(keys)} and 0 <= row.min() <= row.max() <= 1\n"
         "print(' '.join(sys.modules))"
     )
@@ -139,12 +144,12 @@ def test_another_generation_takes_over_what_it_has_in_common(
 
 def test_slices_do_not_change_an_embedding(pool: Pool, model: Path) -> None:
     towers = VectorGraphs(folder=model, contract=load_contract(model))
-    chunks = Chunks.of(pool)
+    chunks = towers.pool_chunks(pool)
     told: list[int] = []
     whole = embeddings(chunks, towers, threads=1, progress=told.append)
     assert told[0] == 0 and told[-1] == len(pool) and told == sorted(told)
     assert (whole.reused, whole.computed) == (0, len(pool))
-    few = Chunks(identities=chunks.identities[5:9], spectra=chunks.spectra[5:9])
+    few = chunks.take(np.arange(5, 9))
     part = embeddings(few, towers, threads=1)
     np.testing.assert_array_equal(part.index.predecessors, whole.index.predecessors[5:9])
     np.testing.assert_array_equal(part.index.successors, whole.index.successors[5:9])
@@ -214,8 +219,8 @@ def test_towers_of_another_form(model: Path, tmp_path: Path) -> None:
 
 
 def test_the_scorer_is_the_calibrated_product(pool: Pool, model: Path) -> None:
-    scorer, index = open_scorer(model, pool)
-    assert isinstance(scorer, TowerScorer) and isinstance(index, EdgeIndex) and len(index) == len(pool)
+    scorer, index = scorer_of(model, pool)
+    assert isinstance(scorer, VectorScorer) and isinstance(index, EdgeIndex) and len(index) == len(pool)
     dots_of = found(pool, model).scores
     some = np.array([4, 1, 30, 4])
     for reference in (0, 7, len(pool) - 1):
@@ -229,6 +234,20 @@ def test_the_scorer_is_the_calibrated_product(pool: Pool, model: Path) -> None:
 
 
 def test_a_logit_beyond_all_bounds_is_a_probability(pool: Pool, model: Path) -> None:
-    scorer = TowerScorer(found(pool, model), {"scale": 1e6, "offset": -3.0})
+    scorer = VectorScorer(found(pool, model), {"scale": 1e6, "offset": -3.0})
     row = scorer.score(0)
     assert np.isfinite(row).all() and row.min() < 1e-30 and row.max() == 1.0
+
+
+def test_vectors_of_edges_need_no_spectra(tmp_path: Path) -> None:
+    pool = make_pool(tmp_path / "pool", [noise_song(8, seed) for seed in range(3)], chunk_s=0.5)
+    assert pool.spectra is None
+    model = write_tiny_towers(tmp_path / "edges", width=WIDTH, features="edges", edge_samples=200)
+    ends = tiny_embeddings(model, "ends", 1.0 * pool.tails[:, 0, -200:])
+    starts = tiny_embeddings(model, "starts", 1.0 * pool.heads[:, 0, :200])
+    assert_close(found(pool, model), ends @ starts.T)
+    scorer, index = scorer_of(model, pool)
+    assert isinstance(scorer, VectorScorer) and index.edge_samples == 200
+    longer = write_tiny_towers(tmp_path / "longer", features="edges", edge_samples=pool.edge_samples + 1)
+    with pytest.raises(PoolError, match=r"keeps shorter edges than the .* longer --edge-s"):
+        found(pool, longer)

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +13,10 @@ from stream.choosing.generation import Generation
 from stream.scoring import ladder as ladder_module
 from stream.scoring import slow_scorer as simulate
 from stream.scoring.ladder import FEWEST_SHORTLISTED, TIMEOUT_SHARE, Ladder, ScoredCandidates
-from stream.scoring.opening import open_scorer
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.slow_scorer import SlowScorer
-from tests.support.models import write_tiny_model
-from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
+from tests.support.models import scorer_of, write_tiny_model
+from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened
 
 
 class Clock:
@@ -60,12 +58,12 @@ def everything(generation: Generation) -> BoolArray:
 
 
 def with_scorer(generation: Generation, function: Callable[[int, IntArray | None], FloatArray]) -> Generation:
-    return replace(generation, scorer=MadeUpScorer(function))
+    return with_opened(generation, scorer=MadeUpScorer(function))
 
 
 def slowed(generation: Generation, slow_ms: float) -> Generation:
     assert generation.scorer is not None
-    return replace(generation, scorer=SlowScorer(generation.scorer, slow_ms, len(generation.index)))
+    return with_opened(generation, scorer=SlowScorer(generation.scorer, slow_ms, len(generation.index)))
 
 
 def climbed(
@@ -129,8 +127,8 @@ def test_of_a_huge_pool_the_nearest_are_scored_however_much_time_there_is(
 
 
 def test_known_scores_are_used_when_time_is_short(tmp_path: Path, generation: Generation) -> None:
-    scorer, index = open_scorer(write_tiny_model(tmp_path / "model", 200), generation.pool)
-    known = replace(generation, index=index, scorer=SlowScorer(scorer, 400, len(index)))
+    scorer, index = scorer_of(write_tiny_model(tmp_path / "model", 200), generation.pool)
+    known = with_opened(generation, index=index, scorer=SlowScorer(scorer, 400, len(index)))
     everything = np.ones(len(index), dtype=np.bool_)
     ladder = Ladder()
     first = climbed(ladder, known, 0, everything, 60.0)

@@ -10,9 +10,8 @@ from model.base.errors import ModelError
 from model.saved.contract import CONTRACT_FILE
 from stream.index.graphs import open_session
 from stream.pool.pool import Pool
-from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import BATCH_ROWS, PairScorer
-from tests.support.models import tiny_score, write_tiny_model
+from tests.support.models import scorer_of, tiny_score, write_tiny_model
 from tests.support.pools import EDGE_SAMPLES, make_pool, noise_song
 
 EDGE = 200
@@ -30,7 +29,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_scores_are_the_models_for_every_candidate(pool: Pool, model: Path) -> None:
-    scorer, index = open_scorer(model, pool)
+    scorer, index = scorer_of(model, pool)
     assert len(index) > BATCH_ROWS and len(index) % BATCH_ROWS
     for reference in (0, 7, len(index) - 1):
         expected = tiny_score(pool.tails[reference, 0, -EDGE:], pool.heads[:, 0, :EDGE])
@@ -40,7 +39,7 @@ def test_scores_are_the_models_for_every_candidate(pool: Pool, model: Path) -> N
 
 
 def test_rows_are_kept_within_their_bound(pool: Pool, model: Path) -> None:
-    _, index = open_scorer(model, pool)
+    _, index = scorer_of(model, pool)
     session = open_session(model / "pair.onnx", threads=1)
     runs = 0
 
@@ -67,31 +66,31 @@ def test_rows_are_kept_within_their_bound(pool: Pool, model: Path) -> None:
 def test_an_edge_that_the_pool_does_not_keep(pool: Pool, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / "long", EDGE_SAMPLES + 1)
     with pytest.raises(ModelError, match="longer --edge-s"):
-        open_scorer(model, pool)
+        scorer_of(model, pool)
 
 
 def test_a_corrupt_graph(pool: Pool, model: Path) -> None:
     (model / "pair.onnx").write_bytes(b"not a graph")
     with pytest.raises(ModelError, match="not a graph that can be run"):
-        open_scorer(model, pool)
+        scorer_of(model, pool)
 
 
 def test_a_missing_graph(pool: Pool, model: Path) -> None:
     (model / "pair.onnx").unlink()
     with pytest.raises(ModelError, match="is missing"):
-        open_scorer(model, pool)
+        scorer_of(model, pool)
 
 
 def test_tensors_other_than_promised(pool: Pool, tmp_path: Path) -> None:
     model = write_tiny_model(tmp_path / "other", EDGE, output="probability")
     with pytest.raises(ModelError, match="promises"):
-        open_scorer(model, pool)
+        scorer_of(model, pool)
 
 
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("approach", "forecast", "plays 'binary' and 'tower'"),
+        ("scoring", "buckets", "scored by buckets, which this endlos cannot play yet"),
         ("edge_rate_hz", 1000, "1000 Hz"),
         ("format_version", 99, "format 99"),
         ("edge_samples", 1, "at least 2 samples"),
@@ -107,9 +106,9 @@ def test_a_contract_that_does_not_fit(
     contract[field] = value
     path.write_text(json.dumps(contract))
     with pytest.raises(ModelError, match=sentence):
-        open_scorer(model, pool)
+        scorer_of(model, pool)
 
 
 def test_no_model_at_all(pool: Pool, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"has no model\.json"):
-        open_scorer(tmp_path, pool)
+        scorer_of(tmp_path, pool)

@@ -13,16 +13,14 @@ from model.saved.contract import content_hash, load_contract
 from model.saved.second_stage import (
     SEAM_TERMS,
     SecondStage,
-    add_second_stage,
     load_second_stage,
     save_second_stage,
 )
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 from stream.scoring import seam_scorer
-from stream.scoring.opening import open_scorer
 from stream.scoring.seam_scorer import SeamScorer
-from tests.support.models import write_tiny_towers
+from tests.support.models import add_second_stage, scorer_of, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 
 CHUNKS = 9
@@ -119,7 +117,7 @@ def test_a_tower_with_a_second_stage_is_another_model(pool: Pool, tmp_path: Path
     # Every carried weight is for one of the distances; nearer is better on the whole.
     assert len(stage.terms) == 3 * len(SEAM_GROUPS)
     assert stage.dot > 0
-    scorer, _ = open_scorer(model, pool)
+    scorer, _ = scorer_of(model, pool)
     assert isinstance(scorer, SeamScorer)
     row = scorer.score(0)
     assert row.shape == (len(pool),)

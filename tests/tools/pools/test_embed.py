@@ -9,7 +9,7 @@ import soundfile
 
 import tools.pools.embed
 from model.saved.contract import load_contract
-from stream.index.vectors import Chunks, VectorGraphs, opened
+from stream.index.vectors import VectorGraphs, opened
 from stream.pool.pool import Pool, generation_folder, open_pool
 from tests.support.commands import run_here
 from tests.support.models import write_tiny_model, write_tiny_towers
@@ -41,7 +41,9 @@ def test_they_are_made_once_and_found(pool: Pool, model: Path) -> None:
     assert told[0] == (0, len(pool)) and told[-1] == (len(pool), len(pool)) and told == sorted(told)
     towers = VectorGraphs(folder=model, contract=load_contract(model))
     assert report.path.is_dir()
-    assert opened(generation_folder(pool.folder, pool.generation), towers, Chunks.of(pool)) is not None
+    assert (
+        opened(generation_folder(pool.folder, pool.generation), towers, towers.pool_chunks(pool)) is not None
+    )
     again = embed_pool(pool.folder, model, threads=1)
     assert (again.embedded, again.reused, again.path) == (0, len(pool), report.path)
 
@@ -81,7 +83,7 @@ def test_a_build_leaves_them_in_every_generation(model: Path, tmp_path: Path) ->
         generation = build_pool([music], out, settings).generation
         home = generation_folder(out, generation)
         towers = VectorGraphs(folder=model, contract=load_contract(model))
-        assert opened(home, towers, Chunks.of(open_pool(out))) is not None
+        assert opened(home, towers, towers.pool_chunks(open_pool(out))) is not None
     # Nothing has changed but the model.
     other = write_tiny_towers(tmp_path / "other", seed=1)
     assert build_pool([music], out, replace(settings, model=other)).generation == generation

@@ -13,8 +13,7 @@ from model.base.errors import ModelError, PoolError
 from model.saved.contract import load_contract
 from stream.pool.pool import Pool
 from stream.scoring.matrix_scorer import MatrixScorer, chunk_names, matrix_path, open_matrix
-from stream.scoring.opening import open_scorer
-from tests.support.models import tiny_score, write_tiny_model
+from tests.support.models import scorer_of, tiny_score, write_tiny_model
 from tests.support.pools import make_pool, noise_song
 from tools.pools.precompute import PrecomputeReport, precompute_scores
 
@@ -68,7 +67,7 @@ def test_it_holds_every_score_and_scorers_use_it(pool: Pool, model: Path) -> Non
     matrix = open_matrix(report.path, count)
     assert matrix is not None and not matrix.flags.writeable
     np.testing.assert_allclose(matrix, truth(pool), atol=1e-5)
-    scorer, index = open_scorer(model, pool)
+    scorer, index = scorer_of(model, pool)
     assert isinstance(scorer, MatrixScorer) and len(index) == count
     np.testing.assert_array_equal(scorer.score(4), matrix[4])
     np.testing.assert_array_equal(scorer.score(4, np.array([9, 2]), timeout_s=0.0), matrix[4, [9, 2]])
@@ -80,7 +79,7 @@ def test_it_goes_on_where_it_was_stopped(pool: Pool, model: Path) -> None:
     with pytest.raises(StoppedError):
         filled(pool, model, progress=stop_at(20))
     path = matrix_path(pool, model, load_contract(model))
-    assert not path.exists() and not isinstance(open_scorer(model, pool)[0], MatrixScorer)
+    assert not path.exists() and not isinstance(scorer_of(model, pool)[0], MatrixScorer)
     part = path.with_name(path.name + ".part")
     # Killed while it wrote: half a row is no row.
     with part.open("ab") as file:
@@ -130,8 +129,8 @@ def test_another_generation_takes_over_what_it_has_in_common(
     assert report.scored == len(grown) ** 2 - shared**2
     np.testing.assert_allclose(np.load(report.path), truth(grown), atol=1e-5)
     assert report.path != before.path and not before.path.exists()
-    assert isinstance(open_scorer(model, grown)[0], MatrixScorer)
-    assert not isinstance(open_scorer(model, pool)[0], MatrixScorer)
+    assert isinstance(scorer_of(model, grown)[0], MatrixScorer)
+    assert not isinstance(scorer_of(model, pool)[0], MatrixScorer)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"PK\x03\x04", None])
@@ -158,7 +157,7 @@ def test_another_model_does_not_use_it(pool: Pool, model: Path, tmp_path: Path) 
     other = write_tiny_model(tmp_path / "other", EDGE, output="probability")
     assert matrix_path(pool, other, load_contract(other)) != path
     shorter = write_tiny_model(tmp_path / "shorter", EDGE - 1)
-    assert not isinstance(open_scorer(shorter, pool)[0], MatrixScorer)
+    assert not isinstance(scorer_of(shorter, pool)[0], MatrixScorer)
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", None])
@@ -170,7 +169,7 @@ def test_a_damaged_matrix_is_not_used_and_made_again(
         np.save(path, np.zeros((3, 3), dtype=np.float32))
     else:
         path.write_bytes(damage)
-    assert not isinstance(open_scorer(model, pool)[0], MatrixScorer)
+    assert not isinstance(scorer_of(model, pool)[0], MatrixScorer)
     assert "run `endlos precompute` again" in caplog.text
     assert filled(pool, model).scored == len(pool) ** 2
     np.testing.assert_allclose(np.load(path), truth(pool), atol=1e-5)

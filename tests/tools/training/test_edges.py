@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.approaches.binary.approach import BINARY
 from model.approaches.binary.settings import BinarySettings
 from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS
 from model.base.errors import ModelError, PoolError
 from model.base.quiet import without_noise
 from model.learning.measures import UNSEEN, Measure
 from tests.support.pools import make_pool, noise_song
-from tools.training.edges import pool_edges, print_edges_report, split_pool, train_on_edges
+from tools.commands.train import print_report
+from tools.training.edges import edge_sets, pool_edges
+from tools.training.lessons import train_model
 
 
 def test_songs_are_split_and_their_edges_found_again(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0 + 1.5 * seed, seed) for seed in range(5)])
-    train, unseen = split_pool(pool, BinarySettings(validation_share=0.4, seed=2))
+    train, unseen = edge_sets(pool, BinarySettings(validation_share=0.4, seed=2))
     assert unseen is not None
     assert len(train) + len(unseen) == len(pool)
     assert set(train.chunk_song) | set(unseen.chunk_song) == set(range(5))
@@ -49,7 +52,7 @@ def test_the_source_knows_its_songs_and_where_they_were_cut(tmp_path: Path) -> N
 
 def test_training_on_all_songs_keeps_none_back(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, seed) for seed in range(2)])
-    train, unseen = split_pool(pool, BinarySettings(validation_share=0.0))
+    train, unseen = edge_sets(pool, BinarySettings(validation_share=0.0))
     assert len(train) == len(pool)
     assert unseen is None
 
@@ -57,22 +60,22 @@ def test_training_on_all_songs_keeps_none_back(tmp_path: Path) -> None:
 def test_one_song_cannot_be_split(tmp_path: Path) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, 0)])
     with pytest.raises(ModelError, match="has one song"):
-        split_pool(pool, BinarySettings())
+        edge_sets(pool, BinarySettings())
 
 
 def test_no_pool_is_said_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="is not a pool"):
-        train_on_edges(tmp_path, tmp_path / "model", BinarySettings())
+        train_model(BINARY, tmp_path, tmp_path / "model", BinarySettings())
     assert not (tmp_path / "model").exists()
 
 
 def test_a_missing_training_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = make_pool(tmp_path, [noise_song(6.0, seed) for seed in range(2)])
-    monkeypatch.setattr("tools.training.edges.open_pool", lambda _: pool)
+    monkeypatch.setattr("tools.training.lessons.open_pool", lambda _: pool)
     monkeypatch.delitem(sys.modules, "model.approaches.binary.training", raising=False)
     monkeypatch.setitem(sys.modules, "keras", None)
     with pytest.raises(ModelError, match=r"needs the package keras.*pip install 'endlos\[train\]'"):
-        train_on_edges(tmp_path, tmp_path / "model", BinarySettings())
+        train_model(BINARY, tmp_path, tmp_path / "model", BinarySettings())
 
 
 def test_the_report_shows_the_three_validations_side_by_side(capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +101,7 @@ def test_the_report_shows_the_three_validations_side_by_side(capsys: pytest.Capt
         notes=("the edge is short",),
         files=("out/model.json",),
     )
-    print_edges_report(report)
+    print_report(report)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "the edge is short"
     table = lines[lines.index(next(line for line in lines if line.startswith("measured on"))) + 1 :]

@@ -6,16 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.approaches.tower.data import GRID_S, song_grid
+from model.approaches.tower.approach import TOWER
 from model.approaches.tower.settings import TowerSettings
 from model.base.errors import ModelError, PoolError
 from model.features.spectra import SPECTRAL_VERSION
+from model.learning.song_set import GRID_S, song_grid
 from stream.audio.decode import decode
 from stream.pool.feedback import LabelledJoin, remember
 from tests.support.commands import run_here
 from tests.support.pools import make_pool, noise_song
 from tools.pools.place import GRID_FOLDER
-from tools.training.grids import song_sets, train_on_grids
+from tools.training.grids import song_sets
+from tools.training.lessons import train_model
 
 ALL = TowerSettings(validation_share=0)
 
@@ -102,7 +104,7 @@ def test_options_of_the_other_approach_are_refused(
 
 def test_a_pool_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="nothing"):
-        train_on_grids(tmp_path / "nothing", tmp_path / "model", ALL)
+        train_model(TOWER, tmp_path / "nothing", tmp_path / "model", ALL)
 
 
 def _songs(source: dict[str, object]) -> list[str]:

@@ -14,10 +14,11 @@ from model.base.errors import EndlosError
 from model.base.files import beside
 from model.saved.contract import ModelContract, carried_model, load_contract
 from model.saved.learned import cannot_tell, known_songs
+from model.saved.second_stage import load_second_stage
 from stream.pool.pool import Pool, open_pool
 from stream.scoring.opening import open_scorer
 from stream.scoring.scorer import Scorer
-from stream.scoring.seam_scorer import SeamScorer
+from stream.scoring.settings import ScoringSettings
 from tools.quality.ranking.baselines import (
     BASELINES,
     FEWEST_REGRESSION_SONGS,
@@ -226,12 +227,11 @@ def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> G
 
     in_song, alone = (gapped_sides(pool, gap_ms / 1000, alone=lone) for lone in (False, True))
     for number, (name, folder) in enumerate(models.items()):
-        scorer, _ = open_scorer(folder, replace(pool, sides=in_song), precomputed=False)
-        scores = all_scores(scorer, len(pool))
+        scores = all_scores(_scorer(replace(pool, sides=in_song), folder, precomputed=False), len(pool))
         keep(name, scores)
-        if isinstance(scorer, SeamScorer):
-            scorer, _ = open_scorer(folder, replace(pool, sides=alone), precomputed=False)
-            keep(f"{name}{CHUNKS_ALONE}", all_scores(scorer, len(pool)))
+        if load_second_stage(folder) is not None:
+            lone = _scorer(replace(pool, sides=alone), folder, precomputed=False)
+            keep(f"{name}{CHUNKS_ALONE}", all_scores(lone, len(pool)))
         if number == 0:
             # The logit, so that the regression can weigh it against distances.
             likely = np.clip(scores, 1e-7, 1 - 1e-7)
@@ -263,13 +263,19 @@ def write_scores(
     """Write the engine's `(N, N)` float32 scores of the pool's own chunks, row by row."""
     tell = progress or (lambda state: None)
     pool = open_pool(pool_folder)
-    scorer, _ = open_scorer(model, pool)
+    scorer = _scorer(pool, model)
     with beside(path) as part:
         matrix = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(pool), len(pool)))
         for row in range(len(pool)):
             tell(EvalProgress(what="scoring the pool's chunks", done=row, total=len(pool)))
             matrix[row] = scorer.score(row)
         matrix.flush()
+
+
+def _scorer(pool: Pool, model: Path, *, precomputed: bool = True) -> Scorer:
+    scorer = open_scorer(pool, ScoringSettings(model=model, precomputed=precomputed)).scorer
+    assert scorer is not None  # a model was named
+    return scorer
 
 
 def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:

@@ -81,7 +81,7 @@ def test_what_cannot_be_built_is_refused_in_a_sentence() -> None:
 def test_only_export_knows_which_backend_keras_runs_on() -> None:
     folder = Path(__file__).resolve().parents[4] / "model"
     users = set()
-    for path in folder.glob("*.py"):
+    for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -12,20 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from model.approaches.binary.export import convert, export_binary
+from model.approaches.binary.export import export_binary
 from model.approaches.binary.networks import fast_network, seed_network
 from model.approaches.binary.split import SplitWeights, score_split, split_weights
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ, chunk_edges
+from model.learning.export import to_onnx
 from stream.audio.decode import decode
 from stream.index.graphs import open_session
 from stream.pool.pool import Pool
-from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import PairScorer
 from stream.scoring.recurrence import Recurrence, RecurrentState, _tanh
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.split_scorer import BLOCK_ROWS, SplitScorer, _blocks
+from tests.support.models import scorer_of
 from tests.support.pools import make_pool, noise_song
 
 TOLERANCE = 1e-5
@@ -125,7 +126,7 @@ def test_it_equals_the_unsplit_graph(edge: int, tmp_path: Path) -> None:
     network = network_of(edge, 24, 20, 6, edge)
     index = noise_index(edge, 300, edge)
     path = tmp_path / "pair.onnx"
-    path.write_bytes(convert(network, edge))
+    path.write_bytes(to_onnx(network, "pair", (2 * edge, 1), "score"))
     unsplit, split = PairScorer(open_session(path, threads=1), index), split_scorer(network, index)
     for reference in (0, 1, 299):
         scores = split.score(reference)
@@ -220,13 +221,13 @@ def test_an_exported_model_is_scored_split_and_only_where_it_can_be(pool: Pool, 
     edge = EDGE_RATE_HZ // 10
     network = network_of(edge, 12, 10, 4, 3)
     folder = export(network, tmp_path / "model", "seed", edge)
-    scorer, index = open_scorer(folder, pool)
+    scorer, index = scorer_of(folder, pool)
     assert isinstance(scorer, SplitScorer)
     unsplit = PairScorer(open_session(folder / "pair.onnx", threads=1), index)
     np.testing.assert_allclose(scorer.score(7), unsplit.score(7), rtol=0, atol=TOLERANCE)
     export(shaken(fast_network(edge), 0, 0.01), folder, "fast", edge)
     assert not (folder / "split.onnx").exists()
-    assert isinstance(open_scorer(folder, pool)[0], PairScorer)
+    assert isinstance(scorer_of(folder, pool)[0], PairScorer)
 
 
 def test_an_export_that_differs_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

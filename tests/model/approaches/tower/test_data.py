@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 
 from model.approaches.tower.data import (
-    GRID_BANDS,
-    GRID_S,
-    GridArray,
-    JudgedJoin,
     Seams,
-    SongSet,
     Variation,
     add_judged,
     draw_seams,
     equal_chunks,
     same_music,
     sides,
-    song_grid,
 )
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
@@ -33,6 +27,7 @@ from model.features.spectra import (
     bin_hz,
     chunk_spectra,
 )
+from model.learning.song_set import GRID_BANDS, GRID_S, GridArray, JudgedJoin, SongSet, song_grid
 
 ROW = HOP_SAMPLES // QUARTERS
 TONES = slice(MEL.bands, MEL.bands + SEMITONES)

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from model.approaches.tower.data import Seams, SongSet, song_grid
+from model.approaches.tower.data import Seams
 from model.approaches.tower.export import WEIGHTS_FILE, load_weights
 from model.approaches.tower.measures import SuccessorRanks
 from model.approaches.tower.networks import TowerNetworks, build_towers
@@ -29,9 +29,12 @@ from model.base.arrays import BoolArray, DoubleArray, FloatArray
 from model.base.errors import ModelError
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.learning.checkpoint import CHECKPOINT_FILE
-from model.learning.loop import TrainingStoppedError, TrainProgress
+from model.learning.lesson import TrainProgress
+from model.learning.loop import TrainingStoppedError
 from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.song_set import SongSet, song_grid
 from model.saved.contract import load_contract
+from tests.support.models import lesson_of
 
 
 def melody(seconds: float, seed: int) -> FloatArray:
@@ -87,7 +90,7 @@ SETTINGS = TowerSettings(evaluate_every=2)
 def trained(tiny: None, train: SongSet, unseen: SongSet, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     seen: list[TrainProgress[SuccessorRanks]] = []
-    report = train_towers(train, unseen, folder, SETTINGS, progress=seen.append)
+    report = train_towers(lesson_of(train, unseen, folder, SETTINGS), seen.append)
     return Trained(folder, report, [state.step for state in seen if state.validations is None])
 
 
@@ -177,30 +180,32 @@ def test_an_interrupted_training_goes_on_to_the_same_end(
     trained: Trained, train: SongSet, unseen: SongSet, tmp_path: Path
 ) -> None:
     with pytest.raises(TrainingStoppedError, match="--resume"):
-        train_towers(train, unseen, tmp_path, SETTINGS, progress=stopping(4))
+        train_towers(lesson_of(train, unseen, tmp_path, SETTINGS), stopping(4))
     assert (tmp_path / CHECKPOINT_FILE).is_file()
     with pytest.raises(ModelError, match="add --resume"):
-        train_towers(train, unseen, tmp_path, SETTINGS)
+        train_towers(lesson_of(train, unseen, tmp_path, SETTINGS))
     with pytest.raises(ModelError, match="other settings"):
-        train_towers(train, unseen, tmp_path, TowerSettings(seed=5), resume=True)
-    report = train_towers(train, unseen, tmp_path, SETTINGS, resume=True)
+        train_towers(lesson_of(train, unseen, tmp_path, TowerSettings(seed=5), resume=True))
+    report = train_towers(lesson_of(train, unseen, tmp_path, SETTINGS, resume=True))
     assert report.notes == ("resumed after 1 epochs",)
     whole, parted = (np.load(folder / WEIGHTS_FILE) for folder in (trained.folder, tmp_path))
     for name in whole.files:
         np.testing.assert_allclose(whole[name], parted[name], atol=2e-3, err_msg=name)
     with pytest.raises(ModelError, match="is finished"):
-        train_towers(train, unseen, tmp_path, SETTINGS, resume=True)
+        train_towers(lesson_of(train, unseen, tmp_path, SETTINGS, resume=True))
 
 
 def test_training_goes_on_from_learned_weights(trained: Trained, train: SongSet, tmp_path: Path) -> None:
     settings = TowerSettings(validation_share=0, pretrained=True, epochs=1, learning_rate=1e-9)
     report = train_towers(
-        train,
-        train,
-        tmp_path,
-        settings,
-        weights=trained.folder / WEIGHTS_FILE,
-        unseen_name=KEPT_BACK,
+        lesson_of(
+            train,
+            train,
+            tmp_path,
+            settings,
+            start=trained.folder,
+            unseen_name=KEPT_BACK,
+        )
     )
     assert set(report.ranks) == {TRAINING_SONGS, KEPT_BACK}
     assert report.calibrated_on == KEPT_BACK

@@ -12,10 +12,9 @@ from model.features.edges import chunk_edges
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import load_contract
 from model.saved.learned import songs_record
-from model.saved.second_stage import add_second_stage
 from stream.audio.decode import decode
 from stream.pool.pool import open_pool
-from tests.support.models import learned_from, tiny_score, write_tiny_towers
+from tests.support.models import add_second_stage, learned_from, tiny_score, write_tiny_towers
 from tests.support.pools import make_pool
 from tools.cli import main
 from tools.quality.ranking.baselines import BASELINES, baseline_scores, near_identical
