@@ -38,7 +38,7 @@ def test_every_command_asks_the_one_function(
             raise ModelError("asked for the one")
         return carried_model()
 
-    for module in ("model.saved.contract", "tools.running.playing", "tools.training.lessons"):
+    for module in ("model.saved.contract", "tools.training.lessons"):
         monkeypatch.setattr(f"{module}.chosen_model", chosen)
     monkeypatch.chdir(tmp_path)
     assert run_here(*(str(tiny_pool) if word == "POOL" else word for word in words), "the-one") == 1
