@@ -7,6 +7,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class Song:
     name: str
     """Path relative to the music folder, with forward slashes."""
     audio_hash: str
+    """Of its coded audio, without tags: what it is known by."""
     sample_rate_hz: int
     channels: int
     frames: int
@@ -53,6 +55,8 @@ class Song:
     """Whether spans of the file itself can be trusted; else they come from a decoded copy."""
     cut: str
     """What the cutter did, in words."""
+    file_hashes: tuple[str, ...] = ()
+    """Of the bytes of every file that it was known in, by which an earlier endlos named it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,23 @@ class Pool:
     def audio_hashes(self) -> list[str]:
         """The audio hash of each song, in the order of `songs`."""
         return [song.audio_hash for song in self.songs]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        numbers: dict[str, int] = {}
+        for number, song in enumerate(self.songs):
+            numbers.setdefault(song.audio_hash, number)
+        for number, song in enumerate(self.songs):
+            for file_hash in song.file_hashes:
+                numbers.setdefault(file_hash, number)
+        return numbers
+
+    def song_of(self, audio_hash: str) -> int | None:
+        """Return the index of the song with this hash, the first of its copies; None when none has it.
+
+        What an earlier endlos wrote named a song by the bytes of its file: that finds it too.
+        """
+        return self._numbers.get(audio_hash)
 
     @property
     def edge_samples(self) -> int:
@@ -204,6 +225,9 @@ def _open_current(folder: Path) -> Pool:
                    WHERE generation = ? ORDER BY position""",
                 (generation,),
             ).fetchall()
+            known_in: dict[str, list[str]] = {}
+            for file_hash, audio_hash in connection.execute("SELECT file_hash, audio_hash FROM file_hashes"):
+                known_in.setdefault(audio_hash, []).append(file_hash)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
     counts = [row["chunks"] for row in song_rows]
@@ -217,7 +241,7 @@ def _open_current(folder: Path) -> Pool:
         folder=folder,
         generation=generation,
         complete=bool(published["complete"]),
-        songs=tuple(_song(row) for row in song_rows),
+        songs=tuple(_song(row, known_in.get(row["audio_hash"], [])) for row in song_rows),
         chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         traits=traits,
         sides=sides,
@@ -245,9 +269,11 @@ def _current(connection: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _song(row: sqlite3.Row) -> Song:
+def _song(row: sqlite3.Row, file_hashes: list[str]) -> Song:
     fields = dict(row)
     del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
     seekable = bool(fields.pop("seekable"))
-    return Song(path=Path(root) / name, name=name, seekable=seekable, **fields)
+    return Song(
+        path=Path(root) / name, name=name, seekable=seekable, file_hashes=tuple(file_hashes), **fields
+    )

@@ -16,6 +16,7 @@ from model.features.edges import EDGE_RATE_HZ
 from stream.pool.pool import Failure, decoded_copy
 from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.place import locked
+from tools.pools.recognise import Recognised, recognise, told_apart
 from tools.pools.scan import FoundFile, scan
 from tools.pools.store import PoolStore, StoredSong
 from tools.songs.cut import CutSettings
@@ -251,16 +252,21 @@ class _Build:
         if not self._store.may_hold(found):
             return None
         try:
-            audio_hash = hash_file(found.path)
+            file_hash = hash_file(found.path)
         except OSError:
             return None  # its analysis says what is wrong with it
-        return self._store.adopt(found, audio_hash, read_tags(found.path))
+        return self._store.adopt(found, file_hash, read_tags(found.path))
 
-    def _take(self, task: _Task, result: "SongAnalysis | _Refused | Crashed | None") -> None:
+    def _take(self, task: _Task, result: "SongAnalysis | Recognised | _Refused | Crashed | None") -> None:
         found = task.found
         if isinstance(result, _Refused | Crashed):
             self._songs.pop(found, None)
             self._refuse(found, "failed", result.reason)
+        elif isinstance(result, Recognised):
+            song = self._store.take_recognised(found, result)
+            assert song is not None, "whoever recognised it found its analysis here"
+            self._songs[found] = song
+            self._reused += 1
         elif isinstance(result, SongAnalysis):
             self._analysed_s += result.frames / result.sample_rate_hz
             if result.chunks:
@@ -373,9 +379,9 @@ class _Build:
         )
 
 
-def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
+def _work(task: _Task, room: Room) -> "SongAnalysis | Recognised | _Refused | None":
     # A worker's own: it takes seconds to import, and no other part of a build needs it.
-    from tools.songs.analyse import analyse_song, copy_song
+    from tools.songs.analyse import analyse_song, copy_song, hear_song
 
     try:
         if task.copy_of is not None:
@@ -383,7 +389,11 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
             return None
         # A song is one worker's; threads that wait for each other would only take its processor time.
         with threadpool_limits(1):
-            return analyse_song(task.found.path, task.analysis, task.pool_folder, room)
+            song = hear_song(task.found.path, task.pool_folder)
+            known = recognise(song, task.analysis, task.pool_folder)
+            if known is not None:
+                return known
+            return analyse_song(told_apart(song, task.pool_folder), task.analysis, task.pool_folder, room)
     except DecodeError as error:
         # The file is named beside the reason already.
         return _Refused(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))

@@ -18,7 +18,7 @@ from stream.pool.columns import FINGERPRINT_FRAMES
 from stream.pool.database import connect
 from stream.pool.pool import Pool, Song, decoded_copy, fingerprint, open_pool
 from tools.pools.check_vectors import embedding_problems
-from tools.songs.song import hash_file
+from tools.songs.song import FileState, hash_file
 
 SAMPLED_SONGS = 8
 """This many songs, evenly spread, are decoded and compared; a deep check takes all."""
@@ -64,10 +64,10 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
     if problems:
         return problems
     pool = open_pool(folder)
-    stamps = _stamps(pool)
+    files = _files(pool)
     changed: set[int] = set()
     for index, song in enumerate(pool.songs):
-        found = list(_file_problems(song, stamps[song.song_id], deep=deep))
+        found = list(_file_problems(song, files[song.song_id], deep=deep))
         if found:
             changed.add(index)
         problems += found
@@ -103,17 +103,24 @@ def _database_problems(folder: Path) -> list[str]:
     return problems
 
 
-def _stamps(pool: Pool) -> dict[int, tuple[int, int]]:
+def _files(pool: Pool) -> dict[int, FileState]:
     with closing(connect(pool.folder)) as connection:
-        rows = connection.execute("SELECT song_id, size_bytes, mtime_ns FROM songs").fetchall()
-    return {row[0]: (row[1], row[2]) for row in rows}
+        rows = connection.execute(
+            "SELECT song_id, file_hash, size_bytes, mtime_ns, ctime_ns FROM songs"
+        ).fetchall()
+    return {
+        row[0]: FileState(file_hash=row[1], size_bytes=row[2], mtime_ns=row[3], ctime_ns=row[4])
+        for row in rows
+    }
 
 
-def _file_problems(song: Song, stamp: tuple[int, int], *, deep: bool) -> Iterator[str]:
+def _file_problems(song: Song, file: FileState, *, deep: bool) -> Iterator[str]:
     try:
         status = song.path.stat()
-        moved = stamp != (status.st_size, status.st_mtime_ns)
-        if (moved or deep) and hash_file(song.path) != song.audio_hash:
+        kept = (file.size_bytes, file.mtime_ns, file.ctime_ns)
+        in_doubt = kept != (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        # What a kept song of an earlier endlos is known by is the hash of its file.
+        if (in_doubt or deep) and hash_file(song.path) != (file.file_hash or song.audio_hash):
             yield f"{song.path} has changed since the pool was built; run `endlos pool build` again"
     except OSError as error:
         yield f"{song.path} cannot be read ({error.strerror}); put it back, or run `endlos pool build` again"

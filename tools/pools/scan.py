@@ -28,6 +28,7 @@ class FoundFile:
     """Path relative to `root`, with forward slashes."""
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int
 
     @property
     def path(self) -> Path:
@@ -109,9 +110,15 @@ def _look(root: Path, name: str) -> FoundFile | tuple[FoundFile, Failure]:
         return _failure(root, name, f"it cannot be read: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
         return _failure(root, name, "it is not a regular file")
-    return FoundFile(root=root, name=name, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    return FoundFile(
+        root=root,
+        name=name,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+    )
 
 
 def _failure(root: Path, name: str, reason: str) -> tuple[FoundFile, Failure]:
-    found = FoundFile(root=root, name=name, size_bytes=0, mtime_ns=0)
+    found = FoundFile(root=root, name=name, size_bytes=0, mtime_ns=0, ctime_ns=0)
     return found, Failure(path=found.path, kind="failed", reason=reason)

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,19 @@ from model.base.files import PART_SUFFIX, is_left_behind
 from stream.pool.columns import Rows, record_type
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
 from stream.pool.pool import Failure, current_generation, decoded_copy, generation_folder, open_pool
-from tools.pools.place import FOLDERS, GRID_FOLDER, remove, save_array, save_columns, storing
+from tools.pools.place import FOLDERS, GRID_FOLDER, remove, rows_file, save_array, save_columns, storing
+from tools.pools.recognise import Recognised
 from tools.pools.scan import FoundFile
-from tools.songs.song import SongAnalysis
+from tools.pools.taken_over import take_over
+from tools.songs.song import FileState, SongAnalysis
 from tools.songs.tags import Tags
 
 KEPT_GENERATIONS = 2
 """The current one, and the one before it that a player may still be opening."""
+
+_OF_THE_AUDIO = """audio_hash, analysis_key, sample_rate_hz, channels, frames,
+    loudness_lufs, true_peak_db, seekable, cut, chunks"""
+"""What is kept of a song and comes from its audio alone, whatever its file says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,7 @@ class PoolStore:
                 _create(database)
             for name in FOLDERS:
                 (folder / name).mkdir(exist_ok=True)
+            take_over(folder)
             self._database = connect(folder, write=True)
             self._database.isolation_level = None  # transactions are begun where they are meant
             self._database.execute("PRAGMA foreign_keys = ON")
@@ -74,60 +81,96 @@ class PoolStore:
     # What is known already
 
     def unchanged(self, found: FoundFile) -> StoredSong | None:
-        """Return the song of a file that has the size and the time of its last analysis."""
+        """Return the song of a file that has the size and the times that it had when it was read last."""
         return self._stored(
-            "root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ?",
-            (str(found.root), found.name, found.size_bytes, found.mtime_ns),
+            "root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ? AND file_hash != ''",
+            (str(found.root), found.name, found.size_bytes, found.mtime_ns, found.ctime_ns),
         )
 
     def may_hold(self, found: FoundFile) -> bool:
         """Whether the same bytes may have been analysed: under this name, or with this size."""
         with storing(self.folder):
             row = self._database.execute(
-                "SELECT 1 FROM songs WHERE analysis_key = ? AND (size_bytes = ? OR root = ? AND path = ?)",
+                """SELECT 1 FROM songs WHERE analysis_key = ? AND file_hash != ''
+                   AND (size_bytes = ? OR root = ? AND path = ?)""",
                 (self._key, found.size_bytes, str(found.root), found.name),
             ).fetchone()
         return row is not None
 
-    def adopt(self, found: FoundFile, audio_hash: str, tags: Tags) -> StoredSong | None:
-        """Return the song of a file whose bytes were analysed before, under this name or another."""
+    def adopt(self, found: FoundFile, file_hash: str, tags: Tags) -> StoredSong | None:
+        """Return the song of a file whose bytes were read before, under this name or another."""
+        state = FileState(
+            file_hash=file_hash,
+            size_bytes=found.size_bytes,
+            mtime_ns=found.mtime_ns,
+            ctime_ns=found.ctime_ns,
+        )
+        return self._keep(found, "file_hash", file_hash, state, tags)
+
+    def take_recognised(self, found: FoundFile, song: Recognised) -> StoredSong | None:
+        """Return the song of a file whose audio was analysed before, now under the name that is its own."""
+        if song.known_as != song.audio_hash:
+            self._rename(song.known_as, song.audio_hash)
+        return self._keep(found, "audio_hash", song.audio_hash, song.file, song.tags)
+
+    def _keep(
+        self, found: FoundFile, column: str, value: str, state: FileState, tags: Tags
+    ) -> StoredSong | None:
+        """Keep that a file holds the song that a column names; None when none is named so."""
         with self._transaction() as database:
             row = database.execute(
-                """SELECT song_id, root = ? AND path = ? AS here FROM songs
-                   WHERE audio_hash = ? AND analysis_key = ? ORDER BY here DESC LIMIT 1""",
-                (str(found.root), found.name, audio_hash, self._key),
+                f"""SELECT song_id, audio_hash FROM songs WHERE {column} = ? AND analysis_key = ?
+                    ORDER BY root = ? AND path = ? DESC, song_id DESC LIMIT 1""",
+                (value, self._key, str(found.root), found.name),
             ).fetchone()
             if row is None:
                 return None
-            song_id, here = row
-            if here:
-                database.execute(
-                    "UPDATE songs SET size_bytes = ?, mtime_ns = ? WHERE song_id = ?",
-                    (found.size_bytes, found.mtime_ns, song_id),
-                )
-            else:
-                database.execute(
-                    """INSERT INTO songs (root, path, audio_hash, analysis_key, size_bytes, mtime_ns,
-                           sample_rate_hz, channels, frames, title, artist, album, cover,
-                           loudness_lufs, true_peak_db, seekable, cut, chunks)
-                       SELECT ?, ?, audio_hash, analysis_key, ?, ?, sample_rate_hz, channels, frames,
-                           ?, ?, ?, ?, loudness_lufs, true_peak_db, seekable, cut, chunks
-                       FROM songs WHERE song_id = ?""",
-                    (
-                        *(str(found.root), found.name, found.size_bytes, found.mtime_ns),
-                        *(tags.title, tags.artist, tags.album, tags.cover),
-                        song_id,
-                    ),
-                )
-        return self.unchanged(found)
+            like, audio_hash = row
+            self._know(database, state.file_hash, audio_hash)
+            fields = {
+                "root": str(found.root),
+                "path": found.name,
+                **asdict(state),
+                **asdict(tags),
+            }
+            names = ", ".join(fields)
+            given = ", ".join(f":{name}" for name in fields)
+            updates = ", ".join(f"{name} = excluded.{name}" for name in fields)
+            song_id = database.execute(
+                f"""INSERT INTO songs ({names}, {_OF_THE_AUDIO}) SELECT {given}, {_OF_THE_AUDIO}
+                    FROM songs WHERE song_id = :like
+                    ON CONFLICT (root, path, audio_hash, file_hash, analysis_key) DO UPDATE SET {updates}
+                    RETURNING song_id""",
+                {**fields, "like": like},
+            ).fetchone()[0]
+        return self._stored("song_id = ?", (song_id,))
+
+    def _rename(self, former: str, audio_hash: str) -> None:
+        """Name a song of an earlier endlos by its audio: its rows, and what is kept of it in files."""
+        with storing(self.folder):
+            for folder in ("analysis", "decoded", GRID_FOLDER):
+                for path in (self.folder / folder).glob(f"{former}*.npy"):
+                    path.replace(path.with_name(audio_hash + path.name.removeprefix(former)))
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE songs SET audio_hash = ?, file_hash = ? WHERE audio_hash = ? AND file_hash = ''",
+                (audio_hash, former, former),
+            )
+            self._know(database, former, audio_hash)
+
+    def _know(self, database: sqlite3.Connection, file_hash: str, audio_hash: str) -> None:
+        database.execute("INSERT OR REPLACE INTO file_hashes VALUES (?, ?)", (file_hash, audio_hash))
 
     def skipped(self, found: FoundFile) -> str | None:
         """Return why an unchanged file was skipped by an earlier build, None when it was not."""
         with storing(self.folder):
             row = self._database.execute(
                 """SELECT reason FROM failures WHERE kind = 'skipped' AND root = ? AND path = ?
-                   AND size_bytes = ? AND mtime_ns = ? AND analysis_key = ?""",
-                (str(found.root), found.name, found.size_bytes, found.mtime_ns, self._key),
+                   AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ? AND analysis_key = ?""",
+                (
+                    *(str(found.root), found.name),
+                    *(found.size_bytes, found.mtime_ns, found.ctime_ns, self._key),
+                ),
             ).fetchone()
         return None if row is None else str(row[0])
 
@@ -150,15 +193,11 @@ class PoolStore:
             "path": found.name,
             "audio_hash": analysis.audio_hash,
             "analysis_key": self._key,
-            "size_bytes": analysis.size_bytes,
-            "mtime_ns": analysis.mtime_ns,
+            **asdict(analysis.file),
             "sample_rate_hz": analysis.sample_rate_hz,
             "channels": analysis.channels,
             "frames": analysis.frames,
-            "title": analysis.tags.title,
-            "artist": analysis.tags.artist,
-            "album": analysis.tags.album,
-            "cover": analysis.tags.cover,
+            **asdict(analysis.tags),
             "loudness_lufs": analysis.loudness.loudness_lufs,
             "true_peak_db": analysis.loudness.true_peak_db,
             "seekable": analysis.seekable,
@@ -171,10 +210,11 @@ class PoolStore:
         with self._transaction() as database:
             song_id = database.execute(
                 f"""INSERT INTO songs ({names}) VALUES ({values})
-                    ON CONFLICT (root, path, audio_hash, analysis_key) DO UPDATE SET {updates}
+                    ON CONFLICT (root, path, audio_hash, file_hash, analysis_key) DO UPDATE SET {updates}
                     RETURNING song_id""",
                 fields,
             ).fetchone()[0]
+            self._know(database, analysis.file.file_hash, analysis.audio_hash)
         return StoredSong(
             song_id=song_id,
             audio_hash=analysis.audio_hash,
@@ -304,7 +344,7 @@ class PoolStore:
         return rows
 
     def _rows_path(self, audio_hash: str) -> Path:
-        return self.folder / "analysis" / f"{audio_hash}-{self._key}.npy"
+        return rows_file(self.folder, audio_hash, self._key)
 
     def _stored(self, condition: str, values: tuple[str | int, ...]) -> StoredSong | None:
         with storing(self.folder):
@@ -331,11 +371,11 @@ class PoolStore:
         if replace:
             database.execute("DELETE FROM failures")
         database.executemany(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     *(str(found.root), found.name, failure.kind, failure.reason),
-                    *(found.size_bytes, found.mtime_ns, self._key),
+                    *(found.size_bytes, found.mtime_ns, found.ctime_ns, self._key),
                 )
                 for found, failure in failures
             ],

@@ -45,6 +45,17 @@ class AnalysisSettings:
         return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """A file as it was when it was read."""
+
+    file_hash: str
+    """Of its bytes."""
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SongAnalysis:
     """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
@@ -52,9 +63,9 @@ class SongAnalysis:
     rows: `(n,)` records, of `stream.pool.columns.record_type`.
     """
 
+    file: FileState
     audio_hash: str
-    size_bytes: int
-    mtime_ns: int
+    """Of its coded audio: what the song is known by."""
     sample_rate_hz: int
     channels: int
     frames: int

@@ -104,7 +104,7 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
     assert learned(train=songs_record(["b", "a"])) == {"a", "b"}
     assert learned(train=songs_record(["b"], frozenset({"a"}))) == {"a", "b"}
     assert learned(train=songs_record(["b"], None)) is None
-    for train in (None, [], {}, {"songs": ["a"]}, {"audio_hashes": "ab"}, {"audio_hashes": [1]}):
+    for train in (None, [], {}, {"songs": ["a"]}, {"coded_audio_hashes": "ab"}, {"audio_hashes": [1]}):
         assert learned(train=train) is None
     assert learned() is None
     learned_from(model, {"train": songs_record(["b"])})
@@ -125,7 +125,7 @@ def test_what_the_start_model_had_learned_is_not_kept_back(tmp_path: Path) -> No
     for seed in range(5):
         settings = TowerSettings(validation_share=0.5, seed=seed)
         train, unseen = song_sets(pool, settings, before=before)
-        assert unseen is not None and unseen.source["audio_hashes"] == ["hash1"]
+        assert unseen is not None and unseen.source["coded_audio_hashes"] == ["hash1"]
         assert train.source["learned_before"] == sorted(before)
     _, unseen = song_sets(pool, settings, before=before | {"hash1"})
     assert unseen is None
