@@ -1,4 +1,4 @@
-"""Which songs a model learned from its contract says by audio hash, and songs are compared by that."""
+"""The contract records by audio hash which songs a model learned from, and this module compares them."""
 
 from collections.abc import Sequence
 

@@ -60,13 +60,16 @@ def build(
         float,
         typer.Option(min=0.0, help="Room for decoded copies of songs that cannot be seeked in, in GiB."),
     ] = 8.0,
+    again: Annotated[
+        bool, typer.Option("--again", help="Analyse every song anew, also what is unchanged.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Analyse music into a pool.
 
-    What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all
-    the others is built.
+    What is unchanged since the last time is kept; of a song whose tags alone changed, they are read. Exit 1
+    when a file could not be read; the pool of all the others is built.
     """
     from model.saved.contract import carried_model
     from tools.pools.build import BuildSettings, build_pool
@@ -83,7 +86,11 @@ def build(
         max_chunk_s=max_chunk_s,
     )
     settings = BuildSettings(
-        cut=cut_settings, edge_s=edge_s, decoded_cache_gib=decoded_cache_gib, model=carried_model()
+        cut=cut_settings,
+        edge_s=edge_s,
+        decoded_cache_gib=decoded_cache_gib,
+        model=carried_model(),
+        again=again,
     )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
@@ -181,7 +188,11 @@ def check(
         if not problems:
             print(f"{pool} is sound")
     if problems:
-        print(f"endlos: {pool} has {plural(len(problems), 'problem')}", file=sys.stderr)
+        print(
+            f"endlos: {pool} has {plural(len(problems), 'problem')}; "
+            "the next `endlos pool build` analyses anew what they name",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
 
 

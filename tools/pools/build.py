@@ -47,6 +47,8 @@ class BuildSettings:
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
     model: Path | None = None
     """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
+    again: bool = False
+    """Whether every song is analysed anew, whatever is known of it."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.edge_s) and 2 / EDGE_RATE_HZ <= self.edge_s <= MAX_EDGE_S):
@@ -152,11 +154,12 @@ def build_pool(
 ) -> BuildReport:
     """Make the pool in the folder `out` hold the songs of `music` (folders or files), and report.
 
-    Songs that are unchanged (by size and time, else by content) and were analysed with the same settings are
-    kept. Each song is stored as soon as it is analysed, so a killed build goes on where it was. While `out`
-    has no complete generation, early ones are published; a complete one is replaced only at the end.
-    Files that cannot be read are named in the report and do not stop it. `PoolError` when there is nothing
-    to build from, `out` cannot be written, or no file yields a chunk; what `out` held stays as it was.
+    Songs that are unchanged (by size and times, else by their bytes, else by their audio) and were analysed
+    with the same settings are kept, unless a check doubted them. Each song is stored as soon as it is
+    analysed, so a killed build goes on where it was. While `out` has no complete generation, early ones are
+    published; a complete one is replaced only at the end. Files that cannot be read are named in the report
+    and do not stop it. `PoolError` when there is nothing to build from, `out` cannot be written, or no file
+    yields a chunk; what `out` held stays as it was.
     `EndlosError` when the cutter is not installed.
     """
     started_s = time.monotonic()
@@ -196,10 +199,14 @@ class _Build:
         self._progress = progress
         self._songs: dict[FoundFile, StoredSong] = {}
         self._reused = 0
+        self._analysed = 0
         self._analysed_s = 0.0
         self._done_bytes = 0
         self._total_bytes = 0
         store.remove_leftovers()
+        if settings.again:
+            store.doubt_all()
+        store.remove_doubted()
         self._copied: set[str] = set()
         self._copied_bytes = store.decoded_bytes()
         self._generation, self._complete, self._before = store.current()
@@ -268,6 +275,7 @@ class _Build:
             self._songs[found] = song
             self._reused += 1
         elif isinstance(result, SongAnalysis):
+            self._analysed += 1
             self._analysed_s += result.frames / result.sample_rate_hz
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
@@ -330,7 +338,7 @@ class _Build:
                 f"no file (of {len(self._failures)}) yields a chunk; "
                 f"for example {found.name}: {failure.reason}"
             )
-        unchanged = self._complete and self._before == [song.song_id for song in songs]
+        unchanged = not self._analysed and self._complete and self._before == [song.song_id for song in songs]
         if unchanged and self._store.is_sound(self._settings.edge_samples):
             self._store.save_failures(self._failures, replace=True)
             if self._model is not None:

@@ -68,7 +68,7 @@ def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[
         try:
             rows = database.execute(
                 """SELECT DISTINCT frames, sample_rate_hz FROM songs
-                   WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key)""",
+                   WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
                 (audio_hash, key),
             ).fetchall()
         except sqlite3.Error as error:

@@ -78,12 +78,28 @@ class PoolStore:
                     if is_left_behind(path):
                         remove(path)
 
+    def doubt_all(self) -> None:
+        """Take no analysis with these settings for known, nor why a file was skipped."""
+        with self._transaction() as database:
+            database.execute("UPDATE songs SET doubted = 1 WHERE analysis_key = ?", (self._key,))
+            database.execute("DELETE FROM failures WHERE analysis_key = ?", (self._key,))
+
+    def remove_doubted(self) -> None:
+        """Remove what was made of songs that are doubted, beside their analysis."""
+        with storing(self.folder):
+            hashes = self._database.execute("SELECT DISTINCT audio_hash FROM songs WHERE doubted").fetchall()
+            for folder in ("decoded", GRID_FOLDER):
+                for (audio_hash,) in hashes:
+                    for path in (self.folder / folder).glob(f"{audio_hash}.*"):
+                        remove(path)
+
     # What is known already
 
     def unchanged(self, found: FoundFile) -> StoredSong | None:
         """Return the song of a file that has the size and the times that it had when it was read last."""
         return self._stored(
-            "root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ? AND file_hash != ''",
+            """root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ?
+               AND file_hash != '' AND NOT doubted""",
             (str(found.root), found.name, found.size_bytes, found.mtime_ns, found.ctime_ns),
         )
 
@@ -91,7 +107,7 @@ class PoolStore:
         """Whether the same bytes may have been analysed: under this name, or with this size."""
         with storing(self.folder):
             row = self._database.execute(
-                """SELECT 1 FROM songs WHERE analysis_key = ? AND file_hash != ''
+                """SELECT 1 FROM songs WHERE analysis_key = ? AND file_hash != '' AND NOT doubted
                    AND (size_bytes = ? OR root = ? AND path = ?)""",
                 (self._key, found.size_bytes, str(found.root), found.name),
             ).fetchone()
@@ -119,7 +135,8 @@ class PoolStore:
         """Keep that a file holds the song that a column names; None when none is named so."""
         with self._transaction() as database:
             row = database.execute(
-                f"""SELECT song_id, audio_hash FROM songs WHERE {column} = ? AND analysis_key = ?
+                f"""SELECT song_id, audio_hash FROM songs
+                    WHERE {column} = ? AND analysis_key = ? AND NOT doubted
                     ORDER BY root = ? AND path = ? DESC, song_id DESC LIMIT 1""",
                 (value, self._key, str(found.root), found.name),
             ).fetchone()
@@ -203,6 +220,7 @@ class PoolStore:
             "seekable": analysis.seekable,
             "cut": analysis.cut,
             "chunks": analysis.chunks,
+            "doubted": False,
         }
         names = ", ".join(fields)
         values = ", ".join(f":{name}" for name in fields)

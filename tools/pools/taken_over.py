@@ -42,6 +42,6 @@ def take_over(folder: Path) -> None:
 def _version(database: sqlite3.Connection) -> str | None:
     try:
         row = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.Error:
         return None  # whoever opens it says what it is
     return None if row is None else str(row[0])
