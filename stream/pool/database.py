@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS songs (
     seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
     cut            TEXT NOT NULL,     -- what the cutter did, in words
     chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
+    left_s         REAL,              -- when it left the pool; NULL: a kept generation holds it
     doubted        INTEGER NOT NULL DEFAULT 0,  -- 1: the next build analyses it anew
     UNIQUE (root, path, audio_hash, file_hash, analysis_key)
 );

@@ -15,9 +15,10 @@ from model.base.errors import DecodeError, PoolError
 from model.features.edges import EDGE_RATE_HZ
 from stream.pool.pool import Failure, decoded_copy
 from tools.pools.embed import embed_generation, embed_pool, embeds
+from tools.pools.missing import MissingMusic, find_missing, in_order
 from tools.pools.place import locked
 from tools.pools.recognise import Recognised, recognise, told_apart
-from tools.pools.scan import FoundFile, scan
+from tools.pools.scan import FoundFile, Scan, scan
 from tools.pools.store import PoolStore, StoredSong
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
@@ -47,6 +48,8 @@ class BuildSettings:
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
     model: Path | None = None
     """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
+    remove: bool = False
+    """Whether music that is missing from a named folder leaves the pool, however much of it that is."""
     again: bool = False
     """Whether every song is analysed anew, whatever is known of it."""
 
@@ -108,6 +111,8 @@ class BuildReport:
     analysed: int
     removed: int
     """Songs of the generation before that are no longer in the pool."""
+    missing: tuple[MissingMusic, ...]
+    """Named folders without the music that is expected of them; what the pool had of them is kept."""
     failed: tuple[Failure, ...]
     """Files that cannot be read."""
     skipped: tuple[Failure, ...]
@@ -173,7 +178,7 @@ def build_pool(
             raise PoolError(f"no audio file in {places} can be read; {found.failures[0][1].reason}")
         raise PoolError(f"{places} holds no audio files; give a folder with wav, flac, mp3, ogg, ...")
     with locked(out), closing(PoolStore(out, settings.analysis.key)) as store:
-        build = _Build(store, settings, found.files, list(found.failures), started_s, progress)
+        build = _Build(store, settings, found, started_s, progress)
         return build.run()
 
 
@@ -184,17 +189,17 @@ class _Build:
         self,
         store: PoolStore,
         settings: BuildSettings,
-        files: Sequence[FoundFile],
-        failures: list[tuple[FoundFile, Failure]],
+        music: Scan,
         started_s: float,
         progress: Progress | None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._model = settings.model if settings.model is not None and embeds(settings.model) else None
-        self._files = files
-        self._failures = failures
-        self._total = len(files) + len(failures)
+        self._music = music
+        self._files: Sequence[FoundFile] = music.files
+        self._failures = list(music.failures)
+        self._total = len(self._files) + len(self._failures)
         self._started_s = started_s
         self._progress = progress
         self._songs: dict[FoundFile, StoredSong] = {}
@@ -329,6 +334,8 @@ class _Build:
             embed_generation(home, hashes, counts, self._model, threads=self._settings.jobs)
 
     def _finish(self) -> BuildReport:
+        analysed = len(self._files) - self._reused
+        missing = self._keep_missing()
         self._failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
         songs = self._ordered()
         if not songs:
@@ -355,8 +362,9 @@ class _Build:
             songs=len(songs),
             chunks=sum(song.chunks for song in songs),
             reused=self._reused,
-            analysed=len(self._files) - self._reused,
+            analysed=analysed,
             removed=len(before - now),
+            missing=missing,
             failed=tuple(failure for failure in failures if failure.kind == "failed"),
             skipped=tuple(failure for failure in failures if failure.kind == "skipped"),
             audio_s=sum(song.frames / song.sample_rate_hz for song in songs),
@@ -369,6 +377,27 @@ class _Build:
             ),
             cuts=tuple((found.name, self._songs[found].cut) for found in self._files if found in self._songs),
         )
+
+    def _keep_missing(self) -> tuple[MissingMusic, ...]:
+        """Put the songs back that are missing and were not wished away; return what is missing."""
+        if self._settings.remove:
+            return ()
+        missing = find_missing(
+            self._music,
+            self._store.files(self._before),
+            frozenset(song.audio_hash for song in self._songs.values()),
+            [found.path for found, _ in self._music.failures],
+        )
+        for file in missing.kept:
+            if file.song is None or not self._store.has_rows(file.song, self._settings.edge_samples):
+                place = missing.folders[0].folder
+                raise PoolError(
+                    f"{place} lacks songs that the pool holds, {file.found.name} among them, and with these "
+                    "settings they would have to be analysed anew; put them back, or build with --remove"
+                )
+            self._songs[file.found] = file.song
+        self._files = in_order(self._files, [file.found for file in missing.kept], self._music.roots)
+        return missing.folders
 
     def _tell(self, name: str) -> None:
         if self._progress is None:
@@ -398,7 +427,7 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | Recognised | _Refused | No
         # A song is one worker's; threads that wait for each other would only take its processor time.
         with threadpool_limits(1):
             song = hear_song(task.found.path, task.pool_folder)
-            known = recognise(song, task.analysis, task.pool_folder)
+            known = recognise(song, task.found, task.analysis, task.pool_folder)
             if known is not None:
                 return known
             return analyse_song(told_apart(song, task.pool_folder), task.analysis, task.pool_folder, room)

@@ -13,6 +13,7 @@ from stream.pool.columns import Rows, record_type
 from stream.pool.database import broken_database, connect
 from stream.pool.pool import fingerprint
 from tools.pools.place import rows_file
+from tools.pools.scan import FoundFile
 from tools.songs.song import AnalysisSettings, FileState
 from tools.songs.tags import Tags, read_tags
 
@@ -35,12 +36,16 @@ class Recognised:
     tags: Tags
 
 
-def recognise(song: "HeardSong", settings: AnalysisSettings, pool_folder: Path) -> Recognised | None:
+def recognise(
+    song: "HeardSong", found: FoundFile, settings: AnalysisSettings, pool_folder: Path
+) -> Recognised | None:
     """Return whose analysis, with these settings, holds for a song; None when it has to be analysed.
 
-    The analysis has to be of the same samples: what was kept of each chunk is compared.
+    The analysis has to be of the same samples: what was kept of each chunk is compared. A file of a pool of
+    an earlier endlos, which knew its bytes alone, may have got other tags since, and is looked for by its place.
     """
-    for name in (song.audio_hash, song.file.file_hash):
+    earlier = _earlier_names(pool_folder, found)
+    for name in dict.fromkeys((song.audio_hash, song.file.file_hash, *earlier)):
         lengths = _lengths(pool_folder, name, settings.key)
         rows = rows_file(pool_folder, name, settings.key)
         if (len(song.audio), song.sample_rate_hz) in lengths and _holds(
@@ -74,6 +79,18 @@ def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[
         except sqlite3.Error as error:
             raise broken_database(pool_folder, error) from error
     return {(frames, rate_hz) for frames, rate_hz in rows}
+
+
+def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
+    with closing(connect(pool_folder)) as database:
+        try:
+            rows = database.execute(
+                "SELECT audio_hash FROM songs WHERE file_hash = '' AND path = ? AND root = ?",
+                (found.name, str(found.root)),
+            )
+            return [name for (name,) in rows]
+        except sqlite3.Error as error:
+            raise broken_database(pool_folder, error) from error
 
 
 def _holds(path: Path, kind: np.dtype[np.void], audio: FloatArray) -> bool:

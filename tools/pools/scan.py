@@ -42,6 +42,10 @@ class Scan:
 
     files: tuple[FoundFile, ...]
     failures: tuple[tuple[FoundFile, Failure], ...]
+    roots: tuple[Path, ...]
+    """The music folders in the order in which they were named, absolute; of a single file its own."""
+    folders: tuple[Path, ...]
+    """Those of them that were named as folders."""
 
 
 def scan(music: Sequence[Path]) -> Scan:
@@ -53,10 +57,15 @@ def scan(music: Sequence[Path]) -> Scan:
     files: list[FoundFile] = []
     failures: list[tuple[FoundFile, Failure]] = []
     seen: set[str] = set()
+    roots: list[Path] = []
+    folders: list[Path] = []
     for given in music:
         base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
         _require(given, base)
         root, names = (base, _names(base, failures)) if base.is_dir() else (base.parent, iter([base.name]))
+        roots.append(root)
+        if root == base:
+            folders.append(base)
         for name in sorted(names):
             real = os.path.realpath(root / name)
             if real in seen:
@@ -67,7 +76,12 @@ def scan(music: Sequence[Path]) -> Scan:
                 files.append(found)
             else:
                 failures.append(found)
-    return Scan(files=tuple(files), failures=tuple(failures))
+    return Scan(
+        files=tuple(files),
+        failures=tuple(failures),
+        roots=tuple(roots),
+        folders=tuple(dict.fromkeys(folders)),
+    )
 
 
 def _require(given: Path, base: Path) -> None:

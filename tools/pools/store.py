@@ -24,6 +24,11 @@ from tools.songs.tags import Tags
 
 KEPT_GENERATIONS = 2
 """The current one, and the one before it that a player may still be opening."""
+KEPT_LEFT_S = 30 * 24 * 3600.0
+"""So long the analysis of a file is kept that is no longer there."""
+KEPT_LEFT_BYTES = 4 * 2**30
+"""All of those together take no more; the latest are kept."""
+_IN_USE = "song_id IN (SELECT song_id FROM generation_songs)"
 
 _OF_THE_AUDIO = """audio_hash, analysis_key, sample_rate_hz, channels, frames,
     loudness_lufs, true_peak_db, seekable, cut, chunks"""
@@ -41,6 +46,16 @@ class StoredSong:
     frames: int
     seekable: bool
     cut: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFile:
+    """A file of the pool as it was, which may no longer be there."""
+
+    found: FoundFile
+    audio_hash: str
+    song: StoredSong | None
+    """None when it was analysed with other settings, so that its analysis is of no use."""
 
 
 class PoolStore:
@@ -313,6 +328,24 @@ class PoolStore:
         wanted = set(song_ids)
         return {(root, path) for song_id, root, path in rows if song_id in wanted}
 
+    def files(self, song_ids: Sequence[int]) -> list[KeptFile]:
+        """Return the files of songs, in this order, as they were when they were read."""
+        kept = []
+        for song_id in song_ids:
+            with storing(self.folder):
+                root, path, audio_hash, *stamps = self._database.execute(
+                    """SELECT root, path, audio_hash, size_bytes, mtime_ns, ctime_ns
+                       FROM songs WHERE song_id = ?""",
+                    (song_id,),
+                ).fetchone()
+            found = FoundFile(
+                root=Path(root), name=path, size_bytes=stamps[0], mtime_ns=stamps[1], ctime_ns=stamps[2]
+            )
+            kept.append(
+                KeptFile(found=found, audio_hash=audio_hash, song=self._stored("song_id = ?", (song_id,)))
+            )
+        return kept
+
     def is_sound(self, edge_samples: int) -> bool:
         """Whether the current generation can be opened and has edges of this length."""
         with suppress(PoolError):
@@ -327,13 +360,36 @@ class PoolStore:
     # Tidying
 
     def collect_garbage(self) -> None:
-        """Remove songs of no kept generation, and the arrays and decoded copies that no song needs."""
+        """Remove what no kept generation needs: songs, their arrays, and decoded copies.
+
+        The analysis of a file that is gone is kept for a while (`KEPT_LEFT_S`, `KEPT_LEFT_BYTES`).
+        """
+        now_s = time.time()
         with self._transaction() as database:
-            database.execute("DELETE FROM songs WHERE song_id NOT IN (SELECT song_id FROM generation_songs)")
-            rows = database.execute("SELECT audio_hash, analysis_key, seekable FROM songs").fetchall()
-        arrays = {f"{audio_hash}-{key}.npy" for audio_hash, key, _ in rows}
+            database.execute(f"UPDATE songs SET left_s = NULL WHERE {_IN_USE}")
+            database.execute(f"UPDATE songs SET left_s = ? WHERE left_s IS NULL AND NOT {_IN_USE}", (now_s,))
+            database.execute(
+                f"""DELETE FROM songs WHERE NOT {_IN_USE} AND (doubted OR analysis_key != ? OR left_s < ?
+                    OR (root, path) IN (SELECT root, path FROM songs WHERE {_IN_USE}))""",
+                (self._key, now_s - KEPT_LEFT_S),
+            )
+            used = database.execute(
+                f"SELECT audio_hash, analysis_key, seekable FROM songs WHERE {_IN_USE}"
+            ).fetchall()
+            left = database.execute(
+                f"SELECT song_id, audio_hash FROM songs WHERE NOT {_IN_USE} ORDER BY left_s DESC, song_id"
+            ).fetchall()
+            arrays = {rows_file(self.folder, audio_hash, key).name for audio_hash, key, _ in used}
+            room = KEPT_LEFT_BYTES
+            for song_id, audio_hash in left:
+                path = self._rows_path(audio_hash)
+                room -= path.stat().st_size if path.is_file() and path.name not in arrays else 0
+                if room < 0:
+                    database.execute("DELETE FROM songs WHERE song_id = ?", (song_id,))
+                else:
+                    arrays.add(path.name)
         copies = {
-            decoded_copy(self.folder, audio_hash).name for audio_hash, _, seekable in rows if not seekable
+            decoded_copy(self.folder, audio_hash).name for audio_hash, _, seekable in used if not seekable
         }
         with storing(self.folder):
             for name, needed in (("analysis", arrays), ("decoded", copies)):

@@ -9,12 +9,13 @@ import av
 import mutagen
 import numpy as np
 import pytest
+import soundfile
 from mutagen.apev2 import APEv2
 from mutagen.id3 import APIC, ID3, TIT2, TXXX
 
 from model.base.errors import DecodeError
 from stream.audio.coded import hash_coded_audio
-from tests.support.music import tune
+from tests.support.music import RATE_HZ, tune
 
 CODECS = {
     "a.mp3": "libmp3lame",
@@ -34,10 +35,13 @@ COVER = b"\xff\xfb\x90\x64" * 3_000
 
 def encode(path: Path, codec: str, seed: int = 1) -> Path:
     """Write three seconds of a tune."""
+    if path.suffix == ".ogg":  # FFmpeg as PyAV brings it has no encoder for it
+        soundfile.write(path, tune(3.0, seed), RATE_HZ)
+        return path
     audio = (tune(3.0, seed, 48_000) * 32_767).astype(np.int16)
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=48_000)
-        stream.layout = "stereo"
+        stream.layout, stream.bit_rate = "stereo", 128_000
         frame = av.AudioFrame.from_ndarray(audio.reshape(1, -1), format="s16", layout="stereo")
         frame.sample_rate = 48_000
         resampler = av.AudioResampler(stream.format.name, "stereo", 48_000, stream.frame_size or 4_800)

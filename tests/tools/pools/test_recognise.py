@@ -114,6 +114,7 @@ def test_other_tags_cost_no_analysis_and_no_opinion(music: Path, out: Path, tmp_
 def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_path: Path) -> None:
     build_pool([music], out, quick_settings())
     today = open_pool(out)
+    copies = len(list((out / "decoded").iterdir()))
     names = make_earlier(out)
     # An opinion, a log and a grid of that time.
     keys = today.chunk_keys()
@@ -130,7 +131,7 @@ def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_p
         )
     (out / GRID_FOLDER).mkdir()
     (out / GRID_FOLDER / f"{names[keys[0][0]]}.v1.npy").write_bytes(b"a grid")
-    with pytest.raises(PoolError, match="schema 2, this .* run `endlos pool build` again, which takes over"):
+    with pytest.raises(PoolError, match="run `endlos pool build` again, which takes over"):
         open_pool(out)
     report = build_pool([music], out, quick_settings())
     assert (report.songs, report.analysed, report.reused, report.without_copy) == (3, 0, 3, 0)
@@ -138,7 +139,7 @@ def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_p
     assert pool.generation == today.generation
     assert pool.chunk_keys() == keys
     assert decoded_copy(out, pool.songs[2].audio_hash).is_file()
-    assert len(list((out / "decoded").iterdir())) == 1
+    assert len(list((out / "decoded").iterdir())) == copies
     assert [path.name for path in (out / GRID_FOLDER).iterdir()] == [f"{keys[0][0]}.v1.npy"]
     assert _disliked(out) == [AFTER]
     assert check_pool(out, deep=True) == []
