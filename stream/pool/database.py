@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS songs (
     seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
     cut            TEXT NOT NULL,     -- what the cutter did, in words
     chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
+    outline        BLOB,              -- 32-bit words: tells a recording by its sound; NULL: not known yet
     left_s         REAL,              -- when it left the pool; NULL: a kept generation holds it
     doubted        INTEGER NOT NULL DEFAULT 0,  -- 1: the next build analyses it anew
     UNIQUE (root, path, audio_hash, file_hash, analysis_key)
@@ -58,6 +59,14 @@ CREATE TABLE IF NOT EXISTS generation_songs (
     position   INTEGER NOT NULL,
     song_id    INTEGER NOT NULL REFERENCES songs,
     PRIMARY KEY (generation, position)
+) WITHOUT ROWID;
+
+-- Files that are the same recording as a song of the generation, and are not played beside it.
+CREATE TABLE IF NOT EXISTS copies (
+    generation INTEGER NOT NULL REFERENCES generations ON DELETE CASCADE,
+    song_id    INTEGER NOT NULL REFERENCES songs,
+    of_song_id INTEGER NOT NULL REFERENCES songs,
+    PRIMARY KEY (generation, song_id)
 ) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS failures (

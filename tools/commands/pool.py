@@ -187,6 +187,9 @@ def info(
                 for row, chunk in enumerate(summary["chunks"])
             ],
         )
+    for song in summary["songs"]:
+        for copy in song["copies"]:
+            print(f"\nsame recording: {printable(copy)}: {printable(song['path'])} is played for both")
     for failure in summary["failures"]:
         print(f"\n{failure['kind']}: {printable(failure['path'])}: {printable(failure['reason'])}")
 
@@ -231,6 +234,12 @@ def _print_report(report: "BuildReport") -> None:
         f"analysed {plural(report.analysed, 'file')} ({clock(report.analysed_s)}) "
         f"in {report.elapsed_s:.1f} s, kept {report.reused}, removed {report.removed}"
     )
+    if report.copies:
+        copy, of = report.copies[0]
+        print(
+            f"{plural(len(report.copies), 'file')} with the same recording as another: one is played for all "
+            f"({printable(copy)} is {printable(of)}; `endlos pool info` names them)"
+        )
     for line in cut_groups(report.cuts):
         print(line)
     if report.without_copy:

@@ -14,12 +14,13 @@ from threadpoolctl import threadpool_limits
 from model.base.errors import DecodeError, PoolError
 from model.features.edges import EDGE_RATE_HZ
 from stream.pool.pool import Failure, decoded_copy
+from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.missing import MissingMusic, find_missing, in_order
 from tools.pools.place import locked
 from tools.pools.recognise import Recognised, recognise, told_apart
 from tools.pools.scan import FoundFile, Scan, scan
-from tools.pools.store import PoolStore, StoredSong
+from tools.pools.store import Copy, PoolStore, StoredSong
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
 from tools.songs.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
@@ -111,6 +112,8 @@ class BuildReport:
     analysed: int
     removed: int
     """Songs of the generation before that are no longer in the pool."""
+    copies: tuple[tuple[str, str], ...]
+    """Files with the same recording as another song, each with that one, which is played for both."""
     missing: tuple[MissingMusic, ...]
     """Named folders without the music that is expected of them; what the pool had of them is kept."""
     failed: tuple[Failure, ...]
@@ -198,6 +201,7 @@ class _Build:
         self._model = settings.model if settings.model is not None and embeds(settings.model) else None
         self._music = music
         self._files: Sequence[FoundFile] = music.files
+        self._found = frozenset(music.files)
         self._failures = list(music.failures)
         self._total = len(self._files) + len(self._failures)
         self._started_s = started_s
@@ -307,6 +311,19 @@ class _Build:
     def _ordered(self) -> list[StoredSong]:
         return [self._songs[found] for found in self._files if found in self._songs]
 
+    def _played(self) -> tuple[list[StoredSong], list[Copy]]:
+        """Return the songs that are played, and the copies of them that are not."""
+        songs = self._ordered()
+        before = set(self._before)
+        there = {song.song_id for found, song in self._songs.items() if found in self._found}
+
+        def better(song: StoredSong) -> tuple[bool, bool, float]:
+            # Who is in the pool stays, so that a copy more changes nothing; else who kept most of the sound.
+            rate = song.size_bytes * song.sample_rate_hz / song.frames
+            return song.song_id in there, song.song_id in before, rate
+
+        return without_copies(songs, self._store.outlines(songs), better)
+
     def _publish_early(self) -> None:
         now_s = time.monotonic()
         if self._complete or now_s - self._published_s < PUBLISH_PERIOD_S:
@@ -317,9 +334,10 @@ class _Build:
             self._published_s = now_s
 
     def _publish(self, *, complete: bool) -> None:
-        songs = self._ordered()
+        songs, copies = self._played()
         self._generation = self._store.publish(
             songs,
+            copies,
             self._settings.edge_samples,
             self._failures,
             complete=complete,
@@ -337,7 +355,7 @@ class _Build:
         analysed = len(self._files) - self._reused
         missing = self._keep_missing()
         self._failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
-        songs = self._ordered()
+        songs, copies = self._played()
         if not songs:
             self._store.save_failures(self._failures, replace=True)
             found, failure = self._failures[0]
@@ -348,12 +366,16 @@ class _Build:
         unchanged = not self._analysed and self._complete and self._before == [song.song_id for song in songs]
         if unchanged and self._store.is_sound(self._settings.edge_samples):
             self._store.save_failures(self._failures, replace=True)
+            assert self._generation is not None
+            self._store.save_copies(self._generation, copies)
             if self._model is not None:
                 # The pool is what it was; the model may be another one.
                 embed_pool(self._store.folder, self._model, threads=self._settings.jobs)
         else:
             self._publish(complete=True)
-        before, now = self._store.names(self._before), self._store.names([song.song_id for song in songs])
+        before = self._store.names(self._before)
+        now = self._store.names([song.song_id for song in self._ordered()])
+        names = {song.song_id: found.name for found, song in self._songs.items()}
         self._store.collect_garbage()
         assert self._generation is not None
         failures = [failure for _, failure in self._failures]
@@ -364,6 +386,7 @@ class _Build:
             reused=self._reused,
             analysed=analysed,
             removed=len(before - now),
+            copies=tuple((names[copy.song.song_id], names[copy.of.song_id]) for copy in copies),
             missing=missing,
             failed=tuple(failure for failure in failures if failure.kind == "failed"),
             skipped=tuple(failure for failure in failures if failure.kind == "skipped"),

@@ -14,6 +14,7 @@ from stream.pool.database import broken_database, connect
 from stream.pool.pool import fingerprint
 from tools.pools.place import rows_file
 from tools.pools.scan import FoundFile
+from tools.songs.outline import Outline
 from tools.songs.song import AnalysisSettings, FileState
 from tools.songs.tags import Tags, read_tags
 
@@ -33,6 +34,7 @@ class Recognised:
     """What its song is known by."""
     known_as: str
     """What its analysis stands under: an earlier endlos named it by the bytes of the file."""
+    outline: Outline
     tags: Tags
 
 
@@ -41,8 +43,8 @@ def recognise(
 ) -> Recognised | None:
     """Return whose analysis, with these settings, holds for a song; None when it has to be analysed.
 
-    The analysis has to be of the same samples: what was kept of each chunk is compared. A file of a pool of
-    an earlier endlos, which knew its bytes alone, may have got other tags since, and is looked for by its place.
+    The analysis has to be of the same samples: what was kept of each chunk is compared. An earlier endlos
+    knew the bytes of files alone; what got other tags since then is looked for by its place.
     """
     earlier = _earlier_names(pool_folder, found)
     for name in dict.fromkeys((song.audio_hash, song.file.file_hash, *earlier)):
@@ -52,7 +54,11 @@ def recognise(
             rows, record_type(settings.edge_samples), song.audio
         ):
             return Recognised(
-                file=song.file, audio_hash=song.audio_hash, known_as=name, tags=read_tags(song.path)
+                file=song.file,
+                audio_hash=song.audio_hash,
+                known_as=name,
+                outline=song.outline,
+                tags=read_tags(song.path),
             )
     return None
 

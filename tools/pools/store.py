@@ -19,6 +19,7 @@ from tools.pools.place import FOLDERS, GRID_FOLDER, remove, rows_file, save_arra
 from tools.pools.recognise import Recognised
 from tools.pools.scan import FoundFile
 from tools.pools.taken_over import take_over
+from tools.songs.outline import Outline
 from tools.songs.song import FileState, SongAnalysis
 from tools.songs.tags import Tags
 
@@ -28,10 +29,10 @@ KEPT_LEFT_S = 30 * 24 * 3600.0
 """So long the analysis of a file is kept that is no longer there."""
 KEPT_LEFT_BYTES = 4 * 2**30
 """All of those together take no more; the latest are kept."""
-_IN_USE = "song_id IN (SELECT song_id FROM generation_songs)"
+_IN_USE = "song_id IN (SELECT song_id FROM generation_songs UNION SELECT song_id FROM copies)"
 
 _OF_THE_AUDIO = """audio_hash, analysis_key, sample_rate_hz, channels, frames,
-    loudness_lufs, true_peak_db, seekable, cut, chunks"""
+    loudness_lufs, true_peak_db, seekable, cut, chunks, outline"""
 """What is kept of a song and comes from its audio alone, whatever its file says."""
 
 
@@ -46,6 +47,15 @@ class StoredSong:
     frames: int
     seekable: bool
     cut: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A song that is the same recording as another, which is played in its place."""
+
+    song: StoredSong
+    of: StoredSong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +152,11 @@ class PoolStore:
         """Return the song of a file whose audio was analysed before, now under the name that is its own."""
         if song.known_as != song.audio_hash:
             self._rename(song.known_as, song.audio_hash)
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE songs SET outline = ? WHERE audio_hash = ?",
+                (song.outline.astype("<u4").tobytes(), song.audio_hash),
+            )
         return self._keep(found, "audio_hash", song.audio_hash, song.file, song.tags)
 
     def _keep(
@@ -235,6 +250,7 @@ class PoolStore:
             "seekable": analysis.seekable,
             "cut": analysis.cut,
             "chunks": analysis.chunks,
+            "outline": analysis.outline.astype("<u4").tobytes(),
             "doubted": False,
         }
         names = ", ".join(fields)
@@ -256,6 +272,7 @@ class PoolStore:
             frames=analysis.frames,
             seekable=analysis.seekable,
             cut=analysis.cut,
+            size_bytes=analysis.file.size_bytes,
         )
 
     def save_failures(self, failures: Iterable[tuple[FoundFile, Failure]], *, replace: bool) -> None:
@@ -266,6 +283,7 @@ class PoolStore:
     def publish(
         self,
         songs: Sequence[StoredSong],
+        copies: Sequence[Copy],
         edge_samples: int,
         failures: Iterable[tuple[FoundFile, Failure]],
         *,
@@ -274,6 +292,7 @@ class PoolStore:
     ) -> int:
         """Make `songs`, in this order, the current generation, and return its number.
 
+        copies: other files with the same recordings.
         finish: given the folder of its arrays before anybody reads it; what it raises ends it.
         """
         with storing(self.folder):
@@ -299,6 +318,7 @@ class PoolStore:
                 "INSERT INTO generation_songs VALUES (?, ?, ?)",
                 [(generation, position, song.song_id) for position, song in enumerate(songs)],
             )
+            self._insert_copies(database, generation, copies)
             self._insert_failures(database, failures, replace=complete)
             database.execute(
                 "INSERT OR REPLACE INTO meta VALUES ('generation', ?)",
@@ -306,6 +326,12 @@ class PoolStore:
             )
         self._drop_generations()
         return generation
+
+    def save_copies(self, generation: int, copies: Sequence[Copy]) -> None:
+        """Keep which files are the same recordings as songs of a generation, in place of what was kept."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM copies WHERE generation = ?", (generation,))
+            self._insert_copies(database, generation, copies)
 
     # The state of the current generation
 
@@ -345,6 +371,17 @@ class PoolStore:
                 KeptFile(found=found, audio_hash=audio_hash, song=self._stored("song_id = ?", (song_id,)))
             )
         return kept
+
+    def outlines(self, songs: Sequence[StoredSong]) -> list[Outline]:
+        """Return the outlines of songs; an empty one where it is not known."""
+        found = []
+        for song in songs:
+            with storing(self.folder):
+                (kept,) = self._database.execute(
+                    "SELECT outline FROM songs WHERE song_id = ?", (song.song_id,)
+                ).fetchone()
+            found.append(np.frombuffer(kept or b"", dtype="<u4").astype(np.uint32))
+        return found
 
     def is_sound(self, edge_samples: int) -> bool:
         """Whether the current generation can be opened and has edges of this length."""
@@ -423,7 +460,7 @@ class PoolStore:
     def _stored(self, condition: str, values: tuple[str | int, ...]) -> StoredSong | None:
         with storing(self.folder):
             row = self._database.execute(
-                f"""SELECT song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut
+                f"""SELECT song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut, size_bytes
                     FROM songs WHERE analysis_key = ? AND {condition} ORDER BY song_id DESC LIMIT 1""",
                 (self._key, *values),
             ).fetchone()
@@ -437,6 +474,13 @@ class PoolStore:
             frames=row[4],
             seekable=bool(row[5]),
             cut=row[6],
+            size_bytes=row[7],
+        )
+
+    def _insert_copies(self, database: sqlite3.Connection, generation: int, copies: Sequence[Copy]) -> None:
+        database.executemany(
+            "INSERT INTO copies VALUES (?, ?, ?)",
+            [(generation, copy.song.song_id, copy.of.song_id) for copy in copies],
         )
 
     def _insert_failures(

@@ -24,6 +24,7 @@ from tools.songs.cut import cut_song
 from tools.songs.cut_beat import cut_on_beats
 from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
 from tools.songs.measure import measure_traits
+from tools.songs.outline import Outline, outline
 from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
 from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, copy_bytes, hash_file
 from tools.songs.tags import read_tags
@@ -39,6 +40,7 @@ class HeardSong:
     audio_hash: str
     audio: SongSamples
     sample_rate_hz: int
+    outline: Outline
 
 
 def hear_song(path: Path, pool_folder: Path) -> HeardSong:
@@ -71,6 +73,7 @@ def hear_song(path: Path, pool_folder: Path) -> HeardSong:
         audio_hash=audio_hash,
         audio=audio,
         sample_rate_hz=sample_rate_hz,
+        outline=outline(audio, sample_rate_hz),
     )
 
 
@@ -99,6 +102,7 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         sample_rate_hz=sample_rate_hz,
         channels=channels,
         frames=len(audio),
+        outline=song.outline,
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,

@@ -13,6 +13,7 @@ from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION
 from stream.pool.columns import Rows
 from tools.songs.cut import CutSettings
+from tools.songs.outline import Outline
 from tools.songs.tags import Tags
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class SongAnalysis:
     sample_rate_hz: int
     channels: int
     frames: int
+    outline: Outline
     tags: Tags
     loudness: "Loudness"
     seekable: bool

@@ -1,0 +1,120 @@
+"""Songs are told to be one recording by their outlines: copies, other encodings, other editions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from tools.pools.store import Copy, StoredSong
+from tools.songs.outline import STEP_S, Outline
+
+MOST_DIFFERENT_BITS = 0.3
+"""Of the bits of two outlines of one recording; of two recordings about half differ."""
+LEAST_SHARED = 0.85
+"""So much of the longer song has to be in the other."""
+SHORTEST_S = 5.0
+"""Less is too little to tell."""
+_SAMPLED = 4
+"""One value in so many is looked up, the same ones in every song."""
+_MOST_ALIKE = 24
+"""Of a value that is more common, no more of its places are looked at."""
+_LEAST_VOTES = 3
+_SLACK = 3
+"""Steps around a likely offset that are tried."""
+
+
+def same_recordings(outlines: Sequence[Outline]) -> IntArray:
+    """Return `(n,)` int64: for each song the first song that is the same recording, itself where none is."""
+    first = np.arange(len(outlines), dtype=np.int64)
+    for one, other, offset in _likely(outlines):
+        if first[one] != first[other] and _is_same(outlines[one], outlines[other], offset):
+            first[first == max(first[one], first[other])] = min(first[one], first[other])
+    return first
+
+
+def without_copies(
+    songs: Sequence[StoredSong], outlines: Sequence[Outline], better: Callable[[StoredSong], Any]
+) -> tuple[list[StoredSong], list[Copy]]:
+    """Return the songs that are played, in their order, and the copies that are not.
+
+    better: of one recording the song is played of which this gives the most, the first where several do.
+    """
+    first = same_recordings(outlines)
+    # The same audio is the same recording, however short it is.
+    names: dict[str, int] = {}
+    for number, song in enumerate(songs):
+        same = names.setdefault(song.audio_hash, number)
+        first[first == first[number]] = first[same]
+    played = {
+        group: max((song for song, of in zip(songs, first, strict=True) if of == group), key=better)
+        for group in set(first.tolist())
+    }
+    chosen = [played[group] for group in first.tolist()]
+    return (
+        [song for song, of in zip(songs, chosen, strict=True) if song is of],
+        [Copy(song=song, of=of) for song, of in zip(songs, chosen, strict=True) if song is not of],
+    )
+
+
+def different_bits(one: Outline, other: Outline, offset: int) -> tuple[float, float]:
+    """Return the share of bits that differ, and that of the longer song that both share.
+
+    offset: steps from a place in `one` to the same place in `other`.
+    """
+    start, stop = max(0, -offset), min(len(one), len(other) - offset)
+    if stop <= start:
+        return 1.0, 0.0
+    ours, theirs = one[start:stop], other[start + offset : stop + offset]
+    both = (ours != 0) & (theirs != 0)
+    shared = int(both.sum())
+    if not shared:
+        return 1.0, 0.0
+    different = int(np.bitwise_count(ours[both] ^ theirs[both]).sum()) / (32 * shared)
+    return different, shared / max(int((one != 0).sum()), int((other != 0).sum()))
+
+
+def _is_same(one: Outline, other: Outline, offset: int) -> bool:
+    for near in sorted(range(-_SLACK, _SLACK + 1), key=abs):
+        different, shared = different_bits(one, other, offset + near)
+        if shared < LEAST_SHARED:
+            return False
+        if different <= MOST_DIFFERENT_BITS:
+            return True
+    return False
+
+
+def _likely(outlines: Sequence[Outline]) -> list[tuple[int, int, int]]:
+    """Return pairs of songs that have several values at about the same offset, with that offset in steps."""
+    longest = max((len(words) for words in outlines), default=0)
+    songs, places, values = [], [], []
+    for number, words in enumerate(outlines):
+        if len(words) * STEP_S < SHORTEST_S:
+            continue
+        # By the value itself, so that the same ones are taken in every song; 0 is silence.
+        at = np.flatnonzero((words * np.uint32(2_654_435_761) >> np.uint32(16)) % _SAMPLED == 0)
+        at = at[words[at] != 0]
+        songs.append(np.full(len(at), number, dtype=np.int32))
+        places.append(at.astype(np.int32))
+        values.append(words[at])
+    if not songs:
+        return []
+    song, place, value = np.concatenate(songs), np.concatenate(places), np.concatenate(values)
+    order = np.argsort(value, kind="stable")
+    song, place, value = song[order], place[order], value[order]
+    span = 2 * (longest // _SLACK + 1)
+    votes = []
+    for ahead in range(1, _MOST_ALIKE):
+        alike = np.flatnonzero((value[ahead:] == value[:-ahead]) & (song[ahead:] != song[:-ahead]))
+        one, other = song[alike].astype(np.int64), song[alike + ahead].astype(np.int64)
+        offset = place[alike + ahead].astype(np.int64) - place[alike] + longest
+        votes.append((one * len(outlines) + other) * span + offset // _SLACK)
+    found, counts = np.unique(np.concatenate(votes), return_counts=True)
+    found, counts = found[counts >= _LEAST_VOTES], counts[counts >= _LEAST_VOTES]
+    # Of each pair the likeliest offsets first.
+    found = found[np.argsort(-counts, kind="stable")]
+    pairs, offsets = found // span, found % span
+    return [
+        (pair // len(outlines), pair % len(outlines), offset * _SLACK + _SLACK // 2 - longest)
+        for pair, offset in zip(pairs.tolist(), offsets.tolist(), strict=True)
+    ]
