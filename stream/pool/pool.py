@@ -227,11 +227,13 @@ def _open_current(folder: Path) -> Pool:
                    WHERE generation = ? ORDER BY position""",
                 (generation,),
             ).fetchall()
-            copies = connection.execute(
+            copies: dict[int, list[sqlite3.Row]] = {}
+            for row in connection.execute(
                 """SELECT of_song_id, root, path, audio_hash, sample_rate_hz
                    FROM copies JOIN songs USING (song_id) WHERE generation = ? ORDER BY root, path""",
                 (generation,),
-            ).fetchall()
+            ):
+                copies.setdefault(row["of_song_id"], []).append(row)
             known_in = _known_in(connection)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
@@ -246,7 +248,7 @@ def _open_current(folder: Path) -> Pool:
         folder=folder,
         generation=generation,
         complete=bool(published["complete"]),
-        songs=tuple(_song(row, copies, known_in) for row in song_rows),
+        songs=tuple(_song(row, copies.get(row["song_id"], []), known_in) for row in song_rows),
         chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         traits=traits,
         sides=sides,
@@ -282,12 +284,11 @@ def _known_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
     return known_in
 
 
-def _song(row: sqlite3.Row, copies: list[sqlite3.Row], known_in: dict[str, list[str]]) -> Song:
+def _song(row: sqlite3.Row, own: list[sqlite3.Row], known_in: dict[str, list[str]]) -> Song:
     fields = dict(row)
     del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
     seekable = bool(fields.pop("seekable"))
-    own = [copy for copy in copies if copy["of_song_id"] == row["song_id"]]
     # What is said of a copy is said in its samples, which are this song's where the rate is the same.
     names = [copy["audio_hash"] for copy in own if copy["sample_rate_hz"] == row["sample_rate_hz"]]
     others = [*names, *(file for audio in (row["audio_hash"], *names) for file in known_in.get(audio, []))]

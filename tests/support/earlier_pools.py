@@ -46,5 +46,6 @@ def make_earlier(folder: Path) -> dict[str, str]:
             [(then, today) for today, then in names.items()],
         )
         database.execute("DROP TABLE file_hashes")
+        database.execute("DROP TABLE copies")
         database.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
     return names

@@ -219,6 +219,7 @@ class _Build:
         self._copied: set[str] = set()
         self._copied_bytes = store.decoded_bytes()
         self._generation, self._complete, self._before = store.current()
+        self._held = {file.audio_hash for file in store.files(self._before)}
         self._published_songs = len(self._before)
         self._published_s = -math.inf
 
@@ -314,13 +315,12 @@ class _Build:
     def _played(self) -> tuple[list[StoredSong], list[Copy]]:
         """Return the songs that are played, and the copies of them that are not."""
         songs = self._ordered()
-        before = set(self._before)
         there = {song.song_id for found, song in self._songs.items() if found in self._found}
 
         def better(song: StoredSong) -> tuple[bool, bool, float]:
             # Who is in the pool stays, so that a copy more changes nothing; else who kept most of the sound.
             rate = song.size_bytes * song.sample_rate_hz / song.frames
-            return song.song_id in there, song.song_id in before, rate
+            return song.song_id in there, song.audio_hash in self._held, rate
 
         return without_copies(songs, self._store.outlines(songs), better)
 

@@ -15,11 +15,11 @@ LEAST_SHARED = 0.85
 """So much of the longer song has to be in the other."""
 SHORTEST_S = 5.0
 """Less is too little to tell."""
-_SAMPLED = 4
-"""One value in so many is looked up, the same ones in every song."""
+_PART_VALUES = 1 << 22
+"""So many values are looked up at once."""
 _MOST_ALIKE = 24
 """Of a value that is more common, no more of its places are looked at."""
-_LEAST_VOTES = 3
+_LEAST_VOTES = 2
 _SLACK = 3
 """Steps around a likely offset that are tried."""
 
@@ -87,28 +87,16 @@ def _is_same(one: Outline, other: Outline, offset: int) -> bool:
 def _likely(outlines: Sequence[Outline]) -> list[tuple[int, int, int]]:
     """Return pairs of songs that have several values at about the same offset, with that offset in steps."""
     longest = max((len(words) for words in outlines), default=0)
-    songs, places, values = [], [], []
-    for number, words in enumerate(outlines):
-        if len(words) * STEP_S < SHORTEST_S:
-            continue
-        # By the value itself, so that the same ones are taken in every song; 0 is silence.
-        at = np.flatnonzero((words * np.uint32(2_654_435_761) >> np.uint32(16)) % _SAMPLED == 0)
-        at = at[words[at] != 0]
-        songs.append(np.full(len(at), number, dtype=np.int32))
-        places.append(at.astype(np.int32))
-        values.append(words[at])
-    if not songs:
-        return []
-    song, place, value = np.concatenate(songs), np.concatenate(places), np.concatenate(values)
-    order = np.argsort(value, kind="stable")
-    song, place, value = song[order], place[order], value[order]
     span = 2 * (longest // _SLACK + 1)
-    votes = []
-    for ahead in range(1, _MOST_ALIKE):
-        alike = np.flatnonzero((value[ahead:] == value[:-ahead]) & (song[ahead:] != song[:-ahead]))
-        one, other = song[alike].astype(np.int64), song[alike + ahead].astype(np.int64)
-        offset = place[alike + ahead].astype(np.int64) - place[alike] + longest
-        votes.append((one * len(outlines) + other) * span + offset // _SLACK)
+    parts = sum(len(words) for words in outlines) // _PART_VALUES + 1
+    votes = [np.empty(0, dtype=np.int64)]
+    for part in range(parts):
+        song, place, value = _sorted_values(outlines, part, parts)
+        for ahead in range(1, _MOST_ALIKE):
+            alike = np.flatnonzero((value[ahead:] == value[:-ahead]) & (song[ahead:] != song[:-ahead]))
+            one, other = song[alike], song[alike + ahead]
+            offset = place[alike + ahead] - place[alike] + longest
+            votes.append((one * len(outlines) + other) * span + offset // _SLACK)
     found, counts = np.unique(np.concatenate(votes), return_counts=True)
     found, counts = found[counts >= _LEAST_VOTES], counts[counts >= _LEAST_VOTES]
     # Of each pair the likeliest offsets first.
@@ -118,3 +106,19 @@ def _likely(outlines: Sequence[Outline]) -> list[tuple[int, int, int]]:
         (pair // len(outlines), pair % len(outlines), offset * _SLACK + _SLACK // 2 - longest)
         for pair, offset in zip(pairs.tolist(), offsets.tolist(), strict=True)
     ]
+
+
+def _sorted_values(outlines: Sequence[Outline], part: int, parts: int) -> tuple[IntArray, IntArray, Outline]:
+    """Return song, place and value of one part of all values, by value and song."""
+    songs, places = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    values = [np.empty(0, dtype=np.uint32)]
+    for number, words in enumerate(outlines):
+        if len(words) * STEP_S >= SHORTEST_S:
+            # By the value itself, so that the same ones are in it of every song; 0 is silence.
+            at = np.flatnonzero((words % np.uint32(parts) == part) & (words != 0))
+            songs.append(np.full(len(at), number, dtype=np.int64))
+            places.append(at)
+            values.append(words[at])
+    song, place, value = np.concatenate(songs), np.concatenate(places), np.concatenate(values)
+    order = np.argsort(value, kind="stable")
+    return song[order], place[order], value[order]

@@ -36,7 +36,7 @@ def outline(audio: FloatArray, sample_rate_hz: int) -> Outline:
         return np.empty(0, dtype=np.uint32)
     levels = np.log(energies + np.float32(_FLOOR))
     slopes = levels[:, :-1] - levels[:, 1:]
-    words = ((slopes[_LAG:] > slopes[:-_LAG]) * _BITS).sum(axis=1, dtype=np.uint32)
+    words: Outline = ((slopes[_LAG:] > slopes[:-_LAG]) * _BITS).sum(axis=1, dtype=np.uint32)
     loud = energies.sum(axis=1)
     words[loud[_LAG:] <= loud.max() * _SILENT] = 0
     return words

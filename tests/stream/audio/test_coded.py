@@ -5,17 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import av
 import mutagen
-import numpy as np
 import pytest
-import soundfile
 from mutagen.apev2 import APEv2
 from mutagen.id3 import APIC, ID3, TIT2, TXXX
 
 from model.base.errors import DecodeError
 from stream.audio.coded import hash_coded_audio
-from tests.support.music import RATE_HZ, tune
+from tests.support.encoded import RATE_HZ, encode
+from tests.support.music import tune
 
 CODECS = {
     "a.mp3": "libmp3lame",
@@ -33,22 +31,8 @@ COVER = b"\xff\xfb\x90\x64" * 3_000
 """A picture that looks like frames of mp3."""
 
 
-def encode(path: Path, codec: str, seed: int = 1) -> Path:
-    """Write three seconds of a tune."""
-    if path.suffix == ".ogg":  # FFmpeg as PyAV brings it has no encoder for it
-        soundfile.write(path, tune(3.0, seed), RATE_HZ)
-        return path
-    audio = (tune(3.0, seed, 48_000) * 32_767).astype(np.int16)
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(codec, rate=48_000)
-        stream.layout, stream.bit_rate = "stereo", 128_000
-        frame = av.AudioFrame.from_ndarray(audio.reshape(1, -1), format="s16", layout="stereo")
-        frame.sample_rate = 48_000
-        resampler = av.AudioResampler(stream.format.name, "stereo", 48_000, stream.frame_size or 4_800)
-        for part in (*resampler.resample(frame), *resampler.resample(None)):
-            container.mux(stream.encode(part))
-        container.mux(stream.encode(None))
-    return path
+def _written(path: Path, codec: str, seed: int = 1) -> Path:
+    return encode(path, codec, tune(3.0, seed, RATE_HZ))
 
 
 def _own_tags(path: Path) -> None:
@@ -94,7 +78,7 @@ def _both(path: Path) -> None:
     ],
 )
 def test_tags_change_nothing(tmp_path: Path, name: str, tag: Callable[[Path], None]) -> None:
-    path = encode(tmp_path / name, CODECS[name])
+    path = _written(tmp_path / name, CODECS[name])
     before, content = hash_coded_audio(path), path.read_bytes()
     tag(path)
     assert path.read_bytes() != content
@@ -103,12 +87,12 @@ def test_tags_change_nothing(tmp_path: Path, name: str, tag: Callable[[Path], No
 
 @pytest.mark.parametrize("name", CODECS)
 def test_other_audio_has_another_name(tmp_path: Path, name: str) -> None:
-    names = {hash_coded_audio(encode(tmp_path / f"{seed}{name}", CODECS[name], seed)) for seed in range(3)}
+    names = {hash_coded_audio(_written(tmp_path / f"{seed}{name}", CODECS[name], seed)) for seed in range(3)}
     assert len(names) == 3
 
 
 def test_the_rest_of_a_chained_file_counts(tmp_path: Path) -> None:
-    parts = [encode(tmp_path / f"{seed}.ogg", "libvorbis", seed).read_bytes() for seed in range(3)]
+    parts = [_written(tmp_path / f"{seed}.ogg", "libvorbis", seed).read_bytes() for seed in range(3)]
     paths = [tmp_path / name for name in ("a.ogg", "b.ogg", "c.ogg")]
     for path, content in zip(paths, (parts[0], parts[0] + parts[1], parts[0] + parts[2]), strict=True):
         path.write_bytes(content)
@@ -116,7 +100,7 @@ def test_the_rest_of_a_chained_file_counts(tmp_path: Path) -> None:
 
 
 def test_a_byte_of_the_audio_counts(tmp_path: Path) -> None:
-    path = encode(tmp_path / "a.wav", "pcm_s16le")
+    path = _written(tmp_path / "a.wav", "pcm_s16le")
     before = hash_coded_audio(path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
