@@ -317,10 +317,11 @@ class _Build:
         songs = self._ordered()
         there = {song.song_id for found, song in self._songs.items() if found in self._found}
 
-        def better(song: StoredSong) -> tuple[bool, bool, float]:
+        def better(song: StoredSong) -> tuple[bool, bool, bool, float]:
             # Who is in the pool stays, so that a copy more changes nothing; else who kept most of the sound.
             rate = song.size_bytes * song.sample_rate_hz / song.frames
-            return song.song_id in there, song.audio_hash in self._held, rate
+            here = song.song_id in self._before
+            return song.song_id in there, here, song.audio_hash in self._held, rate
 
         return without_copies(songs, self._store.outlines(songs), better)
 
@@ -343,7 +344,7 @@ class _Build:
             complete=complete,
             finish=lambda home: self._embed(home, songs),
         )
-        self._published_songs = len(songs)
+        self._published_songs = len(self._songs)
 
     def _embed(self, home: Path, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
