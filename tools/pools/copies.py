@@ -11,8 +11,10 @@ from tools.songs.outline import STEP_S, Outline
 
 MOST_DIFFERENT_BITS = 0.3
 """Of the bits of two outlines of one recording; of two recordings about half differ."""
-LEAST_SHARED = 0.85
+LEAST_SHARED = 0.8
 """So much of the longer song has to be in the other."""
+_BLOCK_STEPS = 64
+"""Steps, about three seconds, whose bits are compared together."""
 SHORTEST_S = 5.0
 """Less is too little to tell."""
 _PART_VALUES = 1 << 22
@@ -57,31 +59,27 @@ def without_copies(
     )
 
 
-def different_bits(one: Outline, other: Outline, offset: int) -> tuple[float, float]:
-    """Return the share of bits that differ, and that of the longer song that both share.
+def shared_part(one: Outline, other: Outline, offset: int) -> float:
+    """Return how much of the longer song is the same recording in both, 0 to 1; silence counts for nothing.
 
     offset: steps from a place in `one` to the same place in `other`.
     """
     start, stop = max(0, -offset), min(len(one), len(other) - offset)
-    if stop <= start:
-        return 1.0, 0.0
+    blocks = max(0, stop - start) // _BLOCK_STEPS
+    if not blocks:
+        return 0.0
+    stop = start + blocks * _BLOCK_STEPS
     ours, theirs = one[start:stop], other[start + offset : stop + offset]
     both = (ours != 0) & (theirs != 0)
-    shared = int(both.sum())
-    if not shared:
-        return 1.0, 0.0
-    different = int(np.bitwise_count(ours[both] ^ theirs[both]).sum()) / (32 * shared)
-    return different, shared / max(int((one != 0).sum()), int((other != 0).sum()))
+    different = np.where(both, np.bitwise_count(ours ^ theirs), 0).reshape(blocks, -1).sum(axis=1)
+    heard = both.reshape(blocks, -1).sum(axis=1)
+    # Block by block: half a song that is the same and half that is not are not the same on the whole.
+    same = heard[different <= MOST_DIFFERENT_BITS * 32 * heard].sum()
+    return float(same / max(1, int((one != 0).sum()), int((other != 0).sum())))
 
 
 def _is_same(one: Outline, other: Outline, offset: int) -> bool:
-    for near in sorted(range(-_SLACK, _SLACK + 1), key=abs):
-        different, shared = different_bits(one, other, offset + near)
-        if shared < LEAST_SHARED:
-            return False
-        if different <= MOST_DIFFERENT_BITS:
-            return True
-    return False
+    return any(shared_part(one, other, offset + near) >= LEAST_SHARED for near in range(-_SLACK, _SLACK + 1))
 
 
 def _likely(outlines: Sequence[Outline]) -> list[tuple[int, int, int]]:

@@ -183,7 +183,7 @@ def test_the_same_coded_audio_of_another_length_is_another_song(
 
     monkeypatch.setattr(tools.songs.analyse, "hash_coded_audio", lambda path: f"{len(path.name):040}")
     soundfile.write(music / "d.wav", tune(9, 5), RATE_HZ)
-    soundfile.write(music / "e.wav", tune(8, 5), RATE_HZ)
+    soundfile.write(music / "e.wav", tune(8, 6), RATE_HZ)
     build_pool([music / "d.wav", music / "e.wav"], out, quick_settings())
     first, second = open_pool(out).songs
     assert (first.frames, second.frames) == (9 * RATE_HZ, 8 * RATE_HZ)
