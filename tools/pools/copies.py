@@ -11,7 +11,7 @@ from tools.songs.outline import STEP_S, Outline
 
 MOST_DIFFERENT_BITS = 0.3
 """Of the bits of two outlines of one recording; of two recordings about half differ."""
-LEAST_SHARED = 0.8
+LEAST_SHARED = 0.75
 """So much of the longer song has to be in the other."""
 _BLOCK_STEPS = 64
 """Steps, about three seconds, whose bits are compared together."""
@@ -65,14 +65,13 @@ def shared_part(one: Outline, other: Outline, offset: int) -> float:
     offset: steps from a place in `one` to the same place in `other`.
     """
     start, stop = max(0, -offset), min(len(one), len(other) - offset)
-    blocks = max(0, stop - start) // _BLOCK_STEPS
-    if not blocks:
+    if stop <= start:
         return 0.0
-    stop = start + blocks * _BLOCK_STEPS
     ours, theirs = one[start:stop], other[start + offset : stop + offset]
     both = (ours != 0) & (theirs != 0)
-    different = np.where(both, np.bitwise_count(ours ^ theirs), 0).reshape(blocks, -1).sum(axis=1)
-    heard = both.reshape(blocks, -1).sum(axis=1)
+    blocks = np.arange(0, len(both), _BLOCK_STEPS)
+    different = np.add.reduceat(np.where(both, np.bitwise_count(ours ^ theirs), 0), blocks, dtype=np.int64)
+    heard = np.add.reduceat(both, blocks, dtype=np.int64)
     # Block by block: half a song that is the same and half that is not are not the same on the whole.
     same = heard[different <= MOST_DIFFERENT_BITS * 32 * heard].sum()
     return float(same / max(1, int((one != 0).sum()), int((other != 0).sum())))
