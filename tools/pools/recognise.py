@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.base.arrays import FloatArray
+from stream.audio.samples import SongSamples
 from stream.pool.columns import Rows, record_type
 from stream.pool.database import broken_database, connect
 from stream.pool.pool import fingerprint
@@ -99,7 +99,7 @@ def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
             raise broken_database(pool_folder, error) from error
 
 
-def _holds(path: Path, kind: np.dtype[np.void], audio: FloatArray) -> bool:
+def _holds(path: Path, kind: np.dtype[np.void], audio: SongSamples) -> bool:
     try:
         rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import soxr
 
 from model.base.arrays import FloatArray
-from model.base.mapped import in_parts
+from stream.audio.samples import SongSamples, in_parts
 
 Outline = npt.NDArray[np.uint32]
 """`(n,)`: 32 bits for each step; 0 where it is as good as silent."""
@@ -29,7 +29,7 @@ _FLOOR = 1e-9
 _BLOCK = 512
 
 
-def outline(audio: FloatArray, sample_rate_hz: int) -> Outline:
+def outline(audio: SongSamples, sample_rate_hz: int) -> Outline:
     """Return the outline of a song, `(frames, 2)` float32; empty for what is shorter than half a second."""
     energies = np.concatenate([np.empty((0, 33), dtype=np.float32), *_energies(audio, sample_rate_hz)])
     if len(energies) <= _LAG:
@@ -42,7 +42,7 @@ def outline(audio: FloatArray, sample_rate_hz: int) -> Outline:
     return words
 
 
-def _energies(audio: FloatArray, sample_rate_hz: int) -> list[FloatArray]:
+def _energies(audio: SongSamples, sample_rate_hz: int) -> list[FloatArray]:
     """Return the energy of each step in 33 bands, `(n, 33)` float32 in blocks."""
     window = np.hanning(_FRAME).astype(np.float32)
     stream = soxr.ResampleStream(sample_rate_hz, _RATE_HZ, 1, dtype="float32", quality="LQ")

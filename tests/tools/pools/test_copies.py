@@ -112,10 +112,10 @@ def test_when_the_song_goes_its_copy_is_played_and_opinions_hold(music: Path, ou
     remember(
         out,
         LabelledJoin(
-            from_hash=keys[1][0],
-            from_end_sample=keys[1][2],
-            to_hash=keys[first][0],
-            to_start_sample=keys[first][1],
+            from_hash=keys[1].audio_hash,
+            from_end_sample=keys[1].end_sample,
+            to_hash=keys[first].audio_hash,
+            to_start_sample=keys[first].start_sample,
             label=0,
         ),
     )

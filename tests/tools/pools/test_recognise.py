@@ -60,10 +60,10 @@ def _dislike(out: Path) -> None:
     remember(
         out,
         LabelledJoin(
-            from_hash=keys[BEFORE][0],
-            from_end_sample=keys[BEFORE][2],
-            to_hash=keys[AFTER][0],
-            to_start_sample=keys[AFTER][1],
+            from_hash=keys[BEFORE].audio_hash,
+            from_end_sample=keys[BEFORE].end_sample,
+            to_hash=keys[AFTER].audio_hash,
+            to_start_sample=keys[AFTER].start_sample,
             label=0,
         ),
     )
@@ -122,15 +122,15 @@ def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_p
         remember(
             out,
             LabelledJoin(
-                from_hash=names[keys[before][0]],
-                from_end_sample=keys[before][2],
-                to_hash=names[keys[after][0]],
-                to_start_sample=keys[after][1],
+                from_hash=names[keys[before].audio_hash],
+                from_end_sample=keys[before].end_sample,
+                to_hash=names[keys[after].audio_hash],
+                to_start_sample=keys[after].start_sample,
                 label=0,
             ),
         )
     (out / GRID_FOLDER).mkdir()
-    (out / GRID_FOLDER / f"{names[keys[0][0]]}.v1.npy").write_bytes(b"a grid")
+    (out / GRID_FOLDER / f"{names[keys[0].audio_hash]}.v1.npy").write_bytes(b"a grid")
     with pytest.raises(PoolError, match="run `endlos pool build` again, which takes over"):
         open_pool(out)
     report = build_pool([music], out, quick_settings())
@@ -140,7 +140,7 @@ def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_p
     assert pool.chunk_keys() == keys
     assert decoded_copy(out, pool.songs[2].audio_hash).is_file()
     assert len(list((out / "decoded").iterdir())) == copies
-    assert [path.name for path in (out / GRID_FOLDER).iterdir()] == [f"{keys[0][0]}.v1.npy"]
+    assert [path.name for path in (out / GRID_FOLDER).iterdir()] == [f"{keys[0].audio_hash}.v1.npy"]
     assert _disliked(out) == [AFTER]
     assert check_pool(out, deep=True) == []
     again = build_pool([music], out, quick_settings())
