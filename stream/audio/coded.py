@@ -1,4 +1,4 @@
-"""The coded audio of a file names its song: what is left of the bytes without tags, covers and containers."""
+"""The coded audio of a file, which no tag, cover or container changes, names its song."""
 
 import hashlib
 from collections.abc import Generator

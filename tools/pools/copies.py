@@ -1,4 +1,4 @@
-"""Songs are told to be one recording by their outlines: copies, other encodings, other editions."""
+"""Outlines tell which songs are one recording, such as copies, other encodings and other editions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from tools.pools.store import Copy, StoredSong
-from tools.songs.outline import STEP_S, Outline
+from tools.songs.outline import OUTLINE_STEP_S, Outline
 
 MOST_DIFFERENT_BITS = 0.3
 """Of the bits of two outlines of one recording; of two recordings about half differ."""
@@ -110,7 +110,7 @@ def _sorted_values(outlines: Sequence[Outline], part: int, parts: int) -> tuple[
     songs, places = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     values = [np.empty(0, dtype=np.uint32)]
     for number, words in enumerate(outlines):
-        if len(words) * STEP_S >= SHORTEST_S:
+        if len(words) * OUTLINE_STEP_S >= SHORTEST_S:
             # By the value itself, so that the same ones are in it of every song; 0 is silence.
             at = np.flatnonzero((words % np.uint32(parts) == part) & (words != 0))
             songs.append(np.full(len(at), number, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Music that is missing is not taken for a wish: what a folder had and no longer shows stays in the pool."""
+"""Music that is missing is not taken for a wish, and what a folder no longer shows stays in the pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

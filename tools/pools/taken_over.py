@@ -1,4 +1,4 @@
-"""A pool of an earlier endlos is taken over: its database gets today's tables and keeps what it holds."""
+"""A build takes over a pool of an earlier endlos, with new tables in its database and all that it holds."""
 
 import sqlite3
 from contextlib import closing

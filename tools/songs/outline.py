@@ -14,7 +14,7 @@ from stream.audio.samples import SongSamples, in_parts
 Outline = npt.NDArray[np.uint32]
 """`(n,)`: 32 bits for each step; 0 where it is as good as silent."""
 
-STEP_S = 256 / 5_512
+OUTLINE_STEP_S = 256 / 5_512
 """Seconds from one value of an outline to the next."""
 _RATE_HZ = 5_512
 _FRAME = 2_048

@@ -1,4 +1,4 @@
-"""What names a song by its coded audio: the same under any tags, another for any other sound."""
+"""The coded audio names a song alike under any tags, and any other sound otherwise."""
 
 import shutil
 from collections.abc import Callable

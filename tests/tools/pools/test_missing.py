@@ -1,4 +1,4 @@
-"""Less music than last time: said, and kept in the pool, unless it is wished away."""
+"""Music that is missing is told and kept in the pool, unless it is wished away."""
 
 import shutil
 import time

@@ -1,4 +1,4 @@
-"""Songs that are known by their sound: through taggers, and in pools, opinions and logs of before."""
+"""Songs are known by their sound through taggers, and in pools, opinions and logs of before."""
 
 import json
 import sqlite3
