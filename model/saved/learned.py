@@ -7,7 +7,8 @@ import numpy as np
 from model.base.arrays import BoolArray
 from model.saved.contract import ModelContract
 
-HASHES = "audio_hashes"
+HASHES = "coded_audio_hashes"
+"""Another name than it was when songs were known by the bytes of their files, which tell nothing now."""
 BEFORE = "learned_before"
 
 
@@ -27,8 +28,8 @@ def songs_record(
 def learned_songs(contract: ModelContract) -> frozenset[str] | None:
     """Return the audio hashes of all songs that a model learned from; None when it cannot be told.
 
-    It cannot where songs are recorded otherwise (once by their path in the music folder, which is another
-    in every folder), or where the model that training began from cannot tell.
+    It cannot where songs are recorded otherwise (once by their path in the music folder, later by the bytes
+    of their files, which a tagger changes), or where the model that training began from cannot tell.
     """
     record = contract.training.get("train")
     if not isinstance(record, dict):

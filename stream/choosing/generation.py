@@ -1,7 +1,6 @@
 """A generation opens all that the engine needs of one state of a pool, such as index, scorer and audio."""
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,14 +32,9 @@ class Generation:
         """None when nothing is scored (strategies `random` and `natural`)."""
         return self.opened.scorer
 
-    @cached_property
-    def _songs(self) -> dict[str, int]:
-        """The song of every audio hash; of two copies of a file, the first."""
-        return {song.audio_hash: number for number, song in reversed(list(enumerate(self.pool.songs)))}
-
     def song_of(self, audio_hash: str) -> int | None:
         """Return the index of the song with this hash, or None when it is not in the pool."""
-        return self._songs.get(audio_hash)
+        return self.pool.song_of(audio_hash)
 
     def song_rows(self, song: int) -> slice:
         """Return the rows of a song's chunks."""
@@ -64,7 +58,11 @@ class Generation:
             return None
         rows = self.song_rows(song)
         row = rows.start + int(np.searchsorted(self.pool.start_sample[rows], key.start_sample))
-        return row if row < rows.stop and self.key(row) == key else None
+        if row >= rows.stop:
+            return None
+        # The song may be known by another name than the key gives it.
+        found = self.key(row)
+        return row if replace(found, audio_hash=key.audio_hash) == key else None
 
     def retire(self) -> None:
         """End the thread that scores; chunks of this generation can still be played."""

@@ -6,19 +6,23 @@ from pathlib import Path
 from model.base.errors import PoolError
 
 DATABASE_FILE = "pool.db"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+EARLIER_VERSIONS = ("2",)
+"""Schemas that a build takes over."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
--- One row for each analysis of a song; a new cutter or a changed file makes a new row.
+-- One row for each file and analysis of its song; a new cutter, other audio or other tags make a new row.
 CREATE TABLE IF NOT EXISTS songs (
     song_id        INTEGER PRIMARY KEY,
     root           TEXT NOT NULL,     -- music folder as given, absolute
     path           TEXT NOT NULL,     -- relative to root, with forward slashes
-    audio_hash     TEXT NOT NULL,     -- BLAKE2b of the file's bytes
+    audio_hash     TEXT NOT NULL,     -- BLAKE2b of the coded audio, without tags: what the song is known by
+    file_hash      TEXT NOT NULL,     -- BLAKE2b of the file's bytes; '' until an earlier pool's file is read
     analysis_key   TEXT NOT NULL,     -- analysis version and every setting that changes its result
     size_bytes     INTEGER NOT NULL,
     mtime_ns       INTEGER NOT NULL,
+    ctime_ns       INTEGER NOT NULL,  -- a tagger that keeps the time of a file cannot keep this one
     sample_rate_hz INTEGER NOT NULL,
     channels       INTEGER NOT NULL,
     frames         INTEGER NOT NULL,  -- of the whole decode
@@ -31,8 +35,17 @@ CREATE TABLE IF NOT EXISTS songs (
     seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
     cut            TEXT NOT NULL,     -- what the cutter did, in words
     chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
-    UNIQUE (root, path, audio_hash, analysis_key)
+    outline        BLOB,              -- 32-bit words: tells a recording by its sound; NULL: not known yet
+    left_s         REAL,              -- when it left the pool; NULL: a kept generation holds it
+    doubted        INTEGER NOT NULL DEFAULT 0,  -- 1: the next build analyses it anew
+    UNIQUE (root, path, audio_hash, file_hash, analysis_key)
 );
+
+-- Every file that a song was known in: finds what an earlier endlos named by the bytes of its file.
+CREATE TABLE IF NOT EXISTS file_hashes (
+    file_hash  TEXT PRIMARY KEY,
+    audio_hash TEXT NOT NULL
+) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS generations (
     generation   INTEGER PRIMARY KEY,
@@ -48,6 +61,14 @@ CREATE TABLE IF NOT EXISTS generation_songs (
     PRIMARY KEY (generation, position)
 ) WITHOUT ROWID;
 
+-- Files that are the same recording as a song of the generation, and are not played beside it.
+CREATE TABLE IF NOT EXISTS copies (
+    generation INTEGER NOT NULL REFERENCES generations ON DELETE CASCADE,
+    song_id    INTEGER NOT NULL REFERENCES songs,
+    of_song_id INTEGER NOT NULL REFERENCES songs,
+    PRIMARY KEY (generation, song_id)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS failures (
     root   TEXT NOT NULL,
     path   TEXT NOT NULL,
@@ -55,6 +76,7 @@ CREATE TABLE IF NOT EXISTS failures (
     reason TEXT NOT NULL,
     size_bytes   INTEGER NOT NULL,    -- a skipped file that is unchanged is not analysed again
     mtime_ns     INTEGER NOT NULL,
+    ctime_ns     INTEGER NOT NULL,
     analysis_key TEXT NOT NULL,
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
@@ -89,10 +111,12 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
     if version != str(SCHEMA_VERSION):
         connection.close()
         found = "none" if version is None else version
-        raise PoolError(
-            f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; "
-            "delete the pool folder and build it anew"
+        todo = (
+            "run `endlos pool build` again, which takes over what it holds"
+            if version in EARLIER_VERSIONS
+            else "delete the pool folder and build it anew"
         )
+        raise PoolError(f"{path} has schema {found}, this endlos reads schema {SCHEMA_VERSION}; {todo}")
     return connection
 
 

@@ -7,6 +7,7 @@
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ class Song:
     name: str
     """Path relative to the music folder, with forward slashes."""
     audio_hash: str
+    """Of its coded audio, without tags: what it is known by."""
     sample_rate_hz: int
     channels: int
     frames: int
@@ -53,6 +55,10 @@ class Song:
     """Whether spans of the file itself can be trusted; else they come from a decoded copy."""
     cut: str
     """What the cutter did, in words."""
+    other_hashes: tuple[str, ...] = ()
+    """Of its copies, and of the bytes of every file it was known in, by which an earlier endlos named it."""
+    copies: tuple[Path, ...] = ()
+    """Other files with the same recording: they are not played beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +108,23 @@ class Pool:
     def audio_hashes(self) -> list[str]:
         """The audio hash of each song, in the order of `songs`."""
         return [song.audio_hash for song in self.songs]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        numbers: dict[str, int] = {}
+        for number, song in enumerate(self.songs):
+            numbers.setdefault(song.audio_hash, number)
+        for number, song in enumerate(self.songs):
+            for other_hash in song.other_hashes:
+                numbers.setdefault(other_hash, number)
+        return numbers
+
+    def song_of(self, audio_hash: str) -> int | None:
+        """Return the index of the song with this hash, or of one that is the same recording; else None.
+
+        What an earlier endlos wrote named a song by the bytes of its file: that finds it too.
+        """
+        return self._numbers.get(audio_hash)
 
     @property
     def edge_samples(self) -> int:
@@ -204,6 +227,14 @@ def _open_current(folder: Path) -> Pool:
                    WHERE generation = ? ORDER BY position""",
                 (generation,),
             ).fetchall()
+            copies: dict[int, list[sqlite3.Row]] = {}
+            for row in connection.execute(
+                """SELECT of_song_id, root, path, audio_hash, sample_rate_hz
+                   FROM copies JOIN songs USING (song_id) WHERE generation = ? ORDER BY root, path""",
+                (generation,),
+            ):
+                copies.setdefault(row["of_song_id"], []).append(row)
+            known_in = _known_in(connection)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
     counts = [row["chunks"] for row in song_rows]
@@ -217,7 +248,7 @@ def _open_current(folder: Path) -> Pool:
         folder=folder,
         generation=generation,
         complete=bool(published["complete"]),
-        songs=tuple(_song(row) for row in song_rows),
+        songs=tuple(_song(row, copies.get(row["song_id"], []), known_in) for row in song_rows),
         chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
         traits=traits,
         sides=sides,
@@ -245,9 +276,27 @@ def _current(connection: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _song(row: sqlite3.Row) -> Song:
+def _known_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Return the hashes of the files that each song was known in, by its audio hash."""
+    known_in: dict[str, list[str]] = {}
+    for file_hash, audio_hash in connection.execute("SELECT file_hash, audio_hash FROM file_hashes"):
+        known_in.setdefault(audio_hash, []).append(file_hash)
+    return known_in
+
+
+def _song(row: sqlite3.Row, own: list[sqlite3.Row], known_in: dict[str, list[str]]) -> Song:
     fields = dict(row)
     del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
     seekable = bool(fields.pop("seekable"))
-    return Song(path=Path(root) / name, name=name, seekable=seekable, **fields)
+    # What is said of a copy is said in its samples, which are this song's where the rate is the same.
+    names = [copy["audio_hash"] for copy in own if copy["sample_rate_hz"] == row["sample_rate_hz"]]
+    others = [*names, *(file for audio in (row["audio_hash"], *names) for file in known_in.get(audio, []))]
+    return Song(
+        path=Path(root) / name,
+        name=name,
+        seekable=seekable,
+        other_hashes=tuple(dict.fromkeys(others)),
+        copies=tuple(Path(copy["root"]) / copy["path"] for copy in own),
+        **fields,
+    )

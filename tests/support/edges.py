@@ -31,5 +31,5 @@ def tone_edges(
         rows=np.arange(count),
         heads=edges(),
         tails=edges(),
-        source={"audio_hashes": [f"hash{number}" for number in range(songs)], "seed": seed},
+        source={"coded_audio_hashes": [f"hash{number}" for number in range(songs)], "seed": seed},
     )

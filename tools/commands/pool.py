@@ -14,6 +14,7 @@ from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table
 
 if TYPE_CHECKING:
     from tools.pools.build import BuildProgress, BuildReport
+    from tools.pools.missing import MissingMusic
 
 pool_app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
 
@@ -60,13 +61,24 @@ def build(
         float,
         typer.Option(min=0.0, help="Room for decoded copies of songs that cannot be seeked in, in GiB."),
     ] = 8.0,
+    remove: Annotated[
+        bool,
+        typer.Option(
+            "--remove",
+            help="Also when a folder is empty or lost most of its songs, remove them from the pool.",
+        ),
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Analyse every song anew, also what is unchanged.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Analyse music into a pool.
 
-    What is unchanged since the last time is kept. Exit 1 when a file could not be read; the pool of all
-    the others is built.
+    What is unchanged since the last time is kept; of a song whose tags alone changed, they are read. Exit 1
+    when a file could not be read (the pool of all the others is built), or a folder holds no music or lost
+    most of what it had (those songs stay in the pool).
     """
     from model.saved.contract import carried_model
     from tools.pools.build import BuildSettings, build_pool
@@ -83,7 +95,12 @@ def build(
         max_chunk_s=max_chunk_s,
     )
     settings = BuildSettings(
-        cut=cut_settings, edge_s=edge_s, decoded_cache_gib=decoded_cache_gib, model=carried_model()
+        cut=cut_settings,
+        edge_s=edge_s,
+        decoded_cache_gib=decoded_cache_gib,
+        model=carried_model(),
+        remove=remove,
+        again=again,
     )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
@@ -100,13 +117,29 @@ def build(
         _print_report(report)
     for failure in () if as_json else (*report.skipped, *report.failed):
         print(f"{failure.kind}: {printable(str(failure.path))}: {printable(failure.reason)}", file=sys.stderr)
+    for folder in () if as_json else report.missing:
+        print(f"missing: {_missing(folder)}", file=sys.stderr)
     if report.failed:
         print(
             f"endlos: {plural(len(report.failed), 'file')} could not be read; "
             "the pool holds all the others; mend or remove what is named and build again",
             file=sys.stderr,
         )
+    if report.missing:
+        print(
+            "endlos: music is missing, and what the pool had of it is kept; put it back (is a disk not "
+            "mounted?) and build again, or take it out of the pool with --remove",
+            file=sys.stderr,
+        )
+    if report.failed or report.missing:
         raise typer.Exit(1)
+
+
+def _missing(folder: "MissingMusic") -> str:
+    place = printable(str(folder.folder))
+    if not folder.missing:
+        return f"{place} holds no music"
+    return f"{place} lacks {folder.missing} of the {plural(folder.songs, 'song')} that the pool had of it"
 
 
 @pool_app.command()
@@ -154,6 +187,9 @@ def info(
                 for row, chunk in enumerate(summary["chunks"])
             ],
         )
+    for song in summary["songs"]:
+        for copy in song["copies"]:
+            print(f"\nsame recording: {printable(copy)}: {printable(song['path'])} is played for both")
     for failure in summary["failures"]:
         print(f"\n{failure['kind']}: {printable(failure['path'])}: {printable(failure['reason'])}")
 
@@ -181,7 +217,11 @@ def check(
         if not problems:
             print(f"{pool} is sound")
     if problems:
-        print(f"endlos: {pool} has {plural(len(problems), 'problem')}", file=sys.stderr)
+        print(
+            f"endlos: {pool} has {plural(len(problems), 'problem')}; "
+            "the next `endlos pool build` analyses anew what they name",
+            file=sys.stderr,
+        )
         raise typer.Exit(1)
 
 
@@ -194,6 +234,12 @@ def _print_report(report: "BuildReport") -> None:
         f"analysed {plural(report.analysed, 'file')} ({clock(report.analysed_s)}) "
         f"in {report.elapsed_s:.1f} s, kept {report.reused}, removed {report.removed}"
     )
+    if report.copies:
+        copy, of = report.copies[0]
+        print(
+            f"{plural(len(report.copies), 'file')} with the same recording as another: one is played for all "
+            f"({printable(copy)} is {printable(of)}; `endlos pool info` names them)"
+        )
     for line in cut_groups(report.cuts):
         print(line)
     if report.without_copy:

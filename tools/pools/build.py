@@ -14,10 +14,13 @@ from threadpoolctl import threadpool_limits
 from model.base.errors import DecodeError, PoolError
 from model.features.edges import EDGE_RATE_HZ
 from stream.pool.pool import Failure, decoded_copy
+from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
+from tools.pools.missing import MissingMusic, find_missing, in_order
 from tools.pools.place import locked
-from tools.pools.scan import FoundFile, scan
-from tools.pools.store import PoolStore, StoredSong
+from tools.pools.recognise import Recognised, recognise, told_apart
+from tools.pools.scan import FoundFile, Scan, scan
+from tools.pools.store import Copy, PoolStore, StoredSong
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
 from tools.songs.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
@@ -46,6 +49,10 @@ class BuildSettings:
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
     model: Path | None = None
     """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
+    remove: bool = False
+    """Whether music that is missing from a named folder leaves the pool, however much of it that is."""
+    again: bool = False
+    """Whether every song is analysed anew, whatever is known of it."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.edge_s) and 2 / EDGE_RATE_HZ <= self.edge_s <= MAX_EDGE_S):
@@ -105,6 +112,10 @@ class BuildReport:
     analysed: int
     removed: int
     """Songs of the generation before that are no longer in the pool."""
+    copies: tuple[tuple[str, str], ...]
+    """Files with the same recording as another song, each with that one, which is played for both."""
+    missing: tuple[MissingMusic, ...]
+    """Named folders without the music that is expected of them; what the pool had of them is kept."""
     failed: tuple[Failure, ...]
     """Files that cannot be read."""
     skipped: tuple[Failure, ...]
@@ -151,11 +162,12 @@ def build_pool(
 ) -> BuildReport:
     """Make the pool in the folder `out` hold the songs of `music` (folders or files), and report.
 
-    Songs that are unchanged (by size and time, else by content) and were analysed with the same settings are
-    kept. Each song is stored as soon as it is analysed, so a killed build goes on where it was. While `out`
-    has no complete generation, early ones are published; a complete one is replaced only at the end.
-    Files that cannot be read are named in the report and do not stop it. `PoolError` when there is nothing
-    to build from, `out` cannot be written, or no file yields a chunk; what `out` held stays as it was.
+    Songs that are unchanged (by size and times, else by their bytes, else by their audio) and were analysed
+    with the same settings are kept, unless a check doubted them. Each song is stored as soon as it is
+    analysed, so a killed build goes on where it was. While `out` has no complete generation, early ones are
+    published; a complete one is replaced only at the end. Files that cannot be read are named in the report
+    and do not stop it. `PoolError` when there is nothing to build from, `out` cannot be written, or no file
+    yields a chunk; what `out` held stays as it was.
     `EndlosError` when the cutter is not installed.
     """
     started_s = time.monotonic()
@@ -169,7 +181,7 @@ def build_pool(
             raise PoolError(f"no audio file in {places} can be read; {found.failures[0][1].reason}")
         raise PoolError(f"{places} holds no audio files; give a folder with wav, flac, mp3, ogg, ...")
     with locked(out), closing(PoolStore(out, settings.analysis.key)) as store:
-        build = _Build(store, settings, found.files, list(found.failures), started_s, progress)
+        build = _Build(store, settings, found, started_s, progress)
         return build.run()
 
 
@@ -180,28 +192,34 @@ class _Build:
         self,
         store: PoolStore,
         settings: BuildSettings,
-        files: Sequence[FoundFile],
-        failures: list[tuple[FoundFile, Failure]],
+        music: Scan,
         started_s: float,
         progress: Progress | None,
     ) -> None:
         self._store = store
         self._settings = settings
         self._model = settings.model if settings.model is not None and embeds(settings.model) else None
-        self._files = files
-        self._failures = failures
-        self._total = len(files) + len(failures)
+        self._music = music
+        self._files: Sequence[FoundFile] = music.files
+        self._found = frozenset(music.files)
+        self._failures = list(music.failures)
+        self._total = len(self._files) + len(self._failures)
         self._started_s = started_s
         self._progress = progress
         self._songs: dict[FoundFile, StoredSong] = {}
         self._reused = 0
+        self._analysed = 0
         self._analysed_s = 0.0
         self._done_bytes = 0
         self._total_bytes = 0
         store.remove_leftovers()
+        if settings.again:
+            store.doubt_all()
+        store.remove_doubted()
         self._copied: set[str] = set()
         self._copied_bytes = store.decoded_bytes()
         self._generation, self._complete, self._before = store.current()
+        self._held = {file.audio_hash for file in store.files(self._before)}
         self._published_songs = len(self._before)
         self._published_s = -math.inf
 
@@ -251,17 +269,23 @@ class _Build:
         if not self._store.may_hold(found):
             return None
         try:
-            audio_hash = hash_file(found.path)
+            file_hash = hash_file(found.path)
         except OSError:
             return None  # its analysis says what is wrong with it
-        return self._store.adopt(found, audio_hash, read_tags(found.path))
+        return self._store.adopt(found, file_hash, read_tags(found.path))
 
-    def _take(self, task: _Task, result: "SongAnalysis | _Refused | Crashed | None") -> None:
+    def _take(self, task: _Task, result: "SongAnalysis | Recognised | _Refused | Crashed | None") -> None:
         found = task.found
         if isinstance(result, _Refused | Crashed):
             self._songs.pop(found, None)
             self._refuse(found, "failed", result.reason)
+        elif isinstance(result, Recognised):
+            song = self._store.take_recognised(found, result)
+            assert song is not None, "whoever recognised it found its analysis here"
+            self._songs[found] = song
+            self._reused += 1
         elif isinstance(result, SongAnalysis):
+            self._analysed += 1
             self._analysed_s += result.frames / result.sample_rate_hz
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
@@ -288,6 +312,19 @@ class _Build:
     def _ordered(self) -> list[StoredSong]:
         return [self._songs[found] for found in self._files if found in self._songs]
 
+    def _played(self) -> tuple[list[StoredSong], list[Copy]]:
+        """Return the songs that are played, and the copies of them that are not."""
+        songs = self._ordered()
+        there = {song.song_id for found, song in self._songs.items() if found in self._found}
+
+        def better(song: StoredSong) -> tuple[bool, bool, bool, float]:
+            # Who is in the pool stays, so that a copy more changes nothing; else who kept most of the sound.
+            rate = song.size_bytes * song.sample_rate_hz / song.frames
+            here = song.song_id in self._before
+            return song.song_id in there, here, song.audio_hash in self._held, rate
+
+        return without_copies(songs, self._store.outlines(songs), better)
+
     def _publish_early(self) -> None:
         now_s = time.monotonic()
         if self._complete or now_s - self._published_s < PUBLISH_PERIOD_S:
@@ -298,15 +335,16 @@ class _Build:
             self._published_s = now_s
 
     def _publish(self, *, complete: bool) -> None:
-        songs = self._ordered()
+        songs, copies = self._played()
         self._generation = self._store.publish(
             songs,
+            copies,
             self._settings.edge_samples,
             self._failures,
             complete=complete,
             finish=lambda home: self._embed(home, songs),
         )
-        self._published_songs = len(songs)
+        self._published_songs = len(self._songs)
 
     def _embed(self, home: Path, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
@@ -315,8 +353,10 @@ class _Build:
             embed_generation(home, hashes, counts, self._model, threads=self._settings.jobs)
 
     def _finish(self) -> BuildReport:
+        analysed = len(self._files) - self._reused
+        missing = self._keep_missing()
         self._failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
-        songs = self._ordered()
+        songs, copies = self._played()
         if not songs:
             self._store.save_failures(self._failures, replace=True)
             found, failure = self._failures[0]
@@ -324,15 +364,19 @@ class _Build:
                 f"no file (of {len(self._failures)}) yields a chunk; "
                 f"for example {found.name}: {failure.reason}"
             )
-        unchanged = self._complete and self._before == [song.song_id for song in songs]
+        unchanged = not self._analysed and self._complete and self._before == [song.song_id for song in songs]
         if unchanged and self._store.is_sound(self._settings.edge_samples):
             self._store.save_failures(self._failures, replace=True)
+            assert self._generation is not None
+            self._store.save_copies(self._generation, copies)
             if self._model is not None:
                 # The pool is what it was; the model may be another one.
                 embed_pool(self._store.folder, self._model, threads=self._settings.jobs)
         else:
             self._publish(complete=True)
-        before, now = self._store.names(self._before), self._store.names([song.song_id for song in songs])
+        before = self._store.names(self._before)
+        now = self._store.names([song.song_id for song in self._ordered()])
+        names = {song.song_id: found.name for found, song in self._songs.items()}
         self._store.collect_garbage()
         assert self._generation is not None
         failures = [failure for _, failure in self._failures]
@@ -341,8 +385,10 @@ class _Build:
             songs=len(songs),
             chunks=sum(song.chunks for song in songs),
             reused=self._reused,
-            analysed=len(self._files) - self._reused,
+            analysed=analysed,
             removed=len(before - now),
+            copies=tuple((names[copy.song.song_id], names[copy.of.song_id]) for copy in copies),
+            missing=missing,
             failed=tuple(failure for failure in failures if failure.kind == "failed"),
             skipped=tuple(failure for failure in failures if failure.kind == "skipped"),
             audio_s=sum(song.frames / song.sample_rate_hz for song in songs),
@@ -355,6 +401,27 @@ class _Build:
             ),
             cuts=tuple((found.name, self._songs[found].cut) for found in self._files if found in self._songs),
         )
+
+    def _keep_missing(self) -> tuple[MissingMusic, ...]:
+        """Put the songs back that are missing and were not wished away; return what is missing."""
+        if self._settings.remove:
+            return ()
+        missing = find_missing(
+            self._music,
+            self._store.files(self._before),
+            frozenset(song.audio_hash for song in self._songs.values()),
+            [found.path for found, _ in self._music.failures],
+        )
+        for file in missing.kept:
+            if file.song is None or not self._store.has_rows(file.song, self._settings.edge_samples):
+                place = missing.folders[0].folder
+                raise PoolError(
+                    f"{place} lacks songs that the pool holds, {file.found.name} among them, and with these "
+                    "settings they would have to be analysed anew; put them back, or build with --remove"
+                )
+            self._songs[file.found] = file.song
+        self._files = in_order(self._files, [file.found for file in missing.kept], self._music.roots)
+        return missing.folders
 
     def _tell(self, name: str) -> None:
         if self._progress is None:
@@ -373,9 +440,9 @@ class _Build:
         )
 
 
-def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
+def _work(task: _Task, room: Room) -> "SongAnalysis | Recognised | _Refused | None":
     # A worker's own: it takes seconds to import, and no other part of a build needs it.
-    from tools.songs.analyse import analyse_song, copy_song
+    from tools.songs.analyse import analyse_song, copy_song, hear_song
 
     try:
         if task.copy_of is not None:
@@ -383,7 +450,11 @@ def _work(task: _Task, room: Room) -> "SongAnalysis | _Refused | None":
             return None
         # A song is one worker's; threads that wait for each other would only take its processor time.
         with threadpool_limits(1):
-            return analyse_song(task.found.path, task.analysis, task.pool_folder, room)
+            song = hear_song(task.found.path, task.pool_folder)
+            known = recognise(song, task.found, task.analysis, task.pool_folder)
+            if known is not None:
+                return known
+            return analyse_song(told_apart(song, task.pool_folder), task.analysis, task.pool_folder, room)
     except DecodeError as error:
         # The file is named beside the reason already.
         return _Refused(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))

@@ -18,7 +18,8 @@ from stream.pool.columns import FINGERPRINT_FRAMES
 from stream.pool.database import connect
 from stream.pool.pool import Pool, Song, decoded_copy, fingerprint, open_pool
 from tools.pools.check_vectors import embedding_problems
-from tools.songs.song import hash_file
+from tools.pools.doubt import doubt
+from tools.songs.song import FileState, hash_file
 
 SAMPLED_SONGS = 8
 """This many songs, evenly spread, are decoded and compared; a deep check takes all."""
@@ -58,31 +59,44 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
 
     Always: the database, the arrays, how chunks tile their songs, that every file is there with its size and
     time; audio, fingerprints and edges of a sample of songs. `deep`: the hash of every file, and all songs.
-    `PoolError` when there is no pool, or it cannot be opened at all.
+    What has a problem is marked, so that the next build reads or analyses it anew. `PoolError` when there is
+    no pool, or it cannot be opened at all.
     """
     problems = _database_problems(folder)
     if problems:
         return problems
     pool = open_pool(folder)
-    stamps = _stamps(pool)
+    files = _files(pool)
     changed: set[int] = set()
     for index, song in enumerate(pool.songs):
-        found = list(_file_problems(song, stamps[song.song_id], deep=deep))
+        found = list(_file_problems(song, files[song.song_id], deep=deep))
         if found:
             changed.add(index)
         problems += found
-    problems += _array_problems(pool)
+    arrays = list(_array_problems(pool))
+    problems += arrays
+    # Whose values they are is not told apart: all songs are doubted.
+    doubted = set(range(len(pool.songs))) if arrays else set()
     problems += embedding_problems(pool, deep=deep)
     broken = {index for index in range(len(pool.songs)) if not _tiles(pool, index)}
     problems += [
-        f"the chunks of {pool.songs[index].name} do not tile it; delete the pool and build it anew"
+        f"the chunks of {pool.songs[index].name} do not tile it; run `endlos pool build` again"
         for index in sorted(broken)
     ]
+    doubted |= broken
     count = len(pool.songs) if deep else min(SAMPLED_SONGS, len(pool.songs))
     for index in np.unique(np.linspace(0, len(pool.songs) - 1, count).astype(int)).tolist():
-        problems += _copy_problems(pool, index)
+        found = list(_copy_problems(pool, index))
         if index not in changed | broken:
-            problems += _audio_problems(pool, index, deep=deep)
+            found += _audio_problems(pool, index, deep=deep)
+        if found:
+            doubted.add(index)
+        problems += found
+    doubt(
+        folder,
+        analyses=[pool.songs[index].song_id for index in doubted],
+        files=[pool.songs[index].song_id for index in changed],
+    )
     return problems
 
 
@@ -103,17 +117,24 @@ def _database_problems(folder: Path) -> list[str]:
     return problems
 
 
-def _stamps(pool: Pool) -> dict[int, tuple[int, int]]:
+def _files(pool: Pool) -> dict[int, FileState]:
     with closing(connect(pool.folder)) as connection:
-        rows = connection.execute("SELECT song_id, size_bytes, mtime_ns FROM songs").fetchall()
-    return {row[0]: (row[1], row[2]) for row in rows}
+        rows = connection.execute(
+            "SELECT song_id, file_hash, size_bytes, mtime_ns, ctime_ns FROM songs"
+        ).fetchall()
+    return {
+        row[0]: FileState(file_hash=row[1], size_bytes=row[2], mtime_ns=row[3], ctime_ns=row[4])
+        for row in rows
+    }
 
 
-def _file_problems(song: Song, stamp: tuple[int, int], *, deep: bool) -> Iterator[str]:
+def _file_problems(song: Song, file: FileState, *, deep: bool) -> Iterator[str]:
     try:
         status = song.path.stat()
-        moved = stamp != (status.st_size, status.st_mtime_ns)
-        if (moved or deep) and hash_file(song.path) != song.audio_hash:
+        kept = (file.size_bytes, file.mtime_ns, file.ctime_ns)
+        in_doubt = kept != (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        # What a kept song of an earlier endlos is known by is the hash of its file.
+        if (in_doubt or deep) and hash_file(song.path) != (file.file_hash or song.audio_hash):
             yield f"{song.path} has changed since the pool was built; run `endlos pool build` again"
     except OSError as error:
         yield f"{song.path} cannot be read ({error.strerror}); put it back, or run `endlos pool build` again"
@@ -125,20 +146,20 @@ def _array_problems(pool: Pool) -> Iterator[str]:
             block = edges[start : start + BLOCK_CHUNKS]
             # Written so that no comparison with NaN passes.
             if not (np.abs(block) <= 1.0).all():
-                yield f"{name}.npy holds values that are no edges (chunk {start} on); build the pool anew"
+                yield f"{name}.npy holds values that are no edges (chunk {start} on); build the pool again"
                 break
     for start in range(0, len(pool), BLOCK_CHUNKS):
         if pool.spectra is not None and not np.isfinite(pool.spectra[start : start + BLOCK_CHUNKS]).all():
-            yield f"spectra.npy holds values that are no levels (chunk {start} on); build the pool anew"
+            yield f"spectra.npy holds values that are no levels (chunk {start} on); build the pool again"
             break
     if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
-        yield "the pool holds fingerprints or levels that are no numbers; build it anew"
+        yield "the pool holds fingerprints or levels that are no numbers; run `endlos pool build` again"
     for name, (least, most) in TRAIT_RANGES.items():
         values = getattr(pool.traits, name)
         known = values[~np.isnan(values)] if name in MAY_BE_UNKNOWN else values
         # Written so that no comparison with NaN passes.
         if not ((known >= least) & (known <= most)).all():
-            yield f"{name}.npy holds values outside of {least:g} to {most:g}; build the pool anew"
+            yield f"{name}.npy holds values outside of {least:g} to {most:g}; run `endlos pool build` again"
 
 
 def _tiles(pool: Pool, index: int) -> bool:
@@ -162,12 +183,12 @@ def _copy_problems(pool: Pool, index: int) -> Iterator[str]:
     try:
         copy: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
-        yield f"{path} is damaged; delete it and build again"
+        yield f"{path} is damaged; run `endlos pool build` again"
         return
     if copy.shape != (song.frames, 2) or copy.dtype != np.float32:
-        yield f"{path} has shape {copy.shape}, expected ({song.frames}, 2); delete it and build again"
+        yield f"{path} has shape {copy.shape}, expected ({song.frames}, 2); run `endlos pool build` again"
     elif _differing(pool, index, copy):
-        yield f"{path} is not the decoded {song.name}; delete it and build again"
+        yield f"{path} is not the decoded {song.name}; run `endlos pool build` again"
 
 
 def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
@@ -187,7 +208,7 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
     if differing:
         yield (
             f"{song.path} sounds different from what the pool was built from in {differing} chunks; "
-            "delete the pool and build it anew"
+            "run `endlos pool build` again"
         )
         return
     rows = np.flatnonzero(pool.chunk_song == index)
@@ -196,18 +217,16 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
         head, tail = chunk_edges(chunk, sample_rate_hz, pool.edge_samples)
         same = np.allclose(head, pool.heads[row], rtol=0, atol=_TOLERANCE)
         if not (same and np.allclose(tail, pool.tails[row], rtol=0, atol=_TOLERANCE)):
-            yield f"the edges of chunk {row} are not those of {song.name}; delete the pool and build it anew"
+            yield f"the edges of chunk {row} are not those of {song.name}; run `endlos pool build` again"
             return
         if pool.spectra is None:
             continue
         spectra = np.stack(chunk_spectra(chunk, sample_rate_hz))
         if not np.allclose(spectra, pool.spectra[row], rtol=0, atol=TOLERANCE_DB):
-            yield (
-                f"the spectra of chunk {row} are not those of {song.name}; delete the pool and build it anew"
-            )
+            yield (f"the spectra of chunk {row} are not those of {song.name}; run `endlos pool build` again")
             return
     if not _compares(pool, rows):
-        yield f"the seams and textures kept of {song.name} are not its own; delete the pool and build it anew"
+        yield f"the seams and textures kept of {song.name} are not its own; run `endlos pool build` again"
 
 
 def _compares(pool: Pool, rows: IntArray) -> bool:

@@ -69,6 +69,11 @@ def storing(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def rows_file(folder: Path, audio_hash: str, key: str) -> Path:
+    """Return where the rows of a song's chunks stand, by the key of the settings of its analysis."""
+    return folder / "analysis" / f"{audio_hash}-{key}.npy"
+
+
 def begin_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Write the head of an `.npy` file; its values follow, in order."""
     # Not through a memory map: on a full disk writing to one ends the process.

@@ -28,6 +28,7 @@ class FoundFile:
     """Path relative to `root`, with forward slashes."""
     size_bytes: int
     mtime_ns: int
+    ctime_ns: int
 
     @property
     def path(self) -> Path:
@@ -41,6 +42,10 @@ class Scan:
 
     files: tuple[FoundFile, ...]
     failures: tuple[tuple[FoundFile, Failure], ...]
+    roots: tuple[Path, ...]
+    """The music folders in the order in which they were named, absolute; of a single file its own."""
+    folders: tuple[Path, ...]
+    """Those of them that were named as folders."""
 
 
 def scan(music: Sequence[Path]) -> Scan:
@@ -52,10 +57,15 @@ def scan(music: Sequence[Path]) -> Scan:
     files: list[FoundFile] = []
     failures: list[tuple[FoundFile, Failure]] = []
     seen: set[str] = set()
+    roots: list[Path] = []
+    folders: list[Path] = []
     for given in music:
         base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
         _require(given, base)
         root, names = (base, _names(base, failures)) if base.is_dir() else (base.parent, iter([base.name]))
+        roots.append(root)
+        if root == base:
+            folders.append(base)
         for name in sorted(names):
             real = os.path.realpath(root / name)
             if real in seen:
@@ -66,7 +76,12 @@ def scan(music: Sequence[Path]) -> Scan:
                 files.append(found)
             else:
                 failures.append(found)
-    return Scan(files=tuple(files), failures=tuple(failures))
+    return Scan(
+        files=tuple(files),
+        failures=tuple(failures),
+        roots=tuple(roots),
+        folders=tuple(dict.fromkeys(folders)),
+    )
 
 
 def _require(given: Path, base: Path) -> None:
@@ -109,9 +124,15 @@ def _look(root: Path, name: str) -> FoundFile | tuple[FoundFile, Failure]:
         return _failure(root, name, f"it cannot be read: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
         return _failure(root, name, "it is not a regular file")
-    return FoundFile(root=root, name=name, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+    return FoundFile(
+        root=root,
+        name=name,
+        size_bytes=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+    )
 
 
 def _failure(root: Path, name: str, reason: str) -> tuple[FoundFile, Failure]:
-    found = FoundFile(root=root, name=name, size_bytes=0, mtime_ns=0)
+    found = FoundFile(root=root, name=name, size_bytes=0, mtime_ns=0, ctime_ns=0)
     return found, Failure(path=found.path, kind="failed", reason=reason)

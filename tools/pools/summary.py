@@ -61,6 +61,7 @@ def _songs(pool: Pool) -> list[dict[str, Any]]:
             "true_peak_db": song.true_peak_db,
             "seekable": song.seekable,
             "cut": song.cut,
+            "copies": [str(path) for path in song.copies],
             **told,
         }
         for song, count, told in zip(pool.songs, counts, music, strict=True)

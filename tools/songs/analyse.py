@@ -1,6 +1,8 @@
 """The analysis measures everything that a pool keeps of one song, in one pass over its audio."""
 
+import hashlib
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from model.features.edges import chunk_edges
 from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
+from stream.audio.coded import HASH_BYTES, hash_coded_audio
 from stream.audio.decode import decode, probe, seeks_check_out
-from stream.audio.samples import SongSamples
+from stream.audio.samples import SongSamples, in_parts
 from stream.audio.spans import write_decoded_copy
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
@@ -21,32 +24,67 @@ from tools.songs.cut import cut_song
 from tools.songs.cut_beat import cut_on_beats
 from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
 from tools.songs.measure import measure_traits
+from tools.songs.outline import Outline, outline
 from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
-from tools.songs.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
+from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, copy_bytes, hash_file
 from tools.songs.tags import read_tags
 from tools.work.workers import Room
 
 
-def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
-    """Decode, measure, cut and fingerprint one song.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeardSong:
+    """One song as its file gives it; `audio` is `(frames, 2)` float32 at its own rate."""
 
-    The samples of a long song are kept in a nameless file in `pool_folder` meanwhile, and looked at in parts.
-    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size and
-    the disk takes it. `DecodeError` when the file cannot be read or changes meanwhile.
+    path: Path
+    file: FileState
+    audio_hash: str
+    audio: SongSamples
+    sample_rate_hz: int
+    outline: Outline
+
+
+def hear_song(path: Path, pool_folder: Path) -> HeardSong:
+    """Decode one song, and tell what it is known by.
+
+    The samples of a long song are kept in a nameless file in `pool_folder` meanwhile. `DecodeError` when the
+    file cannot be read or changes meanwhile.
     """
     try:
         before = path.stat()
-        audio_hash = hash_file(path)
+        file_hash = hash_file(path)
     except OSError as error:
         raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
     audio, sample_rate_hz = decode(path, scratch=pool_folder)
-    channels = probe(path).channels
+    audio_hash = _identity(path, audio, sample_rate_hz)
     try:
         after = path.stat()
     except OSError as error:
         raise DecodeError(f"{path} went away while it was read: {error.strerror}") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise DecodeError(f"{path} changed while it was read; build again once it is whole")
+    return HeardSong(
+        path=path,
+        file=FileState(
+            file_hash=file_hash,
+            size_bytes=before.st_size,
+            mtime_ns=before.st_mtime_ns,
+            ctime_ns=before.st_ctime_ns,
+        ),
+        audio_hash=audio_hash,
+        audio=audio,
+        sample_rate_hz=sample_rate_hz,
+        outline=outline(audio, sample_rate_hz),
+    )
+
+
+def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path, room: Room) -> SongAnalysis:
+    """Measure, cut and fingerprint one song, in parts where it is long.
+
+    A song whose seeks do not check out gets a decoded copy in `pool_folder`, where `room` allows its size and
+    the disk takes it. `DecodeError` when the file cannot be read any more.
+    """
+    audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
+    channels = probe(path).channels
     rhythm = find_rhythm(audio, sample_rate_hz, scratch=pool_folder)
     if settings.cut.cut == "beat":
         result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
@@ -55,22 +93,33 @@ def analyse_song(path: Path, settings: AnalysisSettings, pool_folder: Path, room
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
     if len(result.bounds):
         loudness = measure_loudness(audio, sample_rate_hz)
-        seekable = seeks_check_out(path, audio, seed=int(audio_hash[:8], 16))
+        seekable = seeks_check_out(path, audio, seed=int(song.audio_hash[:8], 16))
         if not seekable:
-            _keep_copy(audio, pool_folder, audio_hash, room)
+            _keep_copy(audio, pool_folder, song.audio_hash, room)
     return SongAnalysis(
-        audio_hash=audio_hash,
-        size_bytes=before.st_size,
-        mtime_ns=before.st_mtime_ns,
+        file=song.file,
+        audio_hash=song.audio_hash,
         sample_rate_hz=sample_rate_hz,
         channels=channels,
         frames=len(audio),
+        outline=song.outline,
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,
         cut=result.note,
         rows=_rows(audio, sample_rate_hz, result.bounds, rhythm, settings.edge_samples),
     )
+
+
+def _identity(path: Path, audio: SongSamples, sample_rate_hz: int) -> str:
+    """Return the hash of the coded audio; of the samples, where that cannot be told from the rest."""
+    try:
+        return hash_coded_audio(path)
+    except DecodeError:
+        digest = hashlib.blake2b(f"{sample_rate_hz}".encode(), digest_size=HASH_BYTES)
+        for part in in_parts(audio):
+            digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
 
 
 def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> None:

@@ -13,6 +13,7 @@ from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION
 from stream.pool.columns import Rows
 from tools.songs.cut import CutSettings
+from tools.songs.outline import Outline
 from tools.songs.tags import Tags
 
 if TYPE_CHECKING:
@@ -45,6 +46,17 @@ class AnalysisSettings:
         return hashlib.blake2b(described.encode(), digest_size=6).hexdigest()
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """A file as it was when it was read."""
+
+    file_hash: str
+    """Of its bytes."""
+    size_bytes: int
+    mtime_ns: int
+    ctime_ns: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SongAnalysis:
     """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
@@ -52,12 +64,13 @@ class SongAnalysis:
     rows: `(n,)` records, of `stream.pool.columns.record_type`.
     """
 
+    file: FileState
     audio_hash: str
-    size_bytes: int
-    mtime_ns: int
+    """Of its coded audio: what the song is known by."""
     sample_rate_hz: int
     channels: int
     frames: int
+    outline: Outline
     tags: Tags
     loudness: "Loudness"
     seekable: bool

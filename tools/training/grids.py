@@ -59,22 +59,25 @@ def _song_set(
     before: frozenset[str] | None = frozenset(),
 ) -> SongSet:
     held = [number for number in songs.tolist() if number in grids]
-    place = {pool.songs[number].audio_hash: (at, number) for at, number in enumerate(held)}
+    place = {number: at for at, number in enumerate(held)}
 
     def row(number: int, sample: int) -> int:
         return round(sample / pool.songs[number].sample_rate_hz / GRID_S) - _first_row(pool, number)
 
-    joins = [
-        JudgedJoin(
-            from_song=place[join.from_hash][0],
-            from_row=row(place[join.from_hash][1], join.from_end_sample),
-            to_song=place[join.to_hash][0],
-            to_row=row(place[join.to_hash][1], join.to_start_sample),
+    joins: dict[tuple[int, int, int, int], JudgedJoin] = {}
+    for join in judged:
+        exited, entered = pool.song_of(join.from_hash), pool.song_of(join.to_hash)
+        if exited is None or entered is None or not {exited, entered} <= place.keys():
+            continue
+        found = JudgedJoin(
+            from_song=place[exited],
+            from_row=row(exited, join.from_end_sample),
+            to_song=place[entered],
+            to_row=row(entered, join.to_start_sample),
             liked=join.label == 1,
         )
-        for join in judged
-        if join.from_hash in place and join.to_hash in place
-    ]
+        # The latest opinion counts, also of a join that was named otherwise before.
+        joins[found.from_song, found.from_row, found.to_song, found.to_row] = found
     digest = hashlib.blake2b(str(SPECTRAL_VERSION).encode(), digest_size=16)
     for number in held:
         digest.update(f"{pool.songs[number].audio_hash} {len(grids[number])}".encode())
@@ -86,7 +89,7 @@ def _song_set(
             "digest": digest.hexdigest(),
             "judged_joins": len(joins),
         },
-        judged=joins,
+        judged=list(joins.values()),
     )
 
 

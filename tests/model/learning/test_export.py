@@ -144,7 +144,7 @@ def test_the_carried_model_is_small_runs_and_is_worth_what_its_card_says(
         for key in ("accuracy", "loss", "auc"):
             assert f"{figures[key]:.3f}" in row
     learned = learned_songs(contract)
-    assert learned and not learned & set(contract.training["unseen"]["audio_hashes"])
+    assert learned and not learned & set(contract.training["unseen"]["coded_audio_hashes"])
 
 
 def test_graphs_of_an_older_model_go_with_it_and_nothing_else_does(tmp_path: Path) -> None:

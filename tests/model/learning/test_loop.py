@@ -139,7 +139,7 @@ def test_fast_learns_from_songs_what_holds_for_songs_it_never_saw(tmp_path: Path
     contract = load_contract(tmp_path)
     assert (contract.approach, contract.preset, contract.edge_samples) == ("binary", "fast", EDGE)
     assert contract.metrics["ranking_auc"][UNSEEN] == report.ranking[UNSEEN]
-    assert contract.training["train"]["audio_hashes"] == [f"hash{number}" for number in range(12)]
+    assert contract.training["train"]["coded_audio_hashes"] == [f"hash{number}" for number in range(12)]
     assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
     assert [row["epoch"] for row in epochs_of(tmp_path)] == [1, 2, 3, 4]
     assert [state.step for state in seen if state.validations is None] == list(range(1, seen[-1].steps + 1))

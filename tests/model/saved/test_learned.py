@@ -14,6 +14,7 @@ from model.learning.lesson import Lesson
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import known_songs, learned_songs, songs_record
+from stream.audio.coded import hash_coded_audio
 from stream.pool.pool import Pool, open_pool
 from tests.support.commands import run_here
 from tests.support.models import learned_from, write_tiny_towers
@@ -21,7 +22,6 @@ from tests.support.music import quick_settings, write_music
 from tests.support.pools import make_pool, noise_song
 from tools.pools.build import build_pool
 from tools.quality.ranking import stages
-from tools.songs.song import hash_file
 from tools.training.common import keep_back
 from tools.training.edges import pool_edges
 from tools.training.grids import song_sets
@@ -104,7 +104,7 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
     assert learned(train=songs_record(["b", "a"])) == {"a", "b"}
     assert learned(train=songs_record(["b"], frozenset({"a"}))) == {"a", "b"}
     assert learned(train=songs_record(["b"], None)) is None
-    for train in (None, [], {}, {"songs": ["a"]}, {"audio_hashes": "ab"}, {"audio_hashes": [1]}):
+    for train in (None, [], {}, {"songs": ["a"]}, {"coded_audio_hashes": "ab"}, {"audio_hashes": [1]}):
         assert learned(train=train) is None
     assert learned() is None
     learned_from(model, {"train": songs_record(["b"])})
@@ -113,7 +113,8 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
 
 
 def test_the_carried_models_know_the_shared_songs(shared_music: Path) -> None:
-    hashes = [hash_file(path) for path in sorted((shared_music / "library").rglob("*.*")) if path.is_file()]
+    files = [path for path in sorted((shared_music / "library").rglob("*.*")) if path.suffix != ".csv"]
+    hashes = [hash_coded_audio(path) for path in files]
     for name, songs in (("tower", 65), ("binary-fast", 52)):
         known = known_songs(load_contract(carried_model(name)), hashes)
         assert known is not None and known.sum() == songs
@@ -125,7 +126,7 @@ def test_what_the_start_model_had_learned_is_not_kept_back(tmp_path: Path) -> No
     for seed in range(5):
         settings = TowerSettings(validation_share=0.5, seed=seed)
         train, unseen = song_sets(pool, settings, before=before)
-        assert unseen is not None and unseen.source["audio_hashes"] == ["hash1"]
+        assert unseen is not None and unseen.source["coded_audio_hashes"] == ["hash1"]
         assert train.source["learned_before"] == sorted(before)
     _, unseen = song_sets(pool, settings, before=before | {"hash1"})
     assert unseen is None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import mutagen
 import numpy as np
 import pytest
 import soundfile
@@ -124,8 +125,8 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_overlap, "the chunks of a.wav do not tile it"),
         (_gone, "a.wav cannot be read (No such file or directory); put it back"),
         (_changed, "a.wav has changed since the pool was built; run `endlos pool build` again"),
-        (_other_copy, "is not the decoded c.ogg; delete it and build again"),
-        (_half_copy, "is damaged; delete it and build again"),
+        (_other_copy, "is not the decoded c.ogg; run `endlos pool build` again"),
+        (_half_copy, "is damaged; run `endlos pool build` again"),
         (_short_copy, "has shape (10, 2), expected"),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
         (_orphan, "the database has 1 rows without an owner"),
@@ -141,6 +142,9 @@ def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:
     damage(open_pool(folder), folder.parent / "music")
     problems = check_pool(folder)
     assert any(sentence in problem for problem in problems), problems
+    if damage is not _orphan:
+        build_pool([folder.parent / "music"], folder, quick_settings())
+        assert check_pool(folder, deep=True) == [], "what a check finds, a build mends"
 
 
 def test_a_sound_pool_is_silent(folder: Path) -> None:
@@ -158,16 +162,42 @@ def test_a_new_time_alone_is_no_problem(folder: Path) -> None:
     assert check_pool(folder) == []
 
 
-def test_a_change_that_keeps_size_and_time_is_found_by_the_deep_check(folder: Path) -> None:
+def test_a_change_that_keeps_size_and_times_is_found_by_the_deep_check(folder: Path) -> None:
     path = folder.parent / "music" / "a.wav"
     status = path.stat()
     content = bytearray(path.read_bytes())
     content[-1_000] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    # As on a disk that forgets bits: nothing tells of a change.
+    _execute(folder, f"UPDATE songs SET ctime_ns = {path.stat().st_ctime_ns} WHERE path = 'a.wav'")
     assert check_pool(folder) == []
     (problem,) = check_pool(folder, deep=True)
     assert "a.wav has changed" in problem
+    report = build_pool([folder.parent / "music"], folder, quick_settings())
+    assert (report.songs, report.analysed) == (3, 1)
+    assert check_pool(folder, deep=True) == []
+
+
+def test_a_tagger_that_keeps_the_time_is_noticed(folder: Path) -> None:
+    path = folder.parent / "music" / "c.ogg"
+    status = path.stat()
+    before = open_pool(folder)
+    mutagen.File(path, easy=True).save(padding=lambda info: 100)
+    file = mutagen.File(path, easy=True)
+    file["title"] = "New"
+    # What it takes from the padding leaves the size as it is, too.
+    file.save(padding=lambda info: max(0, info.padding))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _execute(folder, f"UPDATE songs SET size_bytes = {path.stat().st_size} WHERE path = 'c.ogg'")
+    assert any("c.ogg has changed" in problem for problem in check_pool(folder))
+    report = build_pool([folder.parent / "music"], folder, quick_settings())
+    assert (report.songs, report.analysed) == (3, 0)
+    after = open_pool(folder)
+    assert after.generation > before.generation
+    assert [song.title for song in after.songs] == ["a", "b", "New"]
+    assert [song.audio_hash for song in after.songs] == [song.audio_hash for song in before.songs]
+    assert check_pool(folder, deep=True) == []
 
 
 def test_a_damaged_page_is_named(folder: Path) -> None:

@@ -219,7 +219,7 @@ def test_another_schema_is_refused(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
     with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
         database.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 2; delete the pool folder"):
+    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 3; delete the pool folder"):
         build_pool([music], out, quick_settings())
 
 

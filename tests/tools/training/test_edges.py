@@ -44,7 +44,7 @@ def test_the_source_knows_its_songs_and_where_they_were_cut(tmp_path: Path) -> N
     short = make_pool(tmp_path / "short", songs, chunk_s=1.5)
     long = make_pool(tmp_path / "long", songs, chunk_s=3.0)
     everything = [pool_edges(pool, np.ones(len(pool), np.bool_)).source for pool in (short, long, short)]
-    assert everything[0]["audio_hashes"] == ["hash0", "hash1", "hash2"]
+    assert everything[0]["coded_audio_hashes"] == ["hash0", "hash1", "hash2"]
     assert everything[0] == everything[2]
     assert everything[0]["digest"] != everything[1]["digest"]
     json.dumps(everything)

@@ -108,6 +108,6 @@ def test_a_pool_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def _songs(source: dict[str, object]) -> list[str]:
-    songs = source["audio_hashes"]
+    songs = source["coded_audio_hashes"]
     assert isinstance(songs, list)
     return songs

@@ -50,7 +50,9 @@ def melody(seconds: float, seed: int) -> FloatArray:
 
 def song_set(seeds: range) -> SongSet:
     grids = [song_grid(melody(40, seed), SPECTRUM_RATE_HZ) for seed in seeds]
-    return SongSet(grids=grids, source={"audio_hashes": [str(seed) for seed in seeds], "digest": str(seeds)})
+    return SongSet(
+        grids=grids, source={"coded_audio_hashes": [str(seed) for seed in seeds], "digest": str(seeds)}
+    )
 
 
 @pytest.fixture(scope="module")

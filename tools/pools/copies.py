@@ -1,0 +1,121 @@
+"""Outlines tell which songs are one recording, such as copies, other encodings and other editions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from tools.pools.store import Copy, StoredSong
+from tools.songs.outline import OUTLINE_STEP_S, Outline
+
+MOST_DIFFERENT_BITS = 0.3
+"""Of the bits of two outlines of one recording; of two recordings about half differ."""
+LEAST_SHARED = 0.75
+"""So much of the longer song has to be in the other."""
+_BLOCK_STEPS = 64
+"""Steps, about three seconds, whose bits are compared together."""
+SHORTEST_S = 5.0
+"""Less is too little to tell."""
+_PART_VALUES = 1 << 22
+"""So many values are looked up at once."""
+_MOST_ALIKE = 24
+"""Of a value that is more common, no more of its places are looked at."""
+_LEAST_VOTES = 2
+_SLACK = 3
+"""Steps around a likely offset that are tried."""
+
+
+def same_recordings(outlines: Sequence[Outline]) -> IntArray:
+    """Return `(n,)` int64: for each song the first song that is the same recording, itself where none is."""
+    first = np.arange(len(outlines), dtype=np.int64)
+    for one, other, offset in _likely(outlines):
+        if first[one] != first[other] and _is_same(outlines[one], outlines[other], offset):
+            first[first == max(first[one], first[other])] = min(first[one], first[other])
+    return first
+
+
+def without_copies(
+    songs: Sequence[StoredSong], outlines: Sequence[Outline], better: Callable[[StoredSong], Any]
+) -> tuple[list[StoredSong], list[Copy]]:
+    """Return the songs that are played, in their order, and the copies that are not.
+
+    better: of one recording the song is played of which this gives the most, the first where several do.
+    """
+    first = same_recordings(outlines)
+    # The same audio is the same recording, however short it is.
+    names: dict[str, int] = {}
+    for number, song in enumerate(songs):
+        same = names.setdefault(song.audio_hash, number)
+        first[first == first[number]] = first[same]
+    played = {
+        group: max((song for song, of in zip(songs, first, strict=True) if of == group), key=better)
+        for group in set(first.tolist())
+    }
+    chosen = [played[group] for group in first.tolist()]
+    return (
+        [song for song, of in zip(songs, chosen, strict=True) if song is of],
+        [Copy(song=song, of=of) for song, of in zip(songs, chosen, strict=True) if song is not of],
+    )
+
+
+def shared_part(one: Outline, other: Outline, offset: int) -> float:
+    """Return how much of the longer song is the same recording in both, 0 to 1; silence counts for nothing.
+
+    offset: steps from a place in `one` to the same place in `other`.
+    """
+    start, stop = max(0, -offset), min(len(one), len(other) - offset)
+    if stop <= start:
+        return 0.0
+    ours, theirs = one[start:stop], other[start + offset : stop + offset]
+    both = (ours != 0) & (theirs != 0)
+    blocks = np.arange(0, len(both), _BLOCK_STEPS)
+    different = np.add.reduceat(np.where(both, np.bitwise_count(ours ^ theirs), 0), blocks, dtype=np.int64)
+    heard = np.add.reduceat(both, blocks, dtype=np.int64)
+    # Block by block: half a song that is the same and half that is not are not the same on the whole.
+    same = heard[different <= MOST_DIFFERENT_BITS * 32 * heard].sum()
+    return float(same / max(1, int((one != 0).sum()), int((other != 0).sum())))
+
+
+def _is_same(one: Outline, other: Outline, offset: int) -> bool:
+    return any(shared_part(one, other, offset + near) >= LEAST_SHARED for near in range(-_SLACK, _SLACK + 1))
+
+
+def _likely(outlines: Sequence[Outline]) -> list[tuple[int, int, int]]:
+    """Return pairs of songs that have several values at about the same offset, with that offset in steps."""
+    longest = max((len(words) for words in outlines), default=0)
+    span = 2 * (longest // _SLACK + 1)
+    parts = sum(len(words) for words in outlines) // _PART_VALUES + 1
+    votes = [np.empty(0, dtype=np.int64)]
+    for part in range(parts):
+        song, place, value = _sorted_values(outlines, part, parts)
+        for ahead in range(1, _MOST_ALIKE):
+            alike = np.flatnonzero((value[ahead:] == value[:-ahead]) & (song[ahead:] != song[:-ahead]))
+            one, other = song[alike], song[alike + ahead]
+            offset = place[alike + ahead] - place[alike] + longest
+            votes.append((one * len(outlines) + other) * span + offset // _SLACK)
+    found, counts = np.unique(np.concatenate(votes), return_counts=True)
+    found, counts = found[counts >= _LEAST_VOTES], counts[counts >= _LEAST_VOTES]
+    # Of each pair the likeliest offsets first.
+    found = found[np.argsort(-counts, kind="stable")]
+    pairs, offsets = found // span, found % span
+    return [
+        (pair // len(outlines), pair % len(outlines), offset * _SLACK + _SLACK // 2 - longest)
+        for pair, offset in zip(pairs.tolist(), offsets.tolist(), strict=True)
+    ]
+
+
+def _sorted_values(outlines: Sequence[Outline], part: int, parts: int) -> tuple[IntArray, IntArray, Outline]:
+    """Return song, place and value of one part of all values, by value and song."""
+    songs, places = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    values = [np.empty(0, dtype=np.uint32)]
+    for number, words in enumerate(outlines):
+        if len(words) * OUTLINE_STEP_S >= SHORTEST_S:
+            # By the value itself, so that the same ones are in it of every song; 0 is silence.
+            at = np.flatnonzero((words % np.uint32(parts) == part) & (words != 0))
+            songs.append(np.full(len(at), number, dtype=np.int64))
+            places.append(at)
+            values.append(words[at])
+    song, place, value = np.concatenate(songs), np.concatenate(places), np.concatenate(values)
+    order = np.argsort(value, kind="stable")
+    return song[order], place[order], value[order]

@@ -1,0 +1,113 @@
+"""A song is recognised by its coded audio, so that other tags or another place cost no analysis."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream.audio.samples import SongSamples
+from stream.pool.columns import Rows, record_type
+from stream.pool.database import broken_database, connect
+from stream.pool.pool import fingerprint
+from tools.pools.place import rows_file
+from tools.pools.scan import FoundFile
+from tools.songs.outline import Outline
+from tools.songs.song import AnalysisSettings, FileState
+from tools.songs.tags import Tags, read_tags
+
+if TYPE_CHECKING:
+    from tools.songs.analyse import HeardSong
+
+TOLERANCE = 1e-3
+"""Versions of a decoder differ in the last bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognised:
+    """A file with the audio of a song that was analysed before."""
+
+    file: FileState
+    audio_hash: str
+    """What its song is known by."""
+    known_as: str
+    """What its analysis stands under: an earlier endlos named it by the bytes of the file."""
+    outline: Outline
+    tags: Tags
+
+
+def recognise(
+    song: "HeardSong", found: FoundFile, settings: AnalysisSettings, pool_folder: Path
+) -> Recognised | None:
+    """Return whose analysis, with these settings, holds for a song; None when it has to be analysed.
+
+    The analysis has to be of the same samples: what was kept of each chunk is compared. An earlier endlos
+    knew the bytes of files alone; what got other tags since then is looked for by its place.
+    """
+    earlier = _earlier_names(pool_folder, found)
+    for name in dict.fromkeys((song.audio_hash, song.file.file_hash, *earlier)):
+        lengths = _lengths(pool_folder, name, settings.key)
+        rows = rows_file(pool_folder, name, settings.key)
+        if (len(song.audio), song.sample_rate_hz) in lengths and _holds(
+            rows, record_type(settings.edge_samples), song.audio
+        ):
+            return Recognised(
+                file=song.file,
+                audio_hash=song.audio_hash,
+                known_as=name,
+                outline=song.outline,
+                tags=read_tags(song.path),
+            )
+    return None
+
+
+def told_apart(song: "HeardSong", pool_folder: Path) -> "HeardSong":
+    """Return a song under a name that no song of another length has: where need be, that of its file.
+
+    The same coded audio is decoded to another length when what says how much to leave out is lost.
+    """
+    lengths = _lengths(pool_folder, song.audio_hash)
+    if not lengths or (len(song.audio), song.sample_rate_hz) in lengths:
+        return song
+    return replace(song, audio_hash=song.file.file_hash)
+
+
+def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[tuple[int, int]]:
+    with closing(connect(pool_folder)) as database:
+        try:
+            rows = database.execute(
+                """SELECT DISTINCT frames, sample_rate_hz FROM songs
+                   WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
+                (audio_hash, key),
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise broken_database(pool_folder, error) from error
+    return {(frames, rate_hz) for frames, rate_hz in rows}
+
+
+def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
+    with closing(connect(pool_folder)) as database:
+        try:
+            rows = database.execute(
+                "SELECT audio_hash FROM songs WHERE file_hash = '' AND path = ? AND root = ?",
+                (found.name, str(found.root)),
+            )
+            return [name for (name,) in rows]
+        except sqlite3.Error as error:
+            raise broken_database(pool_folder, error) from error
+
+
+def _holds(path: Path, kind: np.dtype[np.void], audio: SongSamples) -> bool:
+    try:
+        rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False  # not there, or damaged
+    if rows.dtype != kind:
+        return False
+    prints, spans = rows["fingerprints"], np.stack([rows["start_sample"], rows["end_sample"]], axis=1)
+    return len(spans) > 0 and all(
+        stop <= len(audio) and np.allclose(fingerprint(audio[start:stop]), kept, rtol=0, atol=TOLERANCE)
+        for (start, stop), kept in zip(spans.tolist(), prints, strict=True)
+    )
