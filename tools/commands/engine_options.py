@@ -10,7 +10,7 @@ import typer
 from stream.choosing.settings import PlannerSettings
 from stream.engine.settings import EngineSettings
 from stream.joins.settings import ENGINE_RATES_HZ
-from tools.commands.gathered import gathered, option
+from tools.commands.gathered import command_option, gathered
 from tools.commands.options import Model
 
 
@@ -31,8 +31,8 @@ class EngineChoice:
 
 _SeedOption = typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time")
 _OPTIONS = [
-    option("model", Model, EngineSettings.model),
-    option(
+    command_option("model", Model, EngineSettings.model),
+    command_option(
         "strategy",
         Annotated[
             Literal["model", "random", "natural"],
@@ -40,21 +40,21 @@ _OPTIONS = [
         ],
         PlannerSettings.strategy,
     ),
-    option(
+    command_option(
         "other_songs",
         Annotated[
             float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
         ],
         PlannerSettings.other_songs,
     ),
-    option(
+    command_option(
         "min_phrase_bars",
         Annotated[
             int, typer.Option(min=0, help="Bars that a song goes on for at least, where its beat is known.")
         ],
         PlannerSettings.min_phrase_bars,
     ),
-    option(
+    command_option(
         "min_phrase_s",
         Annotated[
             float,
@@ -62,12 +62,12 @@ _OPTIONS = [
         ],
         PlannerSettings.min_phrase_s,
     ),
-    option(
+    command_option(
         "max_phrase_s",
         Annotated[float, typer.Option(min=0.0, help="Seconds that a song goes on for at most.")],
         PlannerSettings.max_phrase_s,
     ),
-    option(
+    command_option(
         "rate",
         Annotated[
             int | None,
@@ -78,7 +78,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "fade_s",
         Annotated[
             float,
@@ -89,7 +89,7 @@ _OPTIONS = [
         ],
         EngineSettings.fade_s,
     ),
-    option(
+    command_option(
         "loudness_lufs",
         Annotated[
             float,
@@ -97,19 +97,19 @@ _OPTIONS = [
         ],
         EngineSettings.target_lufs,
     ),
-    option(
+    command_option(
         "keep_loudness",
         Annotated[bool, typer.Option("--keep-loudness", help="Leave each song as loud as it is.")],
         False,
     ),
-    option(
+    command_option(
         "start",
         Annotated[
             str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
         ],
         EngineSettings.start_song,
     ),
-    option(
+    command_option(
         "simulate_slow_ms",
         Annotated[
             float,
@@ -126,9 +126,9 @@ def engine_options(*, live: bool) -> Callable[[Callable[..., None]], Callable[..
     live: without a seed each stream is another one.
     """
     seed = (
-        option("seed", Annotated[int | None, _SeedOption], None)
+        command_option("seed", Annotated[int | None, _SeedOption], None)
         if live
-        else option(
+        else command_option(
             "seed",
             Annotated[int, typer.Option(min=0, help="The same seed gives the same stream.")],
             PlannerSettings.seed,

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 
-def option(name: str, kind: object, default: object) -> inspect.Parameter:
+def command_option(name: str, kind: object, default: object) -> inspect.Parameter:
     """Return one option; kind: its type, annotated with `typer.Option`."""
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 

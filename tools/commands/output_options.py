@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand
 
 from stream.outputs.card_timing import CardTiming
-from tools.commands.gathered import gathered, option
+from tools.commands.gathered import command_option, gathered
 
 if TYPE_CHECKING:
     from stream.outputs.kinds.soundcard import SoundCardSettings
@@ -81,7 +81,7 @@ class OutputChoice:
 
 
 _OPTIONS = [
-    option(
+    command_option(
         "output",
         Annotated[
             list[str] | None,
@@ -89,12 +89,12 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "http",
         Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Short for --output http://HOST:PORT.")],
         None,
     ),
-    option(
+    command_option(
         "codec",
         Annotated[
             list[str] | None,
@@ -105,7 +105,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "icecast",
         Annotated[
             list[str] | None,
@@ -117,7 +117,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "icecast_password_file",
         Annotated[
             Path | None,
@@ -129,7 +129,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "device",
         Annotated[
             str | None,
@@ -141,7 +141,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "volume_db",
         Annotated[
             float | None,
@@ -151,7 +151,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "latency",
         Annotated[
             str | None,
@@ -164,7 +164,7 @@ _OPTIONS = [
         ],
         None,
     ),
-    option(
+    command_option(
         "block",
         Annotated[
             int | None,
