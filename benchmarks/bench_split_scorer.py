@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.record import record
 from model.approaches.binary.export import export_binary
 from model.approaches.binary.networks import seed_network
 from model.base.arrays import FloatArray, IntArray
+from model.base.graph_runtime import onnxruntime
 from model.base.kernels import kernel
 from model.features.edges import EDGE_RATE_HZ
 from stream.index.edge_index import EdgeIndex

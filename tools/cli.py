@@ -1,6 +1,7 @@
 """The `endlos` command lists its commands, and turns an error into one sentence and an exit code."""
 
 import errno
+import os
 import sys
 from typing import Annotated
 
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Who wants the traceback has the failed line at hand and appends to it, so it may stand anywhere.
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
     debug = DEBUG in options
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A song's title may hold what the terminal cannot show; that is no reason to fail.
         if hasattr(stream, "reconfigure"):
@@ -78,6 +80,20 @@ def main(arguments: list[str] | None = None) -> None:
         # What was interrupted may have had something to say: training names its checkpoint.
         interrupted = isinstance(error.__context__, KeyboardInterrupt)
         sys.exit(130 if interrupted else 1)
+
+
+def _open_closed_streams() -> None:
+    """Point standard streams that are closed, as some services start, at nothing.
+
+    Else the next file that is opened gets such a number, and whatever is printed.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is given, so that it is this one.
+            opened = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(opened, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def sentence(error: Exception) -> str:

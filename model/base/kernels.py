@@ -1,13 +1,13 @@
-"""The decorator `kernel` compiles numba code without the GIL, cached on disk, with exact floating point."""
+"""The decorator `kernel` compiles numba code without the GIL, kept on disk, with exact floating point."""
 
-import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import ParamSpec, TypeVar, cast
 
 import numba
+
+from model.base.kernel_cache import caching
 
 Params = ParamSpec("Params")
 _Result = TypeVar("_Result")
@@ -24,10 +24,9 @@ if _BLAS not in sys.modules:
 
 
 def kernel(function: Callable[Params, _Result]) -> Callable[Params, _Result]:
-    """Compile `function` with numba: `nogil`, cached, without fast-math, so results are reproducible."""
-    return cast(Callable[Params, _Result], numba.njit(nogil=True, cache=True)(function))
+    """Compile `function` with numba: `nogil`, without fast-math, so results are reproducible.
 
-
-def kernel_cache_folder() -> Path:
-    """Return where compiled kernels are kept: `NUMBA_CACHE_DIR`, else beside the modules that have them."""
-    return Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).with_name("__pycache__"))
+    What is compiled is kept on disk until a source that it may depend on changes (`model.base.kernel_cache`).
+    """
+    with caching(function) as kept:
+        return cast(Callable[Params, _Result], numba.njit(nogil=True, cache=kept)(function))

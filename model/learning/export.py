@@ -160,7 +160,7 @@ def compare(network: Any, graph: bytes, examples: FloatArray) -> float:
 
     In units of the largest value, where that is above 1: embeddings are as large as a temperature makes them.
     """
-    import onnxruntime
+    from model.base.graph_runtime import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import onnxruntime
-
 from model.base.errors import ModelError
+from model.base.graph_runtime import onnxruntime
 from model.saved.contract import GraphSpec
 
 

@@ -3,9 +3,9 @@
 import time
 
 import numpy as np
-import onnxruntime
 
 from model.base.arrays import FloatArray, IntArray
+from model.base.graph_runtime import onnxruntime
 from stream.index.edge_index import EdgeIndex
 from stream.scoring.scorer import KEPT_BYTES, RowScorer, ScoringLateError
 

@@ -3,10 +3,8 @@
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from model.base.errors import EndlosError
 from tools.work.workers import usable_cores
@@ -55,7 +53,7 @@ def check_python() -> Check:
 def check_scorer() -> Check:
     """The library that runs models."""
     try:
-        import onnxruntime
+        from model.base.graph_runtime import onnxruntime
 
         good, found = True, str(onnxruntime.__version__)
     except ImportError as error:
@@ -83,15 +81,14 @@ def check_model() -> Check:
 
 def check_kernel_cache() -> Check:
     """Whether compiled kernels can be kept; else each start compiles them anew."""
-    from model.base.kernels import kernel_cache_folder
+    from model.base.kernel_cache import PLACE_VARIABLE, kernel_place
 
-    place = kernel_cache_folder()
-    good = _writable(place)
+    place = kernel_place()
     return _looked_at(
         "kernel cache",
-        good,
-        f"{place} {'is writable' if good else 'is not writable'}",
-        "set NUMBA_CACHE_DIR to a folder of yours, else the first sound takes 20 s longer each time",
+        place.lasting,
+        str(place.folder) if place.lasting else "nothing is writable, neither a home nor a cache",
+        f"set {PLACE_VARIABLE} to a folder of yours, else the first sound takes 20 s longer each time",
     )
 
 
@@ -171,12 +168,3 @@ def check_disk() -> Check:
 
 def _looked_at(name: str, good: bool, found: str, advice: str = "", *, essential: bool = False) -> Check:
     return Check(name=name, good=good, essential=essential, found=found, advice="" if good else advice)
-
-
-def _writable(place: Path) -> bool:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            return True
-    except OSError:
-        return False

@@ -13,6 +13,7 @@ import numpy as np
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 from model.base.arrays import FloatArray, IntArray
+from model.base.kernel_cache import caching
 from model.base.kernels import kernel
 from stream.outputs.ring.atomics import load_acquire, store_release
 
@@ -220,7 +221,8 @@ def portaudio_callback() -> Any:
     unsigned_long = types.Integer.from_bitwidth(8 * ctypes.sizeof(ctypes.c_ulong), signed=False)
     pointer = types.voidptr
     signature = types.intc(pointer, pointer, unsigned_long, pointer, unsigned_long, pointer)
-    return cfunc(signature, cache=True)(_callback)
+    with caching(_callback) as kept:
+        return cfunc(signature, cache=kept)(_callback)
 
 
 def _callback(_input: Any, output: Any, frames: int, _time: Any, flags: int, memory: Any) -> int:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from model.approaches.binary.settings import BinarySettings
 from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
+from model.base.graph_runtime import onnxruntime
 from model.base.quiet import without_noise
 from model.learning.checkpoint import CHECKPOINT_FILE
 from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_scores

@@ -1,6 +1,7 @@
 """The benchmark computes the right figures, prints its table, and fails past a budget."""
 
 import ctypes
+import importlib
 import itertools
 import json
 import math
@@ -384,3 +385,8 @@ def test_the_command_measures_records_and_gates(
 def test_what_is_no_pool_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here("bench", tmp_path) == 1
     assert "is no pool" in capsys.readouterr().err
+
+
+def test_every_question_is_asked_of_a_function_that_is_there() -> None:
+    for module, function in suite._QUESTIONS.values():
+        assert callable(getattr(importlib.import_module(module), function))

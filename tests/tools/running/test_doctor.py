@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import ModelError, OutputError
+from model.base.kernel_cache import KernelPlace
 from tests.support.commands import run_here
 from tests.support.models import write_tiny_model
 from tools.running import doctor
@@ -72,13 +73,14 @@ def test_no_sound_card(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not doctor.check_devices().good
 
 
-def test_a_kernel_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+def test_a_kernel_cache_that_does_not_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = KernelPlace(folder=tmp_path, lasting=True)
+    monkeypatch.setattr("model.base.kernel_cache.kernel_place", lambda: place)
     assert doctor.check_kernel_cache().good
-    occupied = tmp_path / "file"
-    occupied.touch()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(occupied))
+    assert str(tmp_path) in doctor.check_kernel_cache().found
+    place = KernelPlace(folder=tmp_path, lasting=False)
     assert not doctor.check_kernel_cache().good
+    assert "NUMBA_CACHE_DIR" in doctor.check_kernel_cache().advice
 
 
 def test_few_cores(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from model.approaches.tower.data import Seams
@@ -27,6 +26,7 @@ from model.approaches.tower.training import (
 )
 from model.base.arrays import BoolArray, DoubleArray, FloatArray
 from model.base.errors import ModelError
+from model.base.graph_runtime import onnxruntime
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.learning.checkpoint import CHECKPOINT_FILE
 from model.learning.lesson import TrainProgress
