@@ -75,11 +75,11 @@ def _write(folder: Path, chunks: int) -> None:
     target = generation_folder(folder, 1)
     target.mkdir(parents=True)
     for name, column in columns(EDGE_SAMPLES).items():
-        # What is mapped is not read: its files stay empty holes.
+        # What is not looked at keeps its files as empty holes.
         array = np.lib.format.open_memmap(
             target / f"{name}.npy", mode="w+", dtype=column.dtype, shape=(chunks, *column.shape)
         )
-        if not column.mapped:
+        if column.taken == "read":
             array[:] = 1
 
 

@@ -4,8 +4,19 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from stream.audio.decode import SongFile
+from model.base.arrays import FloatArray
+
+
+class Readable(Protocol):
+    """What spans of a song are read from: its file, or its decoded copy; for one thread at a time."""
+
+    def read(self, start: int, stop: int) -> FloatArray:
+        """Return frames `start` to `stop`, `(stop - start, 2)` float32; `DecodeError` where that fails."""
+
+    def close(self) -> None:
+        """Close it; harmless when it is closed."""
 
 
 class Handle:
@@ -13,7 +24,7 @@ class Handle:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.file: SongFile | None = None
+        self.file: Readable | None = None
         """None until it is opened, and after it was closed."""
         self.readers = 0
         """Threads that have it or wait for it; counted by `OpenFiles`."""

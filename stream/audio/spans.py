@@ -1,5 +1,6 @@
 """The span reader reads any span of any song at the engine's rate, the same samples however it is asked."""
 
+import logging
 import threading
 from collections import OrderedDict
 from math import gcd
@@ -10,17 +11,20 @@ import numpy as np
 import soxr
 
 from model.base.arrays import FloatArray
-from model.base.errors import DecodeError, PoolError
-from model.base.files import beside
+from model.base.errors import DecodeError
+from stream.audio.copies import DecodedCopy
 from stream.audio.decode import SongFile, decode
 from stream.audio.open_files import OpenFiles
-from stream.audio.samples import MappedSamples, SongSamples, in_parts
-from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song, decoded_copy
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool, decoded_copy
+
+_log = logging.getLogger(__name__)
 
 BLOCK_FRAMES = 32_768
 """About how many engine frames are read, resampled and kept at a time."""
 FINGERPRINT_TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits; other music differs by far more."""
+PEAK_TOLERANCE_DB = 3.0
+"""Resampled, a song may have slightly higher peaks than were measured; damage is far louder."""
 
 # Half the length of soxr's filter (VHQ) is 127 samples of the lower rate.
 _ROLL_SAMPLES = 256
@@ -34,10 +38,10 @@ class SpanReader:
     Threads wait for each other only where both need the file of one song (`stream.audio.open_files`).
 
     A song is heard from its file where seeks check out, else from its decoded copy, else (the copy was
-    evicted) from a whole decode that is kept for a while. At equal rates a span is the decode, bit for bit.
-    Otherwise the song is resampled on a fixed grid of blocks that start on whole samples of both rates, each
-    with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5 (to 1e-4 at odd ratios,
-    where soxr interpolates its filter).
+    evicted or is damaged) from a whole decode that is kept for a while. At equal rates a span is the decode,
+    bit for bit. Otherwise the song is resampled on a fixed grid of blocks that start on whole samples of both
+    rates, each with enough of its surroundings to equal soxr (VHQ) on the whole song to 1e-5 (to 1e-4 at odd
+    ratios, where soxr interpolates its filter).
     """
 
     def __init__(
@@ -57,11 +61,12 @@ class SpanReader:
         # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
         self._lock = threading.Lock()
         self._files = OpenFiles(max_open_files)
-        self._copies: OrderedDict[int, MappedSamples] = OrderedDict()
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
         # Of each song whose file was read: as `_written` found it before.
         self._first_read: dict[int, tuple[int, int] | None] = {}
+        # Songs whose copy was found damaged, which is said once.
+        self._damaged: set[int] = set()
         # How often something was forgotten: what was being read meanwhile may be of an older file.
         self._forgotten = 0
 
@@ -80,24 +85,29 @@ class SpanReader:
     def read(self, song: int, start: int, stop: int) -> FloatArray:
         """Return engine frames `start` to `stop` of a song, `(stop - start, 2)` float32, as a new array.
 
-        Outside the song there are zeros. `DecodeError` when the file is gone or has changed.
+        Outside the song there are zeros. `DecodeError` when the file is gone or has changed, and when what it
+        gives cannot be the song: no numbers, or peaks far above those that were measured.
         """
         audio = np.zeros((max(0, stop - start), 2), dtype=np.float32)
         first, end = max(start, 0), min(stop, self.song_frames(song))
         if first >= end:
             return audio
-        if self._pool.songs[song].sample_rate_hz == self.engine_rate_hz:
-            whole = self._array(song)
-            if whole is not None:
-                audio[first - start : end - start] = whole[first:end]
-                return audio
         _, block_frames = self._block_lengths(song)
         for number in range(first // block_frames, (end - 1) // block_frames + 1):
             block_start = number * block_frames
             low, high = max(first, block_start), min(end, block_start + block_frames)
             block = self._block(song, number)
             audio[low - start : high - start] = block[low - block_start : high - block_start]
+        # Written so that no comparison with NaN passes.
+        if not max(audio.max(), -audio.min()) <= self._highest_peak(song):
+            raise DecodeError(
+                f"{self._pool.songs[song].path} is far louder than the pool says, or is no sound; "
+                "run `endlos pool check --deep`, and build the pool anew"
+            )
         return audio
+
+    def _highest_peak(self, song: int) -> float:
+        return float(10.0 ** ((self._pool.songs[song].true_peak_db + PEAK_TOLERANCE_DB) / 20.0))
 
     def check(self, chunk: int) -> None:
         """Compare a chunk's first and last frames with what the pool was built from.
@@ -119,7 +129,7 @@ class SpanReader:
                 self._forget(song)
                 self._first_read[song] = written
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
-        # At equal rates from the very blocks that will be heard, so that they are decoded once.
+        # At equal rates from the very blocks that will be heard, so that they are read once.
         equal = self._pool.songs[song].sample_rate_hz == self.engine_rate_hz
         read = self.read if equal else self._source
         found = np.stack(
@@ -139,7 +149,7 @@ class SpanReader:
         self._files.clear()
         with self._lock:
             self._forgotten += 1
-            for kept in (self._copies, self._decoded, self._blocks, self._first_read):
+            for kept in (self._decoded, self._blocks, self._first_read):
                 kept.clear()
 
     def _to_engine(self, song: int, sample: int) -> int:
@@ -198,23 +208,30 @@ class SpanReader:
         audio = np.zeros((stop - start, 2), dtype=np.float32)
         first, end = max(start, 0), min(stop, self._pool.songs[song].frames)
         if first < end:
-            whole = self._array(song)
-            if whole is not None:
-                audio[first - start : end - start] = whole[first:end]
-            else:
-                audio[first - start : end - start] = self._read_file(song, first, end)
+            audio[first - start : end - start] = self._read_file(song, first, end)
         return audio
 
     def _read_file(self, song: int, start: int, stop: int) -> FloatArray:
-        """Read from the open file, and close one that fails: a later read opens it anew."""
+        """Read from the open file or copy, and close one that fails: a later read opens it anew."""
+        seekable = self._pool.songs[song].seekable
+        if not seekable:
+            with self._lock:
+                whole = self._kept_whole(song)
+            if whole is not None:
+                return whole[start:stop]
+        # One thread opens, reads or decodes a song, which may take seconds; others stay readable meanwhile.
         with self._files.borrowed(song) as handle:
-            if handle.file is None:
-                handle.file = self._open(song)
             try:
-                return handle.file.read(start, stop)
-            except DecodeError:
+                if handle.file is None:
+                    handle.file = self._open(song) if seekable else self._open_copy(song)
+                if handle.file is not None:
+                    return handle.file.read(start, stop)
+            except DecodeError as error:
                 handle.close()
-                raise
+                if seekable:
+                    raise
+                self._tell_damaged(song, error)
+            return self._whole(song)[start:stop]
 
     def _forget(self, song: int) -> None:
         """Drop what was read of a song's file; the lock is held."""
@@ -239,78 +256,46 @@ class SpanReader:
         with self._lock:
             self._first_read.setdefault(song, written)
 
-    def _array(self, song: int) -> SongSamples | None:
-        """Return the whole song, or None when its spans come from its file."""
+    def _open_copy(self, song: int) -> DecodedCopy | None:
+        """Open the decoded copy of a song; None when there is none, `DecodeError` when it is damaged."""
         entry = self._pool.songs[song]
-        if entry.seekable:
-            return None
+        path = decoded_copy(self._pool.folder, entry.audio_hash)
+        return DecodedCopy(path, entry.frames) if path.is_file() else None
+
+    def _tell_damaged(self, song: int, error: DecodeError) -> None:
         with self._lock:
-            whole = self._kept_array(song)
+            known = song in self._damaged
+            self._damaged.add(song)
+        if not known:
+            _log.warning("%s; until then the song is decoded whole each time", error)
+
+    def _whole(self, song: int) -> FloatArray:
+        """Return the whole song, decoded; its file is borrowed by this thread."""
+        with self._lock:
+            whole, forgotten = self._kept_whole(song), self._forgotten
         if whole is not None:
             return whole
-        # One thread maps or decodes a song, which may take seconds; other songs stay readable meanwhile.
-        with self._files.borrowed(song):
-            with self._lock:
-                whole, forgotten = self._kept_array(song), self._forgotten
-            if whole is not None:
-                return whole
-            whole = _mapped(decoded_copy(self._pool.folder, entry.audio_hash), entry)
-            if whole is not None:
-                with self._lock:
-                    self._copies[song] = whole
-                    while len(self._copies) > self._max_open_files:
-                        self._copies.popitem(last=False)
-                return whole
-            self._look_at(song)
-            whole, rate_hz = decode(entry.path)
-            if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
-                raise _changed(entry.path)
-            with self._lock:
-                if forgotten == self._forgotten:
-                    self._keep_decoded(song, whole)
+        entry = self._pool.songs[song]
+        self._look_at(song)
+        whole, rate_hz = decode(entry.path)
+        if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
+            raise _changed(entry.path)
+        with self._lock:
+            if forgotten == self._forgotten:
+                self._keep_decoded(song, whole)
         return whole
 
-    def _kept_array(self, song: int) -> SongSamples | None:
-        """Return the whole song if it is at hand; the lock is held."""
-        for kept in (self._copies, self._decoded):
-            if song in kept:
-                kept.move_to_end(song)
-                return kept[song]
-        return None
+    def _kept_whole(self, song: int) -> FloatArray | None:
+        """Return the whole song if it was decoded; the lock is held."""
+        if song in self._decoded:
+            self._decoded.move_to_end(song)
+        return self._decoded.get(song)
 
     def _keep_decoded(self, song: int, whole: FloatArray) -> None:
         self._decoded[song] = whole
         held_bytes = sum(array.nbytes for array in self._decoded.values())
         while len(self._decoded) > _FEWEST_DECODED and held_bytes > self._decoded_bytes:
             held_bytes -= self._decoded.popitem(last=False)[1].nbytes
-
-
-def write_decoded_copy(audio: SongSamples, path: Path) -> None:
-    """Write a whole decode, `(frames, 2)` float32, to `path` (`stream.pool.pool.decoded_copy`).
-
-    It is written beside and renamed. `PoolError` when the disk is full or may not be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside(path) as written, written.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": audio.shape}
-            np.lib.format.write_array_header_1_0(file, header)
-            for part in in_parts(audio):
-                file.write(np.ascontiguousarray(part, dtype="<f4").data)
-    except OSError as error:
-        raise PoolError(
-            f"{path} cannot be written ({error}); free some space or check who may write there"
-        ) from error
-
-
-def _mapped(path: Path, song: Song) -> MappedSamples | None:
-    """Map a decoded copy; None when it is not there, or not this song's."""
-    try:
-        whole: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    fits = whole.shape == (song.frames, 2) and whole.dtype == np.float32 and whole.flags.c_contiguous
-    return MappedSamples(whole) if fits else None
 
 
 def _written(path: Path) -> tuple[int, int] | None:

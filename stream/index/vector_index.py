@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.kernels import kernel
@@ -112,7 +113,7 @@ class EmbeddingIndex:
 
     @classmethod
     def open(cls, folder: Path, *, chunks: int, key: str) -> "EmbeddingIndex":
-        """Map the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`."""
+        """Take the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`."""
         todo = f"delete {folder}, it will be made again"
         try:
             fields = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
@@ -122,9 +123,9 @@ class EmbeddingIndex:
                 raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
             if fields["metric"] not in get_args(Metric) or type(fields["width"]) is not int:
                 raise ValueError(f"{INDEX_FILE} names no metric or no width")
-            arrays = {name: _mapped(folder / f"{name}.npy") for name in _ARRAYS}
+            arrays = {name: _held(folder / f"{name}.npy") for name in _ARRAYS}
             index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
-        except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
+        except (OSError, EOFError, ValueError, TypeError, KeyError, ArrayFileError) as error:
             raise PoolError(f"{folder} holds no embeddings that can be read ({error}); {todo}") from error
         if len(index) != chunks:
             raise PoolError(f"{folder} holds embeddings of {len(index)} chunks, expected {chunks}; {todo}")
@@ -268,8 +269,8 @@ def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array
 
 
-def _mapped(path: Path) -> npt.NDArray[Any]:
-    return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+def _held(path: Path) -> npt.NDArray[Any]:
+    return np.asarray(ArrayFile.of(path).held())
 
 
 # Sums are kept at 32 bits on purpose: numba widens integers to 64, and then they take twice as long.

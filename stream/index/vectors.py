@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import BoolArray, FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.mapped import give_back
@@ -277,8 +278,8 @@ def _key(name: str) -> str:
 
 def _identities_in(folder: Path) -> IntArray:
     try:
-        found: IntArray = np.load(folder / f"{CHUNKS}.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        found: IntArray = ArrayFile.of(folder / f"{CHUNKS}.npy").held()
+    except (OSError, ArrayFileError) as error:
         raise PoolError(f"{folder} does not say whose embeddings it holds ({error})") from error
     if found.ndim != 2 or found.shape[1] != 3 or found.dtype != np.int64:
         raise PoolError(f"{folder} does not say whose embeddings it holds")

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.errors import PoolError
 from model.features.seam import SEAM_VALUES
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
@@ -26,29 +27,35 @@ class Column:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     """Shape of one chunk's values."""
-    mapped: bool
-    """Whether a reader maps the file rather than reading it: what is large, and seldom needed whole."""
+    taken: Literal["read", "held", "mapped"]
+    """How a reader takes it: in memory; in memory, read-only, unless it is very large; or mapped.
+
+    What a stream looks at while it plays is held, as far as memory allows: a map whose disk fails ends the
+    process. Edges and spectra are read when a pool is opened, and by training, and may be far larger.
+    """
 
 
 def columns(edge_samples: int) -> dict[str, Column]:
     """Return the columns of a pool with edges of this length, by name; the file is `NAME.npy`."""
-    described: dict[str, tuple[npt.DTypeLike, tuple[int, ...], bool]] = {
-        "start_sample": ("<i8", (), False),
-        "end_sample": ("<i8", (), False),
-        "loudness_db": ("<f4", (), False),
-        "fingerprints": ("<f4", (2, FINGERPRINT_FRAMES, 2), True),
-        "heads": ("<f4", (2, edge_samples), True),
-        "tails": ("<f4", (2, edge_samples), True),
-        "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), True),
-        "seam_ends": ("<i2", (SEAM_VALUES,), True),
-        "seam_starts": ("<i2", (SEAM_VALUES,), True),
-        "texture_ends": ("<f4", (TEXTURE_VALUES,), True),
-        "texture_starts": ("<f4", (TEXTURE_VALUES,), True),
+    described: dict[str, tuple[npt.DTypeLike, tuple[int, ...], Literal["read", "held", "mapped"]]] = {
+        "start_sample": ("<i8", (), "read"),
+        "end_sample": ("<i8", (), "read"),
+        "loudness_db": ("<f4", (), "read"),
+        "fingerprints": ("<f4", (2, FINGERPRINT_FRAMES, 2), "held"),
+        "heads": ("<f4", (2, edge_samples), "mapped"),
+        "tails": ("<f4", (2, edge_samples), "mapped"),
+        "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "mapped"),
+        "seam_ends": ("<i2", (SEAM_VALUES,), "held"),
+        "seam_starts": ("<i2", (SEAM_VALUES,), "held"),
+        "texture_ends": ("<f4", (TEXTURE_VALUES,), "held"),
+        "texture_starts": ("<f4", (TEXTURE_VALUES,), "held"),
     }
-    described |= {name: (dtype, shape, bool(shape)) for name, (dtype, shape) in TRAIT_COLUMNS.items()}
+    described |= {
+        name: (dtype, shape, "held" if shape else "read") for name, (dtype, shape) in TRAIT_COLUMNS.items()
+    }
     return {
-        name: Column(dtype=np.dtype(dtype).newbyteorder("<"), shape=shape, mapped=mapped)
-        for name, (dtype, shape, mapped) in described.items()
+        name: Column(dtype=np.dtype(dtype).newbyteorder("<"), shape=shape, taken=taken)
+        for name, (dtype, shape, taken) in described.items()
     }
 
 
@@ -66,22 +73,20 @@ def read_columns(folder: Path, chunks: int, edge_samples: int) -> dict[str, npt.
 
 def _read(path: Path, column: Column, chunks: int) -> npt.NDArray[Any]:
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r" if column.mapped else None, allow_pickle=False)
+        file = ArrayFile.of(path)
+        if file.shape == (chunks, *column.shape) and file.dtype == column.dtype:
+            return {"read": file.read, "held": file.held, "mapped": file.mapped}[column.taken]()
     except FileNotFoundError:
         raise PoolError(
             f"{path} is not there, as in pools of an earlier endlos; run `endlos pool build` again, which "
             "analyses the songs anew where that is needed"
         ) from None
-    except (OSError, ValueError, EOFError) as error:
-        # What NumPy says of a damaged file is advice on pickles.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is damaged"
+    except ArrayFileError as error:
         raise PoolError(
-            f"{path} cannot be read ({reason}); run `endlos pool build` again, it keeps what it has"
+            f"{path} cannot be read ({error}); run `endlos pool build` again, it keeps what it has"
         ) from error
-    if array.shape != (chunks, *column.shape) or array.dtype != column.dtype:
-        raise PoolError(
-            f"{path} has shape {array.shape} {array.dtype}, "
-            f"expected {(chunks, *column.shape)} {column.dtype}; "
-            "run `endlos pool build` again, it keeps what it has"
-        )
-    return array
+    raise PoolError(
+        f"{path} has shape {file.shape} {file.dtype}, "
+        f"expected {(chunks, *column.shape)} {column.dtype}; "
+        "run `endlos pool build` again, it keeps what it has"
+    )

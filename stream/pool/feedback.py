@@ -66,15 +66,36 @@ def labelled_joins(folder: Path) -> list[LabelledJoin]:
                 (MOST_JOINS,),
             ).fetchall()
     except sqlite3.Error as error:
-        raise PoolError(
-            f"{path} cannot be read ({error}); restore it, or delete it to forget it all"
-        ) from error
+        raise PoolError(_unreadable(path, error)) from error
+    if any([type(value) for value in row] != [str, int, str, int, int] for row in rows):
+        raise PoolError(_unreadable(path, "it holds what is no join"))
     return [
         LabelledJoin(
             from_hash=row[0], from_end_sample=row[1], to_hash=row[2], to_start_sample=row[3], label=row[4]
         )
         for row in reversed(rows)
     ]
+
+
+def feedback_problems(folder: Path) -> list[str]:
+    """Return what is wrong with the `state.db` of the pool in `folder`, one sentence each."""
+    path = folder / STATE_FILE
+    if not path.exists():
+        return []
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as connection:
+            answers = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1)")]
+        labelled_joins(folder)
+    except sqlite3.Error as error:
+        answers = [str(error)]
+    except PoolError as error:
+        return [str(error)]
+    return [_unreadable(path, answer) for answer in answers if answer != "ok"]
+
+
+def _unreadable(path: Path, reason: object) -> str:
+    return f"{path} cannot be read ({reason}); restore it, or delete it to forget it all"
 
 
 def remember(folder: Path, join: LabelledJoin) -> None:

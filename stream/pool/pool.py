@@ -5,10 +5,12 @@
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import read_columns
-from stream.pool.database import broken_database, connect
+from stream.pool.database import DATABASE_FILE, broken_database, connect
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
 
@@ -220,6 +222,8 @@ def _open_current(folder: Path) -> Pool:
             ).fetchone()
             if published is None:
                 raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
+            if type(published["edge_samples"]) is not int or not 2 <= published["edge_samples"] <= 2**24:
+                raise sqlite3.DatabaseError(f"generation {generation} has edges of no length")
             song_rows = connection.execute(
                 """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
                           artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks
@@ -238,18 +242,32 @@ def _open_current(folder: Path) -> Pool:
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
     counts = [row["chunks"] for row in song_rows]
+    songs = tuple(
+        _song(
+            _plausible(folder, row),
+            [_plausible(folder, copy) for copy in copies.get(row["song_id"], [])],
+            known_in,
+        )
+        for row in song_rows
+    )
     if not sum(counts):
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
-    arrays = read_columns(generation_folder(folder, generation), sum(counts), published["edge_samples"])
+    home = generation_folder(folder, generation)
+    arrays = read_columns(home, sum(counts), published["edge_samples"])
     traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
     sides = SeamSides(ends=arrays.pop("seam_ends"), starts=arrays.pop("seam_starts"))
     textures = Textures(ends=arrays.pop("texture_ends"), starts=arrays.pop("texture_starts"))
+    damaged = traits.outside()
+    if damaged:
+        raise PoolError(f"{home / damaged[0]}.npy holds what it cannot; run `endlos pool build` again")
+    chunk_song = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    _check_tiles(home, songs, chunk_song, arrays["start_sample"], arrays["end_sample"])
     return Pool(
         folder=folder,
         generation=generation,
         complete=bool(published["complete"]),
-        songs=tuple(_song(row, copies.get(row["song_id"], []), known_in) for row in song_rows),
-        chunk_song=np.repeat(np.arange(len(counts), dtype=np.int64), counts),
+        songs=songs,
+        chunk_song=chunk_song,
         traits=traits,
         sides=sides,
         textures=textures,
@@ -267,7 +285,8 @@ def failures(folder: Path) -> tuple[Failure, ...]:
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
     return tuple(
-        Failure(path=Path(root) / path, kind=kind, reason=reason) for root, path, kind, reason in rows
+        Failure(path=Path(str(root)) / str(path), kind=str(kind), reason=str(reason))
+        for root, path, kind, reason in rows
     )
 
 
@@ -284,7 +303,38 @@ def _known_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
     return known_in
 
 
-def _song(row: sqlite3.Row, own: list[sqlite3.Row], known_in: dict[str, list[str]]) -> Song:
+_PLAUSIBLE: dict[str, tuple[type[Any], float, float]] = {
+    "song_id": (int, 0, 2**63),
+    "of_song_id": (int, 0, 2**63),
+    "sample_rate_hz": (int, 1, 10**7),
+    "channels": (int, 1, 1_000),
+    "frames": (int, FINGERPRINT_FRAMES, 2**40),
+    "loudness_lufs": (float, -70.0, 100.0),
+    "true_peak_db": (float, -400.0, 400.0),
+    "seekable": (int, 0, 1),
+    "chunks": (int, 0, 2**32),
+}
+"""SQLite keeps whatever it is given in any field; and of all of them a stream is made."""
+
+
+def _plausible(folder: Path, row: sqlite3.Row) -> dict[str, Any]:
+    """Return the fields of a song; `PoolError` where one holds what it cannot."""
+    fields: dict[str, Any] = dict(row)
+    for name, value in fields.items():
+        kind, least, most = _PLAUSIBLE.get(name, (str, 0, 0))
+        if isinstance(value, str):
+            plausible = kind is str and "\0" not in value
+        else:
+            plausible = isinstance(value, kind) and least <= value <= most
+        if not plausible:
+            raise PoolError(
+                f"{folder / DATABASE_FILE} is damaged (a song has {name} {str(value)[:40]!r}); "
+                "restore it, or delete the pool folder and build it anew"
+            )
+    return fields
+
+
+def _song(row: dict[str, Any], own: list[dict[str, Any]], known_in: dict[str, list[str]]) -> Song:
     fields = dict(row)
     del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
@@ -300,3 +350,18 @@ def _song(row: sqlite3.Row, own: list[sqlite3.Row], known_in: dict[str, list[str
         copies=tuple(Path(copy["root"]) / copy["path"] for copy in own),
         **fields,
     )
+
+
+def _check_tiles(
+    home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
+) -> None:
+    """Raise `PoolError` unless the chunks of each song tile a part of it, in order."""
+    frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
+    wrong = (start < 0) | (end > frames) | (end - start < FINGERPRINT_FRAMES)
+    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (start[1:] != end[:-1])
+    if wrong.any():
+        song = songs[chunk_song[int(np.argmax(wrong))]]
+        raise PoolError(
+            f"the chunks of {song.name} do not tile it, as {home / 'start_sample'}.npy or end_sample.npy has "
+            "them; run `endlos pool build` again"
+        )

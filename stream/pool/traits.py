@@ -31,6 +31,28 @@ TRAIT_COLUMNS: dict[str, tuple[npt.DTypeLike, tuple[int, ...]]] = {
 """Type, and shape for each chunk, of every array of `ChunkTraits`."""
 
 
+TRAIT_RANGES = {
+    "tempo_bpm": (0, 400),
+    "beat_confidence": (0, 1),
+    "beats_per_bar": (0, 16),
+    "bar_confidence": (0, 1),
+    "start_beat_s": (0, 60),
+    "end_beat_s": (0, 60),
+    "start_bar_beat": (0, 16),
+    "end_bar_beat": (0, 16),
+    "start_lufs": (-70, 30),
+    "end_lufs": (-70, 30),
+    "start_chroma": (0, 1.001),
+    "end_chroma": (0, 1.001),
+    "key": (-1, 23),
+    "key_confidence": (0, 1),
+    "voice_across": (0, 1),
+    "start_onset_s": (0, 60),
+}
+"""What every trait lies between, both ends included."""
+_MAY_BE_UNKNOWN = ("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChunkTraits:
     """Traits of `N` chunks; every array is `(N,)`, the chroma `(N, 12)`. Types are in `TRAIT_COLUMNS`."""
@@ -80,6 +102,18 @@ class ChunkTraits:
 
     def __len__(self) -> int:
         return len(self.tempo_bpm)
+
+    def outside(self) -> list[str]:
+        """Return the names of the traits that hold what they cannot."""
+        found = []
+        for name, (least, most) in TRAIT_RANGES.items():
+            values = getattr(self, name)
+            inside = (values >= least) & (values <= most)
+            if name in _MAY_BE_UNKNOWN:
+                inside |= np.isnan(values)
+            if not inside.all():
+                found.append(name)
+        return found
 
     @classmethod
     def unknown(cls, chunks: int) -> "ChunkTraits":

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import FloatArray, IntArray
 from model.saved.contract import ModelContract, content_hash
 from stream.pool.pool import Pool
@@ -55,15 +56,15 @@ def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:
 
 
 def open_matrix(path: Path, chunks: int) -> FloatArray | None:
-    """Memory-map `(chunks, chunks)` float32 scores; None when there are none, or they are damaged."""
+    """Take `(chunks, chunks)` float32 scores; None when there are none, or they are damaged."""
     try:
-        matrix: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        file = ArrayFile.of(path)
+        if file.shape == (chunks, chunks) and file.dtype == np.float32:
+            return file.held()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError) as error:
+    except ArrayFileError as error:
         _log.warning("%s cannot be used (%s); run `endlos precompute` again", path, error)
         return None
-    if matrix.shape != (chunks, chunks) or matrix.dtype != np.float32:
-        _log.warning("%s is no matrix of %d chunks; run `endlos precompute` again", path, chunks)
-        return None
-    return matrix
+    _log.warning("%s is no matrix of %d chunks; run `endlos precompute` again", path, chunks)
+    return None

@@ -20,9 +20,9 @@ import tools.songs.rhythm.onsets
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from model.base.mapped import give_back
+from stream.audio.copies import write_decoded_copy
 from stream.audio.decode import decode
 from stream.audio.samples import MappedSamples, SongSamples, collect, in_parts
-from stream.audio.spans import write_decoded_copy
 from stream.pool.pool import open_pool
 from tests.support.held import HELD_IS_TOLD, held_kb
 from tests.support.music import tune, write_music

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from model.base.errors import DecodeError, PoolError
 from model.features.edges import EDGE_RATE_HZ
+from stream.audio.copies import copy_bytes, has_copy
 from stream.pool.pool import Failure, decoded_copy
 from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
@@ -23,7 +24,7 @@ from tools.pools.scan import FoundFile, Scan, scan
 from tools.pools.store import Copy, PoolStore, StoredSong
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
-from tools.songs.song import AnalysisSettings, SongAnalysis, copy_bytes, hash_file
+from tools.songs.song import AnalysisSettings, SongAnalysis, hash_file
 from tools.songs.tags import read_tags
 from tools.work.workers import Crashed, Room, run_all, usable_cores
 
@@ -255,7 +256,9 @@ class _Build:
             return task
         self._songs[found] = song
         self._reused += 1
-        missing = not song.seekable and not decoded_copy(self._store.folder, song.audio_hash).is_file()
+        missing = not song.seekable and not has_copy(
+            decoded_copy(self._store.folder, song.audio_hash), song.frames
+        )
         if missing and self._fits(copy_bytes(song.frames)):
             return _Task(
                 found=found,
@@ -396,7 +399,8 @@ class _Build:
             elapsed_s=time.monotonic() - self._started_s,
             decoded_bytes=self._store.decoded_bytes(),
             without_copy=sum(
-                not song.seekable and not decoded_copy(self._store.folder, song.audio_hash).is_file()
+                not song.seekable
+                and not has_copy(decoded_copy(self._store.folder, song.audio_hash), song.frames)
                 for song in songs
             ),
             cuts=tuple((found.name, self._songs[found].cut) for found in self._files if found in self._songs),

@@ -1,24 +1,28 @@
 """The check says whether a pool's database, arrays and song files still are what was built."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
-from model.base.errors import DecodeError
+from model.base.errors import DecodeError, PoolError
 from model.features.edges import chunk_edges
 from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
+from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
+from stream.audio.samples import PART_FRAMES
 from stream.pool.columns import FINGERPRINT_FRAMES
 from stream.pool.database import connect
-from stream.pool.pool import Pool, Song, decoded_copy, fingerprint, open_pool
+from stream.pool.feedback import feedback_problems
+from stream.pool.pool import Pool, Song, decoded_copy, open_pool
 from tools.pools.check_vectors import embedding_problems
 from tools.pools.doubt import doubt
+from tools.songs.loudness import measure_loudness
 from tools.songs.song import FileState, hash_file
 
 SAMPLED_SONGS = 8
@@ -32,26 +36,6 @@ TOLERANCE_DB = 1.0
 TOLERANCE_STEPS = 1
 """The same for what is kept in whole steps (`model.features.seam.SEAM_STEPS_PER_DB`)."""
 BLOCK_CHUNKS = 256
-TRAIT_RANGES = {
-    "tempo_bpm": (0, 400),
-    "beat_confidence": (0, 1),
-    "beats_per_bar": (0, 16),
-    "bar_confidence": (0, 1),
-    "start_beat_s": (0, 60),
-    "end_beat_s": (0, 60),
-    "start_bar_beat": (0, 16),
-    "end_bar_beat": (0, 16),
-    "start_lufs": (-70, 30),
-    "end_lufs": (-70, 30),
-    "start_chroma": (0, 1.001),
-    "end_chroma": (0, 1.001),
-    "key": (-1, 23),
-    "key_confidence": (0, 1),
-    "voice_across": (0, 1),
-    "start_onset_s": (0, 60),
-}
-"""What every trait lies between, both ends included."""
-MAY_BE_UNKNOWN = ("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s")
 
 
 def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
@@ -65,7 +49,11 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
     problems = _database_problems(folder)
     if problems:
         return problems
-    pool = open_pool(folder)
+    problems += feedback_problems(folder)
+    try:
+        pool = open_pool(folder)
+    except PoolError as error:
+        return [*problems, str(error)]
     files = _files(pool)
     changed: set[int] = set()
     for index, song in enumerate(pool.songs):
@@ -78,16 +66,10 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
     # Whose values they are is not told apart: all songs are doubted.
     doubted = set(range(len(pool.songs))) if arrays else set()
     problems += embedding_problems(pool, deep=deep)
-    broken = {index for index in range(len(pool.songs)) if not _tiles(pool, index)}
-    problems += [
-        f"the chunks of {pool.songs[index].name} do not tile it; run `endlos pool build` again"
-        for index in sorted(broken)
-    ]
-    doubted |= broken
     count = len(pool.songs) if deep else min(SAMPLED_SONGS, len(pool.songs))
     for index in np.unique(np.linspace(0, len(pool.songs) - 1, count).astype(int)).tolist():
         found = list(_copy_problems(pool, index))
-        if index not in changed | broken:
+        if index not in changed:
             found += _audio_problems(pool, index, deep=deep)
         if found:
             doubted.add(index)
@@ -154,40 +136,27 @@ def _array_problems(pool: Pool) -> Iterator[str]:
             break
     if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
         yield "the pool holds fingerprints or levels that are no numbers; run `endlos pool build` again"
-    for name, (least, most) in TRAIT_RANGES.items():
-        values = getattr(pool.traits, name)
-        known = values[~np.isnan(values)] if name in MAY_BE_UNKNOWN else values
-        # Written so that no comparison with NaN passes.
-        if not ((known >= least) & (known <= most)).all():
-            yield f"{name}.npy holds values outside of {least:g} to {most:g}; run `endlos pool build` again"
-
-
-def _tiles(pool: Pool, index: int) -> bool:
-    rows = np.flatnonzero(pool.chunk_song == index)
-    starts, ends = pool.start_sample[rows], pool.end_sample[rows]
-    return bool(
-        len(rows)
-        and starts[0] >= 0
-        and ends[-1] <= pool.songs[index].frames
-        and (ends - starts >= FINGERPRINT_FRAMES).all()
-        and np.array_equal(starts[1:], ends[:-1])
-    )
 
 
 def _copy_problems(pool: Pool, index: int) -> Iterator[str]:
+    """Read all of a song's decoded copy, and compare it with what its check sums and fingerprints say."""
     song = pool.songs[index]
     path = decoded_copy(pool.folder, song.audio_hash)
     # A copy may be missing: its room is bounded, and the song is then decoded whole to be played.
     if song.seekable or not path.exists():
         return
     try:
-        copy: FloatArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        yield f"{path} is damaged; run `endlos pool build` again"
+        copy = DecodedCopy(path, song.frames)
+        try:
+            for start in range(0, song.frames, PART_FRAMES):
+                copy.read(start, min(song.frames, start + PART_FRAMES))
+            differing = _differing(pool, index, copy.read)
+        finally:
+            copy.close()
+    except DecodeError as error:
+        yield str(error)
         return
-    if copy.shape != (song.frames, 2) or copy.dtype != np.float32:
-        yield f"{path} has shape {copy.shape}, expected ({song.frames}, 2); run `endlos pool build` again"
-    elif _differing(pool, index, copy):
+    if differing:
         yield f"{path} is not the decoded {song.name}; run `endlos pool build` again"
 
 
@@ -204,13 +173,23 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
             f"expected {song.frames} at {song.sample_rate_hz} Hz; run `endlos pool build` again"
         )
         return
-    differing = _differing(pool, index, audio)
+    differing = _differing(pool, index, lambda start, stop: audio[start:stop])
     if differing:
         yield (
             f"{song.path} sounds different from what the pool was built from in {differing} chunks; "
             "run `endlos pool build` again"
         )
         return
+    measured = measure_loudness(audio, sample_rate_hz)
+    if (
+        abs(measured.loudness_lufs - song.loudness_lufs) > TOLERANCE_DB
+        or abs(measured.true_peak_db - song.true_peak_db) > TOLERANCE_DB
+    ):
+        yield (
+            f"the loudness and peak kept of {song.name} ({song.loudness_lufs:.1f} LUFS, "
+            f"{song.true_peak_db:.1f} dB) are not its own ({measured.loudness_lufs:.1f} LUFS, "
+            f"{measured.true_peak_db:.1f} dB); run `endlos pool build` again"
+        )
     rows = np.flatnonzero(pool.chunk_song == index)
     for row in rows if deep else rows[:: -(-len(rows) // _SAMPLED_CHUNKS)]:
         chunk = audio[pool.start_sample[row] : pool.end_sample[row]]
@@ -244,15 +223,16 @@ def _compares(pool: Pool, rows: IntArray) -> bool:
     )
 
 
-def _differing(pool: Pool, index: int, audio: FloatArray) -> int:
-    """Return how many chunks of a song have other first and last frames than `audio`, `(frames, 2)`."""
+def _differing(pool: Pool, index: int, read: Callable[[int, int], FloatArray]) -> int:
+    """Return how many chunks of a song have other first and last frames than what `read` gives of it."""
     rows = np.flatnonzero(pool.chunk_song == index)
+    bounds = zip(pool.start_sample[rows].tolist(), pool.end_sample[rows].tolist(), strict=True)
     return sum(
         not np.allclose(
-            fingerprint(audio[pool.start_sample[row] : pool.end_sample[row]]),
+            np.stack([read(start, start + FINGERPRINT_FRAMES), read(end - FINGERPRINT_FRAMES, end)]),
             pool.fingerprints[row],
             rtol=0,
             atol=_TOLERANCE,
         )
-        for row in rows
+        for row, (start, end) in zip(rows, bounds, strict=True)
     )

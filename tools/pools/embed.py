@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model.base.array_files import ArrayFile
 from model.saved.contract import load_contract
 from stream.index.vectors import VectorGraphs, earlier_homes, embeddings, identities, keep, opened
 from stream.pool.pool import generation_folder, open_pool
@@ -40,7 +41,7 @@ def embed_generation(
     """
     towers = VectorGraphs(folder=model, contract=load_contract(model))
     columns = {
-        name: np.load(home / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        name: ArrayFile.of(home / f"{name}.npy").mapped()
         for name in ("start_sample", "end_sample", *towers.reads)
     }
     songs = np.repeat(np.arange(len(counts)), counts)

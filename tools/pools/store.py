@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.errors import PoolError
 from model.base.files import PART_SUFFIX, is_left_behind
 from stream.pool.columns import Rows, record_type
@@ -223,9 +224,8 @@ class PoolStore:
 
     def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
         """Whether the rows of a song's chunks are there, whole."""
-        # Of an empty file (the power went off) NumPy raises EOFError.
-        with suppress(OSError, ValueError, EOFError):
-            rows = np.load(self._rows_path(song.audio_hash), mmap_mode="r", allow_pickle=False)
+        with suppress(OSError, ArrayFileError):
+            rows = ArrayFile.of(self._rows_path(song.audio_hash))
             return bool(rows.shape == (song.chunks,) and rows.dtype == record_type(edge_samples))
         return False
 
@@ -380,7 +380,9 @@ class PoolStore:
                 (kept,) = self._database.execute(
                     "SELECT outline FROM songs WHERE song_id = ?", (song.song_id,)
                 ).fetchone()
-            found.append(np.frombuffer(kept or b"", dtype="<u4").astype(np.uint32))
+            if not isinstance(kept, bytes) or len(kept) % 4:
+                kept = b""
+            found.append(np.frombuffer(kept, dtype="<u4").astype(np.uint32))
         return found
 
     def is_sound(self, edge_samples: int) -> bool:
@@ -451,7 +453,11 @@ class PoolStore:
         return int(max([listed, *there])) + 1
 
     def _rows(self, song: StoredSong) -> Rows:
-        rows: Rows = np.load(self._rows_path(song.audio_hash), allow_pickle=False)
+        path = self._rows_path(song.audio_hash)
+        try:
+            rows: Rows = ArrayFile.of(path).read()
+        except (OSError, ArrayFileError) as error:
+            raise PoolError(f"{path} cannot be read ({error}); run `endlos pool build` again") from error
         return rows
 
     def _rows_path(self, audio_hash: str) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from model.base.array_files import ArrayFile
 from model.base.arrays import IntArray
 from stream.pool.columns import columns
 from stream.pool.database import DATABASE_FILE
@@ -22,7 +23,7 @@ def sub_pool(folder: Path, songs: IntArray, out: Path) -> Path:
     source, target = generation_folder(folder, pool.generation), generation_folder(out, pool.generation)
     target.mkdir(parents=True)
     for name in columns(pool.edge_samples):
-        array = np.load(source / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        array = ArrayFile.of(source / f"{name}.npy").mapped()
         np.save(target / f"{name}.npy", array[kept])
     decoded = folder / "decoded"
     if decoded.is_dir():

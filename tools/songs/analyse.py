@@ -14,9 +14,9 @@ from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
 from stream.audio.coded import HASH_BYTES, hash_coded_audio
+from stream.audio.copies import copy_bytes, has_copy, write_decoded_copy
 from stream.audio.decode import decode, probe, seeks_check_out
 from stream.audio.samples import SongSamples, in_parts
-from stream.audio.spans import write_decoded_copy
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
 from stream.pool.traits import TRAIT_COLUMNS
@@ -26,7 +26,7 @@ from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_lou
 from tools.songs.measure import measure_traits
 from tools.songs.outline import Outline, outline
 from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
-from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, copy_bytes, hash_file
+from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, hash_file
 from tools.songs.tags import read_tags
 from tools.work.workers import Room
 
@@ -130,7 +130,7 @@ def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> Non
 
 def _keep_copy(audio: SongSamples, pool_folder: Path, audio_hash: str, room: Room) -> None:
     target = decoded_copy(pool_folder, audio_hash)
-    if not target.is_file() and room(audio_hash, copy_bytes(len(audio))):
+    if not has_copy(target, len(audio)) and room(audio_hash, copy_bytes(len(audio))):
         # Songs play without their copies, only slower to start; the build counts those that lack theirs.
         with suppress(PoolError):
             write_decoded_copy(audio, target)

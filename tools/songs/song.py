@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from model.base.errors import PoolError
 from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION
@@ -90,8 +88,3 @@ def hash_file(path: Path) -> str:
         while block := file.read(HASH_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
-
-
-def copy_bytes(frames: int) -> int:
-    """Return the size of a decoded copy's samples."""
-    return frames * 2 * np.dtype(np.float32).itemsize

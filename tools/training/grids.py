@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import IntArray
-from model.base.errors import DecodeError, ModelError
+from model.base.errors import DecodeError, ModelError, PoolError
 from model.features.spectra import SPECTRAL_VERSION
 from model.learning.settings import TrainSettings
 from model.learning.song_set import GRID_S, GridArray, JudgedJoin, SongSet, song_grid
@@ -103,7 +104,10 @@ def _kept_grid(folder: Path, song: Song) -> GridArray | None:
             return None
         kept.parent.mkdir(exist_ok=True)
         save_array(kept, grid)
-    mapped: GridArray = np.load(kept, mmap_mode="r")
+    try:
+        mapped: GridArray = ArrayFile.of(kept).mapped()
+    except ArrayFileError as error:
+        raise PoolError(f"{kept} cannot be read ({error}); delete it, it is made again") from error
     return mapped
 
 

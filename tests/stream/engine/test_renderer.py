@@ -47,7 +47,7 @@ def make_renderer(
 
 def test_natural_is_the_song_bit_for_bit_times_its_gain(tmp_path: Path) -> None:
     song = noise_song(8.7, 4)
-    generation = make_generation(make_pool(tmp_path, [song], true_peak_db=-20.0))
+    generation = make_generation(make_pool(tmp_path, [song], true_peak_db=-8.0))
     log: list[Decision] = []
     renderer = make_renderer(generation, strategy="natural", log=log)
     rendered = renderer.render(len(song) + RATE_HZ)

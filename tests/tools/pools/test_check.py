@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from model.base.errors import PoolError
+from stream.audio.copies import write_decoded_copy
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, decoded_copy, generation_folder, open_pool
 from tests.support.music import quick_settings, tune, write_music
@@ -69,7 +70,7 @@ def _changed(pool: Pool, music: Path) -> None:
 
 def _other_copy(pool: Pool, music: Path) -> None:
     path = decoded_copy(pool.folder, pool.songs[2].audio_hash)
-    np.save(path, np.load(path) * np.float32(0.5))
+    write_decoded_copy(np.load(path) * np.float32(0.5), path)
 
 
 def _half_copy(pool: Pool, music: Path) -> None:
@@ -79,6 +80,20 @@ def _half_copy(pool: Pool, music: Path) -> None:
 
 def _short_copy(pool: Pool, music: Path) -> None:
     np.save(decoded_copy(pool.folder, pool.songs[2].audio_hash), np.zeros((10, 2), dtype=np.float32))
+
+
+def _noise_in_a_copy(pool: Pool, music: Path) -> None:
+    with decoded_copy(pool.folder, pool.songs[2].audio_hash).open("r+b") as file:
+        file.seek(100_000)
+        file.write(np.random.default_rng(0).bytes(1_000))
+
+
+def _lying_loudness(pool: Pool, music: Path) -> None:
+    _execute(pool.folder, "UPDATE songs SET loudness_lufs = -70 WHERE path = 'a.wav'")
+
+
+def _lying_peak(pool: Pool, music: Path) -> None:
+    _execute(pool.folder, "UPDATE songs SET true_peak_db = -60 WHERE path = 'a.wav'")
 
 
 def _other_fingerprint(pool: Pool, music: Path) -> None:
@@ -126,16 +141,19 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_gone, "a.wav cannot be read (No such file or directory); put it back"),
         (_changed, "a.wav has changed since the pool was built; run `endlos pool build` again"),
         (_other_copy, "is not the decoded c.ogg; run `endlos pool build` again"),
-        (_half_copy, "is damaged; run `endlos pool build` again"),
-        (_short_copy, "has shape (10, 2), expected"),
+        (_half_copy, "is damaged (it is of another form or length); run"),
+        (_short_copy, "is damaged (it is of another form or length)"),
+        (_noise_in_a_copy, "is damaged (frame 12288 on); run"),
+        (_lying_loudness, "the loudness and peak kept of a.wav (-70.0 LUFS"),
+        (_lying_peak, "the loudness and peak kept of a.wav ("),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
         (_orphan, "the database has 1 rows without an owner"),
         (_nan_spectrum, "spectra.npy holds values that are no levels"),
         (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
         (_other_seams, "the seams and textures kept of a.wav are not its own"),
         (_other_texture, "the seams and textures kept of a.wav are not its own"),
-        (_strange_tempo, "tempo_bpm.npy holds values outside of 0 to 400"),
-        (_unknown_loudness, "end_lufs.npy holds values outside of -70 to 30"),
+        (_strange_tempo, "tempo_bpm.npy holds what it cannot"),
+        (_unknown_loudness, "end_lufs.npy holds what it cannot"),
     ],
 )
 def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:

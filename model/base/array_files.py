@@ -1,0 +1,97 @@
+"""Arrays are read from `.npy` files as far as their headers can be believed: the one reader of such files.
+
+NumPy's own raises whatever its parser does on a damaged header, and makes room for what a lying one states.
+A file is read by calls that return an error; only what is too large for that is mapped: a map of a file that
+is shortened, or whose disk fails, ends the process.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.errors import EndlosError
+
+MOST_READ_BYTES = 64 * 2**20
+"""A larger file is mapped, unless a reader says otherwise."""
+
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+class ArrayFileError(EndlosError):
+    """A `.npy` file cannot be read; the message is the reason alone, for a sentence that names the file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayFile:
+    """A `.npy` file whose header was read, and whose length is the one that the header tells."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    offset_bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "ArrayFile":
+        """Look at a file; `ArrayFileError` when it is damaged, `FileNotFoundError` when it is not there."""
+        try:
+            with path.open("rb") as file:
+                version = np.lib.format.read_magic(file)
+                shape, fortran, dtype = _HEADERS[version](file)
+                offset_bytes = file.tell()
+            size_bytes = path.stat().st_size
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ArrayFileError(error.strerror or "it is damaged") from error
+        except Exception as error:  # the header is parsed as Python, which raises all that Python raises
+            raise ArrayFileError("it is damaged") from error
+        # A file of Python's order of dimensions alone, as all of ours are.
+        if dtype.hasobject or fortran or any(size < 0 for size in shape):
+            raise ArrayFileError("it is damaged")
+        if size_bytes != offset_bytes + math.prod(shape) * dtype.itemsize:
+            raise ArrayFileError("it is damaged: it is not as long as it says")
+        return cls(path=path, shape=shape, dtype=dtype, offset_bytes=offset_bytes)
+
+    @property
+    def data_bytes(self) -> int:
+        """Size of what it holds."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def read(self) -> npt.NDArray[Any]:
+        """Return what it holds, in memory; `ArrayFileError` when that cannot be read."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset_bytes)
+                array = np.fromfile(file, dtype=self.dtype, count=math.prod(self.shape))
+        except OSError as error:
+            raise ArrayFileError(error.strerror or "it is damaged") from error
+        if array.size != math.prod(self.shape):
+            raise ArrayFileError("it is damaged: it is not as long as it says")
+        return array.reshape(self.shape)
+
+    def mapped(self) -> npt.NDArray[Any]:
+        """Return what it holds, mapped, read-only; `ArrayFileError` when it cannot be mapped."""
+        if not self.data_bytes:
+            return _frozen(np.zeros(self.shape, dtype=self.dtype))
+        try:
+            found: npt.NDArray[Any] = np.memmap(
+                self.path, dtype=self.dtype, mode="r", offset=self.offset_bytes, shape=self.shape
+            )
+        except (OSError, ValueError) as error:
+            raise ArrayFileError(getattr(error, "strerror", None) or "it is damaged") from error
+        return found
+
+    def held(self) -> npt.NDArray[Any]:
+        """Return what it holds, read-only: read up to `MOST_READ_BYTES`, mapped above."""
+        return self.mapped() if self.data_bytes > MOST_READ_BYTES else _frozen(self.read())
+
+
+def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    # As a mapped one is: kernels are compiled once, for such arrays.
+    array.flags.writeable = False
+    return array
