@@ -10,7 +10,7 @@ ARGS :=
 REPEATS := 20
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help play test flaky lint docs bench lock system-play system-test clean
+.PHONY: help play test flaky soak lint docs bench lock system-play system-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/.dev system-test ## run all tests
 
 flaky: $(VENV)/.dev system-test ## run the tests that wait, again and again on a busy machine (REPEATS=20)
 	@bash tests/flaky.sh $(PYTHON_RUN) $(REPEATS) $(ARGS)
+
+soak: $(VENV)/.dev system-test ## run the tests that take long: damage of every kind, again and again
+	$(PYTHON_RUN) -m pytest -m soak $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types and which room may import which
 	$(PYTHON_RUN) -m ruff check .
