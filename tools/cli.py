@@ -2,7 +2,11 @@
 
 import errno
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -58,7 +62,7 @@ def endlos(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed (one sentence), 2 wrong usage, 130 Ctrl-C."""
+    """Run the command line and exit: 0 done, 1 failed (one sentence), 2 wrong usage, 128 + n by a signal."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Who wants the traceback has the failed line at hand and appends to it, so it may stand anywhere.
     options = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -69,17 +73,49 @@ def main(arguments: list[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app(
-            args=[word for word in options if word != DEBUG] + arguments[len(options) :],
-            prog_name="endlos",
-        )
+        with _signals_as_interrupts() as ended:
+            app(
+                args=[word for word in options if word != DEBUG] + arguments[len(options) :],
+                prog_name="endlos",
+            )
+    except SystemExit as exited:
+        # As a shell tells of a command that a signal ended.
+        sys.exit(128 + ended[0] if ended and exited.code else exited.code)
     except Exception as error:
         if debug:
             raise
         print(f"endlos: {sentence(error)}", file=sys.stderr)
         # What was interrupted may have had something to say: training names its checkpoint.
         interrupted = isinstance(error.__context__, KeyboardInterrupt)
-        sys.exit(130 if interrupted else 1)
+        sys.exit(128 + (ended[0] if ended else signal.SIGINT) if interrupted else 1)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[list[int]]:
+    """Have SIGTERM and SIGHUP do what Ctrl-C does: nothing half-written stays, a checkpoint is kept.
+
+    Yields the signals that came. Commands that fade out take them over meanwhile (`tools.running.ending`).
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        # Another one ends at once.
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # What is ignored, as under nohup, stays so; and only the main thread may ask.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            with suppress(ValueError):
+                before[number] = signal.signal(number, interrupt)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _open_closed_streams() -> None:

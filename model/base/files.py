@@ -32,8 +32,11 @@ def is_left_behind(part: Path) -> bool:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file beside and rename it; text is UTF-8."""
-    with beside(path) as part:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+    with beside(path) as part, part.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        # Else, after the power went off, the name could stand for an empty file.
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _runs(process: int) -> bool:

@@ -159,7 +159,10 @@ class Training(Generic[FiguresT]):
             if resume and (self.out / CONTRACT_FILE).is_file():
                 raise ModelError(f"the training in {self.out} is finished; leave out --resume to train anew")
             if resume:
-                self.notes.append("nothing to resume: training began at its first epoch")
+                raise ModelError(
+                    f"{self.out} holds no checkpoint to go on from: one is kept every minute, and when one "
+                    "is stopped; leave out --resume to begin anew"
+                )
             return
         if not resume:
             raise ModelError(

@@ -1,5 +1,6 @@
 """The file output writes the stream beside its place and renames it, so that no half file is readable."""
 
+import glob
 import math
 import os
 from contextlib import suppress
@@ -14,6 +15,7 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from model.base.files import PART_SUFFIX, is_left_behind
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder
 from stream.outputs.encoding.encoder import open_coder
@@ -35,8 +37,13 @@ class AudioFileWriter:
         """Frames taken so far, at the stream's rate."""
         self.most_frames = _most_frames(path.suffix.lower(), bits)
         """So many can be taken."""
-        self._part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        self._part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
         kind = path.suffix.lower()
+        for left in path.parent.glob(f"{glob.escape(path.name)}.*{PART_SUFFIX}"):
+            # What a render that was killed had written of the same file.
+            if is_left_behind(left):
+                with suppress(OSError):
+                    left.unlink()
         try:
             self._disk = _Disk(self._part)
         except OSError as error:

@@ -87,7 +87,9 @@ def render(
         left = stream.frames_left if isinstance(stream, Replay) else math.inf
         frames = int(min(left, math.inf if seconds is None else round(seconds * rate)))
         writer = opened.enter_context(
-            open_audio_file(out.expanduser(), rate, bits=24 if bits == 24 else 16, bitrate_kbps=bitrate)
+            open_audio_file(
+                out.expanduser(), rate, bits=24 if bits == 24 else 16, bitrate_kbps=bitrate, frames=frames
+            )
         )
         progress = opened.enter_context(progress_bar(quiet))
         task = progress.add_task("seconds", total=round(frames / rate))
