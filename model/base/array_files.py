@@ -1,4 +1,4 @@
-"""Arrays are read from `.npy` files as far as their headers can be believed: the one reader of such files.
+"""The reader of arrays believes the header of a `.npy` file as far as the file bears it out.
 
 NumPy's own raises whatever its parser does on a damaged header, and makes room for what a lying one states.
 A file is read by calls that return an error; only what is too large for that is mapped: a map of a file that

@@ -2,7 +2,7 @@
 
 Left to itself it writes an identity of the device and a database of events into the user's cache, and looks
 up its maker's collector. Its own function against that comes too late: only what stands in the environment
-when it is loaded counts (`findings/onnxruntime_telemetry.sh`).
+when it is loaded counts (`findings/onnxruntime-telemetry.sh`).
 """
 
 import os

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import stat
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model.base.errors import ModelError
 from model.base.files import write_whole
+from model.saved.schema import a_number, a_text, an_object, anything, list_of, map_of, nothing_or, whole
 from model.saved.scoring import Features, Scoring, check_scoring
 
 _FORMAT_VERSION = 2
@@ -21,6 +23,32 @@ SECOND_STAGE_FILE = "second_stage.json"
 """Beside the contract of a model that has one: `model.saved.second_stage`."""
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 DEFAULT_MODEL = "tower"
+
+
+MOST_JSON_BYTES = 64 * 2**20
+"""A larger `model.json` is none."""
+
+_SHAPE = list_of(nothing_or(whole(1, 2**31)))
+_TENSORS = list_of(an_object({"name": a_text, "shape": _SHAPE, "dtype": a_text}))
+_SCHEMA = an_object(
+    {
+        "format_version": whole(0, 2**31),
+        "approach": a_text,
+        "scoring": a_text,
+        "features": a_text,
+        "preset": a_text,
+        "edge_rate_hz": whole(1, 10**6),
+        "edge_samples": whole(0, 10**8),
+        "opset": whole(0, 10**4),
+        "graphs": map_of(an_object({"file": a_text, "inputs": _TENSORS, "outputs": _TENSORS})),
+    },
+    {
+        "training": map_of(anything),
+        "metrics": map_of(anything),
+        "calibration": nothing_or(map_of(a_number)),
+        "spectral_version": nothing_or(whole(0, 2**31)),
+    },
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +121,7 @@ def load_contract(folder: Path) -> ModelContract:
     """Read and check the contract of `folder`; `ModelError` when missing, broken or of another format."""
     path = folder / CONTRACT_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        content = plain_file(folder, CONTRACT_FILE, MOST_JSON_BYTES).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ModelError(
             f"{folder} is not a model: it has no {CONTRACT_FILE}; give the folder that "
@@ -104,7 +132,7 @@ def load_contract(folder: Path) -> ModelContract:
     except UnicodeDecodeError:
         raise ModelError(f"{path} is not a model contract (no text); train or copy the model again") from None
     try:
-        fields = json.loads(text)
+        fields = json.loads(content)
         version = fields["format_version"]
         if version == 1:
             fields["scoring"], fields["features"] = _SAID_BY_APPROACH[fields["approach"]]
@@ -114,6 +142,9 @@ def load_contract(folder: Path) -> ModelContract:
                 f"{path} has format {version}, this endlos reads format {_FORMAT_VERSION}; "
                 "train the model again or install the matching endlos"
             )
+        problem = _SCHEMA(fields, "")
+        if problem is not None:
+            raise ValueError(problem)
         fields["graphs"] = {
             role: GraphSpec(
                 file=graph["file"],
@@ -123,14 +154,39 @@ def load_contract(folder: Path) -> ModelContract:
             for role, graph in fields["graphs"].items()
         }
         contract = _checked(folder, fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"{path} is not a model contract ({error}); train or copy the model again"
         ) from error
     for graph in contract.graphs.values():
-        if not (folder / graph.file).is_file():
-            raise ModelError(f"{folder / graph.file} is missing; train or copy the model again")
+        try:
+            plain_file(folder, graph.file)
+        except FileNotFoundError:
+            raise ModelError(f"{folder / graph.file} is missing; train or copy the model again") from None
+        except OSError as error:
+            raise ModelError(f"{folder / graph.file} cannot be read: {error.strerror}") from error
     return contract
+
+
+def plain_file(folder: Path, name: str, most_bytes: int | None = None) -> Path:
+    """Return the file of a model that is called `name`, which may come from anyone.
+
+    `ModelError` unless it is a plain file inside the folder: no path, no device, no link that leads
+    out of it, not larger than `most_bytes`. `OSError` when it is not there, or cannot be looked at.
+    """
+    path = folder / name
+    if name in ("", ".", "..") or "\0" in name or Path(name).name != name or "\\" in name:
+        raise ModelError(
+            f"{folder} names a file {name[:80]!r}, expected one inside it; do not use this model"
+        )
+    found = path.stat()
+    if not path.resolve().is_relative_to(folder.resolve()) or not stat.S_ISREG(found.st_mode):
+        raise ModelError(
+            f"{path} is no plain file inside the model's folder; copy the model with the files themselves"
+        )
+    if most_bytes is not None and found.st_size > most_bytes:
+        raise ModelError(f"{path} has {found.st_size} bytes, expected at most {most_bytes}; copy it again")
+    return path
 
 
 def content_hash(folder: Path, contract: ModelContract) -> str:

@@ -10,7 +10,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import write_whole
 from model.features.seam import SEAM_GROUPS, seam_terms
-from model.saved.contract import PRETRAINED, SECOND_STAGE_FILE
+from model.saved.contract import MOST_JSON_BYTES, PRETRAINED, SECOND_STAGE_FILE, plain_file
 
 SEAM_TERMS = 3 * len(SEAM_GROUPS)
 """What `model.features.seam.seam_terms` gives for each candidate."""
@@ -45,16 +45,16 @@ def carried_second_stage() -> bytes:
 def load_second_stage(folder: Path) -> SecondStage | None:
     """Return the second stage of the model in `folder`, None when it has none."""
     path = folder / SECOND_STAGE_FILE
-    return _read(path) if path.is_file() else None
+    return _read(path) if path.exists() else None
 
 
 def _read(path: Path) -> SecondStage:
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
+        fields = json.loads(plain_file(path.parent, path.name, MOST_JSON_BYTES).read_text(encoding="utf-8"))
         groups = list(fields["groups"])
         terms = np.array(fields["terms"], dtype=np.float32)
         stage = SecondStage(dot=float(fields["dot"]), terms=terms, offset=float(fields["offset"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is no second stage ({error}); train or copy the model again") from error
     if groups != list(SEAM_GROUPS) or terms.shape != (SEAM_TERMS,) or not np.isfinite(terms).all():
         raise ModelError(

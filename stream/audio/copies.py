@@ -1,4 +1,4 @@
-"""Decoded copies of songs: written whole with a check sum of every block, and read by blocks that hold it.
+"""Decoded copies of songs are written with a check sum of every block, and only read where it holds.
 
 A copy is read by calls that return an error, never mapped: a map of a file that was shortened, or whose disk
 fails, ends the process.

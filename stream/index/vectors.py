@@ -153,7 +153,7 @@ class VectorGraphs:
         progress: told how many are done.
         """
         # Here, because most runs have no need of it.
-        from stream.index.graphs import open_graph
+        from stream.index.graphs import open_graph, run_graph
 
         sides = []
         for done, role, side in ((0, "ends", chunks.tails), (len(rows) // 2, "starts", chunks.heads)):
@@ -165,7 +165,7 @@ class VectorGraphs:
                 part = rows[first : first + SLICE_ROWS]
                 seen[: len(part)] = side[part]
                 seen[len(part) :] = 0.0
-                found.append(session.run(None, {graph.inputs[0].name: seen})[0][: len(part)])
+                found.append(run_graph(session, {graph.inputs[0].name: seen})[0][: len(part)])
                 progress(done + (first + len(part)) // 2)
             sides.append(np.concatenate(found))
             give_back(side)

@@ -7,6 +7,7 @@ import numpy as np
 from model.base.arrays import FloatArray, IntArray
 from model.base.graph_runtime import onnxruntime
 from stream.index.edge_index import EdgeIndex
+from stream.index.graphs import run_graph
 from stream.scoring.scorer import KEPT_BYTES, RowScorer, ScoringLateError
 
 BATCH_ROWS = 256
@@ -39,7 +40,7 @@ class PairScorer(RowScorer):
             batch = heads[first : first + BATCH_ROWS]
             self._pairs[: len(batch), edge:, 0] = batch
             feed = {self._input: self._pairs[: len(batch)]}
-            output = self._session.run(None, feed, self._run_options)[0]
+            output = run_graph(self._session, feed, self._run_options)[0]
             scores[first : first + len(batch)] = output[:, 0]
             if time.monotonic() > late_s:
                 raise ScoringLateError(f"{first + len(batch)} of {len(heads)} candidates scored in time")

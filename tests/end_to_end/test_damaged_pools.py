@@ -1,4 +1,4 @@
-"""Whatever is damaged in a pool: a sentence, or music as it was; no traceback, no hang, no noise."""
+"""Whatever is damaged in a pool gives a sentence, or music as it was, and neither traceback nor noise."""
 
 import shutil
 import subprocess

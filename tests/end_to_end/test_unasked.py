@@ -1,4 +1,4 @@
-"""Nothing of ours, and nothing that we load, talks to anyone unasked: every command, traced by the kernel."""
+"""Nothing of ours talks to anyone unasked, and nothing that we load, as the kernel's trace tells."""
 
 import re
 import shutil

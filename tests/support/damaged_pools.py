@@ -1,4 +1,4 @@
-"""Damages a file of a pool at random, again and again, and tries what reads pools; a process of its own.
+"""This program damages files of a pool at random, again and again, and tries what reads pools.
 
     python -m tests.support.damaged_pools POOL MODEL FOLDER SEED COUNT
 

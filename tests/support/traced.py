@@ -1,4 +1,4 @@
-"""What a process asked of the network, and which files it wrote in its user's home: traced by the kernel."""
+"""A trace by the kernel tells whom a command spoke to, and which files it left in its user's home."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Array files: what the header says is held against the file, before anything is made room for."""
+"""What the header of an array file says is held against the file before room is made for it."""
 
 from pathlib import Path
 

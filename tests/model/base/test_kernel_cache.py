@@ -1,4 +1,4 @@
-"""Compiled kernels follow every source that they depend on, stay bounded, and need no place that lasts."""
+"""Compiled kernels follow every source that they depend on, and need no place that lasts."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Decoded copies: a damaged byte or a shortened file is an error; nothing of it is heard, nothing ends."""
+"""A damaged byte of a decoded copy is an error, and nothing of it is heard."""
 
 import logging
 import os

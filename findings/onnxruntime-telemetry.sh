@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Guess: a library that runs a model on this machine writes nothing into its user's home, or stops when its own
 # `disable_telemetry_events()` is called first.
-# What happens (onnxruntime 1.32.0, Linux): the import alone writes the identity of a device and a database of
+# What really happens (onnxruntime 1.32.0): on Linux the import alone writes the identity of a device and a database of
 # events into the user's cache, before the function can be called. ORT_DISABLE_TELEMETRY=1 in the environment
 # before the import leaves nothing behind.
 set -euo pipefail
 
 place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
-python3 -m venv "$place/venv"
+"${PYTHON:-python3}" -m venv "$place/venv"
 "$place/venv/bin/python" -m pip install -q --disable-pip-version-check onnxruntime==1.32.0
 
 written() { # NAME CODE [VARIABLE=VALUE]: what an import leaves in an empty home
