@@ -44,12 +44,67 @@ def refuse_overwriting(written: Sequence[Named], read: Sequence[Named]) -> None:
                     f"{name} would overwrite {path}, which belongs to {other} {source}; "
                     f"give another place to {name}"
                 )
+        pool = _pool_around(path)
+        if pool is not None:
+            raise EndlosError(f"{name} would stand inside the pool {pool}; give another place to {name}")
+        if found is not None and stat.S_ISREG(found.st_mode) and found.st_size and not _may_be_ours(path):
+            raise EndlosError(
+                f"{name} would overwrite {path}, which endlos has not written; "
+                f"give another place to {name}, or remove the file first"
+            )
         for other, earlier in outputs[:n]:
             if _same(path, earlier):
                 raise EndlosError(
                     f"{name} and {other} are both {path}, and one would overwrite the other; "
                     f"give another place to {name}"
                 )
+
+
+_BEGINNINGS = {
+    ".wav": (b"RIFF",),
+    ".flac": (b"fLaC",),
+    ".ogg": (b"OggS",),
+    ".opus": (b"OggS",),
+    ".mp3": (b"ID3", b"\xff"),
+    ".npy": (b"\x93NUMPY",),
+    ".png": (b"\x89PNG",),
+    ".svg": (b"<",),
+    ".pdf": (b"%PDF",),
+}
+"""How what is written begins, by the name's end; any other file is one of JSON."""
+_NAMED = ("title", "artist", "album", "TIT2", "TPE1", "TALB")
+
+
+def _may_be_ours(path: Path) -> bool:
+    """Whether a file may be what an earlier run wrote: of the same kind, and no song that has a title."""
+    beginnings = _BEGINNINGS.get(path.suffix.lower(), (b"{",))
+    try:
+        with path.open("rb") as file:
+            if not file.read(8).startswith(beginnings):
+                return False
+    except OSError:
+        # The command itself says so.
+        return True
+    return not (len(beginnings[0]) > 1 and _has_a_title(path))
+
+
+def _has_a_title(path: Path) -> bool:
+    # Here, because few runs have need of it.
+    import mutagen
+
+    try:
+        song = mutagen.File(path, easy=True)
+        return bool(song is not None and song.tags and any(song.tags.get(name) for name in _NAMED))
+    except Exception:  # whatever a reader of tags raises at a file that may be anything
+        return False
+
+
+def _pool_around(path: Path) -> Path | None:
+    """Return the pool in whose folder a file would stand."""
+    for folder in Path(os.path.realpath(path)).parents:
+        if (folder / DATABASE_FILE).is_file():
+            return folder
+    return None
 
 
 def _files(source: Path) -> Iterator[Path]:

@@ -4,6 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
+import mutagen.flac
+import mutagen.id3
+import mutagen.wave
 import pytest
 
 from model.base.errors import EndlosError
@@ -141,3 +144,42 @@ def test_every_command_refuses_in_one_sentence_and_touches_nothing(
     assert "would overwrite" in told or "read and written at once" in told or "overwrite the other" in told
     assert {path: path.read_bytes() for path in kept} == kept
     assert (tmp_path / "word").read_text() == "secret\n"
+
+
+def test_nothing_is_written_into_a_pool(tiny_pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tiny_pool)
+    for path in (tiny_pool / "new.wav", tiny_pool / "decoded" / "new.jsonl", tmp_path / "link" / "new.wav"):
+        with pytest.raises(EndlosError, match=r"OUT would stand inside the pool .*; give another place"):
+            refuse_overwriting([("OUT", path)], [])
+        with pytest.raises(EndlosError, match="inside the pool"):
+            refuse_overwriting([("OUT", path)], [("POOL", tiny_pool)])
+
+
+def test_what_endlos_has_not_written_is_kept(tiny_pool: Path, tmp_path: Path) -> None:
+    song, untagged = tmp_path / "song.flac", tmp_path / "out.flac"
+    log, note = tmp_path / "log.jsonl", tmp_path / "letter.jsonl"
+    words = ("render", tiny_pool, untagged, "--strategy", "random", "--seconds", "2", "--quiet")
+    for _ in range(2):
+        # Its own files, as often as one likes.
+        assert run_here(*words, "--log", log) == 0
+    shutil.copyfile(untagged, song)
+    tagged = mutagen.flac.FLAC(song)
+    tagged["title"] = "Mine"
+    tagged.save()
+    wave = tmp_path / "song.wav"
+    assert run_here("render", tiny_pool, wave, *words[3:]) == 0
+    titled = mutagen.wave.WAVE(wave)
+    titled.add_tags()
+    titled.tags.add(mutagen.id3.TIT2(encoding=3, text="Mine"))
+    titled.save()
+    note.write_text("Dear reader")
+    (tmp_path / "text.wav").write_text("a document")
+    for path in (song, wave, note, tmp_path / "text.wav"):
+        before = path.read_bytes()
+        with pytest.raises(EndlosError, match=r"which endlos has not written; .* or remove the file first"):
+            refuse_overwriting([("OUT", path)], [])
+        assert run_here("render", tiny_pool, path, *words[3:]) == 1
+        assert path.read_bytes() == before
+    # An empty file, as a shell or `mktemp` makes it, loses nothing.
+    (tmp_path / "empty.wav").touch()
+    refuse_overwriting([("OUT", tmp_path / "empty.wav"), ("--out", tmp_path)], [])
