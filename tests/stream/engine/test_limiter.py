@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from model.base.arrays import FloatArray
@@ -29,6 +29,7 @@ def limited(audio: FloatArray, *, watched: bool = True, block: int = 10_000) -> 
     return np.concatenate(pieces)[len(tail) :]
 
 
+@example(seed=12356, gain=2.0)
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 2**16), gain=st.floats(0.1, 4.0))
 def test_the_true_peak_stays_below_the_ceiling(seed: int, gain: float) -> None:
@@ -36,8 +37,10 @@ def test_the_true_peak_stays_below_the_ceiling(seed: int, gain: float) -> None:
     audio = (gain * rng.normal(0, 0.3, (3000, 2))).astype(np.float32)
     out = limited(audio)
     assert np.abs(out).max() <= CEILING * (1 + 1e-6)
-    # Noise up to the highest frequency is more than any interpolation agrees on; below it they do.
-    music = soxr.resample(audio, RATE_HZ // 2, RATE_HZ, quality="VHQ").astype(np.float32)
+    # Noise up to the highest frequency is more than any interpolation agrees on; below it they do. So would be
+    # the edges of music that begins and ends at full level.
+    fade = np.minimum(1.0, np.minimum(np.arange(len(audio)), np.arange(len(audio))[::-1]) / 100.0)[:, None]
+    music = soxr.resample(audio * fade, RATE_HZ // 2, RATE_HZ, quality="VHQ").astype(np.float32)
     over = soxr.resample(limited(music), RATE_HZ, 4 * RATE_HZ, quality="VHQ")
     assert np.abs(over).max() <= CEILING * (1 + 1e-3)
 

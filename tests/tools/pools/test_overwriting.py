@@ -120,7 +120,7 @@ def test_every_command_refuses_in_one_sentence_and_touches_nothing(
         "tools.running.serving.serve_source",
         "tools.bench.suite.measure_questions",
         "tools.quality.joins.protocol.study",
-        "tools.training.grids.train_on_grids",
+        "tools.training.lessons.train_model",
     ):
         monkeypatch.setattr(endless, begin)
     copies = {name: tmp_path / name for name in ("music", "model")}
