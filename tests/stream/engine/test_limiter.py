@@ -37,8 +37,8 @@ def test_the_true_peak_stays_below_the_ceiling(seed: int, gain: float) -> None:
     audio = (gain * rng.normal(0, 0.3, (3000, 2))).astype(np.float32)
     out = limited(audio)
     assert np.abs(out).max() <= CEILING * (1 + 1e-6)
-    # Noise up to the highest frequency is more than any interpolation agrees on; below it they do. So would be
-    # the edges of music that begins and ends at full level.
+    # Noise up to the highest frequency, and an edge of full level, is more than any interpolation agrees on;
+    # below it they do.
     fade = np.minimum(1.0, np.minimum(np.arange(len(audio)), np.arange(len(audio))[::-1]) / 100.0)[:, None]
     music = soxr.resample(audio * fade, RATE_HZ // 2, RATE_HZ, quality="VHQ").astype(np.float32)
     over = soxr.resample(limited(music), RATE_HZ, 4 * RATE_HZ, quality="VHQ")
