@@ -377,11 +377,13 @@ def test_a_corrupt_pool_database(tiny_pool: Path, tmp_path: Path, capsys: pytest
 def test_a_pool_without_chunks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from stream.pool.database import SCHEMA, SCHEMA_VERSION
 
-    with sqlite3.connect(tmp_path / "pool.db") as database:
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    with sqlite3.connect(pool / "pool.db") as database:
         database.executescript(SCHEMA)
         database.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
     database.close()
-    assert run_here("render", tmp_path, tmp_path / "out.wav", "--seconds", "1") == 1
+    assert run_here("render", pool, tmp_path / "out.wav", "--seconds", "1") == 1
     assert "holds no chunks" in error_line(capsys)
 
 

@@ -63,8 +63,7 @@ class Running:
             stdout=write_end,
             stderr=write_end,
             start_new_session=True,
-            # The terminal becomes the controlling one, so that the process is in its foreground.
-            preexec_fn=_take_terminal if terminal else None,
+            preexec_fn=_in_the_foreground if terminal else _heed_signals,
         )
         os.close(write_end)
         self._text = b""
@@ -128,7 +127,15 @@ class Running:
         os.close(self._read_end)
 
 
-def _take_terminal() -> None:
+def _heed_signals() -> None:
+    """Undo what a shell in the background, or nohup, hands on: signals that are ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _in_the_foreground() -> None:
+    """Make the terminal the controlling one, as that of a process in its foreground."""
+    _heed_signals()
     import fcntl
     import termios
 
