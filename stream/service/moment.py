@@ -1,7 +1,7 @@
 """A moment holds all that can be said of the stream now, what is heard, what follows and how it goes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stream.engine.engine import NowPlaying
@@ -35,8 +35,11 @@ class Moment:
         """Artist and title of what is heard."""
         return full_title(self.playing.song)
 
-    def as_json(self) -> dict[str, object]:
-        """Return what `/status.json` says."""
+    def as_json(self, *, addresses: bool = True) -> dict[str, object]:
+        """Return what `/status.json` says.
+
+        addresses: whether also where the outputs are; else they are numbered.
+        """
         playing = self.playing
         song, following = playing.song, playing.next_song
         return {
@@ -55,11 +58,31 @@ class Moment:
                 "chunks": playing.chunks,
                 "lost": playing.lost,
             },
-            "outputs": [asdict(status) for status in self.outputs],
+            "outputs": [
+                asdict(status if addresses else replace(status, name=_numbered(number), detail=""))
+                for number, status in enumerate(self.outputs, start=1)
+            ],
             "pacing": asdict(self.pacing),
             "listeners": self.listeners,
             "healthy": self.health.well,
         }
+
+    def health_json(self, *, addresses: bool = True) -> dict[str, object]:
+        """Return what `/health` says; addresses: as for `as_json`."""
+        told = self.health
+        if not addresses:
+            names = {status.name: _numbered(number) for number, status in enumerate(self.outputs, start=1)}
+            states = {status.name: status.state for status in self.outputs}
+            told = replace(
+                told,
+                away={names[name]: states[name] for name in told.away},
+                silent_s={names[name]: silent_s for name, silent_s in told.silent_s.items()},
+            )
+        return told.as_json()
+
+
+def _numbered(number: int) -> str:
+    return f"output {number}"
 
 
 def song_title(song: Song) -> str:

@@ -8,6 +8,12 @@ from collections.abc import Mapping
 
 from stream.service.moment import Moment, full_title, song_title
 
+_BUTTONS = {
+    "": "",
+    "open": '<form id="skip" method="post" action="next"><button>Next</button></form>',
+    "locked": '<form id="skip" method="post" action="next" hidden><button>Next</button></form>',
+}
+
 
 def content_policy(page: str) -> str:
     """Return the Content-Security-Policy of a page: its own script, its own stream, nothing else."""
@@ -19,10 +25,11 @@ def content_policy(page: str) -> str:
     )
 
 
-def page_texts(moment: Moment, streams: Mapping[str, str], *, can_skip: bool) -> dict[str, str]:
+def page_texts(moment: Moment, streams: Mapping[str, str], *, button: str) -> dict[str, str]:
     """Return what the page shows without its script; every text of a tag is escaped.
 
-    streams: what a player can be pointed at, by its path below the page, with its MIME type.
+    streams: what a player can be pointed at, by its path below the page, with its MIME type. button: to
+    skip: `open` to all, `locked` until the script finds the token behind the address's `#`, empty: none.
     """
     playing = moment.playing
     score, following = playing.next_score, playing.next_song
@@ -33,8 +40,6 @@ def page_texts(moment: Moment, streams: Mapping[str, str], *, can_skip: bool) ->
         "next": html.escape(full_title(following)) if following else "not decided yet",
         "score": "" if score is None else f"follows with score {score:.2f}",
         "player": f'<audio id="audio" controls preload="none">{sources}</audio>' if streams else "",
-        "skip": '<form id="skip" method="post" action="next"><button>Next</button></form>'
-        if can_skip
-        else "",
+        "skip": _BUTTONS[button],
         "links": "".join(f'<a href="{name}">{name}</a>' for name in streams),
     }

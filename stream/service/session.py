@@ -42,7 +42,8 @@ class Session:
         self.webs: list[WebServer] = []
         try:
             for address in addresses:
-                self.webs.append(WebServer(create_app(self.moment, routes, self.skip), address))
+                app = create_app(self.moment, routes, self.skip, address)
+                self.webs.append(WebServer(app, address))
         except OutputError:
             self._close_webs()
             raise

@@ -22,8 +22,9 @@ from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput, explain
 from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
+from stream.outputs.secrets import PASSWORD_VARIABLE as PASSWORD_VARIABLE
+from stream.outputs.secrets import first_line
 
-PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
 MAX_KBPS = 512
 _DEFAULT_PORT = 8000
 CONNECT_TIMEOUT_S = 5.0
@@ -87,18 +88,9 @@ class IcecastSettings(Place):
 
 def icecast_password(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the password from the first line of `file`, else from the environment, else None."""
-    if file is None:
-        return environment.get(PASSWORD_VARIABLE) or None
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise OutputError(
-            f"{file} cannot be read as the Icecast password file ({reason}); give a text file with one line"
-        ) from None
-    if not lines or not lines[0]:
-        raise OutputError(f"{file} is empty; its first line should be the Icecast password")
-    return lines[0]
+    return (
+        environment.get(PASSWORD_VARIABLE) or None if file is None else first_line(file, "Icecast password")
+    )
 
 
 def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
