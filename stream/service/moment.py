@@ -7,6 +7,7 @@ from pathlib import Path
 from stream.engine.engine import NowPlaying
 from stream.outputs.output import OutputStatus
 from stream.outputs.pacer import PacerStatus
+from stream.outputs.titles import joined_title, one_line
 from stream.pool.pool import Song
 from stream.service.health import Health
 
@@ -45,12 +46,12 @@ class Moment:
         return {
             "now": {
                 "title": song_title(song),
-                "artist": song.artist,
-                "album": song.album,
+                "artist": one_line(song.artist),
+                "album": one_line(song.album),
                 "position_s": playing.position_s,
                 "length_s": song.frames / song.sample_rate_hz,
                 "next_title": song_title(following) if following else None,
-                "next_artist": following.artist if following else None,
+                "next_artist": one_line(following.artist) if following else None,
                 "next_score": playing.next_score,
                 "paused": self.paused,
                 "time_s": playing.time_s,
@@ -87,9 +88,14 @@ def _numbered(number: int) -> str:
 
 def song_title(song: Song) -> str:
     """Return the title, of an untagged song the name of its file."""
-    return song.title or Path(song.name).stem
+    return one_line(song.title or Path(song.name).stem)
 
 
 def full_title(song: Song) -> str:
-    """Return artist and title."""
-    return f"{song.artist} – {song_title(song)}" if song.artist else song_title(song)
+    """Return artist and title, for who reads it."""
+    return f"{one_line(song.artist)} – {song_title(song)}" if song.artist else song_title(song)
+
+
+def stream_title(song: Song) -> str:
+    """Return artist and title, for the outputs."""
+    return joined_title(song.artist, song_title(song))

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 
+from stream.outputs.titles import one_line
 from stream.service.moment import Moment, full_title, song_title
 
 _BUTTONS = {
@@ -36,7 +37,7 @@ def page_texts(moment: Moment, streams: Mapping[str, str], *, button: str) -> di
     sources = "".join(f'<source src="{name}" type="{kind}">' for name, kind in streams.items())
     return {
         "title": html.escape(song_title(playing.song)) or "endlos",
-        "artist": html.escape(playing.song.artist),
+        "artist": html.escape(one_line(playing.song.artist)),
         "next": html.escape(full_title(following)) if following else "not decided yet",
         "score": "" if score is None else f"follows with score {score:.2f}",
         "player": f'<audio id="audio" controls preload="none">{sources}</audio>' if streams else "",

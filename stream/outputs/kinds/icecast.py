@@ -24,6 +24,7 @@ from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.secrets import PASSWORD_VARIABLE as PASSWORD_VARIABLE
 from stream.outputs.secrets import first_line
+from stream.outputs.titles import icy_text, shortened, title_parts
 
 MAX_KBPS = 512
 _DEFAULT_PORT = 8000
@@ -45,6 +46,9 @@ _EXTENSIONS: dict[str, Codec] = {
 # What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
 _SEND_BUFFER_BYTES = 64 * 1024
 _ANSWER_BYTES = 8192
+# A server resets the connection of a request that has more than about 3,800 bytes.
+_ARTIST_BYTES = 900
+_TITLE_BYTES = 2100
 _USER_AGENT = "endlos"
 _FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
 
@@ -153,6 +157,7 @@ class IcecastOutput(EncodedOutput):
         super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps, card_paced=card_paced)
         self._target = target
         self._sent_title: str | None = None
+        self._sent_artist = False
         self._title_due_s = 0.0
         self._title_fault = ""
         self._socket: socket.socket | None = None
@@ -171,6 +176,7 @@ class IcecastOutput(EncodedOutput):
         connection.settimeout(STALL_TIMEOUT_S)
         # The server forgot the title together with the old connection.
         self._sent_title, self._title_due_s, self._title_fault = None, 0.0, ""
+        self._sent_artist = False
 
     def _request(self) -> bytes:
         target = self._target
@@ -231,7 +237,7 @@ class IcecastOutput(EncodedOutput):
             return
         target = self._target
         query = urlencode(
-            {"mount": unquote(target.mount), "mode": "updinfo", "song": title, "charset": "UTF-8"},
+            {"mount": unquote(target.mount), "mode": "updinfo", **self._title_words(title)},
             quote_via=quote,
         )
         connection = http.client.HTTPConnection(target.host, target.port, timeout=TITLE_TIMEOUT_S)
@@ -253,6 +259,24 @@ class IcecastOutput(EncodedOutput):
             self._sent_title, self._title_fault = title, ""
         finally:
             connection.close()
+
+    def _title_words(self, text: str) -> dict[str, str]:
+        """Return what is told of a title.
+
+        Artist and title apart, which other servers that speak this protocol need. Icecast forgets an artist
+        only when it is told another, an empty one too. Of MP3 it makes Latin-1 where it is told the charset,
+        and entities of what has no place there; untold, it hands on what it gets.
+        """
+        parts = title_parts(icy_text(text))
+        artist = shortened(parts.artist, _ARTIST_BYTES)
+        title = shortened(parts.title, _TITLE_BYTES)
+        words = {"artist": artist, "title": title} if artist or self._sent_artist else {"song": title}
+        self._sent_artist = self._sent_artist or bool(artist)
+        try:
+            f"{artist}{title}".encode("latin-1")
+        except UnicodeEncodeError:
+            return words
+        return {**words, "charset": "UTF-8"}
 
     def _disconnect(self) -> None:
         connection, self._socket = self._socket, None
