@@ -6,7 +6,6 @@ server that stalls blocks it for good. The protocol itself is one PUT request.
 """
 
 import base64
-import http.client
 import os
 import select
 import socket
@@ -29,6 +28,8 @@ from stream.outputs.titles import icy_text, shortened, title_parts
 MAX_KBPS = 512
 _DEFAULT_PORT = 8000
 CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
+"""For a whole answer: one that drips is none."""
 STALL_TIMEOUT_S = 5.0
 """A server that takes nothing for this long is given up, and called again."""
 TITLE_TIMEOUT_S = 1.0
@@ -171,8 +172,9 @@ class IcecastOutput(EncodedOutput):
         self._socket = connection
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        until_s = time.monotonic() + ANSWER_TIMEOUT_S
         connection.sendall(self._request())
-        self._check(self._answer(connection))
+        self._check(_first_line_of(_answer(connection, until_s)))
         connection.settimeout(STALL_TIMEOUT_S)
         # The server forgot the title together with the old connection.
         self._sent_title, self._title_due_s, self._title_fault = None, 0.0, ""
@@ -195,16 +197,6 @@ class IcecastOutput(EncodedOutput):
         if target.bitrate_kbps:
             lines.append(f"Ice-Bitrate: {target.bitrate_kbps}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    @staticmethod
-    def _answer(connection: socket.socket) -> str:
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            more = connection.recv(_ANSWER_BYTES)
-            answer += more
-            if not more or len(answer) > _ANSWER_BYTES:
-                break
-        return answer.partition(b"\r\n")[0].decode("latin-1")
 
     def _check(self, answer: str) -> None:
         words = answer.split(maxsplit=2)
@@ -240,25 +232,29 @@ class IcecastOutput(EncodedOutput):
             {"mount": unquote(target.mount), "mode": "updinfo", **self._title_words(title)},
             quote_via=quote,
         )
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=TITLE_TIMEOUT_S)
         try:
-            connection.request(
-                "GET",
-                f"/admin/metadata?{query}",
-                headers={"Authorization": target.authorization, "User-Agent": _USER_AGENT},
-            )
-            answer = connection.getresponse()
-            answer.read(_ANSWER_BYTES)
-            if answer.status != http.client.OK:
-                raise OutputError(f"{answer.status} {answer.reason}")
-        except (OSError, http.client.HTTPException, OutputError) as error:
+            answer = self._ask_admin(f"/admin/metadata?{query}")
+            words = answer.split(maxsplit=1)
+            if words[1:2] == [] or not words[1].startswith("200"):
+                raise OutputError(words[1] if len(words) > 1 else "no HTTP answer")
+        except (OSError, OutputError) as error:
             # A missing title is no reason to stop the music.
             self._title_fault = f"the title was not taken ({explain(error)})"
             self._title_due_s = time.monotonic() + TITLE_RETRY_S
         else:
             self._sent_title, self._title_fault = title, ""
-        finally:
-            connection.close()
+
+    def _ask_admin(self, path: str) -> str:
+        """Return the first line of the server's answer, which is given `TITLE_TIMEOUT_S` in all."""
+        target = self._target
+        until_s = time.monotonic() + TITLE_TIMEOUT_S
+        request = (
+            f"GET {path} HTTP/1.0\r\nHost: {target.host}:{target.port}\r\n"
+            f"Authorization: {target.authorization}\r\nUser-Agent: {_USER_AGENT}\r\n\r\n"
+        )
+        with socket.create_connection((target.host, target.port), timeout=TITLE_TIMEOUT_S) as connection:
+            connection.sendall(request.encode())
+            return _first_line_of(_answer(connection, until_s))
 
     def _title_words(self, text: str) -> dict[str, str]:
         """Return what is told of a title.
@@ -288,6 +284,25 @@ class IcecastOutput(EncodedOutput):
         if connection is not None:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _answer(connection: socket.socket, until_s: float) -> bytes:
+    """Return the head of an answer; `TimeoutError` where it is not there at a time of the monotonic clock."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+        more = connection.recv(_ANSWER_BYTES)
+        answer += more
+        if not more or len(answer) > _ANSWER_BYTES:
+            break
+    return answer
+
+
+def _first_line_of(answer: bytes) -> str:
+    return answer.partition(b"\r\n")[0].decode("latin-1")
 
 
 ICECAST_KIND = OutputKind(
