@@ -224,6 +224,11 @@ class SoundCard(Leader):
     # The thread of this output.
 
     def _run(self) -> None:
+        # PortAudio and ALSA print what goes wrong, each in threads of their own; `detail` says it in words.
+        with quiet_c_stderr():
+            self._live()
+
+    def _live(self) -> None:
         try:
             self._open()
         except OutputError as error:
@@ -298,12 +303,10 @@ class SoundCard(Leader):
         retry_s = _FIRST_RETRY_S
         while not self._closing:
             try:
-                # Once a second for as long as it takes: what PortAudio and ALSA print is said in `detail`.
-                with quiet_c_stderr():
-                    restart_portaudio()
-                    # The callback is gone, so this thread is the ring's reader: what stands there is past.
-                    self._ring.discard()
-                    self._open()
+                restart_portaudio()
+                # The callback is gone, so this thread is the ring's reader: what stands there is past.
+                self._ring.discard()
+                self._open()
                 self._reconnects += 1
                 _log.warning("the sound card is back: %s", self._detail)
                 return
