@@ -14,6 +14,7 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk, Generation, open_generation
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
+from stream.engine.logged import check_decisions
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
 from stream.joins.levels import Release
@@ -151,11 +152,13 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         decisions = [line for line in lines if "event" not in line]
         stops = [line["t_out_frames"] for line in lines if line.get("event") == "stop"]
+        if decisions and isinstance(decisions[0], dict) and decisions[0].get("n") == 0:
+            check_decisions(decisions, stops)
     except OSError as error:
         raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
-    if not decisions or decisions[0].get("n") != 0:
+    if not decisions or not isinstance(decisions[0], dict) or decisions[0].get("n") != 0:
         raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
     return decisions, stops[-1] if stops else None
 

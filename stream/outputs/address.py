@@ -1,7 +1,9 @@
 """An address is a host and a port of this machine; it is bound before anything is served there."""
 
+import ipaddress
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from model.base.errors import EndlosError, OutputError
 
@@ -18,10 +20,19 @@ class HttpAddress:
     """0: any that is free."""
     fixed: bool = True
     """Whether no other port will do."""
+    names: Sequence[str] = ()
+    """By which else the page may be asked for, such as that of a reverse proxy."""
+    token: str | None = field(default=None, repr=False)
+    """What who is not on this machine has to say before anything is changed; None: nothing is."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise OutputError(f"{self.port} is no port; expected 1 to 65535, or 0 for any that is free")
+
+    @property
+    def is_public(self) -> bool:
+        """Whether others than this machine can reach it."""
+        return not is_loopback(self.host)
 
     @property
     def url(self) -> str:
@@ -62,3 +73,13 @@ def parse_address(text: str) -> HttpAddress:
     if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port) <= 65_535:
         raise EndlosError(f"{text!r} is no address; expected HOST:PORT, such as 127.0.0.1:8000")
     return HttpAddress(host=host, port=int(port))
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host, in words or numbers, is this machine as it alone can reach it."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

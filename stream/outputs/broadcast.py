@@ -1,7 +1,7 @@
 """A broadcast is encoded once and read by many listeners, each at its own place in a short history."""
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 from stream.outputs.encoded import EncodedOutput
@@ -12,6 +12,8 @@ BURST_S = 2.5
 HISTORY_S = 12.0
 """A listener that is further behind than this has lost the stream, and is dropped."""
 MAX_LISTENERS = 64
+MAX_LISTENERS_OF_ADDRESS = 16
+"""So that one address cannot take the places of all."""
 
 _TAKE_BYTES = 32 * 1024
 
@@ -85,6 +87,7 @@ class Broadcast(EncodedOutput):
         self._first = 0
         self._history_frames = 0
         self._listeners = 0
+        self._of_address: Counter[str] = Counter()
         self._joined = 0
         self._dropped = 0
         # The worker's thread.
@@ -105,11 +108,18 @@ class Broadcast(EncodedOutput):
         """How many listeners were too slow, and dropped."""
         return self._dropped
 
-    def join(self) -> Listener | None:
-        """Return a new listener, `BURST_S` behind, or None when there are `MAX_LISTENERS`. Any thread."""
+    def join(self, address: str | None = None) -> Listener | None:
+        """Return a new listener, `BURST_S` behind, or None when there are too many. Any thread.
+
+        address: whose it is, of which there may be `MAX_LISTENERS_OF_ADDRESS`; None: nobody's.
+        """
         with self._lock:
             if self._listeners >= MAX_LISTENERS:
                 return None
+            if address is not None:
+                if self._of_address[address] >= MAX_LISTENERS_OF_ADDRESS:
+                    return None
+                self._of_address[address] += 1
             self._listeners += 1
             self._joined += 1
             position = self._first + len(self._pieces)
@@ -123,10 +133,14 @@ class Broadcast(EncodedOutput):
             header = self._pieces[begin].header if begin < len(self._pieces) else b""
             return Listener(self, position, header)
 
-    def leave(self, *, dropped: bool) -> None:
-        """Count one listener less. Any thread."""
+    def leave(self, address: str | None = None, *, dropped: bool) -> None:
+        """Count one listener less, of the address that it joined with. Any thread."""
         with self._lock:
             self._listeners -= 1
+            if address is not None:
+                self._of_address[address] -= 1
+                # What is counted is who listens, not who ever did.
+                self._of_address += Counter()
             self._dropped += dropped
 
     def read(self, position: int) -> _Taken | None:

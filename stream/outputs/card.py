@@ -15,6 +15,7 @@ from stream.outputs.devices import find_device, load_sounddevice
 from stream.outputs.output import Leader, OutputStatus, State, ago_s, audible
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
+from stream.outputs.standstill import Standstill
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class SoundCard(Leader):
         self._detail = ""
         self._latency_s = 0.0
         self._reconnects = 0
+        self._missed_frames = 0
         self._delivered_at_s: float | None = None
         # Written by the pacer's thread.
         self._dropped_frames = 0
@@ -193,7 +195,7 @@ class SoundCard(Leader):
             state="paused" if self._paused and state in ("starting", "playing") else state,
             detail=self._detail,
             frames_out=ring.frames_out,
-            underrun_frames=ring.underrun_frames,
+            underrun_frames=ring.underrun_frames + self._missed_frames,
             dropped_frames=self._dropped_frames,
             buffered_s=ring.buffered_frames() / self._rate_hz,
             latency_s=self._latency_s,
@@ -222,6 +224,11 @@ class SoundCard(Leader):
     # The thread of this output.
 
     def _run(self) -> None:
+        # PortAudio and ALSA print what goes wrong, each in threads of their own; `detail` says it in words.
+        with quiet_c_stderr():
+            self._live()
+
+    def _live(self) -> None:
         try:
             self._open()
         except OutputError as error:
@@ -267,9 +274,15 @@ class SoundCard(Leader):
             self._stream.start()
             self._state = "playing"
             fills, seen_s = self._ring.fills, time.monotonic()
+            standstill = Standstill(self._rate_hz, _POLL_S, time.monotonic)
             while not self._closing:
                 self._wait(_POLL_S)
                 now_s = time.monotonic()
+                missed = standstill.look(self._ring.frames_out, self._latency_s)
+                if missed:
+                    # The device has not had a chance yet to go on.
+                    self._missed_frames += missed
+                    seen_s = now_s
                 if self._ring.fills != fills:
                     fills, seen_s = self._ring.fills, now_s
                     self._delivered_at_s = now_s
@@ -290,12 +303,10 @@ class SoundCard(Leader):
         retry_s = _FIRST_RETRY_S
         while not self._closing:
             try:
-                # Once a second for as long as it takes: what PortAudio and ALSA print is said in `detail`.
-                with quiet_c_stderr():
-                    restart_portaudio()
-                    # The callback is gone, so this thread is the ring's reader: what stands there is past.
-                    self._ring.discard()
-                    self._open()
+                restart_portaudio()
+                # The callback is gone, so this thread is the ring's reader: what stands there is past.
+                self._ring.discard()
+                self._open()
                 self._reconnects += 1
                 _log.warning("the sound card is back: %s", self._detail)
                 return

@@ -20,6 +20,14 @@ FIRST_POLL_S = 0.03
 """The same until something has been delivered."""
 _FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
+UNANSWERED_RETRY_S = 1.0
+"""The longest wait where nobody answers: to knock costs nothing, and the server may be back at any time."""
+BROKEN_RETRY_S = 60.0
+"""The longest wait where one short session follows the other, as when two streams take a mount in turns."""
+BEHIND_S = 3.5
+"""What waits to be delivered when an output is behind: its ring is full now and again."""
+CAUGHT_UP_S = 2.5
+"""When it is so no more."""
 _STEADY_S = 10.0
 """A session that lasted this long makes the next fault a new one, retried quickly."""
 END_SILENCE_S = 0.2
@@ -62,6 +70,8 @@ class EncodedOutput(Output):
         self._fault = ""
         self._frames_out = 0
         self._sessions = 0
+        self._dropped_before = 0
+        self._behind = False
         self._delivered_at_s: float | None = None
         self._audible_at_s: float | None = None
 
@@ -93,6 +103,12 @@ class EncodedOutput(Output):
     def status(self) -> OutputStatus:
         """Return a snapshot. Any thread."""
         state, detail = self._state, self._fault or self._detail()
+        if state == "playing" and self._falls_behind():
+            lost_s = (self._feed.dropped_frames - self._dropped_before) / self.engine_rate_hz
+            state, detail = (
+                "behind",
+                f"behind by {self._feed.buffered_s:.0f} s, {lost_s:.0f} s left out so far",
+            )
         if self._stop.is_set():
             state = "stopped"
         elif self._started and not self._thread.is_alive():
@@ -123,6 +139,10 @@ class EncodedOutput(Output):
             self._interrupt()
             # What is stuck even now (a name look-up) is a daemon, and ends with the process.
             self._thread.join(_INTERRUPTED_S)
+
+    def _falls_behind(self) -> bool:
+        self._behind = self._feed.buffered_s > (CAUGHT_UP_S if self._behind else BEHIND_S)
+        return self._behind
 
     # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
 
@@ -159,7 +179,7 @@ class EncodedOutput(Output):
     def _work(self) -> None:
         retry_s = _FIRST_RETRY_S
         while not self._stop.is_set():
-            began_s = time.monotonic()
+            began_s, sessions, longest_s = time.monotonic(), self._sessions, LAST_RETRY_S
             try:
                 try:
                     self._session()
@@ -169,11 +189,16 @@ class EncodedOutput(Output):
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
                 self._fault = explain(error)
                 self._state = "reconnecting"
+                if self._sessions > sessions:
+                    longest_s = BROKEN_RETRY_S
+                elif isinstance(error, OSError):
+                    longest_s = UNANSWERED_RETRY_S
             if time.monotonic() - began_s > _STEADY_S:
                 retry_s = _FIRST_RETRY_S
+            retry_s = min(retry_s, longest_s)
             # Jitter, so that many streams do not all knock at once when their server is back.
             self._wait(retry_s * random.uniform(0.75, 1.0))
-            retry_s = min(2 * retry_s, LAST_RETRY_S)
+            retry_s = min(2 * retry_s, longest_s)
 
     def _wait(self, wait_s: float) -> None:
         """Wait, throwing away what is offered meanwhile."""
@@ -185,6 +210,7 @@ class EncodedOutput(Output):
         self._connect()
         encoder = StreamEncoder(self.codec, self.engine_rate_hz, self.bitrate_kbps)
         self._feed.restart()
+        self._dropped_before = self._feed.dropped_frames
         self._sessions += 1
         self._state, self._fault = "playing", ""
         header_is_due, frames, sounds = True, 0, False

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from stream.outputs.broadcast import Broadcast, Listener
-from stream.outputs.connections import Connections, abort
+from stream.outputs.connections import Connections, abort, request_address
 from stream.outputs.icy import ICY_INTERVAL_BYTES, IcyTitles
 
 SLOW_AFTER_S = 10.0
@@ -23,7 +23,7 @@ class AudioResponse(Response):
         self, broadcast: Broadcast, listener: Listener, titles: IcyTitles | None, headers: dict[str, str]
     ) -> None:
         super().__init__(headers=headers)
-        del self.headers["content-length"]
+        _endless(self)
         self._broadcast = broadcast
         self._listener = listener
         self._titles = titles
@@ -53,7 +53,7 @@ class AudioResponse(Response):
         except TimeoutError:
             self._listener.lost = True
         finally:
-            self._broadcast.leave(dropped=self._listener.lost)
+            self._broadcast.leave(request_address(scope), dropped=self._listener.lost)
             if self._listener.lost:
                 # Not closed in good order: that would wait until the listener has read what is under way.
                 abort(scope)
@@ -70,16 +70,22 @@ def answer_listener(broadcast: Broadcast, request: Request) -> Response:
         "icy-name": "endlos",
         "icy-br": str(broadcast.bitrate_kbps),
     }
+    with_titles = request.headers.get("icy-metadata") == "1" and broadcast.codec in ("mp3", "aac")
+    if with_titles:
+        headers["icy-metaint"] = str(ICY_INTERVAL_BYTES)
     if request.method == "HEAD":
-        return Response(headers=headers)
-    listener = broadcast.join()
+        return _endless(Response(headers=headers))
+    listener = broadcast.join(request_address(request.scope))
     if listener is None:
         return PlainTextResponse("too many listeners; try again later\n", 503, headers={"Retry-After": "30"})
-    titles = None
-    if request.headers.get("icy-metadata") == "1" and broadcast.codec in ("mp3", "aac"):
-        titles = IcyTitles(lambda: listener.title)
-        headers["icy-metaint"] = str(ICY_INTERVAL_BYTES)
+    titles = IcyTitles(lambda: listener.title) if with_titles else None
     return AudioResponse(broadcast, listener, titles, headers)
+
+
+def _endless(response: Response) -> Response:
+    """Return a response that does not state a length: a player that is told 0 sees an empty file."""
+    del response.headers["content-length"]
+    return response
 
 
 async def _until_disconnect(receive: Receive) -> None:

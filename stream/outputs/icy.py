@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from stream.outputs.titles import icy_text
+
 ICY_INTERVAL_BYTES = 16_000
 """Bytes from one title to the next."""
 
@@ -35,7 +37,7 @@ class IcyTitles:
             return b"\0"
         self._said = title
         # Players look for "';" as the end, and the length counts units of 16 bytes in one byte.
-        text = title.replace("';", "’;").encode()[: _MAX_BYTES - len(b"StreamTitle='';")]
+        text = icy_text(title).encode(errors="replace")[: _MAX_BYTES - len(b"StreamTitle='';")]
         block = b"StreamTitle='" + text.decode(errors="ignore").encode() + b"';"
         units = -(-len(block) // _UNIT_BYTES)
         return bytes([units]) + block.ljust(units * _UNIT_BYTES, b"\0")

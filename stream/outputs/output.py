@@ -17,7 +17,8 @@ AUDIBLE = 0.5 / 32768
 LOWEST_VOLUME_DB = -60.0
 """What is turned down further cannot be heard."""
 
-State = Literal["starting", "playing", "paused", "reconnecting", "stopped"]
+State = Literal["starting", "playing", "behind", "paused", "reconnecting", "stopped"]
+"""`behind`: it plays, but whoever takes the sound takes it too slowly, and some of it is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Literal
 from model.base.arrays import FloatArray
 from stream.outputs.guarded import GuardedOutputs
 from stream.outputs.lateness import Lateness
-from stream.outputs.output import Leader, Output
+from stream.outputs.output import Leader, Output, OutputStatus
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +28,10 @@ LEADER_STALL_S = 0.8
 """A leader that plays and yet takes nothing for this long is not waited for: who listens elsewhere would."""
 LEADER_START_S = 4.0
 """The same for one that is only about to play: some devices take seconds to open."""
+LEADER_SLACK_S = 0.25
+"""How far a leader that has played before may fall behind the wall clock before others are given more."""
+LEADER_SLEW = 0.05
+"""The most by which a leader's clock is taken to differ from the wall clock; what goes beyond is a stall."""
 MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
@@ -58,8 +62,9 @@ class Pacer:
 
     The leader, a sound card, sets the speed: a block is pulled as soon as there is room for it. Without one,
     or while it is gone or stands still, the wall clock does; a leader that comes back goes on with what is
-    pulled then. Outputs whose listeners have a clock of their own make up for the leader's by themselves
-    (`stream.outputs.drift`). In a pause the engine stands still and the leader is silent; the others are
+    pulled then, and the others get in time what it stood still. Outputs whose listeners have a clock of
+    their own make up for the leader's by themselves (`stream.outputs.drift`). In a pause the engine stands
+    still and the leader is silent; the others are
     offered nothing and make silence of their own, so that no server drops them.
     """
 
@@ -87,6 +92,7 @@ class Pacer:
         self._render = render
         self._leader = leader
         others = [output for output in outputs if output is not leader]
+        self._others = bool(others)
         self._outputs = GuardedOutputs(others if leader is None else [leader, *others])
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
@@ -113,8 +119,9 @@ class Pacer:
         # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
         self._anchor_s = clock()
         self._anchor_frames = 0
-        self._leader_moved_s = self._anchor_s
+        self._leader_moved_s = self._led_s = self._anchor_s
         self._leader_stood = False
+        self._leader_played = False
         self._title: tuple[str, int] | None = None
 
     # Any thread.
@@ -122,7 +129,7 @@ class Pacer:
     def start(self) -> None:
         """Start every output, then pull; `OutputError` when one cannot start: the others are closed again."""
         self._outputs.start()
-        self._anchor_s = self._leader_moved_s = self._clock_s()
+        self._anchor_s = self._leader_moved_s = self._led_s = self._clock_s()
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
 
@@ -244,10 +251,14 @@ class Pacer:
         there = status.state in ("starting", "playing")
         patience_s = LEADER_START_S if status.state == "starting" else LEADER_STALL_S
         moves = there and now_s - self._leader_moved_s <= patience_s
-        if moves and self._leader_stood:
+        if not there:
+            self._leader_stood = False
+        elif not moves:
+            self._leader_stood = True
+        elif self._leader_stood and space_frames >= self._block_frames:
             # What its ring holds is from before, with holes; it goes over to what is pulled now.
             self._outputs.ask(leader, leader.skip)
-        self._leader_stood = there and not moves
+            self._leader_stood = False
         return moves
 
     def _follow_leader(self) -> None:
@@ -259,23 +270,45 @@ class Pacer:
             # It has failed just now; from the next step on the wall clock goes on.
             return
         missing_frames = self._block_frames - space_frames
-        if missing_frames > 0:
+        before_s = self._clock_s()
+        if missing_frames > 0 and not self._is_overdue(before_s):
             self._wait(missing_frames / self._rate_hz)
             return
-        before_s = self._clock_s()
-        # Should the leader get lost, the wall clock goes on from what of it has been heard.
-        self._anchor_s = before_s
-        self._anchor_frames = self._blocks * self._block_frames - round(status.buffered_s * self._rate_hz)
+        if missing_frames > 0:
+            # It does not take this block: it opens again, or stalls, and who listens elsewhere would wait.
+            self._leader_stood = True
+        else:
+            self._follow_clock_of(status, before_s)
         block = self._pull()
-        if status.state == "playing":
+        if status.state == "playing" and missing_frames <= 0:
             took_s = self._clock_s() - before_s
             self._lateness.note(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
         self._offer(block)
 
+    def _is_overdue(self, now_s: float) -> bool:
+        """Return whether the others are so far behind the wall clock that the leader is not waited for."""
+        return self._leader_played and self._others and now_s - self._due_s() > LEADER_SLACK_S
+
+    def _follow_clock_of(self, status: OutputStatus, now_s: float) -> None:
+        """Take over where a leader is that takes a block, as the time from which the wall clock would go on.
+
+        What it stood still is not taken over once it has played: the others would lose it.
+        """
+        due_s = now_s + status.buffered_s
+        if self._leader_played:
+            due_s = min(due_s, self._due_s() + LEADER_SLEW * (now_s - self._led_s))
+        self._leader_played = self._leader_played or status.state == "playing"
+        self._led_s = self._anchor_s = now_s
+        self._anchor_frames = self._blocks * self._block_frames - round((due_s - now_s) * self._rate_hz)
+
+    def _due_s(self) -> float:
+        """Return when the wall clock asks for the next block."""
+        return self._anchor_s + (self._blocks * self._block_frames - self._anchor_frames) / self._rate_hz
+
     def _follow_wall(self) -> None:
         self._clock = "wall"
         now_s = self._clock_s()
-        due_s = self._anchor_s + (self._blocks * self._block_frames - self._anchor_frames) / self._rate_hz
+        due_s = self._due_s()
         if due_s > now_s:
             self._wait(due_s - now_s)
             return
@@ -294,7 +327,7 @@ class Pacer:
         """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
         self._clock = "paused"
         self._wait(self._max_wait_s)
-        self._anchor_s = self._leader_moved_s = self._rested_s = self._clock_s()
+        self._anchor_s = self._leader_moved_s = self._led_s = self._rested_s = self._clock_s()
         self._anchor_frames = self._blocks * self._block_frames
 
     def _pull(self) -> FloatArray:

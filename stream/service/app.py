@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from string import Template
-from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from stream.outputs.address import HttpAddress
 from stream.outputs.connections import Connections
 from stream.outputs.output import OutputRoute
+from stream.service.access import PageAccess
 from stream.service.moment import Moment
 from stream.service.page import content_policy, page_texts
 
@@ -22,50 +23,62 @@ def create_app(
     moment: Callable[[], Moment],
     output_routes: Sequence[OutputRoute] = (),
     skip: Callable[[], None] | None = None,
+    address: HttpAddress | None = None,
 ) -> Starlette:
     """Return the web application.
 
     moment: looks how all is now. output_routes: what the outputs want to be asked. skip: called by
     `POST /next`; None: no button.
-    `POST /next` is refused unless it comes from the page itself (its `Origin` is the host that was asked), or
-    carries the header `X-Endlos`, which no other site can make a browser send.
+    address: where it is served, and to whom; None: to this machine alone.
+    Streams are for whoever reaches them. All else is answered only by a name that is its own, and nothing is
+    changed for a page from elsewhere, nor without the token for who is not on this machine (`PageAccess`).
     """
+    access = PageAccess(address or HttpAddress())
     page = Template(_PAGE.read_text(encoding="utf-8"))
     policy = content_policy(page.template)
     streams = {route.path[1:]: route.content_type for route in output_routes if route.content_type}
 
     def index(request: Request) -> Response:
+        button = "" if skip is None else "open" if access.is_at_home(request) else "locked"
+        if button == "locked" and not access.with_token:
+            button = ""
         return HTMLResponse(
-            page.substitute(page_texts(moment(), streams, can_skip=skip is not None)),
+            page.substitute(page_texts(moment(), streams, button=button)),
             headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"},
         )
 
     def status(request: Request) -> Response:
-        return JSONResponse(moment().as_json(), headers={"Cache-Control": "no-store"})
+        told = moment().as_json(addresses=access.is_at_home(request))
+        return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
     def health(request: Request) -> Response:
-        found = moment().health
-        return JSONResponse(
-            found.as_json(), 200 if found.well else 503, headers={"Cache-Control": "no-store"}
-        )
+        now = moment()
+        told = now.health_json(addresses=access.is_at_home(request))
+        return JSONResponse(told, 200 if now.health.well else 503, headers={"Cache-Control": "no-store"})
 
     def post_next(request: Request) -> Response:
         if skip is None:
             return PlainTextResponse("this stream cannot be skipped\n", 404)
-        if not _is_own(request):
-            return PlainTextResponse("send the header X-Endlos, or use the page\n", 403)
+        refusal = access.refusal(request)
+        if refusal is not None:
+            return PlainTextResponse(f"{refusal}\n", 403)
         skip()
-        if "x-endlos" in request.headers:
+        if "x-endlos" in request.headers or "authorization" in request.headers:
             return Response(status_code=204)
         return RedirectResponse("./", 303)
 
+    def known(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        return lambda request: answer(request) if access.knows(request) else _unknown_name()
+
     routes = [
-        Route("/", index),
-        Route("/status.json", status),
-        Route("/health", health),
-        Route("/next", post_next, methods=["POST"]),
+        Route("/", known(index)),
+        Route("/status.json", known(status)),
+        Route("/health", known(health)),
+        Route("/next", known(post_next), methods=["POST"]),
     ]
-    routes += [Route(route.path, _asked(route.answer)) for route in output_routes]
+    for route in output_routes:
+        answer = _asked(route.answer)
+        routes.append(Route(route.path, answer if route.content_type else known(answer)))
     app = Starlette(routes=routes)
     app.state.connections = Connections()
     return app
@@ -76,7 +89,7 @@ def _asked(answer: Callable[[Request], Response]) -> Callable[[Request], Respons
     return lambda request: answer(request)
 
 
-def _is_own(request: Request) -> bool:
-    if "x-endlos" in request.headers:
-        return True
-    return urlsplit(request.headers.get("origin", "")).netloc == request.headers.get("host")
+def _unknown_name() -> Response:
+    return PlainTextResponse(
+        "this page is not served by that name; add ?name=NAME to the address that endlos is to serve\n", 421
+    )

@@ -6,7 +6,14 @@ import html
 import re
 from collections.abc import Mapping
 
+from stream.outputs.titles import one_line
 from stream.service.moment import Moment, full_title, song_title
+
+_BUTTONS = {
+    "": "",
+    "open": '<form id="skip" method="post" action="next"><button>Next</button></form>',
+    "locked": '<form id="skip" method="post" action="next" hidden><button>Next</button></form>',
+}
 
 
 def content_policy(page: str) -> str:
@@ -19,22 +26,21 @@ def content_policy(page: str) -> str:
     )
 
 
-def page_texts(moment: Moment, streams: Mapping[str, str], *, can_skip: bool) -> dict[str, str]:
+def page_texts(moment: Moment, streams: Mapping[str, str], *, button: str) -> dict[str, str]:
     """Return what the page shows without its script; every text of a tag is escaped.
 
-    streams: what a player can be pointed at, by its path below the page, with its MIME type.
+    streams: what a player can be pointed at, by its path below the page, with its MIME type. button: to
+    skip: `open` to all, `locked` until the script finds the token behind the address's `#`, empty: none.
     """
     playing = moment.playing
     score, following = playing.next_score, playing.next_song
     sources = "".join(f'<source src="{name}" type="{kind}">' for name, kind in streams.items())
     return {
         "title": html.escape(song_title(playing.song)) or "endlos",
-        "artist": html.escape(playing.song.artist),
+        "artist": html.escape(one_line(playing.song.artist)),
         "next": html.escape(full_title(following)) if following else "not decided yet",
         "score": "" if score is None else f"follows with score {score:.2f}",
         "player": f'<audio id="audio" controls preload="none">{sources}</audio>' if streams else "",
-        "skip": '<form id="skip" method="post" action="next"><button>Next</button></form>'
-        if can_skip
-        else "",
+        "skip": _BUTTONS[button],
         "links": "".join(f'<a href="{name}">{name}</a>' for name in streams),
     }

@@ -1,9 +1,12 @@
 """The web server runs uvicorn in its own thread on a socket that was bound beforehand."""
 
+import asyncio
 import socket
 import threading
 import time
 from dataclasses import replace
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -15,6 +18,8 @@ from stream.outputs.connections import Connections, NotedProtocol
 _FURTHER_PORTS = 20
 _CLOSE_S = 0.6
 _FORCED_S = 0.3
+_BACKLOG = 128
+"""Connections that wait to be taken in, and how many are at once."""
 
 
 class WebServer:
@@ -29,7 +34,10 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=NotedProtocol,
+                http=cast(type[asyncio.Protocol], partial(NotedProtocol, self._connections)),
+                # Who asks behind a proxy is told apart by `connections` alone.
+                proxy_headers=False,
+                backlog=_BACKLOG,
                 ws="none",
                 lifespan="off",
                 # Its own configuration would close every log handler of the process, whoever's they are.
@@ -39,6 +47,7 @@ class WebServer:
                 server_header=False,
             )
         )
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
@@ -60,12 +69,25 @@ class WebServer:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)
+            if self._loop is not None and self._thread.is_alive():
+                # Who does not read holds an answer up for ever.
+                self._loop.call_soon_threadsafe(self._connections.abort_all)
             self._server.force_exit = True
             self._thread.join(_FORCED_S)
         self._socket.close()
 
     def _run(self) -> None:
-        self._server.run(sockets=[self._socket])
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._note_error)
+        await self._server.serve(sockets=[self._socket])
+
+    def _note_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Log what went wrong outside of a request, such as no descriptor left, without a flood."""
+        error = context.get("exception")
+        self._connections.warn(f"{context['message']}{f' ({error})' if error else ''}")
 
 
 def _bind(address: HttpAddress) -> socket.socket:

@@ -12,7 +12,7 @@ from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.service.app import create_app
 from stream.service.health import health_of
-from stream.service.moment import Moment, full_title
+from stream.service.moment import Moment, stream_title
 from stream.service.server import WebServer
 
 _MOMENTS = 256
@@ -42,7 +42,8 @@ class Session:
         self.webs: list[WebServer] = []
         try:
             for address in addresses:
-                self.webs.append(WebServer(create_app(self.moment, routes, self.skip), address))
+                app = create_app(self.moment, routes, self.skip, address)
+                self.webs.append(WebServer(app, address))
         except OutputError:
             self._close_webs()
             raise
@@ -125,7 +126,7 @@ class Session:
         block = self.engine.render(frames)
         now = self.engine.now()
         self._rendered.append(now)
-        title = full_title(now.song)
+        title = stream_title(now.song)
         if title != self._title:
             self._title = title
             self._pacer.entitle(title, max(0, now.entered_frames - began_frames))

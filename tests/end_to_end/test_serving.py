@@ -4,11 +4,14 @@ import http.client
 import json
 import re
 import signal
+import socket
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from stream.choosing.settings import PlannerSettings
 from stream.engine.settings import EngineSettings
@@ -123,3 +126,66 @@ def test_an_icecast_server_that_is_not_there_stops_nothing(tiny_pool: Path) -> N
         running.send(signal.SIGTERM)
         assert running.end() == 0
         assert "secret" not in running.printed()
+
+
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGTERM, signal.SIGTERM)]
+)
+def test_signals_on_top_of_each_other_end_it_as_one_does(
+    tiny_pool: Path, numbers: tuple[signal.Signals, ...]
+) -> None:
+    with Running("serve", tiny_pool, "--strategy", "random", "--http", "127.0.0.1:0") as running:
+        address(running)
+        for number in numbers:
+            running.send(number)
+        assert running.end() == 0
+        assert "Traceback" not in running.printed()
+        assert running.printed().rstrip().endswith("INFO ended")
+
+
+def test_no_process_that_it_starts_gets_a_secret(tiny_music: Path, tmp_path: Path) -> None:
+    secrets = {"ENDLOS_ICECAST_PASSWORD": "hidden-0815", "ENDLOS_HTTP_TOKEN": "hidden-4711"}
+    words = ("serve", tiny_music, "--strategy", "random", "--http", "127.0.0.1:0")
+    seen: dict[int, bytes] = {}
+    with Running(*words, **secrets, ENDLOS_HOME=str(tmp_path)) as running:
+
+        def children() -> bool:
+            for folder in Path("/proc").glob("[0-9]*"):
+                with suppress(OSError):
+                    group = (folder / "stat").read_text().rpartition(")")[2].split()
+                    parent = int(group[1])
+                    if parent == running.pid or parent in seen:
+                        seen[int(folder.name)] = (folder / "environ").read_bytes()
+            return len(seen) > 1 and "INFO serving http://" in running.printed()
+
+        wait_until(children, "it serves, and had a builder with its workers")
+        running.send(signal.SIGTERM)
+        assert running.end() == 0
+    for environment in seen.values():
+        assert b"hidden" not in environment
+    assert any(b"ENDLOS_HOME" in environment for environment in seen.values())
+
+
+def test_it_ends_with_listeners_that_do_not_read_and_says_nothing_of_it(tiny_pool: Path) -> None:
+    words = ("serve", tiny_pool, "--strategy", "random", "--http", "127.0.0.1:0", "--codec", "flac")
+    with Running(*words) as running, ExitStack() as opened:
+        port = int(address(running).rstrip("/").rpartition(":")[2])
+        for _ in range(10):
+            listener = opened.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            listener.connect(("127.0.0.1", port))
+            listener.sendall(b"GET /stream.flac HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        base = address(running)
+
+        def stuck() -> bool:
+            with urllib.request.urlopen(f"{base}status.json", timeout=PATIENCE_S) as answer:
+                (output,) = json.load(answer)["outputs"]
+            # More than lies in the buffers between here and there.
+            return bool(output["listeners"] == 10 and output["frames_out"] > 6 * RATE_HZ)
+
+        wait_until(stuck, "all are stuck")
+        running.send(signal.SIGTERM)
+        assert running.end() == 0
+        printed = running.printed()
+    assert "Traceback" not in printed
+    assert len(printed.splitlines()) < 15

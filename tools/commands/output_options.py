@@ -33,23 +33,28 @@ class OutputChoice:
 
     def places(self) -> "list[Place]":
         """Return where the stream is to go; empty where nothing was said of that. Raises `EndlosError`."""
+        from dataclasses import replace
+
         from stream.outputs.address import HttpAddress, parse_address
         from stream.outputs.encoding.codecs import parse_codec
         from stream.outputs.kinds.http import HttpSettings
         from stream.outputs.registry import read_output
+        from stream.outputs.secrets import forget_secrets, http_token
 
         file = self.icecast_password_file
         # Looked at in any case: what is wrong with its options is told also where it is not asked for.
         card = self.card()
         places: list[Place] = [card] if self.device is not None else []
         if self.http is not None or self.codec:
+            at = HttpAddress() if self.http is None else parse_address(self.http)
             places.append(
                 HttpSettings(
-                    at=HttpAddress() if self.http is None else parse_address(self.http),
+                    at=replace(at, token=http_token(None)),
                     codecs=tuple(map(parse_codec, self.codec)) or HttpSettings.codecs,
                 )
             )
         places += [read_output(text, file) for text in (*self.icecast, *self.output)]
+        forget_secrets()
         return places
 
     def refuse_overwriting(

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from stream.outputs.secrets import without_secrets
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -15,6 +17,6 @@ def command(module: str, *words: str) -> list[str]:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment and `more`, with this endlos first on the path."""
+    """Return the environment without its secrets, and `more`, with this endlos first on the path."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, **(more or {}), "PYTHONPATH": path}
+    return {**without_secrets(os.environ), **(more or {}), "PYTHONPATH": path}

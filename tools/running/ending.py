@@ -1,11 +1,16 @@
 """This module takes Ctrl-C and SIGTERM as a wish to end, so that the stream fades out and all is cleared."""
 
+import select
 import signal
-import threading
+import socket
+import time
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Self
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+GRACE_S = 3.0
+"""Signals that come so soon after the first mean the same: a terminal that is closed sends two."""
 
 
 class EndedError(Exception):
@@ -13,11 +18,17 @@ class EndedError(Exception):
 
 
 class Ending:
-    """Catches the signals while it is entered (main thread); a second one ends at once, as ever."""
+    """Catches the signals while it is entered (main thread); a second Ctrl-C ends at once, as ever.
+
+    So does any signal that comes later than `GRACE_S` after the first.
+    """
 
     def __init__(self) -> None:
         self._signal: int | None = None
-        self._wanted = threading.Event()
+        self._noted_s = 0.0
+        # No lock: a handler runs in the middle of whatever the main thread does, a wait for a lock too.
+        self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
         self._before: dict[int, object] = {}
 
     @property
@@ -32,7 +43,8 @@ class Ending:
 
     def wait(self, timeout_s: float) -> None:
         """Wait, less long when a signal comes."""
-        self._wanted.wait(timeout_s)
+        if not self.wanted:
+            select.select([self._woken], [], [], timeout_s)
 
     def check(self) -> None:
         """Raise `EndedError` when to end."""
@@ -50,13 +62,21 @@ class Ending:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._restore()
+        self._woken.close()
+        self._waker.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._signal = number
-        self._wanted.set()
-        self._restore()
+        if self._signal is None:
+            self._signal, self._noted_s = number, time.monotonic()
+            with suppress(OSError):
+                self._waker.send(b"!")
+            return
+        again = number == signal.SIGINT == self._signal
+        if again or time.monotonic() - self._noted_s > GRACE_S:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
-        for number, handler in self._before.items():
+        for number, handler in list(self._before.items()):
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before.clear()

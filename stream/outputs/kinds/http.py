@@ -1,8 +1,9 @@
 """The HTTP output serves a page of its own and the stream in one or more codecs, each for many listeners."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from model.base.errors import EndlosError, OutputError
@@ -12,8 +13,9 @@ from stream.outputs.encoding.codecs import Codec, content_type, extension, parse
 from stream.outputs.http_response import answer_listener
 from stream.outputs.output import OutputRoute
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
+from stream.outputs.secrets import http_token
 
-_FORM = "http://HOST:PORT[?codec=mp3&codec=opus]"
+_FORM = "http://HOST:PORT[?codec=mp3&codec=opus&name=radio.example]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +67,23 @@ def stream_name(codec: Codec) -> str:
 
 
 def http_from_uri(uri: OutputUri) -> HttpSettings:
-    """Read `http://HOST:PORT[?codec=C...]`; `OutputError` on anything else."""
-    codecs = uri.options("codec").all("codec")
+    """Read `http://HOST:PORT[?codec=C&name=N&token-file=F...]`; `OutputError` on anything else.
+
+    Names and codecs may be repeated; the token stands in that file, or in the environment.
+    """
+    options = uri.options("codec", "name", "token-file")
+    codecs = options.all("codec")
     place = urlsplit(uri.text.partition("?")[0])
     try:
         if place.path not in ("", "/") or "@" in place.netloc:
             raise OutputError(f"{uri.safe} is not an address to serve; expected {_FORM}")
-        settings = HttpSettings(at=parse_address(place.netloc))
-        return HttpSettings(at=settings.at, codecs=tuple(map(parse_codec, codecs)) or settings.codecs)
+        named = options.text("token-file")
+        at = replace(
+            parse_address(place.netloc),
+            names=tuple(options.all("name")),
+            token=http_token(Path(named).expanduser() if named else None),
+        )
+        return HttpSettings(at=at, codecs=tuple(map(parse_codec, codecs)) or HttpSettings.codecs)
     except OutputError:
         raise
     except EndlosError as error:

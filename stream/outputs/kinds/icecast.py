@@ -6,7 +6,6 @@ server that stalls blocks it for good. The protocol itself is one PUT request.
 """
 
 import base64
-import http.client
 import os
 import select
 import socket
@@ -22,11 +21,15 @@ from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput, explain
 from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
+from stream.outputs.secrets import PASSWORD_VARIABLE as PASSWORD_VARIABLE
+from stream.outputs.secrets import first_line
+from stream.outputs.titles import icy_text, shortened, title_parts
 
-PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
 MAX_KBPS = 512
 _DEFAULT_PORT = 8000
 CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 5.0
+"""For a whole answer: one that drips is none."""
 STALL_TIMEOUT_S = 5.0
 """A server that takes nothing for this long is given up, and called again."""
 TITLE_TIMEOUT_S = 1.0
@@ -44,6 +47,9 @@ _EXTENSIONS: dict[str, Codec] = {
 # What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
 _SEND_BUFFER_BYTES = 64 * 1024
 _ANSWER_BYTES = 8192
+# A server resets the connection of a request that has more than about 3,800 bytes.
+_ARTIST_BYTES = 900
+_TITLE_BYTES = 2100
 _USER_AGENT = "endlos"
 _FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
 
@@ -87,18 +93,9 @@ class IcecastSettings(Place):
 
 def icecast_password(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the password from the first line of `file`, else from the environment, else None."""
-    if file is None:
-        return environment.get(PASSWORD_VARIABLE) or None
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise OutputError(
-            f"{file} cannot be read as the Icecast password file ({reason}); give a text file with one line"
-        ) from None
-    if not lines or not lines[0]:
-        raise OutputError(f"{file} is empty; its first line should be the Icecast password")
-    return lines[0]
+    return (
+        environment.get(PASSWORD_VARIABLE) or None if file is None else first_line(file, "Icecast password")
+    )
 
 
 def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
@@ -161,6 +158,7 @@ class IcecastOutput(EncodedOutput):
         super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps, card_paced=card_paced)
         self._target = target
         self._sent_title: str | None = None
+        self._sent_artist = False
         self._title_due_s = 0.0
         self._title_fault = ""
         self._socket: socket.socket | None = None
@@ -174,11 +172,13 @@ class IcecastOutput(EncodedOutput):
         self._socket = connection
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        until_s = time.monotonic() + ANSWER_TIMEOUT_S
         connection.sendall(self._request())
-        self._check(self._answer(connection))
+        self._check(_first_line_of(_answer(connection, until_s)))
         connection.settimeout(STALL_TIMEOUT_S)
         # The server forgot the title together with the old connection.
         self._sent_title, self._title_due_s, self._title_fault = None, 0.0, ""
+        self._sent_artist = False
 
     def _request(self) -> bytes:
         target = self._target
@@ -197,16 +197,6 @@ class IcecastOutput(EncodedOutput):
         if target.bitrate_kbps:
             lines.append(f"Ice-Bitrate: {target.bitrate_kbps}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    @staticmethod
-    def _answer(connection: socket.socket) -> str:
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            more = connection.recv(_ANSWER_BYTES)
-            answer += more
-            if not more or len(answer) > _ANSWER_BYTES:
-                break
-        return answer.partition(b"\r\n")[0].decode("latin-1")
 
     def _check(self, answer: str) -> None:
         words = answer.split(maxsplit=2)
@@ -239,28 +229,50 @@ class IcecastOutput(EncodedOutput):
             return
         target = self._target
         query = urlencode(
-            {"mount": unquote(target.mount), "mode": "updinfo", "song": title, "charset": "UTF-8"},
+            {"mount": unquote(target.mount), "mode": "updinfo", **self._title_words(title)},
             quote_via=quote,
         )
-        connection = http.client.HTTPConnection(target.host, target.port, timeout=TITLE_TIMEOUT_S)
         try:
-            connection.request(
-                "GET",
-                f"/admin/metadata?{query}",
-                headers={"Authorization": target.authorization, "User-Agent": _USER_AGENT},
-            )
-            answer = connection.getresponse()
-            answer.read(_ANSWER_BYTES)
-            if answer.status != http.client.OK:
-                raise OutputError(f"{answer.status} {answer.reason}")
-        except (OSError, http.client.HTTPException, OutputError) as error:
+            answer = self._ask_admin(f"/admin/metadata?{query}")
+            words = answer.split(maxsplit=1)
+            if words[1:2] == [] or not words[1].startswith("200"):
+                raise OutputError(words[1] if len(words) > 1 else "no HTTP answer")
+        except (OSError, OutputError) as error:
             # A missing title is no reason to stop the music.
             self._title_fault = f"the title was not taken ({explain(error)})"
             self._title_due_s = time.monotonic() + TITLE_RETRY_S
         else:
             self._sent_title, self._title_fault = title, ""
-        finally:
-            connection.close()
+
+    def _ask_admin(self, path: str) -> str:
+        """Return the first line of the server's answer, which is given `TITLE_TIMEOUT_S` in all."""
+        target = self._target
+        until_s = time.monotonic() + TITLE_TIMEOUT_S
+        request = (
+            f"GET {path} HTTP/1.0\r\nHost: {target.host}:{target.port}\r\n"
+            f"Authorization: {target.authorization}\r\nUser-Agent: {_USER_AGENT}\r\n\r\n"
+        )
+        with socket.create_connection((target.host, target.port), timeout=TITLE_TIMEOUT_S) as connection:
+            connection.sendall(request.encode())
+            return _first_line_of(_answer(connection, until_s))
+
+    def _title_words(self, text: str) -> dict[str, str]:
+        """Return what is told of a title.
+
+        Artist and title apart, which other servers that speak this protocol need. Icecast forgets an artist
+        only when it is told another, an empty one too. Of MP3 it makes Latin-1 where it is told the charset,
+        and entities of what has no place there; untold, it hands on what it gets.
+        """
+        parts = title_parts(icy_text(text))
+        artist = shortened(parts.artist, _ARTIST_BYTES)
+        title = shortened(parts.title, _TITLE_BYTES)
+        words = {"artist": artist, "title": title} if artist or self._sent_artist else {"song": title}
+        self._sent_artist = self._sent_artist or bool(artist)
+        try:
+            f"{artist}{title}".encode("latin-1")
+        except UnicodeEncodeError:
+            return words
+        return {**words, "charset": "UTF-8"}
 
     def _disconnect(self) -> None:
         connection, self._socket = self._socket, None
@@ -272,6 +284,25 @@ class IcecastOutput(EncodedOutput):
         if connection is not None:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+
+def _answer(connection: socket.socket, until_s: float) -> bytes:
+    """Return the head of an answer; `TimeoutError` where it is not there at a time of the monotonic clock."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        left_s = until_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        connection.settimeout(left_s)
+        more = connection.recv(_ANSWER_BYTES)
+        answer += more
+        if not more or len(answer) > _ANSWER_BYTES:
+            break
+    return answer
+
+
+def _first_line_of(answer: bytes) -> str:
+    return answer.partition(b"\r\n")[0].decode("latin-1")
 
 
 ICECAST_KIND = OutputKind(

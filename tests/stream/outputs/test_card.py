@@ -1,8 +1,11 @@
 """The sound card output plays without gaps on a real sound server, and comes back when it is lost."""
 
+import ctypes
 import json
+import platform
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +35,7 @@ from tests.support.pulse import (
     pulse_null_sink,
 )
 from tests.support.real import require_real
+from tests.support.waiting import PATIENCE_S
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 RAMP_FRAMES = round(RAMP_S * RATE_HZ)
@@ -493,3 +497,33 @@ def test_it_can_be_closed_unopened() -> None:
     card.offer(np.zeros((256, 2), dtype=np.float32))
     card.close()
     assert card.status().dropped_frames == 256
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc lets a program replace its stderr")
+def test_what_portaudio_prints_reaches_nobody(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    libc = ctypes.CDLL(None)
+
+    def print_there(words: bytes) -> None:
+        stream = ctypes.c_void_p.in_dll(libc, "stderr")
+        libc.fputs(words, stream)
+        libc.fflush(stream)
+
+    print_there(b"the way is open\n")
+    assert capfd.readouterr().err == "the way is open\n"
+    card = SoundCard(None, 44_100)
+    printed = threading.Event()
+
+    def play() -> None:
+        print_there(b"Expression 'err' failed in 'pa_linux_alsa.c'\n")
+        printed.set()
+        card._wait(PATIENCE_S)
+
+    monkeypatch.setattr(card, "_open", lambda: print_there(b"ALSA lib pcm.c: Unknown PCM\n"))
+    monkeypatch.setattr(card, "_play", play)
+    card.start()
+    assert printed.wait(PATIENCE_S)
+    card.close()
+    print_there(b"and open again\n")
+    assert capfd.readouterr().err == "and open again\n"

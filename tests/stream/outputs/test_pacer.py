@@ -23,6 +23,7 @@ from tests.support.waiting import PATIENCE_S
 
 RATE_HZ = 44_100
 BLOCK = 1024
+OPEN = ("starting", "playing", "paused")
 
 
 class SimulatedClock:
@@ -124,7 +125,7 @@ class Card(Leader):
 
     def space_frames(self) -> int:
         self._play()
-        return int(self.capacity - self.buffered) if self.state in ("playing", "paused") else 0
+        return int(self.capacity - self.buffered) if self.state in OPEN else 0
 
     def offer(self, block: FloatArray) -> None:
         taken = min(len(block), self.space_frames())
@@ -277,6 +278,36 @@ def test_a_leader_that_stands_still_does_not_hold_up_the_others_for_good() -> No
     assert bench.card.skips == 1, "it goes on with what is pulled now"
     assert bench.card.buffered > 0.5 * bench.card.capacity
     assert bench.collector.frames() - before == pytest.approx(15 * RATE_HZ, abs=3 * BLOCK)
+
+
+@pytest.mark.parametrize("gone_s", [0.0, 0.3])
+@pytest.mark.parametrize("opening_s", [0.1, 0.42, 1.5])
+def test_a_leader_that_is_lost_again_and_again_costs_the_others_nothing(
+    gone_s: float, opening_s: float
+) -> None:
+    bench = Bench(card_ppm=0.0)
+    assert bench.card is not None
+    bench.run(5)
+    began_s, before = bench.clock(), bench.collector.frames()
+    most_behind_s = 0.0
+
+    def watch() -> None:
+        nonlocal most_behind_s
+        heard_s = (bench.collector.frames() - before) / RATE_HZ
+        most_behind_s = max(most_behind_s, bench.clock() - began_s - heard_s)
+
+    for _ in range(30):
+        bench.card.set_state("reconnecting")
+        if gone_s:
+            bench.run(gone_s, watch)
+        # It is open again, its ring fills, and nothing of it is played yet.
+        bench.card.state = "starting"
+        bench.run(opening_s, watch)
+        bench.card.set_state("playing")
+        bench.run(0.83, watch)
+    # A listener's own buffer bridges that.
+    assert most_behind_s < 1.0
+    assert bench.card.underruns < 30 * RATE_HZ
 
 
 def test_a_leader_may_take_its_time_to_start() -> None:

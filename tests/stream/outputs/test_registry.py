@@ -30,6 +30,10 @@ from stream.outputs.registry import KINDS, read_output
             "http://[::1]:80/?codec=mp3&codec=opus",
             HttpSettings(at=HttpAddress(host="::1", port=80), codecs=("mp3", "opus")),
         ),
+        (
+            "http://0.0.0.0:80?name=radio.example&name=other.example",
+            HttpSettings(at=HttpAddress(host="0.0.0.0", port=80, names=("radio.example", "other.example"))),
+        ),
         ("HTTP://localhost:1", HttpSettings(at=HttpAddress(host="localhost", port=1))),
         ("file:a.flac", FileSettings(path=Path("a.flac"))),
         ("file:My Music/a b.wav?bits=16", FileSettings(path=Path("My Music/a b.wav"), bits=16)),

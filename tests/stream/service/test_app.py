@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -25,17 +24,15 @@ from stream.outputs.kinds.icecast import IcecastOutput
 from stream.outputs.output import OutputStatus
 from stream.service import health
 from stream.service.app import create_app
-from stream.service.moment import Moment
 from stream.service.server import WebServer
 from tests.support.browser import browsing, rendered
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 from tests.support.icecast_server import SOURCE_PASSWORD, icecast_program, icecast_server, icecast_settings
-from tests.support.moments import a_moment, a_song
+from tests.support.moments import a_moment
 from tests.support.real import require_real
+from tests.support.site import SONG, Site
 from tests.support.waiting import PATIENCE_S
 
-SONG = a_song("<i>Tea</i> & “Sympathy”", "The <script>alert(1)</script>s", 125.0)
-FOLLOWING = a_song("Coffee", "The Others", 60.0)
 NOW = {
     "title": SONG.title,
     "artist": SONG.artist,
@@ -45,35 +42,6 @@ NOW = {
     "next_artist": "The Others",
     "next_score": 0.934,
 }
-
-
-class Site:
-    """A broadcast, its application and its server."""
-
-    def __init__(self) -> None:
-        self.skips = 0
-        self.broadcast = HttpStream(RATE_HZ, "mp3", 128)
-        self.broadcast.entitle("Künstler – Titel", 0)
-        self.app: Starlette = create_app(self._moment, self.broadcast.routes(), self._skip)
-        self.server = WebServer(self.app, HttpAddress(port=0))
-        self.broadcast.start()
-        self.server.start()
-
-    def _moment(self) -> Moment:
-        return a_moment([self.broadcast], SONG, FOLLOWING, 0.934, 30.0)
-
-    def _skip(self) -> None:
-        self.skips += 1
-
-    def ask(self, method: str, path: str, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE_S)
-        connection.request(method, path, headers=headers or {})
-        return connection.getresponse()
-
-    def close(self) -> None:
-        self.broadcast.close()
-        self.server.close()
-        assert not self.server.alive
 
 
 @pytest.fixture

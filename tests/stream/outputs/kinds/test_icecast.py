@@ -135,6 +135,47 @@ def test_a_title_that_did_not_change_is_sent_again_after_a_reconnect(server: Ice
     output.close()
 
 
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("Ärtist - Stück", "StreamTitle='Ärtist - Stück';".encode("latin-1")),
+        ("Artist - „Größe“ – €", "StreamTitle='Artist - „Größe“ – €';".encode()),
+        ("Artist - It';s so", "StreamTitle='Artist - It’;s so';".encode()),
+        ("Long - " + "x" * 5000, b"StreamTitle='Long - " + b"x" * 2100 + b"';"),
+        ("Länger - " + "ü" * 5000, "StreamTitle='Länger - ".encode("latin-1") + b"\xfc" * 350 + b"';"),
+    ],
+    ids=["latin", "unicode", "quotes", "long", "long when encoded"],
+)
+def test_a_listener_reads_artist_and_title_as_they_are(
+    server: IcecastServer, title: str, told: bytes
+) -> None:
+    output = IcecastOutput(target(server), RATE_HZ)
+    output.entitle(title, 0)
+    output.start()
+    with Feeder(output, music(5), loop=True):
+        wait_for(output, "playing")
+        listener = Recording(server, "/endlos.mp3", titles=True)
+        wait_until(lambda: told in listener.data, "the title is told")
+    assert "title" not in output.status().detail
+    output.close()
+
+
+def test_a_song_without_an_artist_does_not_keep_the_last_one(server: IcecastServer) -> None:
+    output = IcecastOutput(target(server), RATE_HZ)
+    output.entitle("Alone", 0)
+    output.start()
+    with Feeder(output, music(5), loop=True):
+        wait_for(output, "playing")
+        listener = Recording(server, "/endlos.mp3", titles=True)
+        wait_until(lambda: b"StreamTitle='Alone';" in listener.data, "the title is told")
+        output.entitle("Somebody - Something", 0)
+        wait_until(lambda: b"StreamTitle='Somebody - Something';" in listener.data, "both are told")
+        output.entitle("Again", 0)
+        # icecast2 puts its dash before a title whose artist is empty.
+        wait_until(lambda: b"StreamTitle=' - Again';" in listener.data, "the artist is gone")
+    output.close()
+
+
 def test_a_wrong_password_is_told_and_no_password_is(
     server: IcecastServer, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
