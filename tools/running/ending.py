@@ -9,7 +9,7 @@ from types import FrameType, TracebackType
 from typing import Self
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-GRACE_S = 3.0
+ENDING_GRACE_S = 3.0
 """Signals that come so soon after the first mean the same: a terminal that is closed sends two."""
 
 
@@ -20,7 +20,7 @@ class EndedError(Exception):
 class Ending:
     """Catches the signals while it is entered (main thread); a second Ctrl-C ends at once, as ever.
 
-    So does any signal that comes later than `GRACE_S` after the first.
+    So does any signal that comes later than `ENDING_GRACE_S` after the first.
     """
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Ending:
                 self._waker.send(b"!")
             return
         again = number == signal.SIGINT == self._signal
-        if again or time.monotonic() - self._noted_s > GRACE_S:
+        if again or time.monotonic() - self._noted_s > ENDING_GRACE_S:
             self._restore()
             signal.raise_signal(number)
 

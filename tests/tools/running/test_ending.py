@@ -50,7 +50,7 @@ def test_signals_on_top_of_each_other_are_one_wish(first: signal.Signals, second
 
 
 def test_a_signal_that_comes_later_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.running.ending.GRACE_S", -1.0)
+    monkeypatch.setattr("tools.running.ending.ENDING_GRACE_S", -1.0)
     ended: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     try:
