@@ -30,6 +30,8 @@ LEADER_START_S = 4.0
 """The same for one that is only about to play: some devices take seconds to open."""
 LEADER_SLACK_S = 0.25
 """How far a leader that has played before may fall behind the wall clock before others are given more."""
+LEADER_REFILL_S = 0.1
+"""How much more than a leader holds the others may be given in advance."""
 LEADER_SLEW = 0.05
 """The most by which a leader's clock is taken to differ from the wall clock; what goes beyond is a stall."""
 MAX_SKIPS_WAITING = 8
@@ -122,6 +124,7 @@ class Pacer:
         self._leader_moved_s = self._led_s = self._anchor_s
         self._leader_stood = False
         self._leader_played = False
+        self._refills = False
         self._title: tuple[str, int] | None = None
 
     # Any thread.
@@ -223,6 +226,7 @@ class Pacer:
 
     def _do_skips(self) -> None:
         while self._skips:
+            self._refills = False
             self._skips.popleft()()
             for output in self._outputs:
                 self._outputs.ask(output, output.skip)
@@ -258,7 +262,7 @@ class Pacer:
         elif self._leader_stood and space_frames >= self._block_frames:
             # What its ring holds is from before, with holes; it goes over to what is pulled now.
             self._outputs.ask(leader, leader.skip)
-            self._leader_stood = False
+            self._leader_stood, self._refills = False, True
         return moves
 
     def _follow_leader(self) -> None:
@@ -273,6 +277,9 @@ class Pacer:
         before_s = self._clock_s()
         if missing_frames > 0 and not self._is_overdue(before_s):
             self._wait(missing_frames / self._rate_hz)
+            return
+        if missing_frames <= 0 and self._is_ahead(space_frames, status, before_s):
+            self._wait(self._block_frames / self._rate_hz)
             return
         if missing_frames > 0:
             # It does not take this block: it opens again, or stalls, and who listens elsewhere would wait.
@@ -289,6 +296,12 @@ class Pacer:
         """Return whether the others are so far behind the wall clock that the leader is not waited for."""
         return self._leader_played and self._others and now_s - self._due_s() > LEADER_SLACK_S
 
+    def _is_ahead(self, space_frames: int, status: OutputStatus, now_s: float) -> bool:
+        """Return whether the others would get more than they can keep, because the leader fills up anew."""
+        capacity_s = space_frames / self._rate_hz + status.buffered_s
+        ahead_s = self._due_s() - now_s
+        return self._refills and self._others and ahead_s > capacity_s + LEADER_REFILL_S
+
     def _follow_clock_of(self, status: OutputStatus, now_s: float) -> None:
         """Take over where a leader is that takes a block, as the time from which the wall clock would go on.
 
@@ -296,7 +309,8 @@ class Pacer:
         """
         due_s = now_s + status.buffered_s
         if self._leader_played:
-            due_s = min(due_s, self._due_s() + LEADER_SLEW * (now_s - self._led_s))
+            most_s = LEADER_SLEW * min(now_s - self._led_s, 1.0)
+            due_s = min(max(due_s, self._due_s() - most_s), self._due_s() + most_s)
         self._leader_played = self._leader_played or status.state == "playing"
         self._led_s = self._anchor_s = now_s
         self._anchor_frames = self._blocks * self._block_frames - round((due_s - now_s) * self._rate_hz)
