@@ -222,6 +222,16 @@ class PoolStore:
             ).fetchone()
         return None if row is None else str(row[0])
 
+    def partly(self, audio_hash: str) -> str | None:
+        """Return what an earlier build left out of the file of a song, None for nothing."""
+        with storing(self.folder):
+            row = self._database.execute(
+                """SELECT reason FROM failures JOIN songs USING (root, path)
+                   WHERE kind = 'partly' AND audio_hash = ? LIMIT 1""",
+                (audio_hash,),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
     def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
         """Whether the rows of a song's chunks are there, whole."""
         with suppress(OSError, ArrayFileError):

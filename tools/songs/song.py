@@ -17,7 +17,7 @@ from tools.songs.tags import Tags
 if TYPE_CHECKING:
     from tools.songs.loudness import Loudness
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -74,6 +74,8 @@ class SongAnalysis:
     seekable: bool
     cut: str
     rows: Rows
+    left_out: tuple[str, ...] = ()
+    """What of the file is not in the song, in words."""
 
     @property
     def chunks(self) -> int:
