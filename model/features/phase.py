@@ -1,4 +1,4 @@
-"""This module turns over a channel that is out of phase: the sum of both is then the music."""
+"""This module turns over a channel that is out of phase, so that the sum of both is the music."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The decoder reads a file of any format whole: what every span of the song is measured against."""
+"""The decoder reads a file of any format whole, and every span of the song is measured against that."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
 from stream.audio.samples import PART_FRAMES, SongSamples, collect
-from stream.audio.sections import Section, find_sections
+from stream.audio.sections import FileSection, find_sections
 
 if TYPE_CHECKING:
     from stream.audio.decode_pyav import LeftOut
@@ -63,7 +63,7 @@ class Decoded:
 def probe(path: Path) -> AudioInfo:
     """Return what the file says of itself; `DecodeError` when it holds no audio that can be opened."""
     _require_bytes(path)
-    whole = Section(path=path, start=0, stop=0, whole=True)
+    whole = FileSection(path=path, start=0, stop=0, whole=True)
     try:
         with reading(path), soundfile.SoundFile(str(path)) as file:
             if file.channels <= 2 and not (file.format == "MP3" and _holds_more(whole, file)):
@@ -142,7 +142,7 @@ def decode_song(path: Path, *, scratch: Path | None = None) -> Decoded:
     )
 
 
-def _all_sections(sections: tuple[Section, ...], left_out: list[str]) -> Iterator[AudioBlock]:
+def _all_sections(sections: tuple[FileSection, ...], left_out: list[str]) -> Iterator[AudioBlock]:
     """Yield each section whole; one that cannot be decoded is left out."""
     for number, section in enumerate(sections, 1):
         try:
@@ -153,7 +153,9 @@ def _all_sections(sections: tuple[Section, ...], left_out: list[str]) -> Iterato
         yield AudioBlock(samples=np.asarray(samples), sample_rate_hz=rate_hz)
 
 
-def _decode_section(section: Section, scratch: Path | None, left_out: list[str]) -> tuple[SongSamples, int]:
+def _decode_section(
+    section: FileSection, scratch: Path | None, left_out: list[str]
+) -> tuple[SongSamples, int]:
     """Decode by libsndfile, or by PyAV where that does better."""
     samples, rate_hz, complete = _by_libsndfile(section, scratch, left_out)
     if complete:
@@ -172,7 +174,7 @@ def _decode_section(section: Section, scratch: Path | None, left_out: list[str])
 
 
 def _by_libsndfile(
-    section: Section, scratch: Path | None, left_out: list[str]
+    section: FileSection, scratch: Path | None, left_out: list[str]
 ) -> tuple[SongSamples, int, bool]:
     """Return samples, rate, and whether PyAV would not find more; no samples where libsndfile has none.
 
@@ -212,7 +214,7 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[FloatA
         yield block
 
 
-def _by_libav(section: Section, scratch: Path | None, left_out: list[str]) -> tuple[SongSamples, int]:
+def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -> tuple[SongSamples, int]:
     from stream.audio.decode_pyav import LeftOut
 
     counted = LeftOut()
@@ -229,7 +231,7 @@ def _by_libav(section: Section, scratch: Path | None, left_out: list[str]) -> tu
     return samples, first.sample_rate_hz
 
 
-def _read(section: Section, counted: "LeftOut") -> Iterator[AudioBlock]:
+def _read(section: FileSection, counted: "LeftOut") -> Iterator[AudioBlock]:
     """Yield what libav decodes; what it raises after the first block ends it, as damage does."""
     from stream.audio.decode_pyav import libav_blocks
 
@@ -286,7 +288,7 @@ def _stated_frames(file: soundfile.SoundFile) -> int | None:
     return frames if frames < _UNKNOWN_FRAMES else None
 
 
-def _holds_more(section: Section, file: soundfile.SoundFile, frames: int | None = None) -> bool:
+def _holds_more(section: FileSection, file: soundfile.SoundFile, frames: int | None = None) -> bool:
     """Return whether the packets of a file last clearly longer than `frames`; nothing is decoded.
 
     frames: None stands for what the file states.

@@ -14,7 +14,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading
-from stream.audio.sections import Section, unread_bytes
+from stream.audio.sections import FileSection, unread_bytes
 
 # Containers in which nothing follows the music but tags; in others an index does.
 _PLAIN_CONTAINERS = frozenset({"wv", "tta", "mp3", "aac", "ac3", "eac3", "dts", "flac", "shn", "mpc", "mpc8"})
@@ -47,14 +47,14 @@ class LeftOut:
     """What follows the last packet and is no tag."""
 
 
-def describe(section: Section) -> StreamInfo:
+def describe(section: FileSection) -> StreamInfo:
     """Return what FFmpeg says of it; `DecodeError` when there is no audio to be opened."""
     with _audio(section) as (_, stream):
         context = stream.codec_context
         return StreamInfo(sample_rate_hz=context.sample_rate, channels=context.channels, codec=context.name)
 
 
-def packet_frames(section: Section) -> float:
+def packet_frames(section: FileSection) -> float:
     """Return how many frames the packets of a section last; nothing is decoded. `DecodeError` as above."""
     with _audio(section) as (container, stream):
         duration = sum(packet.duration or 0 for packet in _packets(container, stream))
@@ -62,7 +62,7 @@ def packet_frames(section: Section) -> float:
         return seconds * stream.codec_context.sample_rate
 
 
-def libav_blocks(section: Section, left_out: LeftOut) -> Iterator[AudioBlock]:
+def libav_blocks(section: FileSection, left_out: LeftOut) -> Iterator[AudioBlock]:
     """Yield all frames that can be decoded, at whatever rate they have; what is damaged is left out.
 
     `DecodeError` when nothing can be decoded.
@@ -90,7 +90,7 @@ def holds_audio(path: Path) -> bool:
     left_out, decoded_s, heard = LeftOut(), 0.0, False
     try:
         with reading(path):
-            section = Section(path=path, start=0, stop=path.stat().st_size, whole=False)
+            section = FileSection(path=path, start=0, stop=path.stat().st_size, whole=False)
             for block in libav_blocks(section, left_out):
                 decoded_s += len(block.samples) / block.sample_rate_hz
                 heard = heard or bool(block.samples.any())
@@ -102,7 +102,7 @@ def holds_audio(path: Path) -> bool:
     return heard and not left_out.damaged
 
 
-def _unread(section: Section, end: int) -> int:
+def _unread(section: FileSection, end: int) -> int:
     with section.path.open("rb") as file:
         return unread_bytes(file, section.start + end, section.stop)
 
@@ -149,7 +149,7 @@ def _float_samples(frame: av.AudioFrame) -> FloatArray:
 
 
 @contextmanager
-def _audio(section: Section) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+def _audio(section: FileSection) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
     path = section.path
     try:
         # Only this file: a playlist in disguise must not make FFmpeg open other addresses.

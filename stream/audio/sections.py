@@ -1,4 +1,4 @@
-"""This module finds the files that a file consists of: links of a chained Ogg, and WAVs in a row.
+"""This module finds the files that a file consists of, such as the links of a chained Ogg.
 
 A reader stops where its first header says that the file ends. What follows is often music all the same:
 radio recorders chain one Ogg for each title, and a recorder that was killed has written a size that was
@@ -22,7 +22,7 @@ LEAST_UNREAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Section:
+class FileSection:
     """A part of a file, as if it were a file of its own."""
 
     path: Path
@@ -42,7 +42,7 @@ class Section:
 class Sections:
     """What a file consists of; at least one section."""
 
-    sections: tuple[Section, ...]
+    sections: tuple[FileSection, ...]
     unread_bytes: int = 0
     """How many bytes are in none of them."""
 
@@ -50,7 +50,7 @@ class Sections:
 class SectionFile(io.RawIOBase):
     """A section as a file that is open for reading."""
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: FileSection) -> None:
         super().__init__()
         self._section = section
         self._length = section.stop - section.start
@@ -139,8 +139,8 @@ def unread_bytes(file: BinaryIO, place: int, stop: int) -> int:
     return left if left >= LEAST_UNREAD_BYTES else 0
 
 
-def _whole(path: Path, length: int) -> Section:
-    return Section(path=path, start=0, stop=length, whole=True)
+def _whole(path: Path, length: int) -> FileSection:
+    return FileSection(path=path, start=0, stop=length, whole=True)
 
 
 def _ogg(path: Path, file: BinaryIO, length: int) -> Sections:
@@ -157,7 +157,7 @@ def _ogg(path: Path, file: BinaryIO, length: int) -> Sections:
     stops = [*starts[1:], length]
     return Sections(
         sections=tuple(
-            Section(path=path, start=start, stop=stop, whole=False)
+            FileSection(path=path, start=start, stop=stop, whole=False)
             for start, stop in zip(starts, stops, strict=True)
         )
     )
@@ -195,7 +195,7 @@ def _next_page(file: BinaryIO, place: int) -> int | None:
 
 def _chunked(path: Path, file: BinaryIO, length: int, kind: "_Chunks") -> Sections:
     """Split files of chunks that stand one after the other; read on where a size says less than there is."""
-    sections: list[Section] = []
+    sections: list[FileSection] = []
     start = 0
     while True:
         section = _one_chunked(path, file, start, length, kind)
@@ -211,7 +211,7 @@ def _chunked(path: Path, file: BinaryIO, length: int, kind: "_Chunks") -> Sectio
     return Sections(sections=tuple(sections), unread_bytes=unread)
 
 
-def _one_chunked(path: Path, file: BinaryIO, start: int, length: int, kind: "_Chunks") -> Section:
+def _one_chunked(path: Path, file: BinaryIO, start: int, length: int, kind: "_Chunks") -> FileSection:
     stop = length
     if kind.outer_size is not None:
         file.seek(start + 4)
@@ -227,12 +227,12 @@ def _one_chunked(path: Path, file: BinaryIO, start: int, length: int, kind: "_Ch
             if size > 0 and end < stop and not kind.fill(file, kind.aligned(end), stop):
                 audio_stop = _before_tail(file, place + kind.head_bytes, stop, kind)
                 patch = (place + 4 - start, kind.packed(audio_stop - place - kind.head_bytes))
-                return Section(path=path, start=start, stop=stop, whole=False, patches=(patch,))
+                return FileSection(path=path, start=start, stop=stop, whole=False, patches=(patch,))
             break
         if size < 0:
             break
         place = kind.aligned(end)
-    return Section(path=path, start=start, stop=stop, whole=False)
+    return FileSection(path=path, start=start, stop=stop, whole=False)
 
 
 def _before_tail(file: BinaryIO, first: int, stop: int, kind: "_Chunks") -> int:
@@ -317,4 +317,4 @@ def _au(path: Path, magic: bytes, length: int) -> Sections:
     if size == 0xFFFFFFFF or header + size >= length - 16:
         return Sections(sections=(_whole(path, length),))
     patch = ((8, b"\xff" * 4),)
-    return Sections(sections=(Section(path=path, start=0, stop=length, whole=False, patches=patch),))
+    return Sections(sections=(FileSection(path=path, start=0, stop=length, whole=False, patches=patch),))

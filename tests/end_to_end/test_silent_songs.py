@@ -1,4 +1,4 @@
-"""Silence that is part of a file: it is not analysed, belongs to no chunk, and is not played."""
+"""Silence that is part of a file is not analysed, belongs to no chunk, and is not played."""
 
 from pathlib import Path
 

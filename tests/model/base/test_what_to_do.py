@@ -1,4 +1,4 @@
-"""A file that cannot be written: the advice is for its own reason."""
+"""The advice on a file that cannot be written is for its own reason."""
 
 import errno
 import sqlite3

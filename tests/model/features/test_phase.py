@@ -1,4 +1,4 @@
-"""Channels that are out of phase are analysed by what sounds; all others as they always were."""
+"""Channels that are out of phase are analysed by what sounds, and all others as they always were."""
 
 import numpy as np
 import pytest

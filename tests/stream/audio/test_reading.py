@@ -1,4 +1,4 @@
-"""Whatever a reader raises is one sentence about one file; no length that a file states is believed."""
+"""Whatever a reader raises is one sentence about one file, and no length that a file states is believed."""
 
 import builtins
 from collections.abc import Iterator

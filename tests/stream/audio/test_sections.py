@@ -1,4 +1,4 @@
-"""No part of a file is lost without a word: chained files, headers that lie, further tracks, changes."""
+"""No part of a file is lost without a word, whether it is chained, lies, or has further tracks."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Silences that belong to no song: where they are found, and what is left of the music around them."""
+"""Silences that belong to no song are found, and the music around them is kept."""
 
 import numpy as np
 import pytest
