@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: `SoundFile.read()` without a number reads a file to its end; where it cannot be read, soundfile raises an error of
 #   its own.
-# What really happens (soundfile 0.14.0 with libsndfile 1.2.2): libsndfile cannot seek in GSM 6.10, and `read()` then raises
+# What really happens (soundfile 0.14.0, libsndfile 1.2.2): libsndfile cannot seek in GSM 6.10, and `read()` then raises
 #   a plain ValueError, "frames must be specified for non-seekable files". With a number it reads the whole file.
 set -euo pipefail
 SOUNDFILE=0.14.0 NUMPY=2.2.6
@@ -13,7 +13,7 @@ python=$place/venv/bin/python
 found=$(cd "$place" && "$python" - <<'END'
 import numpy as np, soundfile
 
-print("soundfile", soundfile.__version__, soundfile.__libsndfile_version__)
+print(f"soundfile {soundfile.__version__}, libsndfile {soundfile.__libsndfile_version__}")
 soundfile.write("a.wav", 0.3 * np.sin(np.arange(16_000) / 9), 8_000, subtype="GSM610")
 with soundfile.SoundFile("a.wav") as file:
     print("frames", file.frames, "seekable", file.seekable())
@@ -25,3 +25,8 @@ with soundfile.SoundFile("a.wav") as file:
 END
 )
 echo "$found"
+expected="soundfile $SOUNDFILE, libsndfile 1.2.2
+frames 16000 seekable False
+read() raises ValueError frames must be specified for non-seekable files
+read(1000000) gives 16000"
+[ "$found" = "$expected" ] || { printf 'this has changed; it was:\n%s\n' "$expected" >&2; exit 1; }

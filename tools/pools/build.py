@@ -260,7 +260,7 @@ class _Build:
             return task
         self._songs[found] = song
         self._reused += 1
-        left_out = self._store.partly(song.audio_hash)
+        left_out = self._store.partly(song)
         if left_out is not None:
             self._refuse(found, "partly", left_out)
         missing = not song.seekable and not has_copy(
@@ -294,17 +294,21 @@ class _Build:
             assert song is not None, "whoever recognised it found its analysis here"
             self._songs[found] = song
             self._reused += 1
+            self._tell_left_out(found, result.left_out)
         elif isinstance(result, SongAnalysis):
             self._analysed += 1
             self._analysed_s += result.frames / result.sample_rate_hz
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
-                if result.left_out:
-                    self._refuse(found, "partly", f"without {', and '.join(result.left_out)}")
-                    self._store.save_failures(self._failures[-1:], replace=False)
+                self._tell_left_out(found, result.left_out)
             else:
                 self._refuse(found, "skipped", result.cut)
                 self._store.save_failures(self._failures[-1:], replace=False)
+
+    def _tell_left_out(self, found: FoundFile, left_out: Sequence[str]) -> None:
+        if left_out:
+            self._refuse(found, "partly", f"without {', and '.join(left_out)}")
+            self._store.save_failures(self._failures[-1:], replace=False)
 
     def _refuse(self, found: FoundFile, kind: str, reason: str) -> None:
         self._failures.append((found, Failure(path=found.path, kind=kind, reason=reason)))

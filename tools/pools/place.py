@@ -52,6 +52,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 _SQLITE_TODO = {
     sqlite3.SQLITE_FULL: "free some space",
+    # What a quota or a limit refuses to write is an error of the disk to SQLite.
+    sqlite3.SQLITE_IOERR: "free some space or check the disk",
     sqlite3.SQLITE_READONLY: "change who may write there",
     sqlite3.SQLITE_PERM: "change who may write there",
     sqlite3.SQLITE_CANTOPEN: "change who may write there",

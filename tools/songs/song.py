@@ -17,7 +17,7 @@ from tools.songs.tags import Tags
 if TYPE_CHECKING:
     from tools.songs.loudness import Loudness
 
-ANALYSIS_VERSION = 6
+ANALYSIS_VERSION = 5
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20
