@@ -34,6 +34,10 @@ class ChunkKey:
     end_sample: int
 
 
+_LEAST_GAP_S = 1.0
+"""A shorter gap between two chunks is no silence that was left out, but damage."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Song:
     """One song of a pool, as the runtime needs it."""
@@ -366,13 +370,16 @@ def _song(row: dict[str, Any], own: list[dict[str, Any]], known_in: dict[str, li
 def _check_tiles(
     home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
 ) -> None:
-    """Raise `PoolError` unless the chunks of each song tile a part of it, in order."""
+    """Raise `PoolError` unless the chunks of each song tile what sounds of it, in order."""
     frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
+    rates_hz = np.array([song.sample_rate_hz for song in songs], dtype=np.int64)[chunk_song]
     wrong = (start < 0) | (end > frames) | (end - start < FINGERPRINT_FRAMES)
-    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (start[1:] != end[:-1])
+    # A long silence may lie between two, and belong to neither.
+    gap = start[1:] - end[:-1]
+    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (gap != 0) & (gap < _LEAST_GAP_S * rates_hz[1:])
     if wrong.any():
         song = songs[chunk_song[int(np.argmax(wrong))]]
         raise PoolError(
-            f"the chunks of {song.name} do not tile it, as {home / 'start_sample'}.npy or end_sample.npy has "
+            f"the chunks of {song.name} overlap or leave gaps, as {home / 'start_sample'}.npy or end_sample.npy has "
             "them; run `endlos pool build` again"
         )
