@@ -380,6 +380,7 @@ def _check_tiles(
     if wrong.any():
         song = songs[chunk_song[int(np.argmax(wrong))]]
         raise PoolError(
-            f"the chunks of {song.name} overlap or leave gaps, as {home / 'start_sample'}.npy or end_sample.npy has "
+            f"the chunks of {song.name} overlap or leave gaps, as {home / 'start_sample'}.npy or "
+            "end_sample.npy has "
             "them; run `endlos pool build` again"
         )
