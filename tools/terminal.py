@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+WIDEST_CELL = 60
+"""What is wider does not widen its column."""
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no summary on success.")]
 
 
@@ -29,11 +32,49 @@ def _plain(value: object) -> str:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print left-aligned columns, two spaces apart, never cut off (a pipe or a grep sees all of it)."""
-    lines = [[str(cell) for cell in row] for row in (head, *rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    """Print left-aligned columns, two spaces apart.
+
+    One long cell does not widen the table: it is shortened in its middle on a terminal, else (a pipe or a
+    grep sees all of it) it stands out of its column. The last column is as long as it is.
+    """
+    most = WIDEST_CELL if sys.stdout.isatty() else None
+    lines = [
+        [*(shortened(str(cell), most) for cell in row[:-1]), *map(str, row[-1:])] for row in (head, *rows)
+    ]
+    widths = [
+        max([cells for line in lines if (cells := display_cells(line[column])) <= WIDEST_CELL], default=0)
+        for column in range(len(head))
+    ]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        padded = (
+            cell + " " * (width - display_cells(cell)) for cell, width in zip(line, widths, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def display_cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes: two for a wide letter, none for a combining mark."""
+    return sum(_cells(letter) for letter in text)
+
+
+def shortened(text: str, most: int | None) -> str:
+    """Return a text of at most `most` cells, shortened in its middle; None: any length."""
+    if most is None or display_cells(text) <= most:
+        return text
+    first = last = ""
+    left, right = list(text), list(reversed(text))
+    while display_cells(first + left[0]) <= (most - 1) // 2:
+        first += left.pop(0)
+    while display_cells(right[0] + last) <= most - 1 - display_cells(first):
+        last = right.pop(0) + last
+    return f"{first}\N{HORIZONTAL ELLIPSIS}{last}"
+
+
+def _cells(letter: str) -> int:
+    # A mark that stands over another letter, or joins two, has no cell of its own.
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def clock(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """This module writes a file beside its place and renames it, so that it is whole or not there."""
 
+import errno
 import os
 import re
 import sys
@@ -8,6 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART_SUFFIX = ".part"
+
+# EDQUOT is not known on Windows.
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @contextmanager
@@ -22,6 +26,22 @@ def beside(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a file could not be written because there is no room for it."""
+    return error.errno in _NO_ROOM
+
+
+def what_to_do(error: OSError) -> str:
+    """Return what a user can do about a file that cannot be written: the end of a sentence."""
+    if is_full(error):
+        return "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "change who may write there, or choose another place"
+    if error.errno == errno.EROFS:
+        return "it is on a disk that is read-only: choose another place"
+    return "check the disk, or choose another place"
 
 
 def is_left_behind(part: Path) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.features.phase import in_phase
 
 SPECTRAL_VERSION = 1
 """Changes with the values that `chunk_spectra` returns; a pool or model of another version does not fit."""
@@ -82,7 +83,7 @@ def chunk_spectra(chunk: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, F
     `tail[-1]` ends at its end. Frames that a short chunk does not have are at the floor, on the far side; a
     window that would leave the chunk is moved inside.
     """
-    mono = chunk.mean(axis=1, dtype=np.float32)
+    mono = in_phase(chunk).mean(axis=1, dtype=np.float32)
     # A margin, so that the resampler's own end lies outside of what is read.
     reach = -(-_SIDE_SAMPLES * sample_rate_hz // SPECTRUM_RATE_HZ) + sample_rate_hz // 50
     head = _side(mono[:reach], sample_rate_hz)

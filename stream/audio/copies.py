@@ -13,7 +13,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError, PoolError
-from model.base.files import beside
+from model.base.files import beside, what_to_do
 from stream.audio.samples import SongSamples, in_parts
 
 _BLOCK_FRAMES = 4_096
@@ -39,7 +39,7 @@ def write_decoded_copy(audio: SongSamples, path: Path) -> None:
             file.write(np.array(sums, dtype=_SUM).data)
     except OSError as error:
         raise PoolError(
-            f"{path} cannot be written ({error}); free some space or check who may write there"
+            f"{path} cannot be written ({error.strerror or error}); {what_to_do(error)}"
         ) from error
 
 

@@ -1,34 +1,38 @@
-"""The decoder reads a file of any format whole, or in spans where the file's seeks check out."""
+"""The decoder reads a file of any format whole, and every span of the song is measured against that."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import ModuleType
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 import soundfile
+import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from model.base.quiet import quiet_c_stderr
 from stream.audio.downmix import to_stereo
-from stream.audio.samples import LONG_FRAMES, PART_FRAMES, SongSamples, collect
+from stream.audio.reading import AudioBlock, reading, reason
+from stream.audio.samples import PART_FRAMES, SongSamples, collect
+from stream.audio.sections import FileSection, find_sections
+
+if TYPE_CHECKING:
+    from stream.audio.decode_pyav import LeftOut
 
 Decoder = Literal["soundfile", "pyav"]
 
 LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
 
-# Ogg is not among them: libsndfile lands wrong in up to 13 % of its seeks, and elsewhere each time.
-_SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "MP3"})
-
-# An mp3 frame may lean on the 511 bytes before it (the bit reservoir), up to eight frames of 32 kbit/s.
-# libmpg123 goes back four, which is wrong in up to 4 % of a file's seeks; eight more were right in all.
-_MP3_FRAME_SAMPLES = 1_152
-_MP3_PREROLL_SAMPLES = 8 * _MP3_FRAME_SAMPLES
-# Encoder delay and padding, which a decoder may leave out, stay below this.
-_MP3_MARGIN_SAMPLES = 8 * _MP3_FRAME_SAMPLES
+_UNKNOWN_FRAMES = 1 << 60
+"""libsndfile's number of frames is beyond this where the file states none."""
+_CODEC_MARGIN_FRAMES = 8 * 1_152
+"""Encoder delay and padding, which a decoder may leave out, stay below this."""
+_PLAIN_MARGIN_FRAMES = 64
+"""The same for lossless files: a frame that was cut off counts with the one and not with the other."""
+_MISSING_S = 1.0
+"""A file that holds so much less than it states is said to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,73 +48,45 @@ class AudioInfo:
     """What opens it; a damaged file that libsndfile leaves early may still be decoded by PyAV."""
 
 
-class SongFile:
-    """Spans of one file through libsndfile, by seeking; for one thread at a time.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """A whole song: samples `(frames, 2)` float32 at its own rate."""
 
-    Use it only for files that passed `seeks_check_out`. `DecodeError` when libsndfile cannot open the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with quiet_c_stderr():
-            try:
-                self._file = soundfile.SoundFile(str(path))
-            except (soundfile.LibsndfileError, TypeError, OSError) as error:
-                raise DecodeError(
-                    f"{path} cannot be opened ({_reason(error)}); "
-                    "put it back, or run `endlos pool build` again"
-                ) from error
-        self.sample_rate_hz: int = self._file.samplerate
-        self.channels: int = self._file.channels
-        self.frames: int = self._file.frames
-        self.format: str = self._file.format
-        self._preroll_frames = _MP3_PREROLL_SAMPLES if self.format == "MP3" else 0
-
-    def read(self, start: int, stop: int) -> FloatArray:
-        """Return frames `start` to `stop` of the song, `(stop - start, 2)` float32 at its own rate.
-
-        `DecodeError` when the file does not hold them.
-        """
-        first = max(0, start - self._preroll_frames)
-        with quiet_c_stderr():
-            try:
-                self._file.seek(first)
-                audio = self._file.read(stop - first, dtype="float32", always_2d=True)[start - first :]
-            except soundfile.LibsndfileError as error:
-                raise DecodeError(
-                    f"{self._path} cannot be read at frame {start} ({_reason(error)}); "
-                    "run `endlos pool build` again"
-                ) from error
-        if len(audio) != stop - start:
-            raise DecodeError(
-                f"{self._path} ends before frame {stop}; it has changed, run `endlos pool build` again"
-            )
-        return to_stereo(audio)
-
-    def close(self) -> None:
-        """Close the file; harmless when it is closed."""
-        self._file.close()
+    samples: SongSamples
+    sample_rate_hz: int
+    left_out: tuple[str, ...] = ()
+    """What of the file is not among them, in words; nothing of an ordinary file."""
+    plain: bool = True
+    """Whether it is one file as it stands, not several in a row nor one whose header had to be mended."""
 
 
 def probe(path: Path) -> AudioInfo:
     """Return what the file says of itself; `DecodeError` when it holds no audio that can be opened."""
     _require_bytes(path)
+    whole = FileSection(path=path, start=0, stop=0, whole=True)
     try:
-        with quiet_c_stderr(), soundfile.SoundFile(str(path)) as file:
-            if file.channels <= 2 and not (file.format == "MP3" and _holds_more(path, file.frames)):
+        with reading(path), soundfile.SoundFile(str(path)) as file:
+            if file.channels <= 2 and not (file.format == "MP3" and _holds_more(whole, file)):
                 return AudioInfo(
                     sample_rate_hz=file.samplerate,
                     channels=file.channels,
-                    frames=file.frames,
+                    frames=_stated_frames(file),
                     codec=file.subtype.lower(),
                     decoder="soundfile",
                 )
-    except (soundfile.LibsndfileError, TypeError):
-        # soundfile's TypeError: a name that ends in .raw, which it takes for samples without a header.
+    except DecodeError:
+        # It may be FFmpeg's.
         pass
-    sample_rate_hz, channels, codec = _pyav().describe(path)
+    from stream.audio.decode_pyav import describe
+
+    with reading(path):
+        info = describe(whole)
     return AudioInfo(
-        sample_rate_hz=sample_rate_hz, channels=channels, frames=None, codec=codec, decoder="pyav"
+        sample_rate_hz=info.sample_rate_hz,
+        channels=info.channels,
+        frames=None,
+        codec=info.codec,
+        decoder="pyav",
     )
 
 
@@ -123,121 +99,210 @@ def decode(path: Path, *, scratch: Path) -> tuple[SongSamples, int]: ...
 
 
 def decode(path: Path, *, scratch: Path | None = None) -> tuple[SongSamples, int]:
-    """Decode a whole file from its first frame to its last: `((frames, 2) float32, sample_rate_hz)`.
+    """Return samples and sample rate of `decode_song`."""
+    decoded = decode_song(path, scratch=scratch)
+    return decoded.samples, decoded.sample_rate_hz
 
-    This is what every span of the song is measured against. Mono is doubled, more than two channels are
-    mixed down (`stream.audio.downmix`), the sample rate stays. Of a damaged or truncated file it returns what
-    can be decoded. scratch: folder for the samples of a long song (`stream.audio.samples.collect`); None: in
-    memory. `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when
-    there is no room for its samples; `OSError` when they cannot be written into `scratch` for another reason.
+
+def decode_song(path: Path, *, scratch: Path | None = None) -> Decoded:
+    """Decode a whole file from its first frame to its last.
+
+    Mono is doubled, more than two channels are mixed down (`stream.audio.downmix`), the sample rate stays;
+    where it changes on the way, the rest is resampled to the first. No length that a file states is trusted:
+    it is read to its end, every file in it (`stream.audio.sections`), and what is not taken is said.
+    scratch: folder for the samples of a long song (`stream.audio.samples.collect`); None: in memory.
+    `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when there is
+    no room for its samples; `OSError` when they cannot be written into `scratch` for another reason.
     """
     _require_bytes(path)
-    decoded = _decode_soundfile(path, scratch) or _pyav().decode_by_libav(path, scratch)
-    audio, sample_rate_hz = decoded
-    if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
+    with reading(path):
+        found = find_sections(path)
+    left_out: list[str] = []
+    if len(found.sections) == 1:
+        samples, rate_hz = _decode_section(found.sections[0], scratch, left_out)
+    else:
+        blocks = _at_one_rate(_all_sections(found.sections, left_out))
+        first = next(blocks, None)
+        if first is None:
+            raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
+        rate_hz = first.sample_rate_hz
+        samples = collect((block.samples for block in chain([first], blocks)), scratch)
+    if found.unread_bytes:
+        left_out.append(_unread(found.unread_bytes))
+    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         raise DecodeError(
-            f"{path} has a sample rate of {sample_rate_hz} Hz, expected {LOWEST_RATE_HZ} to "
+            f"{path} has a sample rate of {rate_hz} Hz, expected {LOWEST_RATE_HZ} to "
             f"{HIGHEST_RATE_HZ} Hz; convert the file"
         )
-    return audio, sample_rate_hz
+    return Decoded(
+        samples=samples,
+        sample_rate_hz=rate_hz,
+        left_out=tuple(dict.fromkeys(left_out)),
+        plain=found.sections[0].whole,
+    )
 
 
-def seeks_check_out(path: Path, whole: SongSamples, seed: int) -> bool:
-    """Return whether spans read by seeking equal the whole decode of `path` bit for bit.
+def _all_sections(sections: tuple[FileSection, ...], left_out: list[str]) -> Iterator[AudioBlock]:
+    """Yield each section whole; one that cannot be decoded is left out."""
+    for number, section in enumerate(sections, 1):
+        try:
+            samples, rate_hz = _decode_section(section, None, left_out)
+        except DecodeError:
+            left_out.append(f"part {number} of the {len(sections)} that it consists of")
+            continue
+        yield AudioBlock(samples=np.asarray(samples), sample_rate_hz=rate_hz)
 
-    whole: what `decode` returned. Tried are the first and last frames and random spans (seeded), on fresh
-    and on used handles. False for Ogg, for what only PyAV decodes, and where the file states another length.
-    """
+
+def _decode_section(
+    section: FileSection, scratch: Path | None, left_out: list[str]
+) -> tuple[SongSamples, int]:
+    """Decode by libsndfile, or by PyAV where that does better."""
+    samples, rate_hz, complete = _by_libsndfile(section, scratch, left_out)
+    if complete:
+        return samples, rate_hz
+    said: list[str] = []
     try:
-        file = SongFile(path)
+        more, more_rate_hz = _by_libav(section, scratch, said)
     except DecodeError:
-        return False
-    try:
-        if file.format not in _SEEKABLE_FORMATS or file.channels > 2 or file.frames != len(whole):
-            return False
-        for trial, (start, stop) in enumerate(_trial_spans(len(whole), np.random.default_rng(seed))):
-            if trial % 12 == 0:
-                file.close()
-                file = SongFile(path)
-            if not np.array_equal(file.read(start, stop), whole[start:stop]):
-                return False
-    except DecodeError:
-        return False
-    finally:
-        file.close()
-    return True
+        if len(samples):
+            return samples, rate_hz
+        raise
+    if len(samples) and len(more) / more_rate_hz <= len(samples) / rate_hz:
+        return samples, rate_hz
+    left_out += said
+    return more, more_rate_hz
 
 
-def _trial_spans(frames: int, random: np.random.Generator) -> Iterator[tuple[int, int]]:
-    lengths = [1, 16, 576, 4_096, 8_192]
-    for length in lengths:
-        length = min(length, frames)
-        yield frames - length, frames
-        yield 0, length
-    for _ in range(86):
-        length = min(int(random.choice(lengths)), frames)
-        start = int(random.integers(0, frames - length + 1))
-        yield start, start + length
-
-
-def _stereo_blocks(file: soundfile.SoundFile) -> Iterator[FloatArray]:
-    """Yield the frames of a file, `(n, 2)` float32 each: as many as it states, or until it is damaged."""
-    # Where it may seek, python-soundfile does so between two reads, and not every format survives that.
-    file.seekable = lambda: False
-    left: int = file.frames
-    while left > 0:
-        block = file.read(min(left, PART_FRAMES), dtype="float32", always_2d=True)
-        if not len(block):
-            return
-        left -= len(block)
-        yield to_stereo(block)
-
-
-def _decode_soundfile(path: Path, scratch: Path | None) -> tuple[SongSamples, int] | None:
-    """Decode what libsndfile opens; None where PyAV does better.
+def _by_libsndfile(
+    section: FileSection, scratch: Path | None, left_out: list[str]
+) -> tuple[SongSamples, int, bool]:
+    """Return samples, rate, and whether PyAV would not find more; no samples where libsndfile has none.
 
     More than two channels are PyAV's, which knows the loudspeakers' order in every format. Of an mp3
-    without a Xing header libsndfile reads the length that it estimates, and may drop most of the song; it
-    also gives up at a damaged place.
+    without a Xing header libsndfile reads the length that it estimates, of a FLAC the one that is stated,
+    and may drop most of the song; it also gives up at a damaged place.
     """
+    nothing = np.zeros((0, 2), dtype=np.float32)
+    source = section.source()
     try:
-        with quiet_c_stderr(), soundfile.SoundFile(str(path)) as file:
+        with reading(section.path), soundfile.SoundFile(source) as file:
             if file.channels > 2:
-                return None
-            if scratch is not None and file.frames > LONG_FRAMES:
-                audio: SongSamples = collect(_stereo_blocks(file), scratch)
-            else:
-                # One read: between two it would seek (`_stereo_blocks`).
-                audio = to_stereo(file.read(dtype="float32", always_2d=True))
-            sample_rate_hz, container = file.samplerate, file.format
-    except (soundfile.LibsndfileError, TypeError, MemoryError):
-        return None
-    if len(audio) == 0:
-        return None
-    if container == "MP3" and _holds_more(path, len(audio)):
+                return nothing, file.samplerate, False
+            rate_hz, stated = file.samplerate, _stated_frames(file)
+            samples = collect(_libsndfile_blocks(section.path, file), scratch)
+            complete = len(samples) > 0 and not _holds_more(section, file, len(samples))
+            if complete and file.format != "MP3" and stated and stated - len(samples) > _MISSING_S * rate_hz:
+                missing_s, stated_s = (stated - len(samples)) / rate_hz, stated / rate_hz
+                left_out.append(f"{missing_s:.0f} of the {stated_s:.0f} s that it states: they are not there")
+            return samples, rate_hz, complete
+    except DecodeError:
+        return nothing, LOWEST_RATE_HZ, False
+    finally:
+        if not isinstance(source, str):
+            source.close()
+
+
+def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[FloatArray]:
+    """Yield the frames of a file, `(n, 2)` float32 each, until none comes: what it states may be wrong."""
+    # Where it may seek, python-soundfile does so between two reads, and not every format survives that.
+    file.seekable = lambda: False
+    while True:
+        with reading(path):
+            block = to_stereo(file.read(PART_FRAMES, dtype="float32", always_2d=True))
+        if not len(block):
+            return
+        yield block
+
+
+def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -> tuple[SongSamples, int]:
+    from stream.audio.decode_pyav import LeftOut
+
+    counted = LeftOut()
+    blocks = _at_one_rate(_read(section, counted))
+    first = next(blocks, None)
+    assert first is not None, "libav_blocks raises where there is nothing"
+    samples = collect((block.samples for block in chain([first], blocks)), scratch)
+    if counted.damaged:
+        left_out.append(f"{counted.damaged} damaged place{'s' if counted.damaged > 1 else ''}")
+    if counted.unread_bytes:
+        left_out.append(_unread(counted.unread_bytes))
+    if counted.tracks:
+        left_out.append(f"{counted.tracks} of its {counted.tracks + 1} audio tracks: the first is taken")
+    return samples, first.sample_rate_hz
+
+
+def _read(section: FileSection, counted: "LeftOut") -> Iterator[AudioBlock]:
+    """Yield what libav decodes; what it raises after the first block ends it, as damage does."""
+    from stream.audio.decode_pyav import libav_blocks
+
+    blocks = libav_blocks(section, counted)
+    any_came = False
+    while True:
         try:
-            more: tuple[SongSamples, int] = _pyav().decode_by_libav(path, scratch)
+            with reading(section.path):
+                block = next(blocks, None)
         except DecodeError:
-            return audio, sample_rate_hz
-        if len(more[0]) / more[1] > len(audio) / sample_rate_hz:
-            return more
-    return audio, sample_rate_hz
+            if not any_came:
+                raise
+            counted.damaged += 1
+            return
+        if block is None:
+            return
+        any_came = True
+        yield block
 
 
-def _holds_more(path: Path, frames: int) -> bool:
-    """Return whether the packets of an mp3 last clearly longer than `frames`; nothing is decoded."""
+def _at_one_rate(blocks: Iterator[AudioBlock]) -> Iterator[AudioBlock]:
+    """Yield blocks at the rate of the first one; those of another rate are resampled, each run on its own."""
+    rate_hz = 0
+    run_hz = 0
+    stream: soxr.ResampleStream | None = None
+
+    def resampled(samples: FloatArray, *, last: bool) -> AudioBlock:
+        assert stream is not None
+        return AudioBlock(samples=stream.resample_chunk(samples, last=last), sample_rate_hz=rate_hz)
+
+    nothing = np.zeros((0, 2), dtype=np.float32)
+    for block in blocks:
+        rate_hz = rate_hz or block.sample_rate_hz
+        if block.sample_rate_hz != run_hz:
+            if stream is not None:
+                yield resampled(nothing, last=True)
+            run_hz = block.sample_rate_hz
+            stream = (
+                soxr.ResampleStream(run_hz, rate_hz, 2, dtype="float32", quality="VHQ")
+                if run_hz != rate_hz
+                else None
+            )
+        yield block if stream is None else resampled(np.ascontiguousarray(block.samples), last=False)
+    if stream is not None:
+        yield resampled(nothing, last=True)
+
+
+def _unread(size_bytes: int) -> str:
+    return f"{size_bytes} bytes after the end of its audio"
+
+
+def _stated_frames(file: soundfile.SoundFile) -> int | None:
+    frames: int = file.frames
+    return frames if frames < _UNKNOWN_FRAMES else None
+
+
+def _holds_more(section: FileSection, file: soundfile.SoundFile, frames: int | None = None) -> bool:
+    """Return whether the packets of a file last clearly longer than `frames`; nothing is decoded.
+
+    frames: None stands for what the file states.
+    """
+    from stream.audio.decode_pyav import packet_frames
+
     try:
-        packet_frames: float = _pyav().packet_frames(path)
+        with reading(section.path):
+            lasts = packet_frames(section)
     except DecodeError:
         return False
-    return packet_frames > frames + _MP3_MARGIN_SAMPLES
-
-
-def _pyav() -> ModuleType:
-    """Return `stream.audio.decode_pyav`: what libsndfile plays needs no FFmpeg."""
-    from stream.audio import decode_pyav
-
-    return decode_pyav
+    lossless = file.format == "FLAC" or file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
+    margin = _PLAIN_MARGIN_FRAMES if lossless else _CODEC_MARGIN_FRAMES
+    return lasts > (file.frames if frames is None else frames) + margin
 
 
 def _require_bytes(path: Path) -> None:
@@ -253,11 +318,4 @@ def _require_bytes(path: Path) -> None:
     except PermissionError:
         raise DecodeError(f"{path} may not be read by this user; change its permissions") from None
     except OSError as error:
-        raise DecodeError(f"{path} cannot be read ({_reason(error)}); check its disk") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the library's words without the path, which the sentence names already."""
-    if isinstance(error, soundfile.LibsndfileError):
-        return str(error.error_string).rstrip(".")
-    return str(getattr(error, "strerror", None) or type(error).__name__)
+        raise DecodeError(f"{path} cannot be read ({reason(error)}); check its disk") from error

@@ -1,8 +1,8 @@
 """This decoder reads through FFmpeg (PyAV) what libsndfile does not read, or not whole."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import chain
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,62 +13,121 @@ import numpy.typing as npt
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
-from stream.audio.samples import SongSamples, collect
+from stream.audio.reading import AudioBlock, reading
+from stream.audio.sections import FileSection, unread_bytes
+
+# Containers in which nothing follows the music but tags; in others an index does.
+_PLAIN_CONTAINERS = frozenset({"wv", "tta", "mp3", "aac", "ac3", "eac3", "dts", "flac", "shn", "mpc", "mpc8"})
 
 
-def describe(path: Path) -> tuple[int, int, str]:
-    """Return sample rate in Hz, channels and codec; `DecodeError` when there is no audio to be opened."""
-    with _audio(path) as (_, stream):
+_TRIED_S = 1.0
+"""So much of a file of unknown kind must be decoded without a fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamInfo:
+    """What FFmpeg says of a file's audio before any of it is decoded."""
+
+    sample_rate_hz: int
+    channels: int
+    codec: str
+
+
+@dataclass(kw_only=True)
+class LeftOut:
+    """What was not taken of a file; counted while it is decoded."""
+
+    damaged: int = 0
+    """Packets that cannot be decoded."""
+    tracks: int = 0
+    """Further audio tracks beside the one that is taken."""
+    end: int = 0
+    """Where the last packet ended."""
+    unread_bytes: int = 0
+    """What follows the last packet and is no tag."""
+
+
+def describe(section: FileSection) -> StreamInfo:
+    """Return what FFmpeg says of it; `DecodeError` when there is no audio to be opened."""
+    with _audio(section) as (_, stream):
         context = stream.codec_context
-        return context.sample_rate, context.channels, context.name
+        return StreamInfo(sample_rate_hz=context.sample_rate, channels=context.channels, codec=context.name)
 
 
-def packet_frames(path: Path) -> float:
-    """Return how many frames the packets of a file last; nothing is decoded. `DecodeError` as above."""
-    with _audio(path) as (container, stream):
-        duration = 0
-        with suppress(av.FFmpegError):
-            for packet in container.demux(stream):
-                duration += packet.duration or 0
+def packet_frames(section: FileSection) -> float:
+    """Return how many frames the packets of a section last; nothing is decoded. `DecodeError` as above."""
+    with _audio(section) as (container, stream):
+        duration = sum(packet.duration or 0 for packet in _packets(container, stream))
         seconds = float(duration * (stream.time_base or 0))
         return seconds * stream.codec_context.sample_rate
 
 
-def decode_by_libav(path: Path, scratch: Path | None = None) -> tuple[SongSamples, int]:
-    """Decode a whole file: `((frames, 2) float32, sample_rate_hz)`; what is damaged is left out.
+def libav_blocks(section: FileSection, left_out: LeftOut) -> Iterator[AudioBlock]:
+    """Yield all frames that can be decoded, at whatever rate they have; what is damaged is left out.
 
-    scratch: as in `stream.audio.decode.decode`. `DecodeError` when nothing can be decoded, or the sample rate
-    changes on the way.
+    `DecodeError` when nothing can be decoded.
     """
-    with _audio(path) as (container, stream):
-        frames = _frames(container, stream)
-        first = next(frames, None)
-        if first is None:
-            raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
-        rate_hz = first.sample_rate
-        return collect((_stereo(frame, rate_hz, path) for frame in chain([first], frames)), scratch), rate_hz
+    with _audio(section) as (container, stream):
+        left_out.tracks = len(container.streams.audio) - 1
+        decoded = False
+        for frame in _frames(container, stream, left_out):
+            decoded = True
+            names = [channel.name for channel in frame.layout.channels]
+            yield AudioBlock(
+                samples=to_stereo(_float_samples(frame), names), sample_rate_hz=frame.sample_rate
+            )
+        if container.format.name in _PLAIN_CONTAINERS and left_out.end:
+            left_out.unread_bytes = _unread(section, left_out.end)
+        if not decoded:
+            raise DecodeError(f"{section.path} holds no audio that can be decoded; convert it, or remove it")
 
 
-def _stereo(frame: av.AudioFrame, sample_rate_hz: int, path: Path) -> FloatArray:
-    if frame.sample_rate != sample_rate_hz:
-        raise DecodeError(
-            f"{path} changes its sample rate from {sample_rate_hz} to {frame.sample_rate} Hz, "
-            "expected one rate; convert the file"
-        )
-    return to_stereo(_float_samples(frame), [channel.name for channel in frame.layout.channels])
+def holds_audio(path: Path) -> bool:
+    """Whether the bytes of a file, whatever its name says, are audio that FFmpeg decodes without a fault.
+
+    By its name FFmpeg would take any file for samples without a header: `.sw` or `.ub`, for example.
+    """
+    left_out, decoded_s, heard = LeftOut(), 0.0, False
+    try:
+        with reading(path):
+            section = FileSection(path=path, start=0, stop=path.stat().st_size, whole=False)
+            for block in libav_blocks(section, left_out):
+                decoded_s += len(block.samples) / block.sample_rate_hz
+                heard = heard or bool(block.samples.any())
+                if decoded_s >= _TRIED_S:
+                    break
+    except DecodeError:
+        return False
+    # A file of zeros is many a thing without a header.
+    return heard and not left_out.damaged
 
 
-def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame]:
-    """Yield every frame that can be decoded; a damaged packet is left out, a damaged container ends it."""
+def _unread(section: FileSection, end: int) -> int:
+    with section.path.open("rb") as file:
+        return unread_bytes(file, section.start + end, section.stop)
+
+
+def _packets(
+    container: av.container.InputContainer, stream: av.AudioStream
+) -> Iterator["av.Packet[av.AudioStream]"]:
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets)
+            yield next(packets)
         except (StopIteration, av.FFmpegError):
             return
+
+
+def _frames(
+    container: av.container.InputContainer, stream: av.AudioStream, left_out: LeftOut
+) -> Iterator[av.AudioFrame]:
+    """Yield every frame that can be decoded; a damaged packet is left out, a damaged container ends it."""
+    for packet in _packets(container, stream):
+        left_out.end = max(left_out.end, (packet.pos or 0) + packet.size)
         try:
             frames = packet.decode()
         except av.FFmpegError:
+            left_out.damaged += 1
             continue
         for frame in frames:
             if isinstance(frame, av.AudioFrame) and frame.samples > 0:
@@ -90,17 +149,18 @@ def _float_samples(frame: av.AudioFrame) -> FloatArray:
 
 
 @contextmanager
-def _audio(path: Path) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+def _audio(section: FileSection) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+    path = section.path
     try:
         # Only this file: a playlist in disguise must not make FFmpeg open other addresses.
         container = av.open(
-            str(path.absolute()), metadata_errors="replace", options={"protocol_whitelist": "file"}
+            section.source(), "r", metadata_errors="replace", options={"protocol_whitelist": "file"}
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         # The library's words without the path, which the sentence names already.
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        said = getattr(error, "strerror", None) or type(error).__name__
         raise DecodeError(
-            f"{path} is not audio that can be decoded ({reason}); convert it, or remove it"
+            f"{path} is not audio that can be decoded ({said}); convert it, or remove it"
         ) from error
     with container:
         if not container.streams.audio:

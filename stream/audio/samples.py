@@ -1,6 +1,5 @@
 """This module keeps audio in memory-mapped files and frees the memory of what has been read."""
 
-import errno
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,14 +12,12 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
+from model.base.files import is_full
 from model.base.mapped import give_back
 
 PART_FRAMES = 1 << 20
 LONG_FRAMES = 1 << 25
 """What is longer (12.7 minutes at 44.1 kHz) is kept in a file where there is a folder for it."""
-
-# EDQUOT is not known on Windows.
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class MappedSamples:
@@ -46,9 +43,18 @@ class MappedSamples:
         """Return all of it, in memory."""
         return np.asarray(self[:], dtype)
 
+    def part(self, start: int, stop: int) -> "MappedSamples":
+        """Return a part of it, which is not in memory either."""
+        return MappedSamples(self._mapped[start:stop])
+
 
 SongSamples = FloatArray | MappedSamples
 """A song in memory, or in a file: what looks at it takes its length and slices of it, and need not know."""
+
+
+def part_of(audio: SongSamples, start: int, stop: int) -> SongSamples:
+    """Return a part of a song, in memory or in a file like the song."""
+    return audio.part(start, stop) if isinstance(audio, MappedSamples) else audio[start:stop]
 
 
 def in_parts(audio: SongSamples, frames: int = PART_FRAMES) -> Iterator[FloatArray]:
@@ -79,7 +85,7 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> SongSamples:
     try:
         return _mapped(chain(_taken(kept), blocks), scratch)
     except OSError as error:
-        if error.errno not in _NO_ROOM:
+        if not is_full(error):
             raise
         raise DecodeError(
             f"the samples of a long song find no room in {scratch} ({error.strerror}); free some space"

@@ -13,8 +13,9 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.copies import DecodedCopy
-from stream.audio.decode import SongFile, decode
+from stream.audio.decode import decode
 from stream.audio.open_files import OpenFiles
+from stream.audio.song_file import SongFile
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, decoded_copy
 
 _log = logging.getLogger(__name__)

@@ -42,30 +42,31 @@ class Phrases:
         bars_s = least_bars * bar_beats * 60.0 / np.where(known, traits.tempo_bpm, 60.0)
         # Cuts lie a little before their beats, and beats a little off.
         wanted_s = np.where(known, 0.98 * bars_s, least_s)
-        song = pool.chunk_song
-        first_row, last_row = np.searchsorted(song, song, "left"), np.searchsorted(song, song, "right") - 1
+        # A phrase goes on as far as the music does without a gap.
+        run = pool.runs()
+        first_row, last_row = np.searchsorted(run, run, "left"), np.searchsorted(run, run, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
-        first, last = _exits(song, start_s, end_s, wanted_s, float(settings.max_phrase_s))
+        first, last = _exits(run, start_s, end_s, wanted_s, float(settings.max_phrase_s))
         return cls(first_exit=first, last_exit=last)
 
 
 @kernel
 def _exits(
-    song: IntArray, start_s: DoubleArray, end_s: DoubleArray, wanted_s: DoubleArray, most_s: float
+    run: IntArray, start_s: DoubleArray, end_s: DoubleArray, wanted_s: DoubleArray, most_s: float
 ) -> tuple[IntArray, IntArray]:
-    count = len(song)
+    count = len(run)
     first, last = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
     for entry in range(count):
         exit_row = entry
         while end_s[exit_row] - start_s[entry] < wanted_s[entry]:
-            if exit_row + 1 == count or song[exit_row + 1] != song[entry]:
+            if exit_row + 1 == count or run[exit_row + 1] != run[entry]:
                 break
             exit_row += 1
         enough = end_s[exit_row] - start_s[entry] >= wanted_s[entry]
         first[entry] = exit_row if enough else NOWHERE
         while (
             exit_row + 1 < count
-            and song[exit_row + 1] == song[entry]
+            and run[exit_row + 1] == run[entry]
             and end_s[exit_row + 1] - start_s[entry] <= most_s
         ):
             exit_row += 1

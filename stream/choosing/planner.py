@@ -295,7 +295,9 @@ class Planner:
         return self._step(reference, following, natural, "natural")
 
     def _song_starts(self) -> IntArray:
-        firsts = np.flatnonzero(np.diff(self.generation.index.song, prepend=-1) != 0)
+        """Return where music begins: the first chunk of each song, and each after a silence in one."""
+        follows = self.generation.index.successor[:-1] != NO_SUCCESSOR
+        firsts = np.flatnonzero(np.append(True, ~follows))
         return firsts[~self._banned[firsts]]
 
     def _any(self, reference: Chunk) -> Step:

@@ -34,7 +34,7 @@ class EdgeIndex:
 
     heads, tails: `(N, edge_samples)` float32, first channel; preloaded, or views of the pool's memory maps.
     bands: level of each edge in `BANDS` logarithmically spaced bands, metric `l1`, in dB.
-    song, successor: `(N,)` int64; `successor` is -1 after a song's last chunk.
+    song, successor: `(N,)` int64; `successor` is -1 after a song's last chunk and before a silence.
     """
 
     heads: FloatArray

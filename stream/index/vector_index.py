@@ -20,6 +20,7 @@ import numpy.typing as npt
 from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
+from model.base.files import what_to_do
 from model.base.kernels import kernel
 from stream.index.top import top
 
@@ -156,7 +157,7 @@ class EmbeddingIndex:
             beside.rename(folder)
         except OSError as error:
             raise PoolError(
-                f"{folder} cannot be written ({error}); free some space or check who may write there"
+                f"{folder} cannot be written ({error.strerror or error}); {what_to_do(error)}"
             ) from error
         finally:
             for left in (beside, older):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
+from model.features.phase import in_phase
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam
 
 GRID_ONSET_RANGE_S = 0.045
@@ -143,7 +144,7 @@ def sample_shift(a: FloatArray, b: FloatArray, start: int, search: int, rate_hz:
 
 def _low_passed(audio: FloatArray) -> DoubleArray:
     """Return the smoothed mono sum of `(frames, 2)`, `LOW_PASS_FRAMES` shorter at either end."""
-    mono = audio.astype(np.float64).mean(axis=1)
+    mono = in_phase(audio).astype(np.float64).mean(axis=1)
     kernel = np.hanning(2 * LOW_PASS_FRAMES + 3)[1:-1]
     smoothed: DoubleArray = np.convolve(mono, kernel / kernel.sum(), "valid")
     return smoothed

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.features.phase import in_phase
 from stream.joins.levels import k_weighted_power
 
 SURROUNDINGS_HOP_FRAMES = 128
@@ -55,7 +56,8 @@ def analyse(audio: FloatArray, rate_hz: int) -> Seam:
     reach = len(audio) // 2
     if len(audio) != 2 * reach or reach % SURROUNDINGS_HOP_FRAMES or reach < CHROMA_FRAMES:
         raise ValueError(f"{len(audio)} frames around a place; half of it must be whole hops")
-    mono = np.float32(0.5) * (audio[:, 0] + audio[:, 1])
+    heard = in_phase(audio)
+    mono = np.float32(0.5) * (heard[:, 0] + heard[:, 1])
     bands_db = _bands_db(mono, rate_hz)
     rise = np.zeros_like(bands_db)
     rise[ONSET_LAG:] = np.maximum(0.0, bands_db[ONSET_LAG:] - bands_db[:-ONSET_LAG])

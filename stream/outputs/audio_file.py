@@ -15,7 +15,7 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from model.base.files import PART_SUFFIX, is_left_behind
+from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder
 from stream.outputs.encoding.encoder import open_coder
@@ -85,8 +85,24 @@ class AudioFileWriter:
 
     def close(self) -> None:
         """Finish the file and give it its name; `OutputError` when that fails, and nothing stays behind."""
-        if not self._open:
-            return
+        if self._open:
+            self._finish(self.path)
+
+    def keep_incomplete(self) -> Path | None:
+        """Finish the file under another name, after a failure of the stream; return that, or None.
+
+        None where there is nothing to keep, or it cannot be written.
+        """
+        if not (self._open and self.frames):
+            return None
+        target = self.path.with_name(f"{self.path.stem}.incomplete{self.path.suffix}")
+        try:
+            self._finish(target)
+        except OutputError:
+            return None
+        return target
+
+    def _finish(self, target: Path) -> None:
         try:
             if self._resampler is not None:
                 nothing = np.zeros((0, 2), dtype=np.float32)
@@ -94,10 +110,10 @@ class AudioFileWriter:
             self._coder.close()
             self._check()
             self._disk.close()
-            self._part.replace(self.path)
+            self._part.replace(target)
         except OSError as error:
             self.abandon()
-            raise _cannot_write(self.path, error) from error
+            raise _cannot_write(target, error) from error
         except OutputError:
             self.abandon()
             raise
@@ -168,9 +184,7 @@ def _most_frames(kind: str, bits: int) -> float:
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path} cannot be written ({error.strerror or error}); make room or choose another place"
-    )
+    return OutputError(f"{path} cannot be written ({error.strerror or error}); {what_to_do(error)}")
 
 
 class _Disk:

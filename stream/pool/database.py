@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS copies (
 CREATE TABLE IF NOT EXISTS failures (
     root   TEXT NOT NULL,
     path   TEXT NOT NULL,
-    kind   TEXT NOT NULL,             -- 'failed' (cannot be read) or 'skipped' (too short, silent)
+    kind   TEXT NOT NULL,             -- 'failed' (cannot be read), 'skipped' (too short, silent), 'partly'
     reason TEXT NOT NULL,
     size_bytes   INTEGER NOT NULL,    -- a skipped file that is unchanged is not analysed again
     mtime_ns     INTEGER NOT NULL,

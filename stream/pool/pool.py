@@ -34,6 +34,10 @@ class ChunkKey:
     end_sample: int
 
 
+_LEAST_GAP_S = 1.0
+"""A shorter gap between two chunks is no silence that was left out, but damage."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Song:
     """One song of a pool, as the runtime needs it."""
@@ -65,16 +69,17 @@ class Song:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A file that is in the music folder and not in the pool."""
+    """A file of the music folder that is not in the pool, or not all of it."""
 
     path: Path
     kind: str
+    """`failed`, `skipped` (silent, too short), or `partly` in the pool."""
     reason: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pool:
-    """One generation of a pool. Rows of all arrays are chunks, in song order, tiling each song.
+    """One generation of a pool. Rows of all arrays are chunks, in song order; they tile what sounds of it.
 
     chunk_song: `(N,)` int64, index into `songs`.
     start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
@@ -138,12 +143,22 @@ class Pool:
         """Longest edge that the pool keeps, in seconds."""
         return self.edge_samples / EDGE_RATE_HZ
 
+    def runs(self) -> IntArray:
+        """Return `(N,)` int64, rising: chunks of one number follow each other in a song without a gap.
+
+        A song is one run, unless a long silence in it belongs to no chunk.
+        """
+        begins = np.ones(len(self), dtype=np.bool_)
+        begins[1:] = (self.chunk_song[1:] != self.chunk_song[:-1]) | (
+            self.start_sample[1:] != self.end_sample[:-1]
+        )
+        return np.cumsum(begins, dtype=np.int64) - 1
+
     def successors(self) -> IntArray:
-        """Return `(N,)` int64: the row that follows each chunk in its song, -1 after a song's last."""
+        """Return `(N,)` int64: the row that follows each chunk without a gap, -1 after a run's last."""
         following = np.arange(1, len(self) + 1, dtype=np.int64)
-        last = np.ones(len(self), dtype=np.bool_)
-        last[:-1] = self.chunk_song[1:] != self.chunk_song[:-1]
-        following[last] = -1
+        run = self.runs()
+        following[np.append(run[1:] != run[:-1], True)] = -1
         return following
 
     def chunk_keys(self) -> list[ChunkKey]:
@@ -276,7 +291,7 @@ def _open_current(folder: Path) -> Pool:
 
 
 def failures(folder: Path) -> tuple[Failure, ...]:
-    """Return the files that were found and are not in the pool, each with its reason."""
+    """Return the files that were found and are not, or not wholly, in the pool, each with its reason."""
     with closing(connect(folder)) as connection:
         try:
             rows = connection.execute(
@@ -355,13 +370,17 @@ def _song(row: dict[str, Any], own: list[dict[str, Any]], known_in: dict[str, li
 def _check_tiles(
     home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
 ) -> None:
-    """Raise `PoolError` unless the chunks of each song tile a part of it, in order."""
+    """Raise `PoolError` unless the chunks of each song tile what sounds of it, in order."""
     frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
+    rates_hz = np.array([song.sample_rate_hz for song in songs], dtype=np.int64)[chunk_song]
     wrong = (start < 0) | (end > frames) | (end - start < FINGERPRINT_FRAMES)
-    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (start[1:] != end[:-1])
+    # A long silence may lie between two, and belong to neither.
+    gap = start[1:] - end[:-1]
+    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (gap != 0) & (gap < _LEAST_GAP_S * rates_hz[1:])
     if wrong.any():
         song = songs[chunk_song[int(np.argmax(wrong))]]
         raise PoolError(
-            f"the chunks of {song.name} do not tile it, as {home / 'start_sample'}.npy or end_sample.npy has "
+            f"the chunks of {song.name} overlap or leave gaps, as {home / 'start_sample'}.npy or "
+            "end_sample.npy has "
             "them; run `endlos pool build` again"
         )

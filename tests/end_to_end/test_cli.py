@@ -16,9 +16,11 @@ import soundfile
 import typer
 
 from model.approaches.registry import APPROACHES
-from model.base.errors import EndlosError, PoolError
+from model.base.arrays import FloatArray
+from model.base.errors import DecodeError, EndlosError, PoolError
 from model.learning.settings import TrainSettings
 from model.saved.contract import carried_model, load_contract
+from stream.engine.engine import Engine
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
 from tools.cli import app, main, sentence
@@ -435,6 +437,32 @@ def test_render_writes_the_seconds_and_the_log(
     assert run_here(*words) == 0
     assert out.read_bytes() == first, "the same seed gives the same bytes"
     assert "times real time" in capsys.readouterr().out
+
+
+def test_render_keeps_what_it_has_when_the_stream_fails(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("render", tiny_pool, tmp_path / "out.flac", "--seed", "1", "--strategy", "random", "--quiet")
+    assert run_here(*words, "--seconds", "10") == 0
+    whole = soundfile.read(tmp_path / "out.flac", dtype="int32")[0]
+    real, left = Engine.render, iter(range(12))
+
+    def fails(engine: Engine, frames: int) -> FloatArray:
+        if next(left, None) is None:
+            raise DecodeError("the last song is gone; put it back")
+        return real(engine, frames)
+
+    monkeypatch.setattr(Engine, "render", fails)
+    capsys.readouterr()
+    assert run_here(*words, "--seconds", "10") == 1
+    kept = tmp_path / "out.incomplete.flac"
+    assert capsys.readouterr().err.splitlines() == [
+        f"endlos: the 0:04 that were rendered before it failed are in {kept}",
+        "endlos: the last song is gone; put it back",
+    ]
+    rendered = soundfile.read(kept, dtype="int32")[0]
+    assert len(rendered) == 12 * 16_384 and np.array_equal(rendered, whole[: len(rendered)])
+    assert sorted(tmp_path.iterdir()) == sorted([kept, tmp_path / "out.flac"])
 
 
 def test_render_at_another_rate_and_width(tiny_pool: Path, tmp_path: Path) -> None:

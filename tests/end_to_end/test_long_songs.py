@@ -55,8 +55,7 @@ STAGES = [
 @pytest.fixture
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
-    for module in (stream.audio.samples, stream.audio.decode):
-        monkeypatch.setattr(module, "LONG_FRAMES", 20_000)
+    monkeypatch.setattr(stream.audio.samples, "LONG_FRAMES", 20_000)
     for module in (stream.audio.samples, stream.audio.decode):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
     monkeypatch.setattr(stream.audio.samples.in_parts, "__defaults__", (7_777,))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-import stream.audio.decode
 import stream.audio.samples
 from model.base.arrays import DoubleArray, FloatArray
 from model.saved.contract import carried_model
@@ -170,8 +169,7 @@ def check_stream(out: Path, log: Path, file: str, *, seconds: int) -> None:
 
 def test_a_song_of_hours(music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three minutes here, that count as many; benchmarks/bench_long_song.py has one of three hours."""
-    for module in (stream.audio.samples, stream.audio.decode):
-        monkeypatch.setattr(module, "LONG_FRAMES", 60 * RATE_HZ)
+    monkeypatch.setattr(stream.audio.samples, "LONG_FRAMES", 60 * RATE_HZ)
     long = tmp_path / "long.mp3"
     frames = write_long(long, 3 / 60, bpm=126.0)
     folder, out, log = tmp_path / "pool", tmp_path / "out.wav", tmp_path / "log.jsonl"

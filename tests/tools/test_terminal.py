@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from tools.terminal import clock, plural, print_json, print_table, printable, progress_bar
+from tools.terminal import (
+    WIDEST_CELL,
+    clock,
+    display_cells,
+    plural,
+    print_json,
+    print_table,
+    printable,
+    progress_bar,
+    shortened,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +43,45 @@ def test_printable_leaves_nothing_that_steers_a_terminal() -> None:
     assert printable("a\x1b[2Jb\r\nc\x07é – 音") == "a [2Jb  c é – 音"
 
 
-def test_a_table_is_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(("name", "n"), [("x" * 300, 1), ("y", 22)])
-    wide, pad = "x" * 300, " " * 300
-    assert capsys.readouterr().out.splitlines() == [f"name{pad[4:]}  n", f"{wide}  1", f"y{pad[1:]}  22"]
+def test_in_a_pipe_a_long_cell_is_whole_and_widens_no_other_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "n"), [("x" * 3_000, 1), ("long", 22)])
+    assert capsys.readouterr().out.splitlines() == ["name  n", "x" * 3_000 + "  1", "long  22"]
+
+
+def test_on_a_terminal_a_long_cell_is_shortened_in_its_middle(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("name", "n", "cut"), [("a" + "x" * 3_000 + "z", 1, "w" * 100), ("y", 22, "v")])
+    head, long, short = capsys.readouterr().out.splitlines()
+    assert display_cells(long.split()[0]) == WIDEST_CELL
+    assert long.startswith("axxx") and long.split()[0].endswith("xxxz") and "…" in long
+    assert long.endswith("  1   " + "w" * 100)
+    assert head.index("n", 4) == long.index("  1") + 2 == short.index("22")
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"),
+    [
+        ("abc", 3),
+        ("é", 1),
+        ("e\N{COMBINING ACUTE ACCENT}", 1),
+        ("東京", 4),
+        ("ｱ", 1),
+        ("🎵", 2),
+        ("\u200d", 0),
+    ],
+)
+def test_cells_of_a_text(text: str, cells: int) -> None:
+    assert display_cells(text) == cells
+    assert display_cells(shortened(40 * text, 20)) <= 20
+    assert shortened(text, 60) == shortened(text, None) == text
+
+
+def test_wide_letters_do_not_shift_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("name", "n"), [("東京 music", 1), ("e\N{COMBINING ACUTE ACCENT}t", 2), ("plain", 3)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [display_cells(line[: -len(line.split()[-1])]) for line in lines] == [12] * 4
 
 
 def test_json_takes_paths_and_refuses_what_is_no_value(capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,7 +115,7 @@ def build(
         print_json(asdict(report))
     elif not quiet:
         _print_report(report)
-    for failure in () if as_json else (*report.skipped, *report.failed):
+    for failure in () if as_json else (*report.skipped, *report.partly, *report.failed):
         print(f"{failure.kind}: {printable(str(failure.path))}: {printable(failure.reason)}", file=sys.stderr)
     for folder in () if as_json else report.missing:
         print(f"missing: {_missing(folder)}", file=sys.stderr)
@@ -240,6 +240,9 @@ def _print_report(report: "BuildReport") -> None:
             f"{plural(len(report.copies), 'file')} with the same recording as another: one is played for all "
             f"({printable(copy)} is {printable(of)}; `endlos pool info` names them)"
         )
+    if report.no_audio:
+        kinds = ", ".join(f"{kind.files} {kind.suffix or 'without a suffix'}" for kind in report.no_audio)
+        print(f"left out, no audio that can be decoded: {printable(kinds)}")
     for line in cut_groups(report.cuts):
         print(line)
     if report.without_copy:

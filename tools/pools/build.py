@@ -20,7 +20,7 @@ from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.missing import MissingMusic, find_missing, in_order
 from tools.pools.place import locked
 from tools.pools.recognise import Recognised, recognise, told_apart
-from tools.pools.scan import FoundFile, Scan, scan
+from tools.pools.scan import FoundFile, NoAudio, Scan, scan
 from tools.pools.store import Copy, PoolStore, StoredSong
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
@@ -121,6 +121,10 @@ class BuildReport:
     """Files that cannot be read."""
     skipped: tuple[Failure, ...]
     """Files that are silent or too short."""
+    partly: tuple[Failure, ...]
+    """Files that are in the pool, but not all that they hold."""
+    no_audio: tuple[NoAudio, ...]
+    """What lies beside the music and is none, by kind."""
     audio_s: float
     """Music in the pool, whole songs."""
     analysed_s: float
@@ -256,6 +260,9 @@ class _Build:
             return task
         self._songs[found] = song
         self._reused += 1
+        left_out = self._store.partly(song)
+        if left_out is not None:
+            self._refuse(found, "partly", left_out)
         missing = not song.seekable and not has_copy(
             decoded_copy(self._store.folder, song.audio_hash), song.frames
         )
@@ -287,14 +294,21 @@ class _Build:
             assert song is not None, "whoever recognised it found its analysis here"
             self._songs[found] = song
             self._reused += 1
+            self._tell_left_out(found, result.left_out)
         elif isinstance(result, SongAnalysis):
             self._analysed += 1
             self._analysed_s += result.frames / result.sample_rate_hz
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
+                self._tell_left_out(found, result.left_out)
             else:
                 self._refuse(found, "skipped", result.cut)
                 self._store.save_failures(self._failures[-1:], replace=False)
+
+    def _tell_left_out(self, found: FoundFile, left_out: Sequence[str]) -> None:
+        if left_out:
+            self._refuse(found, "partly", f"without {', and '.join(left_out)}")
+            self._store.save_failures(self._failures[-1:], replace=False)
 
     def _refuse(self, found: FoundFile, kind: str, reason: str) -> None:
         self._failures.append((found, Failure(path=found.path, kind=kind, reason=reason)))
@@ -394,6 +408,8 @@ class _Build:
             missing=missing,
             failed=tuple(failure for failure in failures if failure.kind == "failed"),
             skipped=tuple(failure for failure in failures if failure.kind == "skipped"),
+            partly=tuple(failure for failure in failures if failure.kind == "partly"),
+            no_audio=self._music.no_audio,
             audio_s=sum(song.frames / song.sample_rate_hz for song in songs),
             analysed_s=self._analysed_s,
             elapsed_s=time.monotonic() - self._started_s,
@@ -432,7 +448,7 @@ class _Build:
             return
         self._progress(
             BuildProgress(
-                done=len(self._songs) + len(self._failures),
+                done=len(self._songs) + sum(failure.kind != "partly" for _, failure in self._failures),
                 total=self._total,
                 done_bytes=self._done_bytes,
                 total_bytes=self._total_bytes,

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.base.errors import PoolError
-from model.base.files import beside
+from model.base.files import beside, what_to_do
 from stream.pool.columns import Rows, columns
 from stream.pool.database import DATABASE_FILE
 
@@ -50,22 +50,35 @@ def locked(folder: Path) -> Iterator[None]:
         lock.close()
 
 
+_SQLITE_TODO = {
+    sqlite3.SQLITE_FULL: "free some space",
+    # What a quota or a limit refuses to write is an error of the disk to SQLite.
+    sqlite3.SQLITE_IOERR: "free some space or check the disk",
+    sqlite3.SQLITE_READONLY: "change who may write there",
+    sqlite3.SQLITE_PERM: "change who may write there",
+    sqlite3.SQLITE_CANTOPEN: "change who may write there",
+    sqlite3.SQLITE_BUSY: "wait for the other process",
+}
+"""What to do about an error of the database, by its code."""
+
+
 @contextmanager
 def storing(folder: Path) -> Iterator[None]:
     """Turn what goes wrong while writing a pool into one sentence."""
     try:
         yield
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             todo = "restore it, or delete the pool folder and build it anew"
         else:
-            todo = "free some space and build again; what is built is kept"
+            todo = f"{_SQLITE_TODO.get(code, 'check the disk')} and build again; what is built is kept"
         raise PoolError(f"{folder / DATABASE_FILE} cannot be written ({error}); {todo}") from error
     except OSError as error:
         place = error.filename or folder
         raise PoolError(
             f"{place} cannot be written ({error.strerror or error}); "
-            "free some space and build again; what is built is kept"
+            f"{what_to_do(error)} and build again; what is built is kept"
         ) from error
 
 

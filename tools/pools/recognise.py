@@ -36,6 +36,8 @@ class Recognised:
     """What its analysis stands under: an earlier endlos named it by the bytes of the file."""
     outline: Outline
     tags: Tags
+    left_out: tuple[str, ...]
+    """What of the file is not in the song, in words."""
 
 
 def recognise(
@@ -59,6 +61,7 @@ def recognise(
                 known_as=name,
                 outline=song.outline,
                 tags=read_tags(song.path),
+                left_out=song.left_out,
             )
     return None
 

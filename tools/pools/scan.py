@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,17 @@ AUDIO_SUFFIXES = frozenset(
         *(".wma", ".webm", ".mka", ".ape", ".wv", ".tta"),
     }
 )
+
+
+_COMPANIONS = frozenset(
+    {
+        *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".ico", ".psd", ".pdf"),
+        *(".txt", ".nfo", ".log", ".md", ".htm", ".html", ".url", ".xml", ".json", ".rtf", ".doc", ".docx"),
+        *(".cue", ".m3u", ".m3u8", ".pls", ".xspf", ".lrc", ".srt", ".md5", ".sfv", ".ffp", ".accurip"),
+        *(".zip", ".rar", ".7z", ".gz", ".tar", ".torrent", ".par2", ".db", ".ini", ".exe", ".py", ".npy"),
+    }
+)
+"""What lies beside music and is none; of any other suffix the file itself is asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,15 @@ class FoundFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoAudio:
+    """Files of one kind that hold no audio which can be decoded."""
+
+    suffix: str
+    """In small letters, with its dot; empty for names without one."""
+    files: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scan:
     """What was found: files in order (folder as given, then name), and what cannot be used at all."""
 
@@ -46,12 +67,15 @@ class Scan:
     """The music folders in the order in which they were named, absolute; of a single file its own."""
     folders: tuple[Path, ...]
     """Those of them that were named as folders."""
+    no_audio: tuple["NoAudio", ...] = ()
+    """What lies beside the music and is none, the most frequent first."""
 
 
 def scan(music: Sequence[Path]) -> Scan:
     """Look through folders of music (or single files, taken whatever their suffix) for audio files.
 
-    Hidden files and folders are left out. Links are followed; a file that is reached twice, through a
+    A file with an unknown suffix is taken when its bytes turn out to be audio. Hidden files and folders are
+    left out. Links are followed; a file that is reached twice, through a
     loop, a link or an overlapping folder, is taken once. `PoolError` when a path does not exist.
     """
     files: list[FoundFile] = []
@@ -59,10 +83,13 @@ def scan(music: Sequence[Path]) -> Scan:
     seen: set[str] = set()
     roots: list[Path] = []
     folders: list[Path] = []
+    no_audio: Counter[str] = Counter()
     for given in music:
         base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
         _require(given, base)
-        root, names = (base, _names(base, failures)) if base.is_dir() else (base.parent, iter([base.name]))
+        root, names = (
+            (base, _names(base, failures, no_audio)) if base.is_dir() else (base.parent, iter([base.name]))
+        )
         roots.append(root)
         if root == base:
             folders.append(base)
@@ -81,6 +108,7 @@ def scan(music: Sequence[Path]) -> Scan:
         failures=tuple(failures),
         roots=tuple(roots),
         folders=tuple(dict.fromkeys(folders)),
+        no_audio=tuple(NoAudio(suffix=suffix, files=number) for suffix, number in no_audio.most_common()),
     )
 
 
@@ -93,7 +121,7 @@ def _require(given: Path, base: Path) -> None:
         raise PoolError(f"{os.fsencode(base)!r} is not a valid UTF-8 name; rename the folder") from None
 
 
-def _names(base: Path, failures: list[tuple[FoundFile, Failure]]) -> Iterator[str]:
+def _names(base: Path, failures: list[tuple[FoundFile, Failure]], no_audio: Counter[str]) -> Iterator[str]:
     def unreadable(error: OSError) -> None:
         name = Path(error.filename).relative_to(base).as_posix()
         failures.append(_failure(base, name, f"the folder cannot be read: {error.strerror}"))
@@ -108,8 +136,24 @@ def _names(base: Path, failures: list[tuple[FoundFile, Failure]]) -> Iterator[st
         # In place: that is how os.walk is told where to go, and in which order.
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in AUDIO_SUFFIXES:
+            if name.startswith("."):
+                continue
+            if _is_audio(Path(folder) / name):
                 yield (Path(folder) / name).relative_to(base).as_posix()
+            else:
+                no_audio[Path(name).suffix.lower()] += 1
+
+
+def _is_audio(path: Path) -> bool:
+    suffix = path.suffix.lower()
+    if suffix in AUDIO_SUFFIXES:
+        return True
+    # Never a pipe or a device, which would be waited for.
+    if suffix in _COMPANIONS or not path.is_file():
+        return False
+    from stream.audio.decode_pyav import holds_audio
+
+    return holds_audio(path)
 
 
 def _look(root: Path, name: str) -> FoundFile | tuple[FoundFile, Failure]:

@@ -222,6 +222,17 @@ class PoolStore:
             ).fetchone()
         return None if row is None else str(row[0])
 
+    def partly(self, song: StoredSong) -> str | None:
+        """Return what an earlier build left out of the file of a song, None for nothing."""
+        with storing(self.folder):
+            row = self._database.execute(
+                """SELECT reason FROM failures JOIN songs USING (root, path, size_bytes)
+                   WHERE kind = 'partly'
+                   AND file_hash = (SELECT file_hash FROM songs WHERE song_id = ?) LIMIT 1""",
+                (song.song_id,),
+            ).fetchone()
+        return None if row is None else str(row[0])
+
     def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
         """Whether the rows of a song's chunks are there, whole."""
         with suppress(OSError, ArrayFileError):

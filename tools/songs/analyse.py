@@ -1,6 +1,7 @@
 """The analysis measures everything that a pool keeps of one song, in one pass over its audio."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from model.features.spectra import chunk_spectra
 from model.features.texture import textures
 from stream.audio.coded import HASH_BYTES, hash_coded_audio
 from stream.audio.copies import copy_bytes, has_copy, write_decoded_copy
-from stream.audio.decode import decode, probe, seeks_check_out
-from stream.audio.samples import SongSamples, in_parts
+from stream.audio.decode import Decoded, decode_song, probe
+from stream.audio.samples import SongSamples, in_parts, part_of
+from stream.audio.song_file import seeks_check_out
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
 from stream.pool.traits import TRAIT_COLUMNS
@@ -27,6 +29,7 @@ from tools.songs.measure import measure_traits
 from tools.songs.outline import Outline, outline
 from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
 from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, hash_file
+from tools.songs.stretches import Stretch, sounding_stretches
 from tools.songs.tags import read_tags
 from tools.work.workers import Room
 
@@ -41,6 +44,8 @@ class HeardSong:
     audio: SongSamples
     sample_rate_hz: int
     outline: Outline
+    left_out: tuple[str, ...] = ()
+    """What of the file is not in `audio`, in words."""
 
 
 def hear_song(path: Path, pool_folder: Path) -> HeardSong:
@@ -54,8 +59,9 @@ def hear_song(path: Path, pool_folder: Path) -> HeardSong:
         file_hash = hash_file(path)
     except OSError as error:
         raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
-    audio, sample_rate_hz = decode(path, scratch=pool_folder)
-    audio_hash = _identity(path, audio, sample_rate_hz)
+    decoded = decode_song(path, scratch=pool_folder)
+    audio, sample_rate_hz = decoded.samples, decoded.sample_rate_hz
+    audio_hash = _identity(path, decoded)
     try:
         after = path.stat()
     except OSError as error:
@@ -72,6 +78,7 @@ def hear_song(path: Path, pool_folder: Path) -> HeardSong:
         ),
         audio_hash=audio_hash,
         audio=audio,
+        left_out=decoded.left_out,
         sample_rate_hz=sample_rate_hz,
         outline=outline(audio, sample_rate_hz),
     )
@@ -85,13 +92,11 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     """
     audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
     channels = probe(path).channels
-    rhythm = find_rhythm(audio, sample_rate_hz, scratch=pool_folder)
-    if settings.cut.cut == "beat":
-        result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
-    else:
-        result = cut_song(audio, sample_rate_hz, settings.cut)
+    stretches = sounding_stretches(audio, sample_rate_hz)
+    parts = [_analyse_stretch(audio, stretch, sample_rate_hz, settings, pool_folder) for stretch in stretches]
+    rows = _compared(np.concatenate([part.rows for part in parts]), sample_rate_hz)
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
-    if len(result.bounds):
+    if len(rows):
         loudness = measure_loudness(audio, sample_rate_hz)
         seekable = seeks_check_out(path, audio, seed=int(song.audio_hash[:8], 16))
         if not seekable:
@@ -106,25 +111,62 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,
-        cut=result.note,
-        rows=_rows(audio, sample_rate_hz, result.bounds, rhythm, settings.edge_samples),
+        cut=_note(parts, len(audio), sample_rate_hz),
+        left_out=song.left_out,
+        rows=rows,
     )
 
 
-def _identity(path: Path, audio: SongSamples, sample_rate_hz: int) -> str:
+def _identity(path: Path, decoded: Decoded) -> str:
     """Return the hash of the coded audio; of the samples, where that cannot be told from the rest."""
-    try:
-        return hash_coded_audio(path)
-    except DecodeError:
-        digest = hashlib.blake2b(f"{sample_rate_hz}".encode(), digest_size=HASH_BYTES)
-        for part in in_parts(audio):
-            digest.update(np.ascontiguousarray(part).data)
-        return digest.hexdigest()
+    # FFmpeg's packets are those of one file: of several in a row they may be those of the first alone.
+    if decoded.plain:
+        with suppress(DecodeError):
+            return hash_coded_audio(path)
+    digest = hashlib.blake2b(f"{decoded.sample_rate_hz}".encode(), digest_size=HASH_BYTES)
+    for part in in_parts(decoded.samples):
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """One stretch of a song, cut; its rows count from the song's start, and are not compared yet."""
+
+    stretch: Stretch
+    note: str
+    rows: Rows
+
+
+def _analyse_stretch(
+    audio: SongSamples, stretch: Stretch, sample_rate_hz: int, settings: AnalysisSettings, scratch: Path
+) -> _Part:
+    """Find the rhythm of a stretch and cut it, as if it were a song of its own."""
+    part = part_of(audio, stretch.start, stretch.stop)
+    rhythm = find_rhythm(part, sample_rate_hz, scratch=scratch)
+    if settings.cut.cut == "beat":
+        result = cut_on_beats(part, sample_rate_hz, settings.cut, rhythm)
+    else:
+        result = cut_song(part, sample_rate_hz, settings.cut)
+    rows = _rows(part, sample_rate_hz, result.bounds, rhythm, settings.edge_samples)
+    rows["start_sample"] += stretch.start
+    rows["end_sample"] += stretch.start
+    return _Part(stretch=stretch, note=result.note, rows=rows)
+
+
+def _note(parts: Sequence[_Part], frames: int, sample_rate_hz: int) -> str:
+    """Return what was done to the longest stretch, and how much belongs to none."""
+    longest = max(parts, key=lambda part: (len(part.rows) > 0, part.stretch.stop - part.stretch.start))
+    silent_s = (frames - sum(part.stretch.stop - part.stretch.start for part in parts)) / sample_rate_hz
+    note = longest.note
+    if len(parts) > 1:
+        note += f"; the longest of {len(parts)} stretches"
+    return f"{note}; without {silent_s:.0f} s of silence" if silent_s else note
 
 
 def copy_song(path: Path, pool_folder: Path, audio_hash: str, room: Room) -> None:
     """Write the decoded copy of a song that was analysed before; errors as in `analyse_song`."""
-    audio, _ = decode(path, scratch=pool_folder)
+    audio = decode_song(path, scratch=pool_folder).samples
     _keep_copy(audio, pool_folder, audio_hash, room)
 
 
@@ -149,11 +191,18 @@ def _rows(
         rows["fingerprints"][row] = fingerprint(chunk)
         rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
         rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
-    sides = seam_sides(rows["spectra"], np.stack([bounds[:-1], bounds[1:]], axis=1) / sample_rate_hz)
-    rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
-    texture = textures(rows["spectra"])
-    rows["texture_ends"], rows["texture_starts"] = texture.ends, texture.starts
     traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
     for name in TRAIT_COLUMNS:
         rows[name] = getattr(traits, name)
+    return rows
+
+
+def _compared(rows: Rows, sample_rate_hz: int) -> Rows:
+    """Fill in what the chunks of a whole song are compared by, and return them."""
+    if len(rows):
+        spans_s = np.stack([rows["start_sample"], rows["end_sample"]], axis=1) / sample_rate_hz
+        sides = seam_sides(rows["spectra"], spans_s)
+        rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
+        texture = textures(rows["spectra"])
+        rows["texture_ends"], rows["texture_starts"] = texture.ends, texture.starts
     return rows

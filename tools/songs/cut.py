@@ -12,7 +12,7 @@ from model.base.kernels import kernel
 from stream.audio.samples import SongSamples, in_parts
 from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
-_WINDOW_S = 0.01
+WINDOW_S = 0.01
 """Grid on which levels are looked at."""
 PART_WINDOWS = 1 << 14
 """This many windows are looked at at a time."""
@@ -95,8 +95,8 @@ def cut_song(audio: SongSamples, sample_rate_hz: int, settings: CutSettings) -> 
     A song that is silent, or audible for less than the floor, gives no chunk.
     """
     audio = _finite(audio)
-    window = max(1, round(sample_rate_hz * _WINDOW_S))
-    power = _power(audio, window)
+    window = max(1, round(sample_rate_hz * WINDOW_S))
+    power = window_power(audio, window)
     audible = _audible(power)
     if len(audible) == 0:
         return _no_chunk("silent")
@@ -133,8 +133,8 @@ def cut_song(audio: SongSamples, sample_rate_hz: int, settings: CutSettings) -> 
 
 def audible_part(audio: SongSamples, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
-    window = max(1, round(sample_rate_hz * _WINDOW_S))
-    audible = _audible(_power(audio, window))
+    window = max(1, round(sample_rate_hz * WINDOW_S))
+    audible = _audible(window_power(audio, window))
     return _ends(audible, window, len(audio)) if len(audible) else None
 
 
@@ -239,16 +239,16 @@ def _quietest(middle: int, reach: int, power: DoubleArray, window: int) -> int:
     return (first + int(spots.argmin())) * window + half
 
 
-def _power(audio: SongSamples, window: int) -> DoubleArray:
+def window_power(audio: SongSamples, window: int) -> DoubleArray:
     """Return the mean square of each window, over all channels; the last window may be shorter."""
     parts = in_parts(audio, window * PART_WINDOWS)
     return np.concatenate(
-        [np.empty(0), *(_window_power(np.ascontiguousarray(part), window) for part in parts)]
+        [np.empty(0), *(_mean_squares(np.ascontiguousarray(part), window) for part in parts)]
     )
 
 
 @kernel
-def _window_power(audio: FloatArray, window: int) -> DoubleArray:
+def _mean_squares(audio: FloatArray, window: int) -> DoubleArray:
     frames, channels = audio.shape
     power = np.empty(-(-frames // window))
     for i in range(len(power)):

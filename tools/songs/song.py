@@ -74,6 +74,8 @@ class SongAnalysis:
     seekable: bool
     cut: str
     rows: Rows
+    left_out: tuple[str, ...] = ()
+    """What of the file is not in the song, in words."""
 
     @property
     def chunks(self) -> int:

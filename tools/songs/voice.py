@@ -7,6 +7,7 @@ loud band is missed.
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
+from model.features.phase import in_phase
 from stream.audio.samples import SongSamples
 
 _REACH_S = 0.2
@@ -41,6 +42,7 @@ def _voice(audio: SongSamples, rate_hz: int, instant: int) -> float:
     size, hop = round(FRAME_S * rate_hz), max(1, round(HOP_S * rate_hz))
     if len(part) < 2 * size:
         return 0.0
+    part = in_phase(part)
     middle, side = part.mean(axis=1), 0.5 * (part[:, 0] - part[:, 1])
     frames = np.lib.stride_tricks.sliding_window_view(middle, size)[::hop] * np.hanning(size)
     fft_size = 1 << (2 * size - 1).bit_length()

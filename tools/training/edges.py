@@ -42,7 +42,8 @@ def pool_edges(pool: Pool, chosen: BoolArray, before: frozenset[str] | None = fr
     for song in songs:
         digest.update(pool.songs[song].audio_hash.encode())
     return EdgeSet(
-        chunk_song=pool.chunk_song[chosen],
+        # Before and after a long silence there are two songs to it: nothing leads from one to the other.
+        chunk_song=pool.runs()[chosen],
         chunk_samples=np.floor(length_s * EDGE_RATE_HZ + 1e-6).astype(np.int64),
         rows=np.flatnonzero(chosen),
         heads=pool.heads,

@@ -17,7 +17,8 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError, PoolError
 from stream.audio import spans
 from stream.audio.copies import write_decoded_copy
-from stream.audio.decode import SongFile, decode, seeks_check_out
+from stream.audio.decode import decode
+from stream.audio.song_file import SongFile, seeks_check_out
 from stream.audio.spans import SpanReader
 from stream.pool.pool import Pool, Song, decoded_copy, fingerprint
 from stream.pool.traits import ChunkTraits

@@ -283,6 +283,35 @@ def test_bad_files_are_named_and_the_rest_is_built(music: Path, out: Path) -> No
     assert set(failures(out)) == {*report.failed, *report.skipped}
 
 
+def test_what_is_left_out_of_a_file_is_told_until_it_is_mended(music: Path, out: Path) -> None:
+    song = music / "a.wav"
+    whole = song.read_bytes()
+    song.write_bytes(whole + b"no audio at all. " * 5_000)
+    report = build_pool([music], out, quick_settings())
+    assert (report.songs, report.failed, report.skipped) == (3, (), ())
+    (partly,) = report.partly
+    assert (partly.path, partly.kind) == (song, "partly")
+    assert partly.reason == "without 85000 bytes after the end of its audio"
+    assert failures(out) == (partly,)
+    # A build that analyses nothing knows it still, of a renamed file too.
+    song.rename(music / "renamed.wav")
+    again = build_pool([music], out, quick_settings())
+    assert again.analysed == 0
+    assert [(failure.path.name, failure.reason) for failure in again.partly] == [
+        ("renamed.wav", partly.reason)
+    ]
+    (music / "renamed.wav").write_bytes(whole)
+    assert build_pool([music], out, quick_settings()).partly == failures(out) == ()
+
+
+def test_what_is_no_audio_is_told_by_kind(music: Path, out: Path) -> None:
+    (music / "cover.jpg").write_bytes(b"a picture")
+    (music / "strange.xyz").write_bytes(b"who knows")
+    report = build_pool([music], out, quick_settings())
+    assert report.failed == ()
+    assert {(kind.suffix, kind.files) for kind in report.no_audio} == {(".jpg", 1), (".xyz", 1)}
+
+
 def test_skipped_files_are_not_decoded_again(music: Path, out: Path) -> None:
     soundfile.write(music / "silent.wav", np.zeros((22_050 * 5, 2)), 22_050)
     first = build_pool([music], out, quick_settings())

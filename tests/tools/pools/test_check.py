@@ -137,7 +137,7 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_nan_edge, "heads.npy holds values that are no edges"),
         (_loud_edge, "tails.npy holds values that are no edges"),
         (_other_edge, "the edges of chunk 0 are not those of a.wav"),
-        (_overlap, "the chunks of a.wav do not tile it"),
+        (_overlap, "the chunks of a.wav overlap or leave gaps"),
         (_gone, "a.wav cannot be read (No such file or directory); put it back"),
         (_changed, "a.wav has changed since the pool was built; run `endlos pool build` again"),
         (_other_copy, "is not the decoded c.ogg; run `endlos pool build` again"),

@@ -1,12 +1,19 @@
 """The scan finds the songs in music folders and leaves the rest out."""
 
 import os
+import shutil
+import struct
+import subprocess
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+import soundfile
 
 from model.base.errors import PoolError
-from tools.pools.scan import scan
+from tests.support.any_format import encode, tones
+from tools.pools.scan import AUDIO_SUFFIXES, scan
 
 
 def _touch(path: Path, content: bytes = b"x") -> Path:
@@ -103,3 +110,86 @@ def test_a_name_that_is_no_text_is_named(tmp_path: Path) -> None:
 def test_a_missing_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PoolError, match="nowhere does not exist; give a folder of music"):
         scan([tmp_path / "nowhere"])
+
+
+# What a name does not tell
+
+UNKNOWN = {"b.eac3": "a.eac3", "d.xyz": "a.flac", "without": "a.mp3", "a.mkv": "a.mka", "a.dts": "a.dts"}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_what_can_be_decoded_is_taken_whatever_its_suffix(tmp_path: Path, name: str) -> None:
+    made = tmp_path / UNKNOWN[name]
+    if name == "a.dts":
+        _by_ffmpeg(made)
+    else:
+        codecs = {".eac3": "eac3", ".flac": "flac", ".mp3": "libmp3lame", ".mka": "flac"}
+        encode(made, codecs[made.suffix], tones(48_000, 2.0), 48_000)
+    made.rename(tmp_path / name)
+    found = scan([tmp_path])
+    assert [file.name for file in found.files] == [name] and found.no_audio == ()
+
+
+def _by_ffmpeg(path: Path) -> None:
+    """DTS, which PyAV decodes and cannot encode."""
+    source = ("-f", "lavfi", "-i", "sine=500:d=2:r=48000", "-ac", "2", "-strict", "-2", "-c:a", "dca")
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed; install it to make a DTS file")
+    subprocess.run(["ffmpeg", "-v", "error", *source, str(path)], check=True, timeout=120)
+
+
+def test_a_dsd_file_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.dsf").write_bytes(dsd(2.0))
+    assert [file.name for file in scan([tmp_path]).files] == ["a.dsf"]
+
+
+def dsd(seconds: float) -> bytes:
+    """A DSF file: one bit of noise for each sample, at 64 times 44.1 kHz, two channels."""
+    block, bits = 4_096, int(seconds * 2_822_400)
+    count = -(-bits // 8 // block)
+    body = np.random.default_rng(0).bytes(2 * count * block)
+    form = struct.pack("<4sQIIIIIIQII", b"fmt ", 52, 1, 0, 2, 2, 2_822_400, 1, bits, block, 0)
+    head = struct.pack("<4sQQQ", b"DSD ", 28, 28 + len(form) + 12 + len(body), 0)
+    return head + form + struct.pack("<4sQ", b"data", 12 + len(body)) + body
+
+
+def test_the_rest_is_named_by_kind(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.wav")
+    for name in ("cover.JPG", "back.jpg", "notes.txt", "old.xyz", "README"):
+        _touch(tmp_path / name, b"nothing that sounds " * 500)
+    _touch(tmp_path / "zeros.vm", bytes(9_000))
+    _touch(tmp_path / "noise.bin", np.random.default_rng(1).bytes(100_000))
+    found = scan([tmp_path])
+    assert [file.name for file in found.files] == ["a.wav"]
+    assert {kind.suffix: kind.files for kind in found.no_audio} == {
+        ".jpg": 2,
+        ".txt": 1,
+        ".xyz": 1,
+        "": 1,
+        ".vm": 1,
+        ".bin": 1,
+    }
+    assert found.no_audio[0].suffix == ".jpg"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.wav")
+    os.mkfifo(tmp_path / "pipe")
+    assert [file.name for file in scan([tmp_path]).files] == ["a.wav"]
+
+
+@pytest.mark.parametrize("suffix", sorted(AUDIO_SUFFIXES))
+def test_the_list_of_suffixes_is_what_the_decoders_read(tmp_path: Path, suffix: str) -> None:
+    """No suffix stands there whose files nothing here opens."""
+    formats = {name.split("/")[0].lower() for name in soundfile.available_formats()}
+    readers = {".wave": "wav", ".aif": "aiff", ".aifc": "aiff", ".snd": "au", ".oga": "ogg", ".opus": "ogg"}
+    ours = {
+        ".m4b": "mov",
+        ".m4a": "mov",
+        ".mp4": "mov",
+        ".mka": "matroska",
+        ".webm": "matroska",
+        ".wma": "asf",
+    }
+    known = {part for name in av.formats_available for part in name.split(",")} | formats
+    assert readers.get(suffix, ours.get(suffix, suffix[1:])) in known

@@ -298,7 +298,7 @@ def test_a_file_size_limit_is_told_in_one_sentence(tmp_path: Path, music: Path, 
         assert build.stdout is not None
         text = build.stdout.read()
     assert "sentence:" in text
-    assert "free some space and build again" in text
+    assert "; free some space " in text
     assert build_pool([music], out, quick_settings()).songs == 4
 
 

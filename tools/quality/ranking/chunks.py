@@ -117,14 +117,6 @@ def gapped_sides(pool: Pool, gap_s: float, *, alone: bool = False) -> SeamSides:
     )
 
 
-def successors(pool: Pool) -> IntArray:
-    """Return `(N,)` int64: the row that follows each chunk without a break, -1 where none does."""
-    following = pool.successors()
-    joined = following >= 0
-    joined[joined] = pool.start_sample[following[joined]] == pool.end_sample[np.flatnonzero(joined)]
-    return np.where(joined, following, -1)
-
-
 def _decoded(pool: Pool, song: int) -> tuple[FloatArray, int]:
     entry = pool.songs[song]
     if not entry.path.is_file():

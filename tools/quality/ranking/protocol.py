@@ -28,7 +28,7 @@ from tools.quality.ranking.baselines import (
     near_identical,
     seam_scores,
 )
-from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides, successors
+from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
 from tools.quality.ranking.ranks import RankingFigures, difference, ranking_figures
 
 GAPS_MS = (0.0, 5.0, 20.0, 50.0, 100.0, 250.0)
@@ -215,7 +215,7 @@ def _songs(
 
 
 def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> GapFigures:
-    song, following = pool.chunk_song, successors(pool)
+    song, following = pool.chunk_song, pool.successors()
     assert pool.spectra is not None  # gapped pools have them
     alike = near_identical(pool.spectra)
     scorers: dict[str, RankingFigures] = {}

@@ -25,7 +25,7 @@ from model.saved.second_stage import SecondStage, save_second_stage
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool, open_pool
 from tools.quality.ranking.averages import RESAMPLES, Estimate, drawn_estimate, ratio, song_weights
-from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides, successors
+from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
 from tools.quality.ranking.preference import Contests, contests, fit_weights
 from tools.quality.ranking.protocol import HEADLINE_GAP_MS
 from tools.quality.ranking.ranks import RankingFigures, ranking_figures
@@ -123,7 +123,7 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
                 folds.append(
                     Fold(
                         song=gapped.chunk_song,
-                        successor=successors(gapped),
+                        successor=gapped.successors(),
                         dots=np.stack([index.scores(row) for row in range(len(gapped))]),
                         in_song=gapped_sides(gapped, gap_ms / 1000),
                         alone=gapped_sides(gapped, gap_ms / 1000, alone=True),

@@ -18,7 +18,7 @@ from tests.support.models import add_second_stage, learned_from, tiny_score, wri
 from tests.support.pools import make_pool
 from tools.cli import main
 from tools.quality.ranking.baselines import BASELINES, baseline_scores, near_identical
-from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides, successors
+from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
 from tools.quality.ranking.preference import contests, fit_weights, preference_scores, song_folds
 
 
@@ -100,7 +100,7 @@ def test_a_gap_is_missing_on_both_sides_of_every_cut(tiny_pool: Path, tmp_path: 
         head, tail = chunk_edges(chunk, rate_hz, whole.edge_samples)
         np.testing.assert_array_equal(found.heads[1], head)
         np.testing.assert_array_equal(found.tails[1], tail)
-    following = successors(whole)
+    following = whole.successors()
     assert following[0] == 1
     assert (following < 0).sum() == len(pool.songs)
 
