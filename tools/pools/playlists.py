@@ -10,7 +10,7 @@ from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote, urlsplit
 
 from model.base.errors import PoolError
-from tools.songs.letters import guess_letters
+from tools.songs.letters import decode_text
 
 PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8", ".pls", ".cue"})
 
@@ -47,7 +47,7 @@ def read_playlist(path: Path) -> list[Entry]:
         data = path.read_bytes()
     except OSError as error:
         raise PoolError(f"{path} cannot be read: {error.strerror}; give a playlist that can") from error
-    text = _text(data)
+    text = decode_text(data)
     kind = path.suffix.lower()
     if kind == ".pls":
         names = _pls_names(path, text)
@@ -58,17 +58,6 @@ def read_playlist(path: Path) -> list[Entry]:
     if not names:
         raise PoolError(f"{path} names no files; give a playlist with entries, or a folder of music")
     return [_entry(path.parent, name, ripped=kind == ".cue") for name in names]
-
-
-def _text(data: bytes) -> str:
-    for mark, encoding in (
-        (b"\xef\xbb\xbf", "utf-8"),
-        (b"\xff\xfe", "utf-16-le"),
-        (b"\xfe\xff", "utf-16-be"),
-    ):
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding, "replace")
-    return guess_letters(data)
 
 
 def _pls_names(path: Path, text: str) -> list[str]:

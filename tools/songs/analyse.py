@@ -20,6 +20,7 @@ from stream.audio.samples import SongSamples, in_parts
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
 from stream.pool.traits import TRAIT_COLUMNS
+from tools.songs.cue import cut_at_tracks, tracks_of
 from tools.songs.cut import cut_song
 from tools.songs.cut_beat import cut_on_beats
 from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
@@ -90,8 +91,10 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         result = cut_on_beats(audio, sample_rate_hz, settings.cut, rhythm)
     else:
         result = cut_song(audio, sample_rate_hz, settings.cut)
+    least = round(min(settings.cut.min_chunk_s, settings.cut.chunk_s) * sample_rate_hz)
+    bounds = cut_at_tracks(result.bounds, tracks_of(path, sample_rate_hz), least)
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
-    if len(result.bounds):
+    if len(bounds):
         loudness = measure_loudness(audio, sample_rate_hz)
         seekable = seeks_check_out(path, audio, seed=int(song.audio_hash[:8], 16))
         if not seekable:
@@ -107,7 +110,7 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         loudness=loudness,
         seekable=seekable,
         cut=result.note,
-        rows=_rows(audio, sample_rate_hz, result.bounds, rhythm, settings.edge_samples),
+        rows=_rows(audio, sample_rate_hz, bounds, rhythm, settings.edge_samples),
     )
 
 

@@ -26,6 +26,18 @@ def guess_letters(data: bytes) -> str:
     return data.decode("latin-1")
 
 
+def decode_text(data: bytes) -> str:
+    """Return the text of a whole file: as its byte order mark says, else as `guess_letters` has it."""
+    for mark, encoding in (
+        (b"\xef\xbb\xbf", "utf-8"),
+        (b"\xff\xfe", "utf-16-le"),
+        (b"\xfe\xff", "utf-16-be"),
+    ):
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding, "replace")
+    return guess_letters(data)
+
+
 def mend_latin_1(text: str) -> str:
     """Return what a text that was read as Latin-1 was meant to be; of other letters it stays as it is."""
     try:
