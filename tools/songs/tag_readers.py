@@ -17,6 +17,7 @@ from mutagen.id3 import ID3, Encoding
 from mutagen.mp4 import MP4Tags
 
 from tools.songs.letters import mend_escaped, mend_latin_1
+from tools.songs.matroska import ALBUM, TRACK, matroska_tags
 
 _FRONT_COVER = 3  # the picture type of ID3v2 and FLAC
 _LINK = "-->"  # in place of a picture's type: what follows is an address
@@ -51,7 +52,7 @@ _NAMED_KEYS = _Keys(
     artist=("artist", "albumartist", "album artist", "album_artist", "performer"),
     album=("album",),
 )
-# AIFF names an author. Matroska says whose title it is: of the track, or of the album that it is on.
+# AIFF names an author. Matroska says whose title it is, of the track or of the album, in a word if it likes.
 _LIBAV_KEYS = _Keys(
     title=("track/title", "title"),
     artist=("track/artist", "artist", "author", "album/artist", "album_artist", "performer"),
@@ -64,6 +65,15 @@ def _by_mutagen(path: Path) -> FoundTags:
     if file is None or file.tags is None:
         return FoundTags()
     return _found(file.tags, getattr(file, "pictures", ()))
+
+
+def _by_matroska(path: Path) -> FoundTags:
+    tags = matroska_tags(path)
+    return FoundTags(
+        title=tags.get((TRACK, "TITLE"), ""),
+        artist=tags.get((TRACK, "ARTIST"), "") or tags.get((ALBUM, "ARTIST"), ""),
+        album=tags.get((ALBUM, "TITLE"), ""),
+    )
 
 
 def _by_libav(path: Path) -> FoundTags:
@@ -102,6 +112,7 @@ def _by_appended_id3(path: Path) -> FoundTags:
 
 TAG_READERS: tuple[Callable[[Path], FoundTags], ...] = (
     _by_mutagen,
+    _by_matroska,
     _by_libav,
     _by_ape,
     _by_appended_id3,

@@ -75,14 +75,34 @@ def test_what_libsndfile_wrote_is_read(tmp_path: Path, kind: str) -> None:
     assert read_tags(path) == Tags(title="Title", artist="Artist", album="" if kind == "AIFF" else "Album")
 
 
-def test_the_album_of_matroska_is_not_the_title(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", [True, False])
+@pytest.mark.parametrize("album_last", [True, False])
+def test_the_album_of_matroska_is_not_the_title(tmp_path: Path, word: bool, album_last: bool) -> None:
     tags = {"ALBUM/TITLE": "Album", "ALBUM/ARTIST": "Artist", "TRACK/TITLE": "Title"}
+    if album_last:
+        tags = dict(reversed(tags.items()))
     path = _by_libav(tmp_path / "a.mka", "libmp3lame", {})
-    path.write_bytes(_with_matroska_tags(path.read_bytes(), tags))
+    path.write_bytes(_with_matroska_tags(path.read_bytes(), tags, word=word))
     assert read_tags(path) == Tags(**WHOLE)
 
 
-def _with_matroska_tags(data: bytes, tags: dict[str, str]) -> bytes:
+def test_the_title_of_the_file_goes_before_that_of_the_album(tmp_path: Path) -> None:
+    path = _by_libav(tmp_path / "a.mka", "libmp3lame", {"title": "Title"})
+    path.write_bytes(_with_matroska_tags(path.read_bytes(), {"ALBUM/TITLE": "Album"}, word=False))
+    tags = read_tags(path)
+    assert (tags.title, tags.album) == ("Title", "Album")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x1a", b"\x1a\x45\xdf\xa3", b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\xff\0"]
+)
+def test_what_is_hardly_matroska_has_the_name_of_its_file(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "name.mka"
+    path.write_bytes(data)
+    assert read_tags(path) == Tags(title="name")
+
+
+def _with_matroska_tags(data: bytes, tags: dict[str, str], *, word: bool) -> bytes:
     """Append tags with targets, which FFmpeg reads and does not write (Matroska specification, Tags)."""
 
     def element(identifier: str, body: bytes) -> bytes:
@@ -91,7 +111,8 @@ def _with_matroska_tags(data: bytes, tags: dict[str, str]) -> bytes:
     written = b""
     for key, value in tags.items():
         kind, name = key.split("/")
-        targets = element("68ca", bytes([50 if kind == "ALBUM" else 30])) + element("63ca", kind.encode())
+        targets = element("68ca", bytes([50 if kind == "ALBUM" else 30]))
+        targets += element("63ca", kind.encode()) if word else b""
         simple = element("45a3", name.encode()) + element("4487", value.encode())
         written += element("7373", element("63c0", targets) + element("67c8", simple))
     at = data.index(bytes.fromhex("18538067")) + 4
