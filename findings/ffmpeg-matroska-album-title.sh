@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Guess: what FFmpeg calls the title of a Matroska file is the title of its song.
-# What really happens (PyAV 18.1.0 with its FFmpeg): Matroska says of each tag whose it is, by a number (50: the album, 30:
+# What really happens (PyAV 18.1.0): Matroska says of each tag whose it is, by a number (50: the album, 30:
 #   the track) and, if the writer likes, a word beside it. FFmpeg goes by the word alone: with it there are two
 #   keys, ALBUM/TITLE and TRACK/TITLE, and none is `title`; without it both are TITLE, and the last in the file
 #   wins, which may be the album's.

@@ -1,4 +1,4 @@
-"""A playlist names files in an order: M3U, PLS, and the cue sheet of an album in one file."""
+"""A playlist names files in an order, as M3U, PLS, or the cue sheet of an album in one file."""
 
 import configparser
 import os

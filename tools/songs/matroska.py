@@ -13,7 +13,7 @@ _EBML, _SEGMENT, _INFO, _TITLE, _TAGS = 0x1A45DFA3, 0x18538067, 0x1549A966, 0x7B
 _TAG, _TARGETS, _TARGET_VALUE, _SIMPLE, _NAME, _STRING = 0x7373, 0x63C0, 0x68CA, 0x67C8, 0x45A3, 0x4487
 _MOST_ELEMENTS = 100_000
 _LONGEST_TEXT_BYTES = 1 << 16
-ALBUM, TRACK = 50, 30
+OF_ALBUM, OF_TRACK = 50, 30
 """Whose a tag is."""
 
 
@@ -44,7 +44,7 @@ def matroska_tags(path: Path) -> dict[tuple[int, str], str]:
                 if element.identifier == _INFO:
                     for part in _elements(file, element.start, element.stop):
                         if part.identifier == _TITLE:
-                            found.setdefault((TRACK, "TITLE"), _text(file, part))
+                            found.setdefault((OF_TRACK, "TITLE"), _text(file, part))
                 elif element.identifier == _TAGS:
                     for tag in _elements(file, element.start, element.stop):
                         if tag.identifier == _TAG:

@@ -17,7 +17,7 @@ from mutagen.id3 import ID3, Encoding
 from mutagen.mp4 import MP4Tags
 
 from tools.songs.letters import mend_escaped, mend_latin_1
-from tools.songs.matroska import ALBUM, TRACK, matroska_tags
+from tools.songs.matroska import OF_ALBUM, OF_TRACK, matroska_tags
 
 _FRONT_COVER = 3  # the picture type of ID3v2 and FLAC
 _LINK = "-->"  # in place of a picture's type: what follows is an address
@@ -70,9 +70,9 @@ def _by_mutagen(path: Path) -> FoundTags:
 def _by_matroska(path: Path) -> FoundTags:
     tags = matroska_tags(path)
     return FoundTags(
-        title=tags.get((TRACK, "TITLE"), ""),
-        artist=tags.get((TRACK, "ARTIST"), "") or tags.get((ALBUM, "ARTIST"), ""),
-        album=tags.get((ALBUM, "TITLE"), ""),
+        title=tags.get((OF_TRACK, "TITLE"), ""),
+        artist=tags.get((OF_TRACK, "ARTIST"), "") or tags.get((OF_ALBUM, "ARTIST"), ""),
+        album=tags.get((OF_ALBUM, "TITLE"), ""),
     )
 
 

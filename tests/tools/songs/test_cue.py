@@ -1,4 +1,4 @@
-"""A cue sheet gives an album in one file its tracks: their names, and borders that no chunk crosses."""
+"""A cue sheet gives an album in one file the names of its tracks, and borders that no chunk crosses."""
 
 import json
 from pathlib import Path
