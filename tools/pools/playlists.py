@@ -4,10 +4,10 @@ import configparser
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from model.base.errors import PoolError
 from tools.songs.letters import decode_text
@@ -18,6 +18,7 @@ MAX_PLAYLIST_BYTES = 1 << 24
 """A longer one is none."""
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)  # two letters and more: "C:" is a drive
+_FILE_URL = re.compile(r"^file:(//[^/]*)?", re.IGNORECASE)
 _CUE_FILE = re.compile(r'^\s*FILE\s+(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))', re.IGNORECASE | re.MULTILINE)
 _RIPPED_SUFFIXES = (".flac", ".wav", ".ape", ".wv", ".m4a", ".tta", ".mp3", ".ogg", ".opus", ".aiff")
 
@@ -29,7 +30,7 @@ class Entry:
     text: str
     """As it stands there."""
     path: Path | None
-    """The file or folder that it means, absolute; None when there is none."""
+    """The file that it means, absolute; None when there is none."""
     problem: str = ""
     """Why there is none, as a sentence goes on after the entry."""
 
@@ -82,15 +83,18 @@ def _entry(folder: Path, name: str, *, ripped: bool) -> Entry:
         return Entry(text=name, path=None, problem="is an address, not a file; download it")
     for candidate in _candidates(folder, name):
         for path in (candidate, *_ripped(candidate)) if ripped else (candidate,):
-            if _exists(path):
+            if _is(path, Path.is_file):
                 return Entry(text=name, path=Path(os.path.abspath(path)))  # noqa: PTH100 - as in the scan
+    if _is(folder / name, Path.is_dir):
+        # One stray line with a slash in it must not bring in a whole disk.
+        return Entry(text=name, path=None, problem="is a folder, not a file; name it by itself")
     return Entry(text=name, path=None, problem="is not there")
 
 
 def _candidates(folder: Path, name: str) -> Iterator[Path]:
     """Yield what an entry may mean, the likeliest first; the folder is the playlist's own."""
     if name.lower().startswith("file:"):
-        name = unquote(urlsplit(name).path)
+        name = unquote(_FILE_URL.sub("", name))
     spellings = [name, unquote(name)]
     spellings += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     for spelling in dict.fromkeys(spellings):
@@ -106,8 +110,8 @@ def _ripped(path: Path) -> list[Path]:
     return [path.with_suffix(suffix) for suffix in _RIPPED_SUFFIXES] if path.name else []
 
 
-def _exists(path: Path) -> bool:
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
     try:
-        return path.exists()
+        return kind(path)
     except (OSError, ValueError):  # a name that is too long, or holds a zero byte
         return False

@@ -118,7 +118,7 @@ def _reached(
             failures.append(
                 _failure(base.parent, entry.text, f"{base.name} names it, but it {entry.problem}")
             )
-        elif entry.path.is_relative_to(base.parent) and entry.path.is_file() and not is_playlist(entry.path):
+        elif entry.path.is_relative_to(base.parent) and not is_playlist(entry.path):
             yield base.parent, entry.path.relative_to(base.parent).as_posix()
         else:
             yield from _reached(entry.path, failures, through | {real})

@@ -102,20 +102,17 @@ def test_what_is_missing_is_named_and_the_rest_is_taken(tmp_path: Path) -> None:
     ]
 
 
-def test_folders_and_playlists_in_a_playlist_are_looked_through(tmp_path: Path) -> None:
-    _touch(tmp_path, "folder/b.mp3", "folder/a.mp3", "c.mp3", "elsewhere/d.mp3")
+def test_playlists_in_a_playlist_are_looked_through_and_folders_are_not(tmp_path: Path) -> None:
+    _touch(tmp_path, "folder/b.mp3", "c.mp3")
     _list(tmp_path, "inner.m3u", "c.mp3\nouter.m3u\n")
     _list(tmp_path, "broken.m3u", "# nothing\n")
-    outer = _list(tmp_path, "outer.m3u", "inner.m3u\nfolder\nbroken.m3u\n")
-    found = scan([outer])
-    assert [str(file.path.relative_to(tmp_path)) for file in found.files] == [
-        "c.mp3",
-        "folder/a.mp3",
-        "folder/b.mp3",
-    ]
-    assert found.folders == (tmp_path / "folder",)
-    [(_, failure)] = found.failures
-    assert "names no files" in failure.reason
+    found = scan([_list(tmp_path, "outer.m3u", "inner.m3u\nfolder\nbroken.m3u\n/\n")])
+    assert [str(file.path.relative_to(tmp_path)) for file in found.files] == ["c.mp3"]
+    assert found.folders == ()
+    reasons = {file.name: failure.reason for file, failure in found.failures}
+    assert "is a folder" in reasons["folder"]
+    assert "is a folder" in reasons["/"]
+    assert "names no files" in reasons["broken.m3u"]
 
 
 def test_what_is_elsewhere_has_its_own_folder(tmp_path: Path) -> None:
@@ -125,6 +122,15 @@ def test_what_is_elsewhere_has_its_own_folder(tmp_path: Path) -> None:
         (tmp_path / "music", "a.mp3"),
         (tmp_path / "lists", "b.mp3"),
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["file://[bad/a.mp3", "a\0b.mp3", "x" * 5_000, "%zz%", ".", "..", "//", "\\", "C:"]
+)
+def test_odd_lines_are_named_and_nothing_else_happens(tmp_path: Path, line: str) -> None:
+    found = scan([_list(tmp_path, "list.m3u", f"{line}\n")])
+    assert found.files == ()
+    assert len(found.failures) == 1
 
 
 @pytest.mark.parametrize(
