@@ -9,11 +9,11 @@ from typing import Any
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.quiet import quiet_c_stderr
-from stream.outputs.card_feed import CardFeed
-from stream.outputs.card_stream import CallbackAddress, open_stream, restart_portaudio
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import find_device, load_sounddevice
 from stream.outputs.output import Leader, OutputStatus, State, ago_s, audible
+from stream.outputs.portaudio.card_feed import CardFeed
+from stream.outputs.portaudio.card_stream import CallbackAddress, open_stream, restart_portaudio
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.standstill import Standstill
 

@@ -2,8 +2,8 @@
 
 from model.base.errors import OutputError
 from stream.joins.settings import suited_rate_hz
-from stream.outputs.card_rate import CardRate, foretell_rate
 from stream.outputs.devices import OutputDevice
+from stream.outputs.portaudio.card_rate import CardRate, foretell_rate
 
 
 def rate_on(device: OutputDevice) -> CardRate | None:

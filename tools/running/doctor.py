@@ -11,7 +11,7 @@ from model.base.errors import EndlosError
 from tools.work.workers import usable_cores
 
 if TYPE_CHECKING:
-    from stream.outputs.card_rate import CardRate
+    from stream.outputs.portaudio.card_rate import CardRate
 
 _FREE_DISK_GIB = 2.0
 _MEMORY_GIB = 2.0

@@ -10,8 +10,8 @@ import pytest
 
 from model.base.errors import ModelError, OutputError
 from model.base.kernel_cache import KernelPlace
-from stream.outputs import card_rate
 from stream.outputs.devices import OutputDevice
+from stream.outputs.portaudio import card_rate
 from tests.support.commands import run_here
 from tests.support.models import write_tiny_model
 from tools.running import doctor

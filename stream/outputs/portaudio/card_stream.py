@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.base.errors import OutputError
-from stream.outputs.card_rate import CardRate, no_rate, rates_to_try_hz, refuses_rate
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import OutputDevice, load_sounddevice
+from stream.outputs.portaudio.card_rate import CardRate, no_rate, rates_to_try_hz, refuses_rate
 
 
 @dataclass(frozen=True, kw_only=True)

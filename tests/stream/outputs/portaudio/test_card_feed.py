@@ -5,7 +5,7 @@ import pytest
 import soxr
 
 from model.base.arrays import FloatArray
-from stream.outputs.card_feed import RAMP_S, CardFeed
+from stream.outputs.portaudio.card_feed import RAMP_S, CardFeed
 
 STREAM_HZ = 44_100
 RING_S = 0.75
