@@ -92,8 +92,10 @@ class Chunk:
 
     @property
     def song(self) -> Song:
-        """The song it belongs to."""
-        return self.generation.pool.songs[self.song_index]
+        """The song it belongs to, of an album in one file under the name of its track."""
+        pool = self.generation.pool
+        middle = (int(pool.start_sample[self.row]) + int(pool.end_sample[self.row])) // 2
+        return pool.songs[self.song_index].at(middle)
 
     @property
     def song_index(self) -> int:

@@ -24,3 +24,10 @@ class SoundSettings:
             raise EndlosError(f"fade_s is {self.fade_s}, expected 0 to 20 seconds")
         if self.target_lufs is not None and not -40.0 <= self.target_lufs <= 0.0:
             raise EndlosError(f"target_lufs is {self.target_lufs}, expected -40 to 0")
+
+
+def suited_rate_hz(output_rate_hz: int) -> int:
+    """Return the engine's rate that suits an output of a rate of its own: that, or else the usual one."""
+    if output_rate_hz in ENGINE_RATES_HZ:
+        return output_rate_hz
+    return SoundSettings.engine_rate_hz

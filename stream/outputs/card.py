@@ -9,21 +9,17 @@ from typing import Any
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.quiet import quiet_c_stderr
-from stream.outputs.card_stream import open_stream, restart_portaudio
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import find_device, load_sounddevice
 from stream.outputs.output import Leader, OutputStatus, State, ago_s, audible
+from stream.outputs.portaudio.card_feed import CardFeed
+from stream.outputs.portaudio.card_stream import CallbackAddress, open_stream, restart_portaudio
 from stream.outputs.ring.kernels import portaudio_callback
-from stream.outputs.ring.ring import Ring
 from stream.outputs.standstill import Standstill
 
 _log = logging.getLogger(__name__)
 
 MIN_RING_S = 0.1
-SWITCH_FADE_S = 0.010
-RAMP_S = 0.020
-START_PREFILL_S = 0.2
-SKIP_PREFILL_S = 0.04
 _POLL_S = 0.05
 PREFILL_POLL_S = 0.005
 # A sink that nobody listens to may take two seconds at once and then be silent as long.
@@ -42,7 +38,8 @@ class SoundCard(Leader):
     """Plays through a sound card, and comes back by itself when the card was gone.
 
     A thread of its own makes every call to PortAudio; the callback reads the ring without Python. There can
-    be one in a process, because coming back means to start PortAudio anew.
+    be one in a process, because coming back means to start PortAudio anew. For a card that does not take the
+    engine's rate the stream is resampled, by the pacer's thread.
 
     A changed default device is followed at once where a sound server moves the stream (PulseAudio, PipeWire).
     Elsewhere PortAudio, which looks for devices only when it starts, cannot be asked without ending the
@@ -71,16 +68,8 @@ class SoundCard(Leader):
         self._wanted_device = device
         self._rate_hz = engine_rate_hz
         self._timing = timing or CardTiming()
-        self._ring = Ring(
-            round(ring_s * engine_rate_hz),
-            fade_frames=round(SWITCH_FADE_S * engine_rate_hz),
-            ramp_frames=round(RAMP_S * engine_rate_hz),
-            from_silence=True,
-        )
-        self._start_prefill_frames = min(
-            round(START_PREFILL_S * engine_rate_hz), self._ring.capacity_frames // 2
-        )
-        self._skip_prefill_frames = round(SKIP_PREFILL_S * engine_rate_hz)
+        self._ring_s = ring_s
+        self._feed = CardFeed(engine_rate_hz, engine_rate_hz, ring_s)
         self._volume_db = 0.0
         self._paused = False
         self._pause_lock = threading.Lock()
@@ -137,14 +126,14 @@ class SoundCard(Leader):
         self._settle()
         if not self._accepts() or self._skip_pending:
             return 0
-        return self._ring.space_frames()
+        return self._feed.space_frames()
 
     def offer(self, block: FloatArray) -> None:
         """Take a block `(frames, 2)` float32; what does not fit, or finds no card, is dropped."""
         self._settle()
         taken = 0
         if self._accepts() and not self._skip_pending:
-            taken = self._ring.write(block)
+            taken = self._feed.write(block)
         if audible(block[:taken]):
             self._audible_at_s = time.monotonic()
         self._dropped_frames += len(block) - taken
@@ -179,11 +168,15 @@ class SoundCard(Leader):
         if math.isnan(volume_db):
             raise OutputError("the volume is not a number; give decibels, 0 or less")
         self._volume_db = min(volume_db, 0.0)
-        self._ring.set_gain(10 ** (self._volume_db / 20))
+        self._feed.set_gain(self._gain)
+
+    @property
+    def _gain(self) -> float:
+        return float(10 ** (self._volume_db / 20))
 
     def status(self) -> OutputStatus:
         """Return a snapshot."""
-        ring = self._ring
+        feed = self._feed
         state = self._state
         delivered_ago_s, offered_ago_s = ago_s(self._delivered_at_s), ago_s(self._audible_at_s)
         audible_ago_s = None
@@ -194,12 +187,12 @@ class SoundCard(Leader):
             name=self.name,
             state="paused" if self._paused and state in ("starting", "playing") else state,
             detail=self._detail,
-            frames_out=ring.frames_out,
-            underrun_frames=ring.underrun_frames + self._missed_frames,
+            frames_out=feed.frames_out,
+            underrun_frames=feed.underrun_frames + self._missed_frames,
             dropped_frames=self._dropped_frames,
-            buffered_s=ring.buffered_frames() / self._rate_hz,
+            buffered_s=feed.buffered_s(),
             latency_s=self._latency_s,
-            device_underruns=ring.device_underruns,
+            device_underruns=feed.device_underruns,
             reconnects=self._reconnects,
             volume_db=self._volume_db,
             delivered_ago_s=delivered_ago_s,
@@ -211,15 +204,15 @@ class SoundCard(Leader):
 
     def _settle(self) -> None:
         """Do, on the pacer's thread, what had to wait for the callback."""
-        if self._skip_pending and (not self._accepts() or self._ring.switch(self._skip_prefill_frames)):
+        if self._skip_pending and (not self._accepts() or self._feed.switch()):
             self._skip_pending = False
         self._settle_pause()
 
     def _settle_pause(self) -> None:
         with self._pause_lock:
             # After a skip in a pause, the old content must not be heard again before the new is there.
-            if self._paused or not (self._skip_pending or self._ring.preparing):
-                self._ring.pause(self._paused)
+            if self._paused or not (self._skip_pending or self._feed.preparing):
+                self._feed.pause(self._paused)
 
     # The thread of this output.
 
@@ -250,12 +243,23 @@ class SoundCard(Leader):
         # Indices change when devices come and go; names do not.
         if isinstance(self._wanted_device, int):
             self._wanted_device = device.full_name
-        self._stream = open_stream(
-            device, self._rate_hz, self._timing, self._callback_address(), self._ring.address
-        )
+        opened = open_stream(device, self._rate_hz, self._timing, self._address_at)
+        self._stream = opened.stream
         self._latency_s = float(self._stream.latency)
         self._detail = device.full_name
+        if opened.rate.resampled:
+            self._detail += f" at {opened.rate.rate_hz} Hz, resampled from {self._rate_hz} Hz"
+            _log.info("the sound card plays on %s", self._detail)
         self._state = "starting"
+
+    def _address_at(self, card_rate_hz: int) -> CallbackAddress:
+        """Return what a stream of this rate is played by; nothing is offered yet or any more."""
+        if card_rate_hz != self._feed.card_rate_hz:
+            with self._pause_lock:
+                self._feed = CardFeed(self._rate_hz, card_rate_hz, self._ring_s, before=self._feed)
+                self._feed.pause(self._paused)
+            self._feed.set_gain(self._gain)
+        return CallbackAddress(code=self._callback_address(), memory=self._feed.address)
 
     def _callback_address(self) -> int:
         """Return what PortAudio calls: a `PaStreamCallback` whose user data is the ring."""
@@ -264,27 +268,27 @@ class SoundCard(Leader):
     def _play(self) -> None:
         """Start the stream when enough is there, and return when it is lost or to be closed."""
         sounddevice = load_sounddevice()
-        while not self._closing and self._ring.buffered_frames() < self._start_prefill_frames:
+        while not (self._closing or self._feed.ready):
             self._wait(PREFILL_POLL_S)
             # Until the callback runs this thread is the ring's reader, which has to go along with a skip.
-            self._ring.read(0)
+            self._feed.go_along()
         if self._closing:
             return
         try:
             self._stream.start()
             self._state = "playing"
-            fills, seen_s = self._ring.fills, time.monotonic()
+            fills, seen_s = self._feed.fills, time.monotonic()
             standstill = Standstill(self._rate_hz, _POLL_S, time.monotonic)
             while not self._closing:
                 self._wait(_POLL_S)
                 now_s = time.monotonic()
-                missed = standstill.look(self._ring.frames_out, self._latency_s)
+                missed = standstill.look(self._feed.frames_out, self._latency_s)
                 if missed:
                     # The device has not had a chance yet to go on.
                     self._missed_frames += missed
                     seen_s = now_s
-                if self._ring.fills != fills:
-                    fills, seen_s = self._ring.fills, now_s
+                if self._feed.fills != fills:
+                    fills, seen_s = self._feed.fills, now_s
                     self._delivered_at_s = now_s
                 elif not self._stream.active:
                     self._detail = "the sound card is gone"
@@ -305,7 +309,7 @@ class SoundCard(Leader):
             try:
                 restart_portaudio()
                 # The callback is gone, so this thread is the ring's reader: what stands there is past.
-                self._ring.discard()
+                self._feed.discard()
                 self._open()
                 self._reconnects += 1
                 _log.warning("the sound card is back: %s", self._detail)
@@ -317,12 +321,12 @@ class SoundCard(Leader):
 
     def _fade_out(self) -> None:
         """Let the last frames fall silent and be heard before the stream is cut."""
-        if self._state != "playing" or self._ring.silent:
+        if self._state != "playing" or self._feed.silent:
             return
         self._paused = True
-        self._ring.pause(True)
+        self._feed.pause(True)
         deadline_s = time.monotonic() + FADE_OUT_TIMEOUT_S
-        while not self._ring.silent and time.monotonic() < deadline_s:
+        while not self._feed.silent and time.monotonic() < deadline_s:
             time.sleep(PREFILL_POLL_S)
         time.sleep(min(self._latency_s + SERVER_LATENCY_S, MAX_DRAIN_S))
 

@@ -41,7 +41,7 @@ def icy_text(text: str) -> str:
     return text.replace("';", "’;")
 
 
-def shortened(text: str, most_bytes: int) -> str:
+def shortened_title(text: str, most_bytes: int) -> str:
     """Return as much of a text as has `most_bytes` at most when it is encoded for an address."""
     left = most_bytes
     for end, each in enumerate(text):

@@ -47,6 +47,15 @@ CREATE TABLE IF NOT EXISTS file_hashes (
     audio_hash TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Of songs that are whole albums, as their cue sheets have it.
+CREATE TABLE IF NOT EXISTS tracks (
+    song_id      INTEGER NOT NULL REFERENCES songs ON DELETE CASCADE,
+    start_sample INTEGER NOT NULL,
+    title        TEXT NOT NULL,
+    artist       TEXT NOT NULL,
+    PRIMARY KEY (song_id, start_sample)
+) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS generations (
     generation   INTEGER PRIMARY KEY,
     complete     INTEGER NOT NULL,    -- 0: published early, more songs are on their way

@@ -7,7 +7,7 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,16 @@ _LEAST_GAP_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Track:
+    """One track of a song that is a whole album."""
+
+    start_sample: int
+    """In samples of the song, at its own rate."""
+    title: str
+    artist: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Song:
     """One song of a pool, as the runtime needs it."""
 
@@ -65,6 +75,15 @@ class Song:
     """Of its copies, and of the bytes of every file it was known in, by which an earlier endlos named it."""
     copies: tuple[Path, ...] = ()
     """Other files with the same recording: they are not played beside it."""
+    tracks: tuple[Track, ...] = ()
+    """Of an album in one file, in order; none of an ordinary song."""
+
+    def at(self, sample: int) -> "Song":
+        """Return this under the name of the track that plays at a sample."""
+        begun = [track for track in self.tracks if track.start_sample <= sample]
+        if not begun:
+            return self
+        return replace(self, title=begun[-1].title, artist=begun[-1].artist or self.artist)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +272,15 @@ def _open_current(folder: Path) -> Pool:
                 (generation,),
             ):
                 copies.setdefault(row["of_song_id"], []).append(row)
+            tracks: dict[int, list[Track]] = {}
+            for row in connection.execute(
+                """SELECT song_id, start_sample, tracks.title, tracks.artist
+                   FROM generation_songs JOIN tracks USING (song_id)
+                   WHERE generation = ? ORDER BY song_id, start_sample""",
+                (generation,),
+            ):
+                fields = _plausible(folder, row)
+                tracks.setdefault(fields.pop("song_id"), []).append(Track(**fields))
             known_in = _known_in(connection)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
@@ -262,6 +290,7 @@ def _open_current(folder: Path) -> Pool:
             _plausible(folder, row),
             [_plausible(folder, copy) for copy in copies.get(row["song_id"], [])],
             known_in,
+            tuple(tracks.get(row["song_id"], ())),
         )
         for row in song_rows
     )
@@ -323,6 +352,7 @@ _PLAUSIBLE: dict[str, tuple[type[Any], float, float]] = {
     "of_song_id": (int, 0, 2**63),
     "sample_rate_hz": (int, 1, 10**7),
     "channels": (int, 1, 1_000),
+    "start_sample": (int, 0, 2**40),
     "frames": (int, FINGERPRINT_FRAMES, 2**40),
     "loudness_lufs": (float, -70.0, 100.0),
     "true_peak_db": (float, -400.0, 400.0),
@@ -349,7 +379,12 @@ def _plausible(folder: Path, row: sqlite3.Row) -> dict[str, Any]:
     return fields
 
 
-def _song(row: dict[str, Any], own: list[dict[str, Any]], known_in: dict[str, list[str]]) -> Song:
+def _song(
+    row: dict[str, Any],
+    own: list[dict[str, Any]],
+    known_in: dict[str, list[str]],
+    tracks: tuple[Track, ...],
+) -> Song:
     fields = dict(row)
     del fields["chunks"]
     root, name = fields.pop("root"), fields.pop("path")
@@ -361,6 +396,7 @@ def _song(row: dict[str, Any], own: list[dict[str, Any]], known_in: dict[str, li
         path=Path(root) / name,
         name=name,
         seekable=seekable,
+        tracks=tracks,
         other_hashes=tuple(dict.fromkeys(others)),
         copies=tuple(Path(copy["root"]) / copy["path"] for copy in own),
         **fields,

@@ -1,6 +1,7 @@
 """This helper plays known noise through the sound card in its own process, which obeys lines of text.
 
-The argument is the device's latency in seconds; after it, `beside` lets an HTTP output hear the same.
+The argument is the device's latency in seconds; after it, `beside` lets an HTTP output hear the same, and
+`only RATE` makes the device refuse any other rate, as cards under JACK and in exclusive modes do.
 Commands on standard input: `pause`, `resume`, `skip`, `hold MS` (Python's lock, from another thread), `volume
 DB`, `status`, `quit`. Each is answered by one line of JSON.
 """
@@ -11,8 +12,10 @@ import sys
 import threading
 from dataclasses import asdict
 from functools import cache
+from typing import Any
 
 import numpy as np
+import sounddevice
 
 from model.base.arrays import FloatArray
 from stream.outputs.broadcast import Broadcast
@@ -58,7 +61,21 @@ def hold_lock(ms: int) -> None:
     thread.join()
 
 
+def refuse_but(rate_hz: int) -> None:
+    """Have PortAudio's streams refuse every other rate."""
+    real = sounddevice._StreamBase
+
+    def open_only(*, samplerate: int, **settings: Any) -> Any:
+        if samplerate != rate_hz:
+            raise sounddevice.PortAudioError("Error opening OutputStream: Invalid sample rate", -9997)
+        return real(samplerate=samplerate, **settings)
+
+    sounddevice._StreamBase = open_only
+
+
 def main() -> None:
+    if "only" in sys.argv:
+        refuse_but(int(sys.argv[sys.argv.index("only") + 1]))
     songs = Songs()
     card = SoundCard(None, RATE_HZ, CardTiming(latency_s=float(sys.argv[1])))
     beside = [Broadcast(RATE_HZ, card_paced=True)] if "beside" in sys.argv else []

@@ -9,7 +9,7 @@ import typer
 
 from stream.choosing.settings import PlannerSettings
 from stream.engine.settings import EngineSettings
-from stream.joins.settings import ENGINE_RATES_HZ
+from stream.joins.settings import suited_rate_hz
 from tools.commands.gathered import command_option, gathered
 from tools.commands.options import Model
 
@@ -24,9 +24,9 @@ class EngineChoice:
 
     def suited(self, rate_hz: int | None) -> EngineSettings:
         """Return the settings, at a rate that suits an output where no other was asked for."""
-        if self.rate_given or rate_hz not in ENGINE_RATES_HZ:
+        if self.rate_given or rate_hz is None:
             return self.settings
-        return replace(self.settings, engine_rate_hz=rate_hz)
+        return replace(self.settings, engine_rate_hz=suited_rate_hz(rate_hz))
 
 
 _SeedOption = typer.Option(min=0, help="The same seed begins alike.", show_default="a new one each time")

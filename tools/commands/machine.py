@@ -9,14 +9,27 @@ from tools.terminal import AsJson, print_json, print_table
 
 
 def devices(as_json: AsJson = False) -> None:
-    """List the output devices and their latency; the last is what `--latency auto` has measured."""
+    """List the output devices, at what rate they play, and their latency.
+
+    `plays_at_hz` differs from the stream's 44100 or 48000 where it is resampled for the device, and is empty
+    where the device takes no stream; `auto_latency_s` is what `--latency auto` has measured.
+    """
     from stream.outputs.devices import list_devices
+    from tools.running.card_rates import rate_on
     from tools.running.latency import remembered
 
     found = []
     for device in list_devices():
         timing = remembered(device.full_name)
-        found.append({**asdict(device), "auto_latency_s": timing.latency_s if timing else None})
+        rate = rate_on(device)
+        found.append(
+            {
+                **asdict(device),
+                "plays_at_hz": rate.rate_hz if rate else None,
+                "resampled": rate.resampled if rate else None,
+                "auto_latency_s": timing.latency_s if timing else None,
+            }
+        )
     if as_json:
         print_json({"devices": found})
         return

@@ -20,7 +20,7 @@ def play(
         Path | None,
         typer.Argument(
             metavar="[MUSIC|POOL]",
-            help="Folder of music, one song, or a pool.",
+            help="Folder of music, one song, a playlist, or a pool.",
             show_default="demo songs that endlos makes",
         ),
     ] = None,

@@ -25,7 +25,9 @@ PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `e
 
 @pool_app.command()
 def build(
-    music: Annotated[list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, or files.")],
+    music: Annotated[
+        list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, files or playlists.")
+    ],
     out: Annotated[Path, typer.Option(metavar="POOL", help="Folder of the pool (made if missing).")],
     cut: Annotated[
         Literal["beat", "silence", "equal"],

@@ -20,7 +20,7 @@ def serve(
         Path | None,
         typer.Argument(
             metavar="[POOL|MUSIC]",
-            help="A pool, or a folder of music.",
+            help="A pool, a folder of music, or a playlist.",
             show_default="demo songs that endlos makes",
         ),
     ] = None,

@@ -22,6 +22,7 @@ from tools.pools.place import locked
 from tools.pools.recognise import Recognised, recognise, told_apart
 from tools.pools.scan import FoundFile, NoAudio, Scan, scan
 from tools.pools.store import Copy, PoolStore, StoredSong
+from tools.songs.cue import sheet_beside, tracks_of
 from tools.songs.cut import CutSettings
 from tools.songs.silence import load_pydub
 from tools.songs.song import AnalysisSettings, SongAnalysis, hash_file
@@ -263,6 +264,8 @@ class _Build:
         left_out = self._store.partly(song)
         if left_out is not None:
             self._refuse(found, "partly", left_out)
+        if sheet_beside(found.path):
+            self._name_tracks(found, song)
         missing = not song.seekable and not has_copy(
             decoded_copy(self._store.folder, song.audio_hash), song.frames
         )
@@ -282,7 +285,13 @@ class _Build:
             file_hash = hash_file(found.path)
         except OSError:
             return None  # its analysis says what is wrong with it
-        return self._store.adopt(found, file_hash, read_tags(found.path))
+        song = self._store.adopt(found, file_hash, read_tags(found.path))
+        if song is not None:
+            self._name_tracks(found, song)
+        return song
+
+    def _name_tracks(self, found: FoundFile, song: StoredSong) -> None:
+        self._store.save_tracks(song, tracks_of(found.path, song.sample_rate_hz))
 
     def _take(self, task: _Task, result: "SongAnalysis | Recognised | _Refused | Crashed | None") -> None:
         found = task.found
@@ -293,6 +302,7 @@ class _Build:
             song = self._store.take_recognised(found, result)
             assert song is not None, "whoever recognised it found its analysis here"
             self._songs[found] = song
+            self._name_tracks(found, song)
             self._reused += 1
             self._tell_left_out(found, result.left_out)
         elif isinstance(result, SongAnalysis):
@@ -301,6 +311,7 @@ class _Build:
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
                 self._tell_left_out(found, result.left_out)
+                self._name_tracks(found, self._songs[found])
             else:
                 self._refuse(found, "skipped", result.cut)
                 self._store.save_failures(self._failures[-1:], replace=False)

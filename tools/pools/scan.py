@@ -9,6 +9,7 @@ from pathlib import Path
 
 from model.base.errors import PoolError
 from stream.pool.pool import Failure
+from tools.pools.playlists import is_playlist, read_playlist
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -74,9 +75,10 @@ class Scan:
 def scan(music: Sequence[Path]) -> Scan:
     """Look through folders of music (or single files, taken whatever their suffix) for audio files.
 
-    A file with an unknown suffix is taken when its bytes turn out to be audio. Hidden files and folders are
-    left out. Links are followed; a file that is reached twice, through a
-    loop, a link or an overlapping folder, is taken once. `PoolError` when a path does not exist.
+    A file with an unknown suffix is taken when its bytes turn out to be audio. Of a playlist its entries are
+    taken in their order, and those that are not there are failures. Hidden files and folders are left out.
+    Links are followed; a file that is reached twice, through a loop, a link or an overlapping folder, is
+    taken once. `PoolError` when a path does not exist.
     """
     files: list[FoundFile] = []
     failures: list[tuple[FoundFile, Failure]] = []
@@ -84,16 +86,11 @@ def scan(music: Sequence[Path]) -> Scan:
     roots: list[Path] = []
     folders: list[Path] = []
     no_audio: Counter[str] = Counter()
-    for given in music:
-        base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
-        _require(given, base)
-        root, names = (
-            (base, _names(base, failures, no_audio)) if base.is_dir() else (base.parent, iter([base.name]))
-        )
+    for root, given in _named(music, failures):
         roots.append(root)
-        if root == base:
-            folders.append(base)
-        for name in sorted(names):
+        if given is None:
+            folders.append(root)
+        for name in sorted(_names(root, failures, no_audio)) if given is None else [given]:
             real = os.path.realpath(root / name)
             if real in seen:
                 continue
@@ -112,9 +109,50 @@ def scan(music: Sequence[Path]) -> Scan:
     )
 
 
+def _named(
+    music: Sequence[Path], failures: list[tuple[FoundFile, Failure]]
+) -> Iterator[tuple[Path, str | None]]:
+    """Yield what is named, in order: a folder with None, or the name of a file below a folder."""
+    for given in music:
+        base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
+        _require(given, base)
+        yield from _reached(base, failures, frozenset())
+
+
+def _reached(
+    base: Path, failures: list[tuple[FoundFile, Failure]], through: frozenset[str]
+) -> Iterator[tuple[Path, str | None]]:
+    """Yield a folder, a file, or what a playlist names; through: playlists that led here."""
+    if base.is_dir():
+        yield base, None
+        return
+    if not is_playlist(base):
+        yield base.parent, base.name
+        return
+    real = os.path.realpath(base)
+    if real in through:
+        return
+    try:
+        entries = read_playlist(base)
+    except PoolError as error:
+        if not through:
+            raise
+        failures.append(_failure(base.parent, base.name, str(error).removeprefix(f"{base} ")))
+        return
+    for entry in entries:
+        if entry.path is None:
+            failures.append(
+                _failure(base.parent, entry.text, f"{base.name} names it, but it {entry.problem}")
+            )
+        elif entry.path.is_relative_to(base.parent) and not is_playlist(entry.path):
+            yield base.parent, entry.path.relative_to(base.parent).as_posix()
+        else:
+            yield from _reached(entry.path, failures, through | {real})
+
+
 def _require(given: Path, base: Path) -> None:
     if not base.exists():
-        raise PoolError(f"{given} does not exist; give a folder of music or an audio file")
+        raise PoolError(f"{given} does not exist; give a folder of music, an audio file or a playlist")
     try:
         str(base).encode()
     except UnicodeEncodeError:

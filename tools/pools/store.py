@@ -15,7 +15,14 @@ from model.base.errors import PoolError
 from model.base.files import PART_SUFFIX, is_left_behind
 from stream.pool.columns import Rows, record_type
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
-from stream.pool.pool import Failure, current_generation, decoded_copy, generation_folder, open_pool
+from stream.pool.pool import (
+    Failure,
+    Track,
+    current_generation,
+    decoded_copy,
+    generation_folder,
+    open_pool,
+)
 from tools.pools.place import FOLDERS, GRID_FOLDER, remove, rows_file, save_array, save_columns, storing
 from tools.pools.recognise import Recognised
 from tools.pools.scan import FoundFile
@@ -285,6 +292,15 @@ class PoolStore:
             cut=analysis.cut,
             size_bytes=analysis.file.size_bytes,
         )
+
+    def save_tracks(self, song: StoredSong, tracks: Sequence[Track]) -> None:
+        """Keep the tracks of a song in the place of those that it had."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM tracks WHERE song_id = ?", (song.song_id,))
+            database.executemany(
+                "INSERT OR REPLACE INTO tracks VALUES (?, ?, ?, ?)",
+                [(song.song_id, track.start_sample, track.title, track.artist) for track in tracks],
+            )
 
     def save_failures(self, failures: Iterable[tuple[FoundFile, Failure]], *, replace: bool) -> None:
         """Keep why files are not in the pool; with `replace`, nothing else is kept about failures."""

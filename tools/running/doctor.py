@@ -5,9 +5,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from model.base.errors import EndlosError
 from tools.work.workers import usable_cores
+
+if TYPE_CHECKING:
+    from stream.outputs.portaudio.card_rate import CardRate
 
 _FREE_DISK_GIB = 2.0
 _MEMORY_GIB = 2.0
@@ -110,16 +114,28 @@ def check_portaudio() -> Check:
 
 
 def check_devices() -> Check:
-    """A sound card that can play."""
+    """A sound card that can play, at whatever rate."""
     from stream.outputs.devices import list_devices
+    from tools.running.card_rates import rate_on
 
     try:
-        names = [device.name for device in list_devices()]
-        found = ", ".join(names) or "none"
+        rates = {device.name: rate_on(device) for device in list_devices()}
+        found, good = ", ".join(map(_card, rates.items())) or "none", any(rates.values())
     except EndlosError as error:
-        names, found = [], str(error)
+        rates, found, good = {}, str(error), False
     advice = "plug one in or start the sound server; until then endlos plays over HTTP"
-    return _looked_at("sound card", bool(names), found, advice)
+    if rates:
+        advice = "set it to stereo and a usual rate in the sound system; until then endlos plays over HTTP"
+    return _looked_at("sound card", good, found, advice)
+
+
+def _card(device: "tuple[str, CardRate | None]") -> str:
+    name, rate = device
+    if rate is None:
+        return f"{name} (takes no stereo at any usual rate)"
+    if rate.resampled:
+        return f"{name} (at {rate.rate_hz} Hz: the stream is resampled from {rate.stream_rate_hz} Hz)"
+    return name
 
 
 def check_cores() -> Check:

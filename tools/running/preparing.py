@@ -138,8 +138,8 @@ def prepare(
 ) -> Prepared:
     """Return the pool that plays `source`, being built from now on unless it is one already.
 
-    source: a pool, music (a folder or one file), or None for the demo songs, which are made if missing
-    (`notice` is called meanwhile). tell: called with what is about to take a while, before it begins.
+    source: a pool, music (a folder, one file or a playlist), or None for the demo songs, which are made if
+    missing (`notice` is called meanwhile). tell: called with what is about to take a while, before it begins.
     """
     if source is None:
         source = demo_folder()

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from stream.audio.decode import Decoded, decode_song, probe
 from stream.audio.samples import SongSamples, in_parts, part_of
 from stream.audio.song_file import seeks_check_out
 from stream.pool.columns import Rows, record_type
-from stream.pool.pool import decoded_copy, fingerprint
+from stream.pool.pool import Track, decoded_copy, fingerprint
 from stream.pool.traits import TRAIT_COLUMNS
+from tools.songs.cue import cut_at_tracks, tracks_of
 from tools.songs.cut import cut_song
 from tools.songs.cut_beat import cut_on_beats
 from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
@@ -92,8 +93,11 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     """
     audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
     channels = probe(path).channels
-    stretches = sounding_stretches(audio, sample_rate_hz)
-    parts = [_analyse_stretch(audio, stretch, sample_rate_hz, settings, pool_folder) for stretch in stretches]
+    tracks = tracks_of(path, sample_rate_hz)
+    parts = [
+        _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, pool_folder)
+        for stretch in sounding_stretches(audio, sample_rate_hz)
+    ]
     rows = _compared(np.concatenate([part.rows for part in parts]), sample_rate_hz)
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
     if len(rows):
@@ -139,7 +143,12 @@ class _Part:
 
 
 def _analyse_stretch(
-    audio: SongSamples, stretch: Stretch, sample_rate_hz: int, settings: AnalysisSettings, scratch: Path
+    audio: SongSamples,
+    stretch: Stretch,
+    sample_rate_hz: int,
+    tracks: Sequence[Track],
+    settings: AnalysisSettings,
+    scratch: Path,
 ) -> _Part:
     """Find the rhythm of a stretch and cut it, as if it were a song of its own."""
     part = part_of(audio, stretch.start, stretch.stop)
@@ -148,7 +157,10 @@ def _analyse_stretch(
         result = cut_on_beats(part, sample_rate_hz, settings.cut, rhythm)
     else:
         result = cut_song(part, sample_rate_hz, settings.cut)
-    rows = _rows(part, sample_rate_hz, result.bounds, rhythm, settings.edge_samples)
+    least = round(min(settings.cut.min_chunk_s, settings.cut.chunk_s) * sample_rate_hz)
+    within = tuple(replace(track, start_sample=track.start_sample - stretch.start) for track in tracks)
+    bounds = cut_at_tracks(result.bounds, within, least)
+    rows = _rows(part, sample_rate_hz, bounds, rhythm, settings.edge_samples)
     rows["start_sample"] += stretch.start
     rows["end_sample"] += stretch.start
     return _Part(stretch=stretch, note=result.note, rows=rows)

@@ -23,7 +23,7 @@ from stream.outputs.encoding.codecs import CODECS, Codec, content_type
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.secrets import PASSWORD_VARIABLE as PASSWORD_VARIABLE
 from stream.outputs.secrets import first_line
-from stream.outputs.titles import icy_text, shortened, title_parts
+from stream.outputs.titles import icy_text, shortened_title, title_parts
 
 MAX_KBPS = 512
 _DEFAULT_PORT = 8000
@@ -264,8 +264,8 @@ class IcecastOutput(EncodedOutput):
         and entities of what has no place there; untold, it hands on what it gets.
         """
         parts = title_parts(icy_text(text))
-        artist = shortened(parts.artist, _ARTIST_BYTES)
-        title = shortened(parts.title, _TITLE_BYTES)
+        artist = shortened_title(parts.artist, _ARTIST_BYTES)
+        title = shortened_title(parts.title, _TITLE_BYTES)
         words = {"artist": artist, "title": title} if artist or self._sent_artist else {"song": title}
         self._sent_artist = self._sent_artist or bool(artist)
         try:

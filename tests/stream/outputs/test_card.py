@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.outputs import card as module
-from stream.outputs import card_stream, devices
+from stream.outputs import devices
 from stream.outputs.broadcast import BURST_S
-from stream.outputs.card import RAMP_S, SWITCH_FADE_S, SoundCard
+from stream.outputs.card import SoundCard
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import OutputDevice
+from stream.outputs.portaudio import card_stream
+from stream.outputs.portaudio.card_feed import RAMP_S, SWITCH_FADE_S
 from tests.support.player import RATE_HZ, song
 from tests.support.pulse import (
     FAVOURED,
@@ -337,6 +340,30 @@ def test_a_changed_default_sink_is_followed() -> None:
         assert (status["reconnects"], status["underrun_frames"], status["state"]) == (0, 0, "playing")
 
 
+def test_a_card_of_another_rate_hears_the_stream_resampled() -> None:
+    """PulseAudio's sink at 96 kHz, and PortAudio refusing any other rate: no card of the kind is at hand."""
+    require_real(MISSING, pulse_available())
+    whole = soxr.resample(song(0), RATE_HZ, 96_000)
+    with pulse_null_sink(96_000) as sink, playing(sink, 0.25, "only", "96000") as player:
+        player.play_for(3)
+        probe = whole[SETTLED * 3 : SETTLED * 3 + 64]
+        at = await_heard(sink, probe, 0)
+        frames = 2 * 96_000
+        poll_until(lambda: sink.recorded_frames() >= at + frames, lambda: "the recording ends")
+        status = player.do("status")
+        np.testing.assert_array_equal(sink.recorded(at)[:frames], whole[SETTLED * 3 : SETTLED * 3 + frames])
+        card = status["card"]
+        assert (card["underrun_frames"], card["dropped_frames"], card["reconnects"]) == (0, 0, 0)
+        assert status["pacer"]["clock"] == "leader"
+        assert "at 96000 Hz, resampled from 44100 Hz" in card["detail"]
+        # The stream goes by its own seconds, not by the card's frames.
+        assert abs(status["pacer"]["frames"] - card["frames_out"] - card["buffered_s"] * RATE_HZ) < 4_096
+        since = sink.recorded_frames()
+        player.do("skip")
+        skipped = soxr.resample(song(1), RATE_HZ, 96_000)
+        await_heard(sink, skipped[9_600 : 9_600 + 64], since)
+
+
 class FakePortAudio(SimpleNamespace):
     """What `list_devices` asks of python-sounddevice, for machines that are not at hand."""
 
@@ -467,6 +494,84 @@ def test_what_is_opened_again_is_the_default_device_of_then(monkeypatch: pytest.
     assert opened == [3, 5]
     assert asked == [None, None]
     assert card.status().detail == "card 5, Core Audio"
+
+
+class RefusedRateError(OSError):
+    """PortAudio's error of a rate that a device does not take."""
+
+    def __init__(self, code: int = -9997) -> None:
+        super().__init__("Invalid sample rate", code)
+
+
+def _card_of(
+    monkeypatch: pytest.MonkeyPatch, own_rate_hz: float, open_at: Callable[[int], object]
+) -> tuple[SoundCard, list[int]]:
+    """Return a card that is opened through `open_at`, and the rates at which that was tried."""
+    device = OutputDevice(index=3, name="card", **{**CARD, "default_rate_hz": own_rate_hz})
+    tried: list[int] = []
+
+    def stream(*, samplerate: int, **settings: Any) -> Any:
+        tried.append(samplerate)
+        open_at(samplerate)
+        return SimpleNamespace(
+            latency=0.01, active=True, start=lambda: None, abort=lambda: None, close=lambda: None
+        )
+
+    fake = FakePortAudio(_StreamBase=stream, _ffi=SimpleNamespace(cast=lambda kind, value: value))
+    for user in (module, card_stream):
+        monkeypatch.setattr(user, "load_sounddevice", lambda: fake)
+    monkeypatch.setattr(module, "find_device", lambda wanted: device)
+    return SoundCard(None, RATE_HZ), tried
+
+
+def _only(*rates_hz: int) -> Callable[[int], None]:
+    def open_at(rate_hz: int) -> None:
+        if rate_hz not in rates_hz:
+            raise RefusedRateError
+
+    return open_at
+
+
+@pytest.mark.parametrize(
+    ("own_hz", "takes_hz", "tried_hz"),
+    [
+        (96_000.0, (96_000,), [44_100, 96_000]),
+        (192_000.0, (192_000,), [44_100, 192_000]),
+        (192_000.0, (44_100, 192_000), [44_100]),
+        # Its own word is not true either.
+        (44_100.0, (96_000,), [44_100, 48_000, 96_000]),
+    ],
+)
+def test_a_card_is_opened_at_the_first_rate_that_it_takes(
+    monkeypatch: pytest.MonkeyPatch, own_hz: float, takes_hz: tuple[int, ...], tried_hz: list[int]
+) -> None:
+    card, tried = _card_of(monkeypatch, own_hz, _only(*takes_hz))
+    card.start()
+    assert tried == tried_hz
+    assert ("resampled" in card.status().detail) == (tried_hz[-1] != RATE_HZ)
+    # Room and what is held are told in the stream's own frames and seconds.
+    assert card.space_frames() == pytest.approx(0.75 * RATE_HZ, abs=2)
+    card.offer(np.zeros((RATE_HZ // 2, 2), dtype=np.float32))
+    assert card.status().buffered_s == pytest.approx(0.5, abs=1e-4)
+    card.close()
+
+
+def test_a_card_that_takes_no_rate_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    card, _ = _card_of(monkeypatch, 96_000.0, _only())
+    with pytest.raises(OutputError, match=r"does not take stereo at any rate .* choose another"):
+        card.start()
+    card.close()
+
+
+def test_a_card_that_fails_otherwise_is_not_tried_at_other_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(rate_hz: int) -> None:
+        raise RefusedRateError(-9985)
+
+    card, tried = _card_of(monkeypatch, 96_000.0, busy)
+    with pytest.raises(OutputError, match="does not take stereo at 44100 Hz"):
+        card.start()
+    assert tried == [44_100]
+    card.close()
 
 
 @pytest.mark.parametrize(

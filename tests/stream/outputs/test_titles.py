@@ -5,7 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from stream.outputs.icy import IcyTitles
-from stream.outputs.titles import TitleParts, joined_title, one_line, shortened, title_parts
+from stream.outputs.titles import TitleParts, joined_title, one_line, shortened_title, title_parts
 from stream.service.moment import stream_title
 from tests.support.moments import a_moment, a_song
 
@@ -29,7 +29,7 @@ def test_joined_and_apart(artist: str, title: str, joined: str, apart: tuple[str
 
 @pytest.mark.parametrize("text", ["a" * 5000, "ü€🎵" * 900, "%&= /" * 999, "short", ""])
 def test_what_is_shortened_fits_and_is_not_shorter_than_it_has_to_be(text: str) -> None:
-    kept = shortened(text, 1000)
+    kept = shortened_title(text, 1000)
     assert text.startswith(kept)
     assert len(quote(kept, safe="")) <= 1000
     assert kept == text or len(quote(text[: len(kept) + 1], safe="")) > 1000

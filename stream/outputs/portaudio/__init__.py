@@ -1,0 +1,1 @@
+"""How is a sound card reached, and at what rate?"""
