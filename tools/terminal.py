@@ -39,7 +39,8 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """
     most = WIDEST_CELL if sys.stdout.isatty() else None
     lines = [
-        [*(shortened(str(cell), most) for cell in row[:-1]), *map(str, row[-1:])] for row in (head, *rows)
+        [*(without_middle(str(cell), most) for cell in row[:-1]), *map(str, row[-1:])]
+        for row in (head, *rows)
     ]
     widths = [
         max([cells for line in lines if (cells := display_cells(line[column])) <= WIDEST_CELL], default=0)
@@ -57,7 +58,7 @@ def display_cells(text: str) -> int:
     return sum(_cells(letter) for letter in text)
 
 
-def shortened(text: str, most: int | None) -> str:
+def without_middle(text: str, most: int | None) -> str:
     """Return a text of at most `most` cells, shortened in its middle; None: any length."""
     if most is None or display_cells(text) <= most:
         return text

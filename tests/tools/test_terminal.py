@@ -15,7 +15,7 @@ from tools.terminal import (
     print_table,
     printable,
     progress_bar,
-    shortened,
+    without_middle,
 )
 
 
@@ -74,8 +74,8 @@ def test_on_a_terminal_a_long_cell_is_shortened_in_its_middle(
 )
 def test_cells_of_a_text(text: str, cells: int) -> None:
     assert display_cells(text) == cells
-    assert display_cells(shortened(40 * text, 20)) <= 20
-    assert shortened(text, 60) == shortened(text, None) == text
+    assert display_cells(without_middle(40 * text, 20)) <= 20
+    assert without_middle(text, 60) == without_middle(text, None) == text
 
 
 def test_wide_letters_do_not_shift_columns(capsys: pytest.CaptureFixture[str]) -> None:
