@@ -269,7 +269,7 @@ class _Build:
         missing = not song.seekable and not has_copy(
             decoded_copy(self._store.folder, song.audio_hash), song.frames
         )
-        if missing and self._fits(copy_bytes(song.frames)):
+        if missing and self._fits(song.audio_hash, copy_bytes(song.frames)):
             return _Task(
                 found=found,
                 analysis=task.analysis,
@@ -324,17 +324,25 @@ class _Build:
     def _refuse(self, found: FoundFile, kind: str, reason: str) -> None:
         self._failures.append((found, Failure(path=found.path, kind=kind, reason=reason)))
 
-    def _fits(self, size_bytes: int) -> bool:
-        if self._copied_bytes + size_bytes > self._settings.decoded_cache_gib * 2**30:
+    def _fits(self, audio_hash: str, size_bytes: int) -> bool:
+        grows_bytes = size_bytes - self._replaced_bytes(audio_hash)
+        if self._copied_bytes + grows_bytes > self._settings.decoded_cache_gib * 2**30:
             return False
         return shutil.disk_usage(self._store.folder).free >= size_bytes + KEPT_FREE_BYTES
 
+    def _replaced_bytes(self, audio_hash: str) -> int:
+        """Return the size of a copy that another is written over: of an earlier version, or damaged."""
+        try:
+            return decoded_copy(self._store.folder, audio_hash).stat().st_size
+        except OSError:
+            return 0
+
     def _room(self, audio_hash: str, size_bytes: int) -> bool:
         # Two files with the same content may be analysed at once; one of them writes the copy of both.
-        if audio_hash in self._copied or not self._fits(size_bytes):
+        if audio_hash in self._copied or not self._fits(audio_hash, size_bytes):
             return False
         self._copied.add(audio_hash)
-        self._copied_bytes += size_bytes
+        self._copied_bytes += size_bytes - self._replaced_bytes(audio_hash)
         return True
 
     def _ordered(self) -> list[StoredSong]:

@@ -143,6 +143,21 @@ def test_decoded_copies_are_bounded_and_made_when_there_is_room(out: Path, tmp_p
     assert check_pool(out, deep=True) == []
 
 
+def test_a_copy_of_an_earlier_version_makes_room_for_the_one_that_replaces_it(
+    out: Path, tmp_path: Path
+) -> None:
+    (song,) = write_music(tmp_path / "music", ["a.ogg"])
+    audio = decode(song)[0]
+    tight = quick_settings(decoded_cache_gib=1.5 * 8 * len(audio) / 2**30)
+    assert build_pool([tmp_path / "music"], out, tight).without_copy == 0
+    (copy,) = (out / "decoded").iterdir()
+    with copy.open("wb") as file:
+        np.save(file, audio)
+    report = build_pool([tmp_path / "music"], out, tight)
+    assert (report.analysed, report.without_copy) == (0, 0)
+    assert check_pool(out, deep=True) == []
+
+
 # What is done again
 
 
