@@ -12,6 +12,8 @@ _MOST_FRAMES = 2**45
 """Of a stream: more than twenty years."""
 _MOST_FADE_FRAMES = 40 * 48_000
 _MOST_DB = 120.0
+_MAY_BE_NEGATIVE = ("shift_frames", "enter_frame")
+"""B may be entered before its song begins: then silence is faded in first."""
 
 
 def check_decisions(decisions: Sequence[object], stops: Sequence[object]) -> None:
@@ -54,8 +56,10 @@ def _check_join(join: Mapping[str, Any], where: str) -> None:
             _mapping(value, what)
         elif field.name in ("before_frames", "after_frames"):
             _whole(value, what, most=_MOST_FADE_FRAMES)
+        elif field.name in _MAY_BE_NEGATIVE:
+            _whole(value, what, least=-_MOST_FADE_FRAMES)
         elif field.type in (int, "int"):
-            _whole(value, what, least=-_MOST_FRAMES if field.name == "shift_frames" else 0)
+            _whole(value, what)
         else:
             _number(value, what)
 
