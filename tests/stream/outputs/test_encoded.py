@@ -68,10 +68,14 @@ def test_silence_is_counted_from_the_last_sound(monkeypatch: pytest.MonkeyPatch)
     output = Recorder()
     output.start()
     assert output.status().audible_ago_s is None
-    with Feeder(output, music(1), speed=4) as feeder:
+    sound = music(1)
+    with Feeder(output, sound, speed=4) as feeder:
         wait_until(lambda: feeder.done, "all is offered")
     # What comes when nothing is offered is silence, delivered like sound.
-    wait_until(lambda: output.status().underrun_frames > RATE_HZ // 2, "the sound is over")
+    silence = output.status().underrun_frames
+    wait_until(lambda: output.status().underrun_frames > silence, "the sound is over")
+    taken = len(sound) + output.status().underrun_frames
+    wait_until(lambda: output.status().frames_out >= taken, "all of it is delivered")
     now_s += 9.5
     silence = output.status().underrun_frames
     wait_until(lambda: output.status().underrun_frames > silence + RATE_HZ // 2, "silence is delivered")
@@ -101,18 +105,27 @@ def test_after_a_fault_it_comes_back_with_fresh_sound(quick_retries: None) -> No
     assert len(decode(output.sessions[1])[0]) > RATE_HZ
 
 
+@pytest.mark.parametrize(
+    ("fault", "begun", "longest_s"),
+    [
+        pytest.param(OSError(5, "nobody answers"), False, encoded.UNANSWERED_RETRY_S, id="unanswered"),
+        pytest.param(OutputError("refused"), False, LAST_RETRY_S, id="refused"),
+        pytest.param(OSError(5, "cut off"), True, encoded.BROKEN_RETRY_S, id="broken"),
+    ],
+)
 def test_retries_are_ever_rarer_and_quick_again_after_a_steady_session(
-    monkeypatch: pytest.MonkeyPatch,
+    fault: Exception, begun: bool, longest_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 50.0
     waits_s: list[float] = []
-    ended = [0.0] * 6 + [encoded._STEADY_S + 1.0, 0.0]
+    ended = [0.0] * 9 + [encoded._STEADY_S + 1.0, 0.0]
 
     class Failing(Recorder):
         def _session(self) -> None:
             nonlocal now_s
             now_s += ended[len(waits_s)]
-            raise OSError(5, "boom")
+            self._sessions += begun
+            raise fault
 
         def _wait(self, wait_s: float) -> None:
             waits_s.append(wait_s)
@@ -126,7 +139,9 @@ def test_retries_are_ever_rarer_and_quick_again_after_a_steady_session(
     wait_until(lambda: len(waits_s) == len(ended), "all retries were made")
     output.close()
     first = encoded._FIRST_RETRY_S
-    assert waits_s == [first, 2 * first, 4 * first, 8 * first, LAST_RETRY_S, LAST_RETRY_S, first, 2 * first]
+    rarer = [min(first * 2**n, longest_s) for n in range(9)]
+    assert waits_s == [*rarer, first, min(2 * first, longest_s)]
+    assert rarer[-1] == longest_s
 
 
 def test_a_blocked_delivery_blocks_neither_the_pacer_nor_the_end() -> None:
