@@ -12,10 +12,8 @@ from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.errors import PoolError
 from stream.pool.columns import Rows, record_type
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
-from stream.pool.pool import (
-    Failure,
-    Track,
-)
+from stream.pool.pool import Failure
+from stream.pool.songs import Track
 from tools.pools.place import FOLDERS, rows_file, save_array, storing
 from tools.pools.scan import FoundFile
 from tools.pools.taken_over import take_over
