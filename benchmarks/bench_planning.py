@@ -19,7 +19,8 @@ from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
-from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool
+from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from stream.scoring.opening import Opened
 from stream.scoring.settings import ScoringSettings

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from benchmarks.record import record
 from tools.demo.songs import write_demo_songs
-from tools.pools.build import BuildProgress, BuildReport, BuildSettings, build_pool
+from tools.pools.build import build_pool
+from tools.pools.report import BuildProgress, BuildReport
+from tools.pools.settings import BuildSettings
 
 BUDGET_PER_CORE = 30
 """Multiple of real time that one core must reach."""

@@ -21,7 +21,8 @@ from model.base.kernels import kernel
 from model.features.edges import EDGE_RATE_HZ
 from stream.index.edge_index import EdgeIndex
 from stream.index.graphs import open_session
-from stream.pool.pool import FINGERPRINT_FRAMES, Pool, Song
+from stream.pool.pool import FINGERPRINT_FRAMES, Pool
+from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from stream.scoring.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
 from stream.scoring.opening import open_scorer

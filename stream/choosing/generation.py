@@ -8,7 +8,8 @@ import numpy as np
 from model.base.errors import PoolError
 from stream.audio.spans import SpanReader
 from stream.index.edge_index import EdgeIndex
-from stream.pool.pool import ChunkKey, Pool, Song, open_pool
+from stream.pool.pool import ChunkKey, Pool, open_pool
+from stream.pool.songs import Song
 from stream.scoring.opening import Opened, open_scorer
 from stream.scoring.scorer import Scorer
 from stream.scoring.settings import ScoringSettings

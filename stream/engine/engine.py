@@ -19,7 +19,7 @@ from stream.engine.settings import EngineSettings
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.pool.feedback import HeardJoin, LabelledJoin, remember
-from stream.pool.pool import Song
+from stream.pool.songs import Song
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.kernels import kernel
-from stream.pool.pool import Song
+from stream.pool.songs import Song
 
 CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
 """-1 dBTP: no peak of the stream is above it."""

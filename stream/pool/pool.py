@@ -7,10 +7,9 @@
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,8 @@ from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import read_columns
-from stream.pool.database import DATABASE_FILE, broken_database, connect
+from stream.pool.database import broken_database, connect
+from stream.pool.songs import Song, read_songs
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
 
@@ -36,54 +36,6 @@ class ChunkKey:
 
 _LEAST_GAP_S = 1.0
 """A shorter gap between two chunks is no silence that was left out, but damage."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Track:
-    """One track of a song that is a whole album."""
-
-    start_sample: int
-    """In samples of the song, at its own rate."""
-    title: str
-    artist: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Song:
-    """One song of a pool, as the runtime needs it."""
-
-    song_id: int
-    path: Path
-    """Where the user's file is (absolute)."""
-    name: str
-    """Path relative to the music folder, with forward slashes."""
-    audio_hash: str
-    """Of its coded audio, without tags: what it is known by."""
-    sample_rate_hz: int
-    channels: int
-    frames: int
-    title: str
-    artist: str
-    album: str
-    loudness_lufs: float
-    true_peak_db: float
-    seekable: bool
-    """Whether spans of the file itself can be trusted; else they come from a decoded copy."""
-    cut: str
-    """What the cutter did, in words."""
-    other_hashes: tuple[str, ...] = ()
-    """Of its copies, and of the bytes of every file it was known in, by which an earlier endlos named it."""
-    copies: tuple[Path, ...] = ()
-    """Other files with the same recording: they are not played beside it."""
-    tracks: tuple[Track, ...] = ()
-    """Of an album in one file, in order; none of an ordinary song."""
-
-    def at(self, sample: int) -> "Song":
-        """Return this under the name of the track that plays at a sample."""
-        begun = [track for track in self.tracks if track.start_sample <= sample]
-        if not begun:
-            return self
-        return replace(self, title=begun[-1].title, artist=begun[-1].artist or self.artist)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,42 +210,9 @@ def _open_current(folder: Path) -> Pool:
                 raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
             if type(published["edge_samples"]) is not int or not 2 <= published["edge_samples"] <= 2**24:
                 raise sqlite3.DatabaseError(f"generation {generation} has edges of no length")
-            song_rows = connection.execute(
-                """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
-                          artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks
-                   FROM generation_songs JOIN songs USING (song_id)
-                   WHERE generation = ? ORDER BY position""",
-                (generation,),
-            ).fetchall()
-            copies: dict[int, list[sqlite3.Row]] = {}
-            for row in connection.execute(
-                """SELECT of_song_id, root, path, audio_hash, sample_rate_hz
-                   FROM copies JOIN songs USING (song_id) WHERE generation = ? ORDER BY root, path""",
-                (generation,),
-            ):
-                copies.setdefault(row["of_song_id"], []).append(row)
-            tracks: dict[int, list[Track]] = {}
-            for row in connection.execute(
-                """SELECT song_id, start_sample, tracks.title, tracks.artist
-                   FROM generation_songs JOIN tracks USING (song_id)
-                   WHERE generation = ? ORDER BY song_id, start_sample""",
-                (generation,),
-            ):
-                fields = _plausible(folder, row)
-                tracks.setdefault(fields.pop("song_id"), []).append(Track(**fields))
-            known_in = _known_in(connection)
+            songs, counts = read_songs(connection, folder, generation)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
-    counts = [row["chunks"] for row in song_rows]
-    songs = tuple(
-        _song(
-            _plausible(folder, row),
-            [_plausible(folder, copy) for copy in copies.get(row["song_id"], [])],
-            known_in,
-            tuple(tracks.get(row["song_id"], ())),
-        )
-        for row in song_rows
-    )
     if not sum(counts):
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
     home = generation_folder(folder, generation)
@@ -337,70 +256,6 @@ def failures(folder: Path) -> tuple[Failure, ...]:
 def _current(connection: sqlite3.Connection) -> int | None:
     row = connection.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'").fetchone()
     return None if row is None else int(row[0])
-
-
-def _known_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
-    """Return the hashes of the files that each song was known in, by its audio hash."""
-    known_in: dict[str, list[str]] = {}
-    for file_hash, audio_hash in connection.execute("SELECT file_hash, audio_hash FROM file_hashes"):
-        known_in.setdefault(audio_hash, []).append(file_hash)
-    return known_in
-
-
-_PLAUSIBLE: dict[str, tuple[type[Any], float, float]] = {
-    "song_id": (int, 0, 2**63),
-    "of_song_id": (int, 0, 2**63),
-    "sample_rate_hz": (int, 1, 10**7),
-    "channels": (int, 1, 1_000),
-    "start_sample": (int, 0, 2**40),
-    "frames": (int, FINGERPRINT_FRAMES, 2**40),
-    "loudness_lufs": (float, -70.0, 100.0),
-    "true_peak_db": (float, -400.0, 400.0),
-    "seekable": (int, 0, 1),
-    "chunks": (int, 0, 2**32),
-}
-"""SQLite keeps whatever it is given in any field; and of all of them a stream is made."""
-
-
-def _plausible(folder: Path, row: sqlite3.Row) -> dict[str, Any]:
-    """Return the fields of a song; `PoolError` where one holds what it cannot."""
-    fields: dict[str, Any] = dict(row)
-    for name, value in fields.items():
-        kind, least, most = _PLAUSIBLE.get(name, (str, 0, 0))
-        if isinstance(value, str):
-            plausible = kind is str and "\0" not in value
-        else:
-            plausible = isinstance(value, kind) and least <= value <= most
-        if not plausible:
-            raise PoolError(
-                f"{folder / DATABASE_FILE} is damaged (a song has {name} {str(value)[:40]!r}); "
-                "restore it, or delete the pool folder and build it anew"
-            )
-    return fields
-
-
-def _song(
-    row: dict[str, Any],
-    own: list[dict[str, Any]],
-    known_in: dict[str, list[str]],
-    tracks: tuple[Track, ...],
-) -> Song:
-    fields = dict(row)
-    del fields["chunks"]
-    root, name = fields.pop("root"), fields.pop("path")
-    seekable = bool(fields.pop("seekable"))
-    # What is said of a copy is said in its samples, which are this song's where the rate is the same.
-    names = [copy["audio_hash"] for copy in own if copy["sample_rate_hz"] == row["sample_rate_hz"]]
-    others = [*names, *(file for audio in (row["audio_hash"], *names) for file in known_in.get(audio, []))]
-    return Song(
-        path=Path(root) / name,
-        name=name,
-        seekable=seekable,
-        tracks=tracks,
-        other_hashes=tuple(dict.fromkeys(others)),
-        copies=tuple(Path(copy["root"]) / copy["path"] for copy in own),
-        **fields,
-    )
 
 
 def _check_tiles(

@@ -8,7 +8,7 @@ from stream.engine.engine import NowPlaying
 from stream.outputs.output import OutputStatus
 from stream.outputs.pacer import PacerStatus
 from stream.outputs.titles import joined_title, one_line
-from stream.pool.pool import Song
+from stream.pool.songs import Song
 from stream.service.health import Health
 
 

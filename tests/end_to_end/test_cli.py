@@ -25,7 +25,7 @@ from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
 from tools.cli import app, main, sentence
 from tools.commands import pool, train
-from tools.pools.build import BuildSettings
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 
 CONTRACT = {

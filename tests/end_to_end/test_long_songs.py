@@ -27,8 +27,9 @@ from stream.pool.pool import open_pool
 from tests.support.held import HELD_IS_TOLD, held_kb
 from tests.support.music import tune, write_music
 from tests.support.odd_songs import RATE_HZ, band, beats
-from tools.pools.build import BuildSettings, build_pool
+from tools.pools.build import build_pool
 from tools.pools.check import check_pool
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings, cut_song
 from tools.songs.cut_beat import cut_on_beats
 from tools.songs.loudness import measure_loudness

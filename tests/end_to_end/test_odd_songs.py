@@ -23,7 +23,8 @@ from tests.support.odd_songs import (
     silence,
     write_long,
 )
-from tools.pools.build import BuildSettings, build_pool
+from tools.pools.build import build_pool
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 from tools.songs.cut_beat import BEFORE_ONSET_S
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from stream.engine.engine import NowPlaying
 from stream.outputs.output import Output, status_of
 from stream.outputs.pacer import PacerStatus
-from stream.pool.pool import Song
+from stream.pool.songs import Song
 from stream.service.health import health_of
 from stream.service.moment import Moment
 

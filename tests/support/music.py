@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from model.base.arrays import FloatArray
-from tools.pools.build import BuildSettings
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 
 RATE_HZ = 22_050

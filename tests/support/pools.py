@@ -14,7 +14,8 @@ from model.features.edges import chunk_edges
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import Generation
 from stream.index.edge_index import EdgeIndex
-from stream.pool.pool import Pool, Song, fingerprint
+from stream.pool.pool import Pool, fingerprint
+from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from stream.scoring.opening import Opened
 

@@ -13,8 +13,8 @@ import typer
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
-    from tools.pools.build import BuildProgress, BuildReport
     from tools.pools.missing import MissingMusic
+    from tools.pools.report import BuildProgress, BuildReport
 
 pool_app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
 
@@ -83,7 +83,8 @@ def build(
     most of what it had (those songs stay in the pool).
     """
     from model.saved.contract import carried_model
-    from tools.pools.build import BuildSettings, build_pool
+    from tools.pools.build import build_pool
+    from tools.pools.settings import BuildSettings
     from tools.songs.cut import CutSettings
 
     cut_settings = CutSettings(

@@ -19,7 +19,8 @@ from stream.audio.samples import PART_FRAMES
 from stream.pool.columns import FINGERPRINT_FRAMES
 from stream.pool.database import connect
 from stream.pool.feedback import feedback_problems
-from stream.pool.pool import Pool, Song, decoded_copy, open_pool
+from stream.pool.pool import Pool, decoded_copy, open_pool
+from stream.pool.songs import Song
 from tools.pools.check_vectors import embedding_problems
 from tools.pools.doubt import doubt
 from tools.songs.loudness import measure_loudness

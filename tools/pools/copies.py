@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from model.base.arrays import IntArray
-from tools.pools.store import Copy, StoredSong
+from tools.pools.generations import Copy
+from tools.pools.store import StoredSong
 from tools.songs.outline import OUTLINE_STEP_S, Outline
 
 MOST_DIFFERENT_BITS = 0.3

@@ -20,7 +20,8 @@ from stream.audio.decode import Decoded, decode_song, probe
 from stream.audio.samples import SongSamples, in_parts, part_of
 from stream.audio.song_file import seeks_check_out
 from stream.pool.columns import Rows, record_type
-from stream.pool.pool import Track, decoded_copy, fingerprint
+from stream.pool.pool import decoded_copy, fingerprint
+from stream.pool.songs import Track
 from stream.pool.traits import TRAIT_COLUMNS
 from tools.songs.cue import cut_at_tracks, tracks_of
 from tools.songs.cut import cut_song

@@ -9,7 +9,7 @@ import mutagen
 import numpy as np
 
 from model.base.arrays import IntArray
-from stream.pool.pool import Track
+from stream.pool.songs import Track
 from tools.songs.letters import decode_text
 
 MAX_SHEET_BYTES = 1 << 20

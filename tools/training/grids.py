@@ -15,7 +15,8 @@ from model.learning.song_set import GRID_S, GridArray, JudgedJoin, SongSet, song
 from model.saved.learned import songs_record
 from stream.audio.decode import decode
 from stream.pool.feedback import LabelledJoin, labelled_joins
-from stream.pool.pool import Pool, Song
+from stream.pool.pool import Pool
+from stream.pool.songs import Song
 from tools.pools.place import GRID_FOLDER, save_array
 from tools.training.common import keep_back
 

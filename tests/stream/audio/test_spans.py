@@ -20,7 +20,8 @@ from stream.audio.copies import write_decoded_copy
 from stream.audio.decode import decode
 from stream.audio.song_file import SongFile, seeks_check_out
 from stream.audio.spans import SpanReader
-from stream.pool.pool import Pool, Song, decoded_copy, fingerprint
+from stream.pool.pool import Pool, decoded_copy, fingerprint
+from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from tests.support.held import HELD_IS_TOLD
 from tests.support.waiting import PATIENCE_S

@@ -31,7 +31,8 @@ from stream.scoring.scorer import Scorer
 from tests.support.models import write_tiny_model
 from tests.support.pools import MadeUpScorer, noise_song
 from tests.support.waiting import PATIENCE_S
-from tools.pools.build import BuildSettings, build_pool
+from tools.pools.build import build_pool
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 
 RATE_HZ = 44_100

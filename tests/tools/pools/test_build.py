@@ -25,8 +25,10 @@ from stream.pool.pool import (
     open_pool,
 )
 from tests.support.music import quick_settings, tune, write_music
-from tools.pools.build import BuildProgress, BuildSettings, build_pool
+from tools.pools.build import build_pool
 from tools.pools.check import check_pool
+from tools.pools.report import BuildProgress
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings, cut_song
 
 NAMES = ["a.wav", "b.flac", "sub/c.wav"]

@@ -15,8 +15,9 @@ from tests.support.commands import run_here
 from tests.support.models import write_tiny_model, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 from tests.support.spectra import with_spectra
-from tools.pools.build import BuildSettings, build_pool
+from tools.pools.build import build_pool
 from tools.pools.embed import embed_generation, embed_pool, embeds
+from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-import tools.pools.store
+import tools.pools.tidying
 from model.base.errors import PoolError
 from stream.pool.pool import current_generation, open_pool
 from tests.support.music import quick_settings, write_music
@@ -157,7 +157,7 @@ def test_what_left_is_kept_for_a_while_and_not_without_bound(
     one: Path, two: Path, out: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
 ) -> None:
     build_pool([one, two], out, quick_settings())
-    monkeypatch.setattr(tools.pools.store, limit, value)
+    monkeypatch.setattr(tools.pools.tidying, limit, value)
     for number in range(3):
         write_music(one, [f"{number}.wav"])
         build_pool([one], out, quick_settings())

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import tools.pools.build
 import tools.pools.place
+import tools.pools.tasks
 from model.base.errors import PoolError
 from stream.pool.columns import read_columns, record_type
 from stream.pool.database import DATABASE_FILE
@@ -272,7 +272,7 @@ def test_a_full_disk_costs_the_copy_and_not_the_song(
     if not foreseen:
         # As when others fill the disk meanwhile: it runs full while the copy is written.
         empty = SimpleNamespace(disk_usage=lambda folder: SimpleNamespace(free=2**40))
-        monkeypatch.setattr(tools.pools.build, "shutil", empty)
+        monkeypatch.setattr(tools.pools.tasks, "shutil", empty)
     songs = write_music(tmp_path / "music", ["a.wav", "b.ogg"], seconds=20, rate_hz=44_100)
     settings = quick_settings(jobs=jobs, edge_s=0.1)
     report = build_pool(songs, small_disk / "pool", settings)
@@ -280,7 +280,7 @@ def test_a_full_disk_costs_the_copy_and_not_the_song(
     assert not list(small_disk.rglob("*.part"))
     assert check_pool(small_disk / "pool") == []
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    monkeypatch.setattr(tools.pools.build, "KEPT_FREE_BYTES", 0)
+    monkeypatch.setattr(tools.pools.tasks, "KEPT_FREE_BYTES", 0)
     assert build_pool(songs, small_disk / "pool", settings).without_copy == 0
 
 

@@ -9,7 +9,8 @@ import soundfile
 from mutagen.flac import FLAC
 
 from stream.choosing.generation import Chunk
-from stream.pool.pool import Track, open_pool
+from stream.pool.pool import open_pool
+from stream.pool.songs import Track
 from tests.support.commands import run_here
 from tests.support.music import RATE_HZ, tune
 from tests.support.pools import make_generation

@@ -1,0 +1,132 @@
+"""A generation is published whole, and one transaction makes it the current one."""
+
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.base.errors import PoolError
+from model.base.files import PART_SUFFIX
+from stream.pool.pool import Failure, current_generation, generation_folder, open_pool
+from tools.pools.place import remove, save_columns, storing
+from tools.pools.scan import FoundFile
+from tools.pools.store import PoolStore, StoredSong
+
+KEPT_GENERATIONS = 2
+"""The current one, and the one before it that a player may still be opening."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """A song that is the same recording as another, which is played in its place."""
+
+    song: StoredSong
+    of: StoredSong
+
+
+class Generations:
+    """The generations of a pool; owned by the thread that opened its store."""
+
+    def __init__(self, store: PoolStore) -> None:
+        """Write into the pool of a store."""
+        self._store = store
+
+    def current(self) -> tuple[int | None, bool, list[int]]:
+        """Return the current generation, whether it is complete, and its songs in order."""
+        with storing(self._store.folder):
+            generation = current_generation(self._store.folder)
+            complete = self._store.database.execute(
+                "SELECT complete FROM generations WHERE generation = ?", (generation,)
+            ).fetchone()
+            songs = self._store.database.execute(
+                "SELECT song_id FROM generation_songs WHERE generation = ? ORDER BY position", (generation,)
+            ).fetchall()
+        return generation, complete is not None and bool(complete[0]), [row[0] for row in songs]
+
+    def is_sound(self, edge_samples: int) -> bool:
+        """Whether the current generation can be opened and has edges of this length."""
+        with suppress(PoolError):
+            return open_pool(self._store.folder).edge_samples == edge_samples
+        return False
+
+    def publish(
+        self,
+        songs: Sequence[StoredSong],
+        copies: Sequence[Copy],
+        edge_samples: int,
+        failures: Iterable[tuple[FoundFile, Failure]],
+        *,
+        complete: bool,
+        finish: Callable[[Path], None] | None = None,
+    ) -> int:
+        """Make `songs`, in this order, the current generation, and return its number.
+
+        copies: other files with the same recordings.
+        finish: given the folder of its arrays before anybody reads it; what it raises ends it.
+        """
+        with storing(self._store.folder):
+            target = generation_folder(self._store.folder, self._next_generation())
+            beside = target.with_name(target.name + PART_SUFFIX)
+            beside.mkdir()
+            try:
+                chunks = sum(song.chunks for song in songs)
+                save_columns(beside, edge_samples, chunks, (self._store.rows(song) for song in songs))
+                if finish is not None:
+                    finish(beside)
+                beside.rename(target)
+            except BaseException:
+                remove(beside)
+                raise
+        generation = int(target.name)
+        with self._store.transaction() as database:
+            database.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?)",
+                (generation, complete, edge_samples, time.time()),
+            )
+            database.executemany(
+                "INSERT INTO generation_songs VALUES (?, ?, ?)",
+                [(generation, position, song.song_id) for position, song in enumerate(songs)],
+            )
+            self._insert_copies(database, generation, copies)
+            self._store.insert_failures(database, failures, replace=complete)
+            database.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('generation', ?)",
+                (str(generation),),
+            )
+        self._drop_generations()
+        return generation
+
+    def save_copies(self, generation: int, copies: Sequence[Copy]) -> None:
+        """Keep which files are the same recordings as songs of a generation, in place of what was kept."""
+        with self._store.transaction() as database:
+            database.execute("DELETE FROM copies WHERE generation = ?", (generation,))
+            self._insert_copies(database, generation, copies)
+
+    def _drop_generations(self) -> None:
+        with self._store.transaction() as database:
+            rows = database.execute("SELECT generation FROM generations ORDER BY generation DESC").fetchall()
+            kept = [row[0] for row in rows[:KEPT_GENERATIONS]]
+            database.execute("DELETE FROM generations WHERE generation < ?", (kept[-1],))
+        with storing(self._store.folder):
+            for path in (self._store.folder / "generations").iterdir():
+                if re.fullmatch(r"\d{6,}", path.name) and int(path.name) not in kept:
+                    remove(path)
+
+    def _next_generation(self) -> int:
+        listed = self._store.database.execute(
+            "SELECT COALESCE(MAX(generation), 0) FROM generations"
+        ).fetchone()[0]
+        # A build that was killed just before its transaction left a folder that is not listed.
+        there = [
+            int(path.stem) for path in (self._store.folder / "generations").iterdir() if path.stem.isdigit()
+        ]
+        return int(max([listed, *there])) + 1
+
+    def _insert_copies(self, database: sqlite3.Connection, generation: int, copies: Sequence[Copy]) -> None:
+        database.executemany(
+            "INSERT INTO copies VALUES (?, ?, ?)",
+            [(generation, copy.song.song_id, copy.of.song_id) for copy in copies],
+        )
