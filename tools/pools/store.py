@@ -85,8 +85,6 @@ class PoolStore:
             return bool(rows.shape == (song.chunks,) and rows.dtype == record_type(edge_samples))
         return False
 
-    # Writing
-
     def save_song(self, found: FoundFile, analysis: SongAnalysis) -> StoredSong:
         """Keep an analysed song: the rows of its chunks first, then its own row in one transaction."""
         with storing(self.folder):
