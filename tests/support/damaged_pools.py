@@ -7,7 +7,6 @@ It ends with 1 and what it found, where anything but a sentence came of it, much
 
 import faulthandler
 import re
-import resource
 import shutil
 import sys
 import traceback
@@ -119,11 +118,17 @@ def main(pool: Path, model: Path, folder: Path, seed: int, count: int) -> None:
         wrong += [
             f"{number}: {done}: {one}" for one in complaints(copy, pool.parent / "music", model, number)
         ]
-    used_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used_kb = _most_held_kb()
     if used_kb > MOST_KB:
         wrong.append(f"{used_kb >> 10} MiB of memory were in use")
     print("\n".join(wrong))
     sys.exit(1 if wrong else 0)
+
+
+def _most_held_kb() -> int:
+    """Return the most memory that this process held; Linux's getrusage counts that of who started it, too."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 if __name__ == "__main__":
