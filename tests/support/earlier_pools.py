@@ -4,8 +4,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
+from stream.audio.decode import decode
 from stream.pool.database import DATABASE_FILE
-from stream.pool.pool import open_pool
+from stream.pool.pool import decoded_copy, open_pool
 from tools.songs.song import hash_file
 
 SCHEMA_2 = """
@@ -28,7 +31,13 @@ CREATE TABLE failures_2 (
 
 def make_earlier(folder: Path) -> dict[str, str]:
     """Turn a pool of today into one of schema 2; return its songs' names then, by their names today."""
-    names = {song.audio_hash: hash_file(song.path) for song in open_pool(folder).songs}
+    songs = open_pool(folder).songs
+    names = {song.audio_hash: hash_file(song.path) for song in songs}
+    for song in songs:
+        if not song.seekable:
+            # Its copies had no check sums.
+            with decoded_copy(folder, song.audio_hash).open("wb") as file:
+                np.save(file, decode(song.path)[0])
     for path in [*(folder / "analysis").iterdir(), *(folder / "decoded").iterdir()]:
         for today, then in names.items():
             if path.name.startswith(today):

@@ -87,6 +87,7 @@ class _Build:
         self._started_s = started_s
         self._progress = progress
         self._songs: dict[FoundFile, StoredSong] = {}
+        self._recognised: list[FoundFile] = []
         self._reused = 0
         self._analysed = 0
         self._analysed_s = 0.0
@@ -108,7 +109,15 @@ class _Build:
         tasks.sort(key=lambda task: task.copy_of is not None)
         if tasks:
             tasks.insert(0, tasks.pop(min(range(len(tasks)), key=lambda i: tasks[i].found.size_bytes)))
-        self._total_bytes = sum(task.found.size_bytes for task in tasks)
+        self._work_through(tasks)
+        # What a worker has just recognised was not known before, and may lack its copy.
+        self._work_through(
+            [task for found in self._recognised if (task := self._copy_task(found, self._songs[found]))]
+        )
+        return self._finish()
+
+    def _work_through(self, tasks: list[BuildTask]) -> None:
+        self._total_bytes += sum(task.found.size_bytes for task in tasks)
         self._publish_early()
         self._tell("")
         with closing(
@@ -119,7 +128,6 @@ class _Build:
                 self._done_bytes += task.found.size_bytes
                 self._publish_early()
                 self._tell(task.found.name)
-        return self._finish()
 
     def _task(self, found: FoundFile) -> BuildTask | None:
         """Keep what is known of a file; return the work that it needs, None when it needs none."""
@@ -139,17 +147,20 @@ class _Build:
             self._refuse(found, "partly", left_out)
         if sheet_beside(found.path):
             self._name_tracks(found, song)
-        missing = not song.seekable and not has_copy(
-            decoded_copy(self._store.folder, song.audio_hash), song.frames
+        return self._copy_task(found, song)
+
+    def _copy_task(self, found: FoundFile, song: StoredSong) -> BuildTask | None:
+        """Return the work of writing the copy that a song lacks; None where it needs none or has no room."""
+        folder = self._store.folder
+        missing = not song.seekable and not has_copy(decoded_copy(folder, song.audio_hash), song.frames)
+        if not missing or not self._room.fits(song.audio_hash, copy_bytes(song.frames)):
+            return None
+        return BuildTask(
+            found=found,
+            analysis=self._settings.analysis,
+            pool_folder=folder,
+            copy_of=song.audio_hash,
         )
-        if missing and self._room.fits(song.audio_hash, copy_bytes(song.frames)):
-            return BuildTask(
-                found=found,
-                analysis=task.analysis,
-                pool_folder=task.pool_folder,
-                copy_of=song.audio_hash,
-            )
-        return None
 
     def _known_bytes(self, found: FoundFile) -> StoredSong | None:
         if not self._known.may_hold(found):
@@ -177,6 +188,7 @@ class _Build:
             song = self._known.take_recognised(found, result)
             assert song is not None, "whoever recognised it found its analysis here"
             self._songs[found] = song
+            self._recognised.append(found)
             self._name_tracks(found, song)
             self._reused += 1
             self._tell_left_out(found, result.left_out)
