@@ -111,9 +111,9 @@ class _Build:
             tasks.insert(0, tasks.pop(min(range(len(tasks)), key=lambda i: tasks[i].found.size_bytes)))
         self._work_through(tasks)
         # What a worker has just recognised was not known before, and may lack its copy.
-        self._work_through(
-            [task for found in self._recognised if (task := self._copy_task(found, self._songs[found]))]
-        )
+        copies = [task for found in self._recognised if (task := self._copy_task(found, self._songs[found]))]
+        if copies:
+            self._work_through(copies)
         return self._finish()
 
     def _work_through(self, tasks: list[BuildTask]) -> None:
