@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from model.approaches.approach import Approach
+from model.learning.approach import Approach
 
 _FOLDERS = (
     "tower",

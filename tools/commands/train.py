@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
 
-from model.approaches.approach import Approach
 from model.approaches.registry import APPROACHES, DEFAULT_APPROACH
+from model.learning.approach import Approach
 from model.learning.settings import TrainOption, TrainSettings, option_of
 from tools.terminal import AsJson, Quiet, print_json, print_table, progress_bar
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model.approaches.approach import Approach
 from model.base.errors import ModelError
+from model.learning.approach import Approach
 from model.learning.lesson import Lesson, TrainProgress, TrainReport
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.learning.settings import TrainSettings

@@ -1,7 +1,7 @@
 """Approach `binary` is one network that sees both sides of a seam and says whether B follows A."""
 
-from model.approaches.approach import Approach, Preset, Trainer
 from model.approaches.binary.settings import BinarySettings
+from model.learning.approach import Approach, Preset, Trainer
 
 
 def _trainer() -> Trainer:

@@ -1,7 +1,7 @@
 """Approach `tower` is two networks that say where an end and a start lie; the nearest follow."""
 
-from model.approaches.approach import Approach, Preset, Trainer
 from model.approaches.tower.settings import TowerSettings
+from model.learning.approach import Approach, Preset, Trainer
 
 
 def _trainer() -> Trainer:
