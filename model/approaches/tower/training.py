@@ -9,19 +9,20 @@ import keras
 import numpy as np
 from keras import ops
 
-from model.approaches.tower.data import Seams, Variation, add_judged, draw_seams, same_music
+from model.approaches.tower.data import add_judged, same_music
 from model.approaches.tower.export import WEIGHTS_FILE, export_towers, load_weights
-from model.approaches.tower.measures import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
 from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import FloatArray
 from model.features.spectra import BROAD, QUARTERS
 from model.learning.calibration import ScoredSongs, calibrate
 from model.learning.curves import Curves
+from model.learning.drawn_seams import Seams, Variation, draw_seams
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.learning.song_set import GRID_STEPS_PER_DB, GridArray, SongSet
+from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
 
 TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
@@ -184,7 +185,9 @@ class _Towers:
         sets = {TRAINING_SONGS: self.train.grids[:MEASURED_SONGS]}
         if self.unseen is not None:
             sets[self.unseen_name] = self.unseen.grids
-        return {name: score_songs(self.towers, grids) for name, grids in sets.items()}
+        return {
+            name: score_songs(self.towers.ends, self.towers.starts, grids) for name, grids in sets.items()
+        }
 
     def finish(self, training: Training[SuccessorRanks]) -> TowerReport:
         """Measure once more, calibrate, write the history and its picture, export."""

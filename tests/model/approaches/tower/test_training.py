@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.approaches.tower.data import Seams
 from model.approaches.tower.export import WEIGHTS_FILE, load_weights
-from model.approaches.tower.measures import SuccessorRanks
 from model.approaches.tower.networks import TowerNetworks, build_towers
 from model.approaches.tower.settings import TOWER_PRESETS, TowerPreset, TowerSettings
 from model.approaches.tower.training import (
@@ -29,10 +27,12 @@ from model.base.errors import ModelError
 from model.base.graph_runtime import onnxruntime
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.learning.checkpoint import CHECKPOINT_FILE
+from model.learning.drawn_seams import Seams
 from model.learning.lesson import TrainProgress
 from model.learning.loop import TrainingStoppedError
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.learning.song_set import SongSet, song_grid
+from model.learning.successors import SuccessorRanks
 from model.saved.contract import load_contract
 from tests.support.models import lesson_of
 

@@ -1,16 +1,15 @@
 """These measures say where the true successor ranks among all chunks of songs, and how likely it is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from model.approaches.tower.data import equal_chunks, sides
-from model.approaches.tower.networks import TowerNetworks
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.learning.calibration import ScoredSongs
 from model.learning.song_set import GridArray
+from model.learning.song_sides import equal_chunks, sides
 
 _CHUNK_S = 3.0
 MEASURED_GAP_S = 0.05
@@ -37,21 +36,41 @@ class SuccessorRanks:
         return f"first {self.top_1:.3f}, in ten {self.top_10:.3f}, AUC same song {self.auc_same:.3f}"
 
 
+def _dots(ends: FloatArray, starts: FloatArray) -> FloatArray:
+    logits: FloatArray = ends @ starts.T
+    return logits
+
+
 def score_songs(
-    towers: TowerNetworks, grids: Sequence[GridArray], gap_s: float = MEASURED_GAP_S
+    ends: Any,
+    starts: Any,
+    grids: Sequence[GridArray],
+    gap_s: float = MEASURED_GAP_S,
+    *,
+    product: Callable[[FloatArray, FloatArray], FloatArray] = _dots,
 ) -> ScoredSongs:
-    """Score the chunks of songs; of many songs the first of each, `_MOST_CHUNKS` in all or 4 of each."""
+    """Score the chunks of songs; of many songs the first of each, `_MOST_CHUNKS` in all or 4 of each.
+
+    ends, starts: Keras models, tails or heads `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` -> `(n, values)`.
+    product: `(N, values)` of ends and of starts -> `(N, N)` logits.
+    """
     most = max(4, _MOST_CHUNKS // max(1, len(grids)))
-    ends, starts, song = [], [], []
+    found: list[tuple[FloatArray, FloatArray]] = []
+    song = []
     for number, grid in enumerate(grids):
         heads, tails, lengths = (values[:most] for values in equal_chunks(len(grid), _CHUNK_S, gap_s))
         if len(heads):
-            starts.append(_embedded(towers.starts, sides(grid, heads, lengths, tail=False)))
-            ends.append(_embedded(towers.ends, sides(grid, tails, lengths, tail=True)))
+            found.append(
+                (
+                    _embedded(ends, sides(grid, tails, lengths, tail=True)),
+                    _embedded(starts, sides(grid, heads, lengths, tail=False)),
+                )
+            )
             song.append(np.full(len(heads), number))
     if not song:
         return ScoredSongs(logits=np.zeros((0, 0), np.float32), song=np.zeros(0, np.int64))
-    return ScoredSongs(logits=np.concatenate(ends) @ np.concatenate(starts).T, song=np.concatenate(song))
+    logits = product(*(np.concatenate(side) for side in zip(*found, strict=True)))
+    return ScoredSongs(logits=logits, song=np.concatenate(song))
 
 
 def rank_successors(scored: ScoredSongs) -> SuccessorRanks | None:

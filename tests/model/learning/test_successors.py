@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.approaches.tower.measures import rank_successors
 from model.learning.calibration import ScoredSongs, calibrate
+from model.learning.successors import rank_successors
 
 
 def test_ranks_of_a_small_library_counted_by_hand() -> None:
