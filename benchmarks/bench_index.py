@@ -18,7 +18,8 @@ from stream.choosing.history import Course
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import entries
 from stream.index.edge_index import EdgeIndex
-from stream.index.vector_index import EmbeddingIndex, Metric
+from stream.index.metrics import Metric
+from stream.index.vector_index import EmbeddingIndex
 
 BUDGET_P99_MS = 100.0
 BUDGET_OPEN_MS = 1000.0

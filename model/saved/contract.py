@@ -10,7 +10,7 @@ from typing import Any
 from model.base.errors import ModelError
 from model.base.files import write_whole
 from model.saved.schema import a_number, a_text, an_object, anything, list_of, map_of, nothing_or, whole
-from model.saved.scoring import Features, Scoring, check_scoring
+from model.saved.scoring import Features, Scoring, VectorMetric, check_scoring
 
 _FORMAT_VERSION = 2
 _SAID_BY_APPROACH: dict[str, tuple[Scoring, Features]] = {
@@ -46,6 +46,7 @@ _SCHEMA = an_object(
         "training": map_of(anything),
         "metrics": map_of(anything),
         "calibration": nothing_or(map_of(a_number)),
+        "metric": a_text,
         "spectral_version": nothing_or(whole(0, 2**31)),
     },
 )
@@ -91,7 +92,9 @@ class ModelContract:
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures by the split they were measured on."""
     calibration: dict[str, float] | None = None
-    """`scale` and `offset` of scoring `vectors`: probability = sigmoid(scale * end . start + offset)."""
+    """`scale`, `offset` of scoring `vectors`: probability = sigmoid(scale * metric(end, start) + offset)."""
+    metric: VectorMetric = "dot"
+    """Of scoring `vectors`: how an end is compared with a start."""
     spectral_version: int | None = None
     """`model.features.spectra.SPECTRAL_VERSION` of the spectra that the model was trained on."""
     format_version: int = _FORMAT_VERSION
@@ -206,6 +209,9 @@ def graphs_hash(folder: Path, contract: ModelContract) -> str:
 def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{contract.approach} {contract.edge_rate_hz} {contract.edge_samples}".encode())
+    if contract.metric != "dot":
+        # Only then: those of older models, which name none, stay what they were.
+        digest.update(f" {contract.metric}".encode())
     for role, graph in sorted(contract.graphs.items()):
         content = (folder / graph.file).read_bytes()
         digest.update(f"\n{role} {len(content)}\n".encode())

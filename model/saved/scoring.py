@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from model.saved.contract import ModelContract
 
 Scoring = Literal["pairs", "vectors", "buckets"]
-"""`pairs`: one graph, [tail | head] -> probability. `vectors`: a graph for ends, one for starts, and their
-product, calibrated. `buckets`: one graph to K classes, and a walk through them."""
+"""`pairs`: one graph, [tail | head] -> probability. `vectors`: a graph for ends, one for starts, and a metric
+between them, calibrated. `buckets`: one graph to K classes, and a walk through them."""
 Features = Literal["edges", "spectra"]
 """`edges`: `(edge_samples, 1)` next to a cut. `spectra`: `(SPECTRUM_FRAMES, SPECTRUM_BINS)` next to a cut."""
+VectorMetric = Literal["dot", "correlation"]
+"""How an end is compared with a start: `stream.index.metrics`."""
 PAIR_ROLE = "pair"
 VECTOR_ROLES = ("ends", "starts")
 """Graphs of scoring `vectors`: what is seen of a tail or of a head -> `embedding`."""
@@ -54,6 +56,11 @@ def _check_vectors(contract: "ModelContract") -> None:
     missing = [role for role in VECTOR_ROLES if role not in contract.graphs]
     if missing:
         raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
+    if contract.metric not in get_args(VectorMetric):
+        raise ModelError(
+            f"the model compares its vectors by {contract.metric!r}, expected one of "
+            f"{', '.join(get_args(VectorMetric))}; train it again or install the matching endlos"
+        )
     if contract.calibration is None or set(contract.calibration) != {"scale", "offset"}:
         raise ModelError(
             f"the model's calibration is {contract.calibration}, expected scale and offset; train it again"

@@ -159,7 +159,6 @@ class _SideIndex:
     """How like each other starts are, and ends: at most 0, from band levels in dB, else from embeddings."""
 
     def __init__(self, index: EmbeddingIndex) -> None:
-        self._cosine = index.metric == "dot"
         self._starts = EmbeddingIndex(
             metric=index.metric,
             width=index.width,
@@ -179,8 +178,11 @@ class _SideIndex:
             successor_scales=index.predecessor_scales,
         )
         self._lengths: dict[int, FloatArray] = {}
-        if self._cosine and len(index) <= CACHED_CHUNKS:
-            self._lengths = {id(side): _lengths(side, None) for side in (self._starts, self._ends)}
+        if len(index) <= CACHED_CHUNKS:
+            for side in (self._starts, self._ends):
+                lengths = side.lengths()
+                if lengths is not None:
+                    self._lengths[id(side)] = lengths
 
     def starts(self, row: int, rows: IntArray, everything: bool) -> FloatArray:
         """Return `(n,)`: the start of `row` against the starts of `rows`."""
@@ -194,23 +196,16 @@ class _SideIndex:
 
     def _alike(self, index: EmbeddingIndex, row: int, rows: IntArray | None) -> FloatArray:
         found = index.scores(row, rows)
-        if not self._cosine:
-            return found
         kept = self._lengths.get(id(index))
         if kept is not None:
             lengths, own = kept if rows is None else kept[rows], kept[row]
         else:
-            lengths, own = _lengths(index, rows), _lengths(index, np.array([row]))[0]
+            these, this = index.lengths(rows), index.lengths(np.array([row]))
+            if these is None or this is None:
+                return found
+            lengths, own = these, this[0]
         alike: FloatArray = found / np.maximum(lengths * own, np.float32(1e-9)) - np.float32(1.0)
         return alike
-
-
-def _lengths(index: EmbeddingIndex, rows: IntArray | None) -> FloatArray:
-    """Return the lengths of embeddings, `(n,)` float32."""
-    values = index.successors if rows is None else index.successors[rows]
-    scales = index.successor_scales if rows is None else index.successor_scales[rows]
-    lengths: FloatArray = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float32)) * scales
-    return lengths
 
 
 def _levels(lufs: FloatArray, song_lufs: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,22 +21,13 @@ from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.files import what_to_do
-from model.base.kernels import kernel
+from stream.index.metrics import ALIGNED_BYTES, LEVELS, METRICS, Int8Array, Metric
 from stream.index.top import top
-
-Int8Array = npt.NDArray[np.int8]
-Metric = Literal["dot", "l1"]
 
 _FORMAT_VERSION = 1
 INDEX_FILE = "index.json"
-MAX_BYTES = 256
-"""Bytes of one embedding with its scale; a chunk has two, and a decision reads only one of each."""
-ALIGNED_BYTES = 16
-"""Rows are filled up with zeros, which change no result: loops with a remainder take three times as long."""
-MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
 WORKING_BYTES = 64
 """Memory that a decision takes meanwhile, for each chunk, at most; 5 where the shortlist is short."""
-_LEVELS = 127
 _SLICE_ROWS = 8192
 
 
@@ -50,9 +41,9 @@ class EmbeddingIndex:
     """
 
     metric: Metric
-    """`dot`: inner product. `l1`: minus the mean absolute difference."""
+    """One of `stream.index.metrics.METRICS`, which says how they are compared."""
     width: int
-    """Values of an embedding, at most `MAX_WIDTH`."""
+    """Values of an embedding."""
     key: str
     """What the embeddings were computed from; whoever opens a folder says what it expects."""
     predecessors: Int8Array
@@ -71,8 +62,8 @@ class EmbeddingIndex:
             if scales and not (np.isfinite(array).all() and (array >= 0).all()):
                 raise ValueError(f"{name} holds what is below 0 or no number")
         both = (self.predecessor_scales, self.successor_scales)
-        if self.metric == "l1" and any((side != both[0][0]).any() for side in both):
-            raise ValueError("metric l1 has one scale and several were given")
+        if METRICS[self.metric].grid is not None and any((side != both[0][0]).any() for side in both):
+            raise ValueError(f"metric {self.metric} has one scale and several were given")
 
     @classmethod
     def quantised(
@@ -82,24 +73,20 @@ class EmbeddingIndex:
 
         Raises `ModelError` when they are too wide, or hold what is no number.
         """
-        if metric not in get_args(Metric):
-            raise ValueError(f"metric {metric!r} is unknown, expected one of {get_args(Metric)}")
+        if metric not in METRICS:
+            raise ValueError(f"metric {metric!r} is unknown, expected one of {', '.join(METRICS)}")
         if predecessors.ndim != 2 or predecessors.shape != successors.shape or not predecessors.size:
             raise ValueError(f"embeddings {predecessors.shape} and {successors.shape} must be (N, width)")
         width = predecessors.shape[1]
-        if width > MAX_WIDTH:
+        form = METRICS[metric]
+        if width > form.widest:
             raise ModelError(
-                f"embeddings of {width} values do not fit into {MAX_BYTES} bytes a chunk; "
-                f"train a model with at most {MAX_WIDTH}"
+                f"embeddings of {width} values are too wide for metric {metric}; "
+                f"train a model with at most {form.widest}"
             )
         for side in (predecessors, successors):
             _check_finite(side)
-        offset, scale = 0.0, None
-        if metric == "l1":
-            least = min(float(side.min()) for side in (predecessors, successors))
-            most = max(float(side.max()) for side in (predecessors, successors))
-            # Never 0, so that equal embeddings are told apart from none.
-            offset, scale = (least + most) / 2, max((most - least) / (2 * _LEVELS), 1e-6)
+        offset, scale = (0.0, None) if form.grid is None else form.grid(predecessors, successors)
         before, before_scales = _quantised(predecessors, offset, scale)
         after, after_scales = _quantised(successors, offset, scale)
         return cls(
@@ -122,7 +109,7 @@ class EmbeddingIndex:
             expected = (_FORMAT_VERSION, chunks, key)
             if found != expected:
                 raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
-            if fields["metric"] not in get_args(Metric) or type(fields["width"]) is not int:
+            if fields["metric"] not in METRICS or type(fields["width"]) is not int:
                 raise ValueError(f"{INDEX_FILE} names no metric or no width")
             arrays = {name: _held(folder / f"{name}.npy") for name in _ARRAYS}
             index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
@@ -168,11 +155,11 @@ class EmbeddingIndex:
         return self._with({name: array[rows] for name, array in self._arrays().items()})
 
     def with_rows(self, rows: IntArray, other: "EmbeddingIndex") -> "EmbeddingIndex":
-        """Return these embeddings with those of `other` in their place at `rows`; metric `dot` only.
+        """Return these embeddings with those of `other` in their place at `rows`; not for metric `l1`.
 
         rows: `(len(other),)` int64. The others stay what they are, to the bit.
         """
-        if self.metric != "dot" or (other.metric, other.width) != (self.metric, self.width):
+        if not METRICS[self.metric].apart or (other.metric, other.width) != (self.metric, self.width):
             raise ValueError(f"{other.metric} embeddings of {other.width} do not go among {self.metric} ones")
         theirs = other._arrays()
         arrays = {name: array.copy() for name, array in self._arrays().items()}
@@ -216,12 +203,21 @@ class EmbeddingIndex:
 
     def _scores(self, reference: int, rows: Int8Array, scales: FloatArray) -> FloatArray:
         scores = np.empty(len(rows), dtype=np.float32)
-        row = self.predecessors[reference]
-        if self.metric == "dot":
-            _dots(row, self.predecessor_scales[reference], rows, scales, scores)
-        else:
-            _negative_differences(row, np.float32(self.successor_scales[0] / self.width), rows, scores)
+        row, scale = self.predecessors[reference], self.predecessor_scales[reference]
+        METRICS[self.metric].scores(row, scale, rows, scales, self.width, scores)
         return scores
+
+    def lengths(self, rows: IntArray | None = None) -> FloatArray | None:
+        """Return what scores between successors are divided by, so that the same is 1, `(n,)` float32.
+
+        rows: `(n,)` int64, or None for all `N`. None where the same scores 0 and all else less.
+        """
+        lengths = METRICS[self.metric].lengths
+        if lengths is None:
+            return None
+        if rows is None:
+            return lengths(self.successors, self.successor_scales)
+        return lengths(self.successors[rows], self.successor_scales[rows])
 
     def _with(self, arrays: dict[str, npt.NDArray[Any]]) -> "EmbeddingIndex":
         return EmbeddingIndex(
@@ -258,9 +254,9 @@ def _quantised(embeddings: FloatArray, offset: float, scale: float | None) -> tu
     for first in range(0, count, _SLICE_ROWS):
         part = slice(first, first + _SLICE_ROWS)
         values = embeddings[part] - np.float32(offset)
-        scales[part] = np.abs(values).max(axis=1) / _LEVELS if scale is None else scale
+        scales[part] = np.abs(values).max(axis=1) / LEVELS if scale is None else scale
         divisors = np.where(scales[part] > 0, scales[part], np.float32(1.0))
-        rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -_LEVELS, _LEVELS)
+        rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -LEVELS, LEVELS)
     return _frozen(rows), _frozen(scales)
 
 
@@ -272,30 +268,3 @@ def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _held(path: Path) -> npt.NDArray[Any]:
     return np.asarray(ArrayFile.of(path).held())
-
-
-# Sums are kept at 32 bits on purpose: numba widens integers to 64, and then they take twice as long.
-
-
-@kernel
-def _dots(
-    reference: Int8Array, reference_scale: np.float32, rows: Int8Array, scales: FloatArray, result: FloatArray
-) -> None:
-    count, width = rows.shape
-    for row in range(count):
-        total = np.int32(0)
-        for column in range(width):
-            total = np.int32(total + np.int32(reference[column]) * np.int32(rows[row, column]))
-        result[row] = np.float32(total) * (scales[row] * reference_scale)
-
-
-@kernel
-def _negative_differences(
-    reference: Int8Array, step: np.float32, rows: Int8Array, result: FloatArray
-) -> None:
-    count, width = rows.shape
-    for row in range(count):
-        total = np.int32(0)
-        for column in range(width):
-            total = np.int32(total + abs(np.int32(reference[column]) - np.int32(rows[row, column])))
-        result[row] = -np.float32(total) * step

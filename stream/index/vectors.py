@@ -20,6 +20,7 @@ from model.base.mapped import give_back
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import ModelContract, graphs_hash
 from model.saved.scoring import VECTOR_ROLES
+from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 
@@ -30,7 +31,6 @@ _log = logging.getLogger(__name__)
 VECTORS_FOLDER = "embeddings"
 CHUNKS = "chunks"
 """The array beside the embeddings that says which chunks they are of."""
-MOST_VALUES = 128
 SLICE_ROWS = 32
 """Chunks that go through a tower at once; the last are filled up, so that no result depends on the rest."""
 TOLD_FROM_CHUNKS = 2_000
@@ -83,10 +83,10 @@ class VectorGraphs:
                     "(None, width); train or copy the model again"
                 )
             widths.add(shapes[1][1])
-        width = widths.pop()
-        if widths or width is None or not 1 <= width <= MOST_VALUES:
+        width, widest = widths.pop(), METRICS[self.contract.metric].widest
+        if widths or width is None or not 1 <= width <= widest:
             raise ModelError(
-                f"{self.folder} has towers whose embeddings are not of one width of at most {MOST_VALUES}; "
+                f"{self.folder} has towers whose embeddings are not of one width of at most {widest}; "
                 "train or copy the model again"
             )
 
@@ -241,7 +241,7 @@ def embeddings(
     if known is not None and not len(missing):
         return Embedded(index=known.index, reused=there, computed=0)
     ends, starts = towers.embed(chunks, missing, threads=threads, progress=lambda done: tell(there + done))
-    index = EmbeddingIndex.quantised(ends, starts, metric="dot", key=towers.key)
+    index = EmbeddingIndex.quantised(ends, starts, metric=towers.contract.metric, key=towers.key)
     if known is not None:
         index = known.index.with_rows(missing, index)
     return Embedded(index=index, reused=there, computed=len(missing))

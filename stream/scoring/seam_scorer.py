@@ -18,7 +18,7 @@ class SeamScorer:
     """
 
     def __init__(self, embeddings: EmbeddingIndex, sides: SeamSides, stage: SecondStage) -> None:
-        """embeddings: metric `dot`; both in pool order. `ValueError` when they are of other chunks."""
+        """Both in pool order. `ValueError` when they are of other chunks."""
         if len(sides.starts) != len(embeddings):
             raise ValueError(f"sides of {len(sides.starts)} chunks, embeddings of {len(embeddings)}")
         self.embeddings = embeddings

@@ -1,4 +1,4 @@
-"""The vector scorer multiplies embeddings that are there already and calibrates the product."""
+"""The vector scorer compares embeddings that are there already and calibrates what comes of it."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ class VectorScorer:
     """
 
     def __init__(self, embeddings: EmbeddingIndex, calibration: Mapping[str, float]) -> None:
-        """embeddings: metric `dot`, in pool order. calibration: `scale` and `offset` of the logit."""
+        """embeddings: in pool order. calibration: `scale` and `offset` of the logit."""
         self.embeddings = embeddings
         self._scale = np.float32(calibration["scale"])
         self._offset = np.float32(calibration["offset"])
@@ -47,11 +47,11 @@ class VectorScorer:
     def cancel(self) -> None:
         """Do nothing: no score takes long."""
 
-    def _probabilities(self, dots: FloatArray) -> FloatArray:
+    def _probabilities(self, nearness: FloatArray) -> FloatArray:
         # In place: a large pool's rows need no second array. Small probabilities stay told apart.
-        np.multiply(dots, -self._scale, out=dots)
-        np.subtract(dots, self._offset, out=dots)
-        np.minimum(dots, MOST_EXPONENT, out=dots)
-        np.exp(dots, out=dots)
-        np.add(dots, np.float32(1.0), out=dots)
-        return np.reciprocal(dots, out=dots)
+        np.multiply(nearness, -self._scale, out=nearness)
+        np.subtract(nearness, self._offset, out=nearness)
+        np.minimum(nearness, MOST_EXPONENT, out=nearness)
+        np.exp(nearness, out=nearness)
+        np.add(nearness, np.float32(1.0), out=nearness)
+        return np.reciprocal(nearness, out=nearness)

@@ -1,5 +1,6 @@
 """The contract of a model's folder is written whole and read with every promise checked."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from model.saved.contract import (
     carried_model,
     carried_models,
     chosen_model,
+    content_hash,
+    graphs_hash,
     load_contract,
     save_contract,
 )
@@ -165,11 +168,40 @@ def test_a_tower_is_loaded_with_its_calibration(tmp_path: Path) -> None:
     assert load_contract(tmp_path) == tower()
 
 
+def test_a_contract_that_names_no_metric_means_the_product(tmp_path: Path) -> None:
+    for name in VECTOR_ROLES:
+        (tmp_path / f"{name}.onnx").write_bytes(b"graph")
+    save_contract(tower(metric="correlation"), tmp_path)
+    other = load_contract(tmp_path)
+    path = tmp_path / CONTRACT_FILE
+    fields = json.loads(path.read_text())
+    assert fields.pop("metric") == other.metric == "correlation"
+    path.write_text(json.dumps(fields))
+    found = load_contract(tmp_path)
+    assert found == tower() and found.metric == "dot"
+    # What another metric compares is kept apart.
+    for named in (graphs_hash, content_hash):
+        assert named(tmp_path, found) != named(tmp_path, other)
+
+
+@pytest.mark.parametrize("name", ["tower", "binary-fast"])
+def test_the_hashes_of_models_that_name_no_metric_stay(name: str) -> None:
+    """Pools keep their vectors and scores under these names."""
+    folder = carried_model(name)
+    found = load_contract(folder)
+    digest = hashlib.blake2b(f"{found.approach} 1260 {found.edge_samples}".encode(), digest_size=16)
+    for role, graph in sorted(found.graphs.items()):
+        content = (folder / graph.file).read_bytes()
+        digest.update(f"\n{role} {len(content)}\n".encode() + content)
+    assert graphs_hash(folder, found) == digest.hexdigest()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
         ("graphs", {"ends": tower().graphs["ends"]}, "no graph for its starts"),
         ("calibration", None, "calibration is None"),
+        ("metric", "l1", "vectors by 'l1', expected one of dot, correlation"),
         ("calibration", {"scale": 1.0}, "expected scale and offset"),
         ("spectral_version", SPECTRAL_VERSION + 1, f"version {SPECTRAL_VERSION + 1}"),
         ("spectral_version", None, "version None"),

@@ -5,6 +5,7 @@ import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
+from model.saved.scoring import VectorMetric
+from stream.index.metrics import MAX_BYTES, MAX_WIDTH, METRICS, Metric
 from stream.index.top import top
-from stream.index.vector_index import MAX_BYTES, MAX_WIDTH, WORKING_BYTES, EmbeddingIndex, Metric
+from stream.index.vector_index import WORKING_BYTES, EmbeddingIndex
 from tests.support.waiting import PATIENCE_S
-
-METRICS: tuple[Metric, ...] = ("dot", "l1")
 
 
 def embeddings(count: int, width: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -32,7 +33,22 @@ def embeddings(count: int, width: int, seed: int = 0) -> tuple[FloatArray, Float
 def exact(before: FloatArray, after: FloatArray, metric: Metric) -> FloatArray:
     if metric == "dot":
         return after @ before
-    return -np.abs(after - before).mean(axis=1)
+    if metric == "l1":
+        return -np.abs(after - before).mean(axis=1)
+    return np.array([correlation(before, row) for row in after], dtype=np.float32)
+
+
+def correlation(one: FloatArray, other: FloatArray) -> float:
+    """The largest normalised correlation of what overlaps, by NumPy's slices and norms."""
+    most = min(4, len(one) // 4)
+    overlaps = [(one, other)]
+    for shift in range(1, most + 1):
+        overlaps += [(one[:-shift], other[shift:]), (one[shift:], other[:-shift])]
+    lengths = [np.linalg.norm(left) * np.linalg.norm(right) for left, right in overlaps]
+    return max(
+        float(left @ right / length) if length > 0 else 0.0
+        for (left, right), length in zip(overlaps, lengths, strict=True)
+    )
 
 
 def make(count: int = 300, width: int = 24, metric: Metric = "dot", seed: int = 0) -> EmbeddingIndex:
@@ -78,8 +94,8 @@ def test_extreme_embeddings_do_not_overflow(metric: Metric) -> None:
     ones = np.ones((3, MAX_WIDTH), dtype=np.float32)
     ones[1] = -1.0
     index = EmbeddingIndex.quantised(ones, -ones, metric=metric, key="")
-    expected = [-240.0, 240.0, -240.0] if metric == "dot" else [-2.0, 0.0, -2.0]
-    np.testing.assert_allclose(index.scores(0), expected, rtol=1e-5)
+    expected = {"dot": [-240.0, 240.0, -240.0], "l1": [-2.0, 0.0, -2.0], "correlation": [-1.0, 1.0, -1.0]}
+    np.testing.assert_allclose(index.scores(0), expected[metric], rtol=1e-5)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -112,6 +128,50 @@ def test_the_shortlist_is_a_stable_sort_of_the_allowed_rows(
     expected = expected[np.argsort(-everything[expected], kind="stable")][:wanted]
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(scores, everything[expected])
+
+
+def test_a_correlation_finds_what_is_moved_and_hears_no_level() -> None:
+    wave = np.sin(np.linspace(0.0, 9.0, 24)).astype(np.float32)
+    moved = np.stack([0.01 * wave, np.roll(wave, 3), -wave, np.roll(wave, 12)])
+    scores = EmbeddingIndex.quantised(
+        np.tile(wave, (4, 1)), moved.astype(np.float32), metric="correlation", key=""
+    ).scores(0)
+    np.testing.assert_allclose(scores[:2], 1.0, atol=1e-3)
+    assert scores[2] < 0.9 and scores[3] < 0.9
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_what_is_the_same_scores_its_length_squared(metric: Metric) -> None:
+    rows = embeddings(40, 24)[1]
+    index = EmbeddingIndex.quantised(rows, rows, metric=metric, key="")
+    itself = np.array([index.scores(row, np.array([row]))[0] for row in range(len(index))])
+    lengths, some = index.lengths(), index.lengths(np.array([7, 3]))
+    if lengths is None or some is None:
+        assert lengths is some and (itself == 0.0).all()
+        return
+    np.testing.assert_allclose(lengths**2, itself, rtol=1e-5)
+    np.testing.assert_array_equal(some, lengths[[7, 3]])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_rows_are_taken_over_where_they_stand_apart(metric: Metric) -> None:
+    before, after = embeddings(30, 24)
+    rows = np.array([3, 17])
+    whole, part = (
+        EmbeddingIndex.quantised(before[some], after[some], metric=metric, key="")
+        for some in (np.arange(30), rows)
+    )
+    if not METRICS[metric].apart:
+        with pytest.raises(ValueError, match=f"{metric} embeddings"):
+            whole.with_rows(rows, part)
+        return
+    blank = EmbeddingIndex.quantised(before, -after, metric=metric, key="").with_rows(rows, part)
+    np.testing.assert_array_equal(blank.successors[rows], whole.successors[rows])
+    np.testing.assert_array_equal(blank.successor_scales[rows], whole.successor_scales[rows])
+
+
+def test_each_metric_that_a_model_may_name_has_a_kernel() -> None:
+    assert set(METRICS) == {*get_args(VectorMetric), "l1"}
 
 
 def test_an_empty_mask_gives_an_empty_shortlist() -> None:

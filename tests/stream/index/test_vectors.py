@@ -1,6 +1,7 @@
 """Embeddings of a pool are the graphs' own, kept, found again, taken over, and need no onnxruntime then."""
 
 import logging
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,8 +12,9 @@ import pytest
 
 import stream.index.vectors
 from model.base.errors import ModelError, PoolError
-from model.saved.contract import load_contract
+from model.saved.contract import load_contract, save_contract
 from stream.index.edge_index import EdgeIndex
+from stream.index.metrics import MAX_WIDTH
 from stream.index.vector_index import EmbeddingIndex
 from stream.index.vectors import SLICE_ROWS, VectorGraphs, embeddings, opened, pool_embeddings
 from stream.pool.pool import Pool, generation_folder
@@ -26,6 +28,7 @@ from tests.support.models import (
 )
 from tests.support.pools import make_pool, noise_song
 from tests.support.spectra import with_spectra
+from tools.pools.check_vectors import embedding_problems
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 WIDTH = 24
@@ -207,11 +210,11 @@ def test_a_pool_without_spectra(pool: Pool, model: Path) -> None:
 def test_towers_of_another_form(model: Path, tmp_path: Path) -> None:
     contract = load_contract(model)
     narrow = load_contract(write_tiny_towers(tmp_path / "narrow", width=8)).graphs["starts"]
-    wide = load_contract(write_tiny_towers(tmp_path / "wide", width=130))
+    wide = load_contract(write_tiny_towers(tmp_path / "wide", width=MAX_WIDTH + 1))
     pair = load_contract(write_tiny_model(tmp_path / "pair", 200)).graphs["pair"]
     for graphs, sentence in (
         ({**contract.graphs, "starts": narrow}, "not of one width"),
-        (wide.graphs, "at most 128"),
+        (wide.graphs, f"at most {MAX_WIDTH}"),
         ({**contract.graphs, "ends": pair}, "a graph for its ends from and to"),
     ):
         with pytest.raises(ModelError, match=sentence):
@@ -231,6 +234,21 @@ def test_the_scorer_is_the_calibrated_product(pool: Pool, model: Path) -> None:
         assert row.dtype == np.float32 and not row.flags.writeable
         assert scorer.kept(reference) is row and scorer.score(reference) is row
         np.testing.assert_allclose(scorer.score(reference, some), row[some], rtol=1e-6)
+
+
+def test_a_model_is_scored_by_the_metric_that_it_names(pool: Pool, model: Path, tmp_path: Path) -> None:
+    by_dot = found(pool, model)
+    shutil.copytree(model, tmp_path / "other")
+    save_contract(replace(load_contract(model), metric="correlation"), tmp_path / "other")
+    index = found(pool, tmp_path / "other")
+    # Of the same graphs, and yet not taken for one another.
+    assert (by_dot.metric, index.metric) == ("dot", "correlation")
+    np.testing.assert_array_equal(index.successors, by_dot.successors)
+    assert len(list(home(pool).glob("embeddings/*/index.json"))) == 2
+    scorer, _ = scorer_of(tmp_path / "other", pool)
+    logits = TINY_CALIBRATION["scale"] * index.scores(4) + TINY_CALIBRATION["offset"]
+    np.testing.assert_allclose(scorer.score(4), 1.0 / (1.0 + np.exp(-logits.astype(np.float64))), rtol=1e-4)
+    assert scorer.score(4).std() > 0.0 and not list(embedding_problems(pool, deep=True))
 
 
 def test_a_logit_beyond_all_bounds_is_a_probability(pool: Pool, model: Path) -> None:

@@ -1,0 +1,134 @@
+"""A metric says how two quantised embeddings are compared; this module has all of them, a line each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import FloatArray
+from model.base.kernels import kernel
+from model.saved.scoring import VectorMetric
+
+Int8Array = npt.NDArray[np.int8]
+Metric = VectorMetric | Literal["l1"]
+"""Those of models, and `l1` of band levels: all its rows share one scale, so none can be added later."""
+
+LEVELS = 127
+"""Values of a quantised row reach from minus this to this."""
+MAX_BYTES = 256
+"""Bytes of one embedding with its scale; a chunk has two, and a decision reads only one of each."""
+ALIGNED_BYTES = 16
+"""Rows are filled up with zeros, which change no result: loops with a remainder take three times as long."""
+MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
+MOST_SHIFT = 4
+"""Samples by which metric `correlation` moves one embedding over the other, at most a quarter of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricForm:
+    """How embeddings are kept in 8 bits for a metric, and compared."""
+
+    scores: Callable[[Int8Array, np.float32, Int8Array, FloatArray, int, FloatArray], None]
+    """A kernel: one row `(stored width,)`, its scale, rows `(n, stored width)`, their scales `(n,)`, the
+    width, and the result `(n,)` float32, the higher the nearer. Every array but the last is read-only."""
+    widest: int = MAX_WIDTH
+    """Values of an embedding, at most."""
+    grid: Callable[[FloatArray, FloatArray], tuple[float, float]] | None = None
+    """Offset and scale that all rows share, from all predecessors and successors, each `(N, width)`; None
+    where each row's own largest value is its scale."""
+    apart: bool = True
+    """Whether a row is quantised alike whatever other rows there are, so that rows can be taken over."""
+    lengths: Callable[[Int8Array, FloatArray], FloatArray] | None = None
+    """Square roots `(n,)` of what rows `(n, stored width)` with scales `(n,)` score against themselves: a
+    score divided by both lengths is 1 for what is the same. None where it is 0 for that, and else below."""
+
+
+# Sums are kept at 32 bits on purpose: numba widens integers to 64, and then they take twice as long.
+
+
+@kernel
+def _dots(
+    reference: Int8Array,
+    reference_scale: np.float32,
+    rows: Int8Array,
+    scales: FloatArray,
+    width: int,
+    result: FloatArray,
+) -> None:
+    count, stored = rows.shape
+    for row in range(count):
+        total = np.int32(0)
+        for column in range(stored):
+            total = np.int32(total + np.int32(reference[column]) * np.int32(rows[row, column]))
+        result[row] = np.float32(total) * (scales[row] * reference_scale)
+
+
+@kernel
+def _negative_differences(
+    reference: Int8Array,
+    reference_scale: np.float32,
+    rows: Int8Array,
+    scales: FloatArray,
+    width: int,
+    result: FloatArray,
+) -> None:
+    count, stored = rows.shape
+    step = np.float32(reference_scale / width)
+    for row in range(count):
+        total = np.int32(0)
+        for column in range(stored):
+            total = np.int32(total + abs(np.int32(reference[column]) - np.int32(rows[row, column])))
+        result[row] = -np.float32(total) * step
+
+
+@kernel
+def _correlations(
+    reference: Int8Array,
+    reference_scale: np.float32,
+    rows: Int8Array,
+    scales: FloatArray,
+    width: int,
+    result: FloatArray,
+) -> None:
+    most_shift = min(MOST_SHIFT, width // 4)
+    for row in range(len(rows)):
+        best = -1.0
+        for shift in range(-most_shift, most_shift + 1):
+            first, last = max(0, -shift), min(width, width - shift)
+            product, own, other = np.int32(0), np.int32(0), np.int32(0)
+            for column in range(first, last):
+                here, there = np.int32(reference[column]), np.int32(rows[row, column + shift])
+                product = np.int32(product + here * there)
+                own = np.int32(own + here * here)
+                other = np.int32(other + there * there)
+            energy = np.float64(own) * np.float64(other)
+            found = np.float64(product) / np.sqrt(energy) if energy > 0.0 else 0.0
+            best = max(best, found)
+        result[row] = np.float32(best)
+
+
+def _common_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, float]:
+    least = min(float(side.min()) for side in (predecessors, successors))
+    most = max(float(side.max()) for side in (predecessors, successors))
+    # Never 0, so that equal embeddings are told apart from none.
+    return (least + most) / 2, max((most - least) / (2 * LEVELS), 1e-6)
+
+
+def _dot_lengths(rows: Int8Array, scales: FloatArray) -> FloatArray:
+    lengths: FloatArray = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float32)) * scales
+    return lengths
+
+
+def _ones(rows: Int8Array, scales: FloatArray) -> FloatArray:
+    return np.ones(len(rows), dtype=np.float32)
+
+
+METRICS: dict[Metric, MetricForm] = {
+    "dot": MetricForm(scores=_dots, lengths=_dot_lengths),
+    "correlation": MetricForm(scores=_correlations, lengths=_ones),
+    "l1": MetricForm(scores=_negative_differences, grid=_common_grid, apart=False),
+}
+"""`dot`: inner product. `correlation`: normalised correlation of what overlaps, the largest over shifts by at
+most `MOST_SHIFT`. `l1`: minus the mean absolute difference."""
