@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ
 from model.learning.pairs import Pairs
@@ -25,6 +25,9 @@ class EdgeSet:
     rows: `(N,)` int64, where each chunk stands in `heads` and `tails`, which may hold other songs too.
     heads, tails: `(M, 2, ceiling)` float32, may be memory-mapped; rows of the second axis are channels.
     source: says what they are of, for provenance and to know them again: JSON values only.
+    reference: `(N,)`, whether a chunk is of a song whose transitions are classes; None: all are.
+    spectra: `(M, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of heads and tails, in the rows of `heads`, may
+    be memory-mapped; None where the pool keeps none.
     """
 
     chunk_song: IntArray
@@ -33,6 +36,8 @@ class EdgeSet:
     heads: FloatArray
     tails: FloatArray
     source: dict[str, object]
+    reference: BoolArray | None = None
+    spectra: HalfArray | None = None
 
     def __len__(self) -> int:
         return len(self.chunk_song)

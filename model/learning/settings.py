@@ -8,6 +8,9 @@ from typing import Any
 from model.base.errors import ModelError
 
 _OPTION = "option"
+MOST_CLASSES = 1024
+REPORT_SONGS = 3
+"""So many songs the report took its classes from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,18 @@ def option_of(setting: "Field[Any]") -> TrainOption | None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Which songs have the transitions that are classes."""
+
+    names: tuple[str, ...]
+    """By name or path; none: the first `most` of those that are learned from."""
+    most: int | None
+    """None: all of them."""
+    alone: bool
+    """Whether no other song is learned from."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """What to train and how; None stands for what the preset takes.
 
@@ -49,6 +64,11 @@ class TrainSettings:
         1, "Epochs from one measurement to the next; the last is always measured.", least=1
     )
 
+    @property
+    def reference_songs(self) -> Reference | None:
+        """Songs that are never kept back, because they say what there is to learn; None where none do."""
+        return None
+
     def __post_init__(self) -> None:
         check_counts(epochs=self.epochs, evaluate_every=self.evaluate_every)
         if self.learning_rate is not None and not (
@@ -59,6 +79,40 @@ class TrainSettings:
             raise ModelError(f"validation_share is {self.validation_share:g}; give at least 0 and below 1")
         if not self.seed >= 0:
             raise ModelError(f"the seed is {self.seed}; give 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassSettings(TrainSettings):
+    """What every approach is asked that sorts chunks into classes: transitions of reference songs."""
+
+    classes: int | None = option(
+        None,
+        "Groups that similar transitions are sorted into.",
+        least=2,
+        most=MOST_CLASSES,
+        unsaid="one for each transition",
+    )
+    reference: tuple[str, ...] | None = option(
+        None,
+        "Song whose transitions are the classes, by its path or name; for several give it several times.",
+        unsaid=f"the first {REPORT_SONGS}; with groups all that are learned from",
+    )
+
+    def __post_init__(self) -> None:
+        if self.classes is not None and not 2 <= self.classes <= MOST_CLASSES:
+            raise ModelError(f"classes is {self.classes}; give 2 to {MOST_CLASSES}")
+        super().__post_init__()
+
+    @property
+    def chosen_classes(self) -> int | None:
+        """Groups of transitions; None where each transition is a class of its own."""
+        return self.classes
+
+    @property
+    def reference_songs(self) -> Reference:
+        """The songs whose transitions are classes; only groups can be learned from other songs, too."""
+        alone = self.chosen_classes is None
+        return Reference(names=self.reference or (), most=REPORT_SONGS if alone else None, alone=alone)
 
 
 def check_counts(**counts: int | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model.base.arrays import FloatArray
+from model.base.arrays import FloatArray, IntArray
 from model.features import spectra as spectral
 from model.features.phase import in_phase
 from model.features.spectra import BAND_GROUPS, LOW, MEL, QUARTERS
@@ -38,6 +38,24 @@ class SongSet:
     grids: Sequence[GridArray]
     source: dict[str, object]
     judged: Sequence[JudgedJoin] = ()
+    spans: Sequence[IntArray] = ()
+    """For each song `(chunks, 2)` int64, rows of its grid where the pool's chunks begin and end."""
+    reference: Sequence[int] = ()
+    """Songs whose transitions are classes, by their number."""
+
+    @property
+    def chunk_song(self) -> IntArray:
+        """The song of each chunk of the pool, `(N,)` int64."""
+        return np.repeat(np.arange(len(self.spans)), [len(spans) for spans in self.spans])
+
+    def runs(self) -> IntArray:
+        """Return `(N,)` int64, rising: chunks of one number follow each other in a song without a gap."""
+        if not self.spans:
+            return np.zeros(0, dtype=np.int64)
+        spans, song = np.concatenate(self.spans), self.chunk_song
+        begins = np.ones(len(spans), dtype=np.bool_)
+        begins[1:] = (song[1:] != song[:-1]) | (spans[1:, 0] != spans[:-1, 1])
+        return np.cumsum(begins, dtype=np.int64) - 1
 
 
 def song_grid(audio: FloatArray, sample_rate_hz: int) -> GridArray:

@@ -65,7 +65,11 @@ def train(
     `pip install 'endlos[train]'`.
     """
     chosen = APPROACHES[approach]
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in settings.items()
+        if value is not None and value != []
+    }
     if start_from is not None:
         given[_START] = True
     _refuse_foreign(chosen, given)
@@ -163,6 +167,9 @@ def _option(setting: "Field[Any]", told: TrainOption) -> inspect.Parameter:
     alike = len(having) == len(APPROACHES) and len(defaults) == 1
     default = defaults.pop() if alike else None
     kind: Any = Literal[told.one_of] if told.one_of else setting.type
+    if kind == tuple[str, ...] | None:
+        # What may be given several times, in the words of Typer.
+        kind = list[str] | None
     shown = None if default is not None else "; ".join(f"{name}: {text}" for name, text in chosen.items())
     among = "" if len(having) == len(APPROACHES) else f" ({', '.join(chosen)})"
     option = typer.Option(

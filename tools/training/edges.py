@@ -11,7 +11,7 @@ from model.learning.edge_set import EdgeSet
 from model.learning.settings import TrainSettings
 from model.saved.learned import songs_record
 from stream.pool.pool import Pool
-from tools.training.common import keep_back
+from tools.training.common import share_songs
 
 
 def edge_sets(
@@ -27,14 +27,22 @@ def edge_sets(
     from before; none of them is kept back. None: not known.
     """
     rng = np.random.default_rng([settings.seed, 0])
-    learned = before or frozenset()
-    kept_back = keep_back(pool, pool.chunk_song, settings.validation_share, rng, learned=learned)
-    train = pool_edges(pool, ~kept_back, before)
-    return train, pool_edges(pool, kept_back) if kept_back.any() else None
+    shares = share_songs(pool, pool.chunk_song, settings, rng, before=before)
+    train = pool_edges(pool, shares.learned, before, reference=shares.reference)
+    return train, pool_edges(pool, shares.kept_back) if shares.kept_back.any() else None
 
 
-def pool_edges(pool: Pool, chosen: BoolArray, before: frozenset[str] | None = frozenset()) -> EdgeSet:
-    """Return the edges of the chosen chunks, whole songs of the pool; they stay on disk."""
+def pool_edges(
+    pool: Pool,
+    chosen: BoolArray,
+    before: frozenset[str] | None = frozenset(),
+    *,
+    reference: BoolArray | None = None,
+) -> EdgeSet:
+    """Return the edges of the chosen chunks, whole songs of the pool; they stay on disk.
+
+    reference: `(N,)`, which chunks of the pool are of reference songs.
+    """
     songs = np.unique(pool.chunk_song[chosen])
     length_s = (pool.end_s() - pool.start_s())[chosen]
     spans = np.stack([pool.chunk_song, pool.start_sample, pool.end_sample], axis=1)[chosen]
@@ -53,4 +61,6 @@ def pool_edges(pool: Pool, chosen: BoolArray, before: frozenset[str] | None = fr
             "chunks": int(chosen.sum()),
             "digest": digest.hexdigest(),
         },
+        reference=None if reference is None else reference[chosen],
+        spectra=pool.spectra,
     )

@@ -18,7 +18,8 @@ from stream.pool.feedback import LabelledJoin, labelled_joins
 from stream.pool.pool import Pool
 from stream.pool.songs import Song
 from tools.pools.place import GRID_FOLDER, save_array
-from tools.training.common import keep_back
+from tools.training.common import share_songs
+from tools.training.reference import named_songs
 
 MOST_SONGS = 500
 """Songs that are learned from, drawn by the seed: about 3 GB of grids."""
@@ -36,8 +37,9 @@ def song_sets(
     before: audio hashes of songs that were learned from before; none of them is kept back. None: not known.
     """
     rng = np.random.default_rng([settings.seed, 0])
-    songs = np.sort(rng.permutation(np.unique(pool.chunk_song))[:MOST_SONGS])
-    kept_back = keep_back(pool, songs, settings.validation_share, rng, learned=before or frozenset())
+    drawn = rng.permutation(np.unique(pool.chunk_song))[:MOST_SONGS]
+    songs = np.union1d(drawn, named_songs(pool, settings.reference_songs))
+    shares = share_songs(pool, songs, settings, rng, before=before)
     judged = labelled_joins(pool.folder)
     grids: dict[int, GridArray] = {}
     for done, number in enumerate(songs.tolist()):
@@ -46,8 +48,8 @@ def song_sets(
             grids[number] = _sounding(pool, number, grid)
         if prepared is not None:
             prepared(done + 1, len(songs))
-    train = _song_set(pool, songs[~kept_back], grids, judged, before)
-    unseen = _song_set(pool, songs[kept_back], grids, [])
+    train = _song_set(pool, songs[shares.learned], songs[shares.reference], grids, judged, before)
+    unseen = _song_set(pool, songs[shares.kept_back], songs[:0], grids, [])
     if not train.grids:
         raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
     return train, unseen if unseen.grids else None
@@ -56,6 +58,7 @@ def song_sets(
 def _song_set(
     pool: Pool,
     songs: IntArray,
+    reference: IntArray,
     grids: dict[int, GridArray],
     judged: list[LabelledJoin],
     before: frozenset[str] | None = frozenset(),
@@ -92,6 +95,10 @@ def _song_set(
             "judged_joins": len(joins),
         },
         judged=list(joins.values()),
+        spans=[_spans(pool, number, len(grids[number])) for number in held],
+        reference=[
+            place[number] for number in ([] if reference is None else reference.tolist()) if number in place
+        ],
     )
 
 
@@ -117,6 +124,14 @@ def _sounding(pool: Pool, number: int, grid: GridArray) -> GridArray:
     end_sample = pool.end_sample[pool.chunk_song == number].max()
     last = int(end_sample / pool.songs[number].sample_rate_hz / GRID_S)
     return grid[_first_row(pool, number) : last]
+
+
+def _spans(pool: Pool, number: int, rows: int) -> IntArray:
+    """Return `(chunks, 2)` rows of a song's grid, of so many rows, where its chunks begin and end."""
+    own = pool.chunk_song == number
+    ends = np.stack([pool.start_sample[own], pool.end_sample[own]], axis=1)
+    found = np.round(ends / pool.songs[number].sample_rate_hz / GRID_S).astype(np.int64)
+    return np.clip(found - _first_row(pool, number), 0, rows)
 
 
 def _first_row(pool: Pool, number: int) -> int:

@@ -12,6 +12,7 @@ from model.approaches.tower.approach import TOWER
 from model.approaches.tower.settings import TowerSettings
 from model.learning.lesson import Lesson
 from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.settings import TrainSettings
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import known_songs, learned_songs, songs_record
 from stream.audio.coded import hash_coded_audio
@@ -22,7 +23,7 @@ from tests.support.music import quick_settings, write_music
 from tests.support.pools import make_pool, noise_song
 from tools.pools.build import build_pool
 from tools.quality.ranking import stages
-from tools.training.common import keep_back
+from tools.training.common import share_songs
 from tools.training.edges import pool_edges
 from tools.training.grids import song_sets
 from tools.training.lessons import start_model, train_model
@@ -141,7 +142,9 @@ def test_copies_of_a_file_are_not_learned_from_and_measured_on(tmp_path: Path) -
     songs = tuple(type(song)(**{**vars(song), **copy}) for song, copy in zip(pool.songs, copies, strict=True))
     twice: Pool = type(pool)(**{**vars(pool), "songs": songs})
     for seed in range(10):
-        kept_back = keep_back(twice, np.arange(6), 0.4, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        settings = TrainSettings(validation_share=0.4)
+        kept_back = share_songs(twice, np.arange(6), settings, rng, before=None).kept_back
         assert kept_back.sum() == 2
         assert (kept_back[::2] == kept_back[1::2]).all()
 
