@@ -13,7 +13,7 @@ Scoring = Literal["pairs", "vectors", "buckets"]
 between them, calibrated. `buckets`: one graph to K classes, and a walk through them."""
 Features = Literal["edges", "spectra"]
 """`edges`: `(edge_samples, 1)` next to a cut. `spectra`: `(SPECTRUM_FRAMES, SPECTRUM_BINS)` next to a cut."""
-VectorMetric = Literal["dot", "correlation"]
+VectorMetric = Literal["dot", "correlation", "product"]
 """How an end is compared with a start: `stream.index.metrics`."""
 PAIR_ROLE = "pair"
 VECTOR_ROLES = ("ends", "starts")

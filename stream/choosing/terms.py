@@ -16,6 +16,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.kernel_weights import kernel_weights
 from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NO_SUCCESSOR
+from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.traits import PITCH_CLASSES, ChunkTraits
 
@@ -196,6 +197,8 @@ class _SideIndex:
 
     def _alike(self, index: EmbeddingIndex, row: int, rows: IntArray | None) -> FloatArray:
         found = index.scores(row, rows)
+        if METRICS[index.metric].logarithmic:
+            np.exp(found, out=found)
         kept = self._lengths.get(id(index))
         if kept is not None:
             lengths, own = kept if rows is None else kept[rows], kept[row]

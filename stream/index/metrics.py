@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,11 @@ MAX_BYTES = 256
 ALIGNED_BYTES = 16
 """Rows are filled up with zeros, which change no result: loops with a remainder take three times as long."""
 MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
+STEPS_PER_NAT = 16
+"""Metric `product` keeps logarithms of probabilities, from 0 down, in steps of 1 / this: 6 % of each."""
+_MOST_CLASSES = 1024
+_UNIT = 2**52
+"""What 1 is in whole numbers: so many probabilities of 1 still fit into 64 bits."""
 MOST_SHIFT = 4
 """Samples by which metric `correlation` moves one embedding over the other, at most a quarter of it."""
 
@@ -41,8 +47,10 @@ class MetricForm:
     apart: bool = True
     """Whether a row is quantised alike whatever other rows there are, so that rows can be taken over."""
     lengths: Callable[[Int8Array, FloatArray], FloatArray] | None = None
-    """Square roots `(n,)` of what rows `(n, stored width)` with scales `(n,)` score against themselves: a
+    """Square roots `(n,)` of what rows `(n, width)` with scales `(n,)` score against themselves: a
     score divided by both lengths is 1 for what is the same. None where it is 0 for that, and else below."""
+    logarithmic: bool = False
+    """Whether scores are logarithms: then their exponentials are what is divided by lengths."""
 
 
 # Sums are kept at 32 bits on purpose: numba widens integers to 64, and then they take twice as long.
@@ -109,6 +117,43 @@ def _correlations(
         result[row] = np.float32(best)
 
 
+_POWERS = np.array(
+    [
+        int((Decimal(-steps) / STEPS_PER_NAT).exp() * _UNIT + Decimal("0.5"))
+        for steps in range(4 * LEVELS + 1)
+    ],
+    dtype=np.int64,
+)
+"""exp(-steps / `STEPS_PER_NAT`) in units of 1 / `_UNIT`, the same on every processor."""
+
+
+@kernel
+def _products(
+    reference: Int8Array,
+    reference_scale: np.float32,
+    rows: Int8Array,
+    scales: FloatArray,
+    width: int,
+    result: FloatArray,
+) -> None:
+    for row in range(len(rows)):
+        # Whole numbers, whose sum does not depend on its order; never 0, whatever the probabilities.
+        total = np.int64(0)
+        for column in range(width):
+            total += _POWERS[2 * LEVELS - np.int64(reference[column]) - np.int64(rows[row, column])]
+        result[row] = np.float32(np.log(np.float64(total) / _UNIT))
+
+
+def _nat_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, float]:
+    return -LEVELS / STEPS_PER_NAT, 1.0 / STEPS_PER_NAT
+
+
+def _product_lengths(rows: Int8Array, scales: FloatArray) -> FloatArray:
+    nats = (rows.astype(np.float32) - LEVELS) / STEPS_PER_NAT
+    lengths: FloatArray = np.sqrt(np.exp(2.0 * nats).sum(axis=1))
+    return lengths
+
+
 def _common_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, float]:
     least = min(float(side.min()) for side in (predecessors, successors))
     most = max(float(side.max()) for side in (predecessors, successors))
@@ -128,7 +173,11 @@ def _ones(rows: Int8Array, scales: FloatArray) -> FloatArray:
 METRICS: dict[Metric, MetricForm] = {
     "dot": MetricForm(scores=_dots, lengths=_dot_lengths),
     "correlation": MetricForm(scores=_correlations, lengths=_ones),
+    "product": MetricForm(
+        scores=_products, widest=_MOST_CLASSES, grid=_nat_grid, lengths=_product_lengths, logarithmic=True
+    ),
     "l1": MetricForm(scores=_negative_differences, grid=_common_grid, apart=False),
 }
 """`dot`: inner product. `correlation`: normalised correlation of what overlaps, the largest over shifts by at
-most `MOST_SHIFT`. `l1`: minus the mean absolute difference."""
+most `MOST_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the chance that
+both are of one class. `l1`: minus the mean absolute difference."""

@@ -210,14 +210,14 @@ class EmbeddingIndex:
     def lengths(self, rows: IntArray | None = None) -> FloatArray | None:
         """Return what scores between successors are divided by, so that the same is 1, `(n,)` float32.
 
-        rows: `(n,)` int64, or None for all `N`. None where the same scores 0 and all else less.
+        rows: `(n,)` int64, or None for all `N`. None where the same scores 0 and all else less. Of a
+        logarithmic metric the exponentials of scores are divided.
         """
         lengths = METRICS[self.metric].lengths
         if lengths is None:
             return None
-        if rows is None:
-            return lengths(self.successors, self.successor_scales)
-        return lengths(self.successors[rows], self.successor_scales[rows])
+        some = slice(None) if rows is None else rows
+        return lengths(self.successors[some, : self.width], self.successor_scales[some])
 
     def _with(self, arrays: dict[str, npt.NDArray[Any]]) -> "EmbeddingIndex":
         return EmbeddingIndex(
