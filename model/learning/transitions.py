@@ -8,17 +8,16 @@ import numpy.typing as npt
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError
 from model.base.kernels import kernel
-from model.features.spectra import MEL_BANDS
+from model.features.spectra import MEL_BANDS, SPECTRUM_FLOOR_DB
 from model.learning.edge_set import EdgeSet
 from model.learning.song_set import SongSet
 from model.learning.song_sides import sides
 
 AnySpectra = npt.NDArray[np.floating]
 
-NEAR_FRAMES = 8
-"""Frames next to the cut that a transition is grouped by, on either side: 0.19 s."""
 _FLOOR_DB = -80.0
 """What is softer than this is nobody's: dither, codec noise."""
+_SLICE = 256
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,11 +63,7 @@ def edge_classes(edges: EdgeSet, classes: int | None, *, wrap: bool, seed: int) 
     before, after = chunk_transitions(edges.chunk_song, reference, wrap=wrap)
     if classes is None:
         return TransitionClasses(labels=np.arange(len(before)))
-    if edges.spectra is None:
-        raise ModelError("the pool keeps no spectra, by which transitions are grouped; build it again")
-    tails = edges.spectra[edges.rows[before], 1, -NEAR_FRAMES:]
-    heads = edges.spectra[edges.rows[after], 0, :NEAR_FRAMES]
-    return _grouped(seam_levels(tails, heads), classes, seed)
+    return _grouped(edge_levels(edges, before, after), classes, seed)
 
 
 def song_classes(songs: SongSet, classes: int | None, *, wrap: bool, seed: int) -> TransitionClasses:
@@ -80,23 +75,38 @@ def song_classes(songs: SongSet, classes: int | None, *, wrap: bool, seed: int) 
     before, after = chunk_transitions(runs, np.isin(songs.chunk_song, songs.reference), wrap=wrap)
     if classes is None:
         return TransitionClasses(labels=np.arange(len(before)))
-    tails, heads = _chunk_sides(songs)
-    return _grouped(seam_levels(tails[before], heads[after]), classes, seed)
+    levels = [
+        (
+            _side_levels(sides(grid, spans[:, 1], spans[:, 1] - spans[:, 0], tail=True)),
+            _side_levels(sides(grid, spans[:, 0], spans[:, 1] - spans[:, 0], tail=False)),
+        )
+        for grid, spans in zip(songs.grids, songs.spans, strict=True)
+    ]
+    ends, starts = (np.concatenate(side) for side in zip(*levels, strict=True))
+    return _grouped(np.concatenate([ends[before], starts[after]], axis=1), classes, seed)
+
+
+def edge_levels(edges: EdgeSet, before: IntArray, after: IntArray) -> FloatArray:
+    """Return the `seam_levels` of chunks `before` followed by `after`, `(n,)` each.
+
+    `ModelError` where the pool keeps no spectra.
+    """
+    spectra = edges.spectra
+    if spectra is None:
+        raise ModelError("the pool keeps no spectra, by which transitions are grouped; build it again")
+    tails, heads = edges.rows[before], edges.rows[after]
+    parts = [slice(first, first + _SLICE) for first in range(0, len(before), _SLICE)]
+    return np.concatenate([seam_levels(spectra[tails[part], 1], spectra[heads[part], 0]) for part in parts])
 
 
 def seam_levels(tails: AnySpectra, heads: AnySpectra) -> FloatArray:
     """Return `(n, 2 * MEL_BANDS)` float32: the log-mel spectra on both sides of n seams, in dB.
 
-    tails, heads: `(n, frames, SPECTRUM_BINS)` of any float type, as `model.features.spectra` has them. The
-    mean of the `NEAR_FRAMES` next to the cut, on either side; the level of the seam as a whole is taken away.
+    tails, heads: `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, as `model.features.spectra` has
+    them. The mean of all that a side has, 2.8 s: of the frames next to the cut alone, with the level taken
+    away, 32 groups tell a successor from chunks of other songs by an AUC of .85 instead of .93.
     """
-    mel = [
-        np.maximum(side.astype(np.float32), np.float32(_FLOOR_DB)).mean(axis=1)
-        for side in (tails[:, -NEAR_FRAMES:, :MEL_BANDS], heads[:, :NEAR_FRAMES, :MEL_BANDS])
-    ]
-    levels = np.concatenate(mel, axis=1)
-    found: FloatArray = levels - levels.mean(axis=1, keepdims=True)
-    return found
+    return np.concatenate([_side_levels(tails), _side_levels(heads)], axis=1)
 
 
 def nearest_centres(levels: FloatArray, centres: FloatArray) -> IntArray:
@@ -141,14 +151,14 @@ def _nearest(levels: FloatArray, centres: FloatArray, found: IntArray) -> None:
                 found[row] = centre
 
 
-def _chunk_sides(songs: SongSet) -> tuple[FloatArray, FloatArray]:
-    """Return tails and heads of all chunks, next to their cuts: `(N, NEAR_FRAMES, SPECTRUM_BINS)` each."""
-    tails, heads = [], []
-    for grid, spans in zip(songs.grids, songs.spans, strict=True):
-        lengths = spans[:, 1] - spans[:, 0]
-        tails.append(sides(grid, spans[:, 1], lengths, tail=True)[:, -NEAR_FRAMES:])
-        heads.append(sides(grid, spans[:, 0], lengths, tail=False)[:, :NEAR_FRAMES])
-    return np.concatenate(tails), np.concatenate(heads)
+def _side_levels(spectra: AnySpectra) -> FloatArray:
+    """Return `(n, MEL_BANDS)` float32, the mean of the frames that a chunk has."""
+    mel = spectra[:, :, :MEL_BANDS].astype(np.float32)
+    there = (mel > SPECTRUM_FLOOR_DB).any(axis=2, keepdims=True)
+    total = np.where(there, np.maximum(mel, np.float32(_FLOOR_DB)), np.float32(0.0)).sum(axis=1)
+    count = there.sum(axis=1)
+    levels: FloatArray = np.where(count > 0, total / np.maximum(count, 1), np.float32(_FLOOR_DB))
+    return levels.astype(np.float32)
 
 
 def _check_some(transitions: int) -> None:

@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError
-from model.features.spectra import MEL_BANDS, SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.features.spectra import MEL_BANDS, SPECTRUM_BINS, SPECTRUM_FLOOR_DB, SPECTRUM_FRAMES
 from model.learning.edge_set import EdgeSet
 from model.learning.song_set import GRID_BANDS, GRID_STEPS_PER_DB, SongSet
 from model.learning.transitions import (
@@ -89,10 +89,17 @@ def test_transitions_of_one_kind_are_of_one_group() -> None:
     assert len(pairs) == len(set(kind_of_seam.tolist())) == 4
 
 
-def test_louder_music_is_of_the_same_group() -> None:
+def test_frames_that_a_short_chunk_does_not_have_are_not_counted() -> None:
     rng = np.random.default_rng(5)
-    tails, heads = (rng.uniform(-60, -10, (3, SPECTRUM_FRAMES, SPECTRUM_BINS)) for _ in range(2))
-    np.testing.assert_allclose(seam_levels(tails + 6, heads + 6), seam_levels(tails, heads), atol=1e-3)
+    tails, heads = (
+        rng.uniform(-60, -10, (3, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float32) for _ in range(2)
+    )
+    tails[1, :-40] = heads[1, 40:] = SPECTRUM_FLOOR_DB
+    tails[2] = heads[2] = SPECTRUM_FLOOR_DB
+    found = seam_levels(tails, heads)
+    expected = [tails[1, -40:, :MEL_BANDS].mean(axis=0), heads[1, :40, :MEL_BANDS].mean(axis=0)]
+    np.testing.assert_allclose(found[1], np.concatenate(expected), rtol=1e-5)
+    np.testing.assert_array_equal(found[2], -80.0)
 
 
 def test_songs_are_grouped_at_the_cuts_of_the_pool() -> None:
