@@ -14,7 +14,8 @@ from tests.support.reference import REPOSITORY, modules_of
 HAND_WRITTEN = sorted(
     path
     for path in REPOSITORY.rglob("*.md")
-    if not {".venv", "node_modules"} & set(path.parts) and path.name not in reference.PAGES
+    if not any(part.startswith(".") or part == "node_modules" for part in path.relative_to(REPOSITORY).parts)
+    and path.name not in reference.PAGES
 )
 MODULE = re.compile(r"`((?:stream|model|tools|tests|benchmarks)(?:[./][a-z_0-9]+)+(?:\.[A-Za-z_]\w*)?)`")
 

@@ -1,5 +1,7 @@
 """Silences that belong to no song are found, and the music around them is kept."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -58,17 +60,23 @@ def near(expected: list[tuple[float, float]]) -> list[object]:
 
 
 SILENCES = {
-    "digital": silence(260.0),
-    "tape": hiss(260.0, -50.0),
-    "vinyl": vinyl(260.0, -52.0),
-    "dither": hiss(260.0, -93.0),
+    "digital": lambda: silence(260.0),
+    "tape": lambda: hiss(260.0, -50.0),
+    "vinyl": lambda: vinyl(260.0, -52.0),
+    "dither": lambda: hiss(260.0, -93.0),
 }
+
+
+@cache
+def silent(kind: str) -> FloatArray:
+    """A silence of each kind, made when a test asks for it and not whenever tests are collected."""
+    return SILENCES[kind]()
 
 
 @pytest.mark.parametrize("kind", SILENCES)
 @pytest.mark.parametrize("gap_s", [2.5, 10.0, 180.0])
 def test_a_long_silence_is_in_no_stretch(kind: str, gap_s: float) -> None:
-    floor = SILENCES[kind]
+    floor = silent(kind)
     found = found_s(music(40.0), silence(gap_s), music(20.0, seed=1), floor=floor)
     assert found == near([(0.0, 40.0), (40.0 + gap_s, 60.0 + gap_s)])
 
@@ -77,13 +85,13 @@ def test_a_long_silence_is_in_no_stretch(kind: str, gap_s: float) -> None:
 @pytest.mark.parametrize("gap_s", [0.5, 1.8])
 def test_a_pause_belongs_to_the_music(kind: str, gap_s: float) -> None:
     assert gap_s < LONGEST_SILENCE_S
-    assert len(found_s(music(20.0), silence(gap_s), music(20.0), floor=SILENCES[kind])) == 1
+    assert len(found_s(music(20.0), silence(gap_s), music(20.0), floor=silent(kind))) == 1
 
 
 @pytest.mark.parametrize("kind", SILENCES)
 def test_a_minute_before_the_song_is_in_no_stretch(kind: str) -> None:
-    assert found_s(silence(60.0), music(40.0), floor=SILENCES[kind]) == near([(60.0, 100.0)])
-    assert found_s(music(40.0), silence(60.0), floor=SILENCES[kind]) == near([(0.0, 40.0)])
+    assert found_s(silence(60.0), music(40.0), floor=silent(kind)) == near([(60.0, 100.0)])
+    assert found_s(music(40.0), silence(60.0), floor=silent(kind)) == near([(0.0, 40.0)])
 
 
 def test_different_silences_in_one_song() -> None:
@@ -101,7 +109,7 @@ def test_the_silence_that_most_songs_end_with_changes_nothing() -> None:
 @pytest.mark.parametrize("below_db", [20.0, 30.0, 40.0])
 @pytest.mark.parametrize("kind", ["digital", "tape"])
 def test_soft_music_is_no_silence(below_db: float, kind: str) -> None:
-    floor = SILENCES["digital"] if kind == "digital" else hiss(260.0, -75.0)
+    floor = silent("digital") if kind == "digital" else hiss(260.0, -75.0)
     assert len(found_s(music(30.0), music(20.0, -15.0 - below_db, seed=3), music(10.0), floor=floor)) == 1
 
 
