@@ -30,7 +30,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages with the example laid in."""
     place = tmp_path_factory.mktemp("copy")
     for package in ("model", "stream", "tools"):
-        # Without caches: what runs beside this writes there, and compiled kernels hold for their folder alone.
+        # Without caches: tests beside this one write there, and compiled kernels hold for one folder alone.
         shutil.copytree(REPOSITORY / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
     for path, (kind, text) in blocks().items():
         file = place / path

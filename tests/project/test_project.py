@@ -1,7 +1,9 @@
 """The project keeps its promises about targets, pins, its one version and its defaults."""
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -97,6 +99,42 @@ def test_make_play_passes_the_music_on_unchanged() -> None:
         check=True,
     ).stdout.splitlines()
     assert told == ["-m", "tools.cli", "play", "it's/my music", "--seed", "3"]
+
+
+@pytest.mark.parametrize(("more", "processes"), [([], 2), (["-n", "0"], 1)])
+def test_make_test_deals_whole_modules_out_to_the_cores(
+    more: list[str], processes: int, tmp_path: Path
+) -> None:
+    """What a module makes is made once: all its tests are in one process."""
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "test", "--assume-old=requirements-dev.lock"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    words = shown.strip().splitlines()[-1].split()[1:]
+    assert words[:2] == ["-m", "pytest"]
+    told = {}
+    for name in "abcd":
+        told[name] = [tmp_path / f"{name}{number}" for number in range(3)]
+        (tmp_path / f"test_{name}.py").write_text(
+            "import os, pathlib, pytest\n"
+            f"@pytest.mark.parametrize('path', {list(map(str, told[name]))})\n"
+            "def test_process(path): pathlib.Path(path).write_text(str(os.getpid()))\n"
+        )
+    done = subprocess.run(
+        [sys.executable, *words, *more, "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTEST_XDIST_AUTO_NUM_WORKERS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "12 passed" in done.stdout, done.stdout + done.stderr
+    of_modules = [{path.read_text() for path in paths} for paths in told.values()]
+    assert all(len(found) == 1 for found in of_modules)
+    assert len(set.union(*of_modules)) == processes
 
 
 @pytest.mark.parametrize("script", ["tools/setup.sh", ".ci/run"])
