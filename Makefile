@@ -22,7 +22,7 @@ play: $(VENV)/.runtime system-play ## play without end: MUSIC=~/Music, or demo s
 	@$(PYTHON_RUN) -m tools.cli play $(if $(MUSIC),$(call quoted,$(MUSIC))) $(ARGS)
 
 test: $(VENV)/.dev system-test ## run all tests, side by side on the cores (ARGS="-n 0": one after another)
-	$(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 flaky: $(VENV)/.dev system-test ## run the tests that wait, again and again on a busy machine (REPEATS=20)
 	@bash tests/flaky.sh $(PYTHON_RUN) $(REPEATS) $(ARGS)

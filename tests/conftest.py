@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.real import require_real as require
 
-# The first example of a test may compile a kernel: how long one takes says nothing.
-settings.register_profile("endlos", deadline=None)
+# The first example of a test may compile a kernel, and the machine is busy: how long one takes says nothing.
+settings.register_profile("endlos", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("endlos")
 
 TIMED = {

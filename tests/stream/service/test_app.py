@@ -198,7 +198,7 @@ def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
             opened.enter_context(Feeder(output, music(5), speed=1, loop=True))
 
         def asked() -> tuple[int, list[str]]:
-            connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE_S)
             connection.request("GET", "/health")
             answer = connection.getresponse()
             return answer.status, list(json.load(answer)["away"])

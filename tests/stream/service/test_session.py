@@ -182,7 +182,7 @@ def test_a_pause_is_no_illness(session: Session, monkeypatch: pytest.MonkeyPatch
 
     def asked() -> tuple[int, bool]:
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
                 return answer.status, json.load(answer)["paused"]
         except urllib.error.HTTPError as error:
             with error:
