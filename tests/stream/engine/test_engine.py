@@ -1,8 +1,10 @@
 """The engine refuses what it must, and takes up songs that join a built pool while it plays."""
 
+import logging
+import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
 from stream.choosing import plan_ahead
+from stream.choosing.generation import Generation
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -30,7 +33,7 @@ from stream.scoring.opening import Opened
 from stream.scoring.scorer import Scorer
 from tests.support.models import write_tiny_model
 from tests.support.pools import MadeUpScorer, noise_song
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_until
 from tools.pools.build import build_pool
 from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
@@ -235,11 +238,9 @@ def test_a_stream_does_not_begin_with_songs_that_are_gone(tmp_path: Path, live: 
         Engine.open(pool, RANDOM, live=live)
 
 
-def test_a_newer_pool_that_cannot_be_used_is_told_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    music = write_songs(tmp_path / "music", [6, 1.6])
-    pool = build(music, tmp_path / "pool")
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """How often a stream has looked for a newer pool; it does so all the time."""
     looked = []
 
     def counted(folder: Path) -> int | None:
@@ -248,6 +249,14 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
 
     monkeypatch.setattr(plan_ahead, "REFRESH_S", 0.02)
     monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
+    yield looked
+
+
+def test_a_newer_pool_that_cannot_be_used_is_told_once(
+    tmp_path: Path, looked: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 1.6])
+    pool = build(music, tmp_path / "pool")
     opened = Engine.open(pool, RANDOM, live=True)
     try:
         (music / "song0.flac").unlink()
@@ -262,6 +271,97 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
         f"the newer pool is left aside: {pool} holds a single chunk and a stream needs two; "
         "add music, or cut it shorter"
     ]
+
+
+def empty_newest(pool: Path) -> None:
+    for path in max((pool / "generations").iterdir()).iterdir():
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def remove_newest(pool: Path) -> None:
+    shutil.rmtree(max((pool / "generations").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("damage", "raised"),
+    [
+        (empty_newest, None),
+        (remove_newest, None),
+        (lambda pool: None, ValueError("cannot reshape array")),
+        (lambda pool: None, MemoryError()),
+        (lambda pool: None, OSError(5, "Input/output error")),
+    ],
+)
+def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
+    tmp_path: Path,
+    looked: list[Path],
+    damage: Callable[[Path], None],
+    raised: Exception | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 5])
+    pool = build(music, tmp_path / "pool")
+    kept = shutil.copytree(pool, tmp_path / "kept")
+    write_songs(music, [4], first=7)
+    build(music, pool)
+    damage(pool)
+    engine = Engine.open(kept, RANDOM, live=True)
+    try:
+        if raised is not None:
+
+            def fails(*_: object, **__: object) -> Generation:
+                raise raised
+
+            monkeypatch.setattr(stream.engine.newer, "open_generation", fails)
+        # As a build does, in one stroke.
+        kept.rename(tmp_path / "older")
+        pool.rename(kept)
+        before = len(looked)
+        wait_until(lambda: len(looked) > before + 5, "it looks again and again")
+        assert np.isfinite(engine.render(20 * RATE_HZ)).all()
+        assert engine.now().songs == 2
+    finally:
+        engine.close()
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1 and told[0].getMessage().startswith("the newer pool is left aside: ")
+    assert raised is None or type(raised).__name__ in told[0].getMessage()
+    assert told[0].exc_info is None
+
+
+def test_decisions_do_not_wait_for_a_newer_pool_that_hangs(
+    tmp_path: Path, looked: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 5])
+    pool = build(music, tmp_path / "pool")
+    real, goes_on, asked = stream.engine.newer.open_generation, threading.Event(), threading.Event()
+    opened: list[Generation] = []
+
+    def hangs(*arguments: Any, **options: Any) -> Generation:
+        asked.set()
+        assert goes_on.wait(PATIENCE_S)
+        opened.append(real(*arguments, **options))
+        return opened[-1]
+
+    log: list[Decision] = []
+    engine = Engine.open(pool, RANDOM, on_decision=log.append, live=True)
+    try:
+        monkeypatch.setattr(stream.engine.newer, "open_generation", hangs)
+        write_songs(music, [4], first=7)
+        build(music, pool)
+        assert asked.wait(PATIENCE_S)
+        while len(log) < 8:
+            engine.render(RATE_HZ // 10)
+            time.sleep(0.002)
+        assert not any("ready in time" in reason for decision in log for reason in decision.step.reasons)
+        assert engine.now().songs == 2
+        goes_on.set()
+        wait_until(lambda: len(engine.render(1)) and engine.now().songs == 3, "it takes up the newer one")
+    finally:
+        goes_on.set()
+        engine.close()
+    assert len(opened) == 1
 
 
 def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:
