@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.outputs.titles import one_line
+
 SOFTWARE_MARK = "made by endlos"
 """Stands in the header of every audio file that is written, as the software it was made with."""
 MARK_WITHIN_BYTES = 1 << 16
@@ -23,7 +25,8 @@ class AudioTags:
     def fields(self) -> Mapping[str, str]:
         """Return what is to be written, the mark first, by the names that Vorbis comments have."""
         told = {"title": self.title, "artist": self.artist, "comment": self.comment}
-        return {"software": SOFTWARE_MARK} | {name: text[:LONGEST_TAG] for name, text in told.items() if text}
+        lines = {name: one_line(text)[:LONGEST_TAG] for name, text in told.items()}
+        return {"software": SOFTWARE_MARK} | {name: line for name, line in lines.items() if line}
 
 
 def id3_tag(tags: AudioTags) -> bytes:
@@ -46,7 +49,7 @@ _ID3_FRAMES = {"title": b"TIT2", "artist": b"TPE1", "comment": b"COMM", "softwar
 
 
 def _utf_16(text: str) -> bytes:
-    return f"\ufeff{text}".encode("utf-16-le", "replace")
+    return f"\ufeff{text}".encode("utf-16-le")
 
 
 def is_marked(path: Path) -> bool:

@@ -7,6 +7,8 @@ from stream.outputs.titles import one_line
 from stream.pool.songs import Track
 
 SHEET_EXTENSION = ".cue"
+MOST_TRACKS = 99
+"""A sheet has no more, because a disc has no more: readers stumble over the hundredth."""
 
 _FRAMES_PER_S = 75
 _FILE_TYPES = {"mp3": "MP3"}
@@ -16,8 +18,13 @@ _FILE_TYPES = {"mp3": "MP3"}
 def cue_sheet(file_name: str, title: str, tracks: Sequence[Track], sample_rate_hz: int) -> str:
     """Return the text of a sheet beside the file `file_name`, one track for each of `tracks`, in their order.
 
-    Times are rounded to the sheet's 75ths of a second. The format knows no way to write a double quote.
+    Times are rounded to the sheet's 75ths of a second. The format knows no way to write a double quote. Of
+    more tracks than `MOST_TRACKS` the last that there is room for says how many there are from there on.
     """
+    if len(tracks) > MOST_TRACKS:
+        last = tracks[MOST_TRACKS - 1]
+        more = Track(start_sample=last.start_sample, title=f"{len(tracks) - MOST_TRACKS + 1} more", artist="")
+        tracks = [*tracks[: MOST_TRACKS - 1], more]
     kind = _FILE_TYPES.get(file_name.rpartition(".")[2].lower(), "WAVE")
     lines = [
         f"REM COMMENT {_quoted(SOFTWARE_MARK)}",
