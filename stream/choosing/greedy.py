@@ -1,4 +1,4 @@
-"""The greedy choice is the report's: every chunk of the pool is scored, and the best that is left follows."""
+"""The greedy choice scores every chunk of the pool and takes the best that is left, as the report does."""
 
 import time
 from collections.abc import Callable

@@ -16,10 +16,10 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
-from stream.outputs.audio_tags import AudioTags, id3_tag
-from stream.outputs.disk_file import DiskFile
+from stream.outputs.encoding.audio_tags import AudioTags, id3_tag
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder
+from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.encoding.encoder import open_coder
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")

@@ -15,7 +15,7 @@ import soundfile
 from model.base.arrays import FloatArray
 from stream.audio.decode import decode
 from stream.engine.composition import JoinedComposition
-from stream.outputs.disk_file import DiskFile
+from stream.outputs.encoding.disk_file import DiskFile
 from stream.pool.pool import open_pool
 from tests.support.commands import run_here
 from tools.demo.songs import write_demo_songs

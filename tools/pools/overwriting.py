@@ -10,7 +10,7 @@ from model.base.errors import EndlosError, PoolError
 from model.saved.contract import CONTRACT_FILE
 from stream.index.vectors import VECTORS_FOLDER as EMBEDDINGS_FOLDER
 from stream.outputs.audio_file import EXTENSIONS
-from stream.outputs.audio_tags import is_marked
+from stream.outputs.encoding.audio_tags import is_marked
 from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import STATE_FILE
 from stream.pool.pool import open_pool

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stream.outputs.audio_tags import SOFTWARE_MARK
+from stream.outputs.encoding.audio_tags import SOFTWARE_MARK
 from stream.outputs.titles import one_line
 from stream.pool.songs import Track
 

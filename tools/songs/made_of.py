@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stream.choosing.step import Step
 from stream.engine.composition import PlacedChunk
-from stream.outputs.audio_tags import LONGEST_TAG, AudioTags
+from stream.outputs.encoding.audio_tags import LONGEST_TAG, AudioTags
 from stream.outputs.titles import joined_title
 from stream.pool.songs import Song, Track
 

@@ -14,7 +14,7 @@ import soundfile
 
 from model.base.errors import OutputError
 from stream.outputs.audio_file import EXTENSIONS, MAX_WAV_BYTES, open_audio_file
-from stream.outputs.audio_tags import AudioTags, is_marked
+from stream.outputs.encoding.audio_tags import AudioTags, is_marked
 from tests.support.heard import RATE_HZ, decode, music, residual_db
 
 

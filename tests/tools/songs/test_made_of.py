@@ -8,7 +8,7 @@ import pytest
 from stream.choosing.generation import Generation
 from stream.choosing.step import Step
 from stream.engine.composition import PlacedChunk
-from stream.outputs.audio_tags import LONGEST_TAG
+from stream.outputs.encoding.audio_tags import LONGEST_TAG
 from stream.pool.songs import Track
 from tests.support.pools import make_generation, make_pool, noise_song
 from tools.songs.made_of import composed_tags, composed_tracks

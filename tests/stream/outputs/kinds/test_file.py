@@ -9,7 +9,7 @@ import soundfile
 
 from model.base.errors import OutputError
 from stream.outputs import audio_file
-from stream.outputs.disk_file import DiskFile
+from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.kinds.file import FileOutput, FileSettings
 from stream.outputs.written import WRITE_FADE_S
 from tests.support.heard import RATE_HZ, Feeder, music
