@@ -32,16 +32,8 @@ def greedy_steps(
         )
     if scorer is None:
         raise ModelError("this model does not say of each chunk how well it follows; take another one")
-    steps = [
-        Step(
-            after=None,
-            chunk=generation.chunk(first_row),
-            natural=False,
-            rung="start",
-            candidates=chunks,
-            considered=1,
-        )
-    ]
+    first = generation.chunk(first_row)
+    steps = [Step(after=None, chunk=first, natural=False, rung="start", candidates=chunks)]
     left = np.ones(chunks, dtype=np.bool_)
     row = first_row
     told(1)
