@@ -148,6 +148,13 @@ def test_a_song_that_is_gone_ends_it_with_a_sentence(generation: Generation, pla
         list(blocks)
 
 
+def test_other_music_under_the_name_of_a_song_is_not_taken(generation: Generation) -> None:
+    stream = PlainComposition(steps_of(generation, ROWS), generation.reader)
+    soundfile.write(generation.pool.songs[1].path, noise_song(7.5, 9), RATE_HZ, subtype="FLOAT")
+    with pytest.raises(DecodeError, match="has changed since the pool was built"):
+        whole(stream)
+
+
 def test_what_is_told_of_a_chunk(generation: Generation) -> None:
     stream = PlainComposition(steps_of(generation, (0, 1, 7)), generation.reader)
     whole(stream)
