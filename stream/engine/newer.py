@@ -98,9 +98,7 @@ class PoolWatch:
             if number in (played, self._refused):
                 return None
             return self.open()
-        except (
-            Exception
-        ) as error:  # of a damaged pool whatever kind: the stream goes on in the one that it has
+        except Exception as error:  # a damaged pool raises whatever it likes: the stream stays in its own
             self._refused = number
             told = str(error) if isinstance(error, EndlosError) else f"{type(error).__name__}: {error}"
             if told != self._told:
