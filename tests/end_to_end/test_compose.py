@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -75,11 +76,11 @@ def test_a_song_of_chunks_with_its_list_and_its_sheet(
     assert figures["seconds"] == told["seconds"]
     # Up to the first join it is the song.
     joined_s = next(chunk["at_s"] for chunk in chunks[1:] if not chunk["natural"])
-    song = decode(songs[chunks[0]["song"]].path)[0]
+    source = decode(songs[chunks[0]["song"]].path)[0]
     at = round(chunks[0]["start_s"] * rate_hz)
     frames = round((joined_s - 2.0) * rate_hz)
     assert frames > rate_hz
-    assert np.corrcoef(song[at : at + frames, 0], heard[:frames, 0])[0, 1] > 0.99
+    assert np.corrcoef(source[at : at + frames, 0], heard[:frames, 0])[0, 1] > 0.99
     tags = read_tags(out)
     used = dict.fromkeys((chunk["artist"], chunk["title"]) for chunk in chunks)
     assert tags.title == "my song" and all(artist in tags.artist for artist, _ in used)
@@ -155,6 +156,15 @@ def test_nonsense_is_one_sentence_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
     assert run_here("compose", pool, tmp_path / "o.xyz", "--length", "2") == 1
     assert "no known audio extension" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_text(pool: Path, tmp_path: Path) -> None:
+    out = tmp_path / os.fsdecode(b'a\xff"b.flac')
+    for _ in range(2):
+        assert run_here("compose", pool, out, "--length", "1", "--quiet") == 0
+    assert listing(out)["file"] == out.name
+    assert read_tags(out).title == 'a "b'
+    assert out.with_suffix(".cue").read_text(encoding="utf-8").count("INDEX 01 00:00:00") == 1
 
 
 def test_what_is_somebody_elses_stays(pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

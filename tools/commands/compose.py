@@ -70,12 +70,13 @@ def compose(
     from tools.running.rendering import write_stream
     from tools.songs.cue_sheet import SHEET_EXTENSION, cue_sheet
     from tools.songs.made_of import composed_tags, composed_tracks
+    from tools.songs.tags import file_title
 
     if bits not in (16, 24):
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")
     out, folder, used = out.expanduser(), pool.expanduser(), chosen_model(model)
     require_audio_file(out)
-    listing, sheet = out.with_suffix(".json"), out.with_suffix(SHEET_EXTENSION)
+    title, listing, sheet = file_title(out), out.with_suffix(".json"), out.with_suffix(SHEET_EXTENSION)
     refuse_overwriting(
         (("OUT", out), ("the list of chunks", listing), ("the cue sheet", sheet)),
         (("POOL", pool), ("--model", used)),
@@ -111,7 +112,7 @@ def compose(
                 stream.rate_hz,
                 bits=24 if bits == 24 else 16,
                 bitrate_kbps=bitrate,
-                tags=composed_tags(out.stem, steps),
+                tags=composed_tags(title, steps),
             )
         )
         seconds = sum(step.length_s for step in steps)
@@ -132,9 +133,10 @@ def compose(
             "model": graphs_hash(used, load_contract(used)),
             "chunks": [chunk.as_json() for chunk in stream.placed],
         }
-        write_whole(listing, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
-        tracks = composed_tracks(stream.placed)
-        write_whole(sheet, cue_sheet(out.name, out.stem, tracks, stream.rate_hz))
+        text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+        # A name of a file may be no text.
+        write_whole(listing, text.encode("utf-8", "backslashreplace"))
+        write_whole(sheet, cue_sheet(out.name, title, composed_tracks(stream.placed), stream.rate_hz))
     songs = {step.chunk.key.audio_hash for step in steps}
     figures = {
         "out": str(out),
