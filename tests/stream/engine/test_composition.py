@@ -109,7 +109,7 @@ def test_joins_are_the_engines_own(generation: Generation) -> None:
     longer = steps_of(generation, (*ROWS, ROWS[-1] + 1, ROWS[-1] + 2))
     starts: list[int] = []
     engine = Renderer(
-        _InTurn(longer),  # type: ignore[arg-type]
+        _InTurn(longer),
         JoinPlanner(settings),
         on_decision=lambda decision: starts.append(decision.t_out_frames),
     )

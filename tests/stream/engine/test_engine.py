@@ -357,7 +357,7 @@ def test_decisions_do_not_wait_for_a_newer_pool_that_hangs(
         assert not any("ready in time" in reason for decision in log for reason in decision.step.reasons)
         assert engine.now().songs == 2
         goes_on.set()
-        wait_until(lambda: len(engine.render(1)) and engine.now().songs == 3, "it takes up the newer one")
+        wait_until(lambda: bool(len(engine.render(1))) and engine.now().songs == 3, "it takes it up")
     finally:
         goes_on.set()
         engine.close()
