@@ -21,10 +21,12 @@ import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
 from stream.choosing import plan_ahead
-from stream.choosing.generation import Generation
+from stream.choosing.generation import Generation, open_generation
+from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
+from stream.engine.newer import PoolWatch
 from stream.engine.settings import EngineSettings
 from stream.pool.feedback import labelled_joins
 from stream.pool.pool import current_generation
@@ -302,12 +304,12 @@ def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     music = write_songs(tmp_path / "music", [6, 5])
-    pool = build(music, tmp_path / "pool")
-    kept = shutil.copytree(pool, tmp_path / "kept")
+    pool, played = build(music, tmp_path / "pool"), tmp_path / "played"
+    played.symlink_to(shutil.copytree(pool, tmp_path / "older"))
     write_songs(music, [4], first=7)
     build(music, pool)
     damage(pool)
-    engine = Engine.open(kept, RANDOM, live=True)
+    engine = Engine.open(played, RANDOM, live=True)
     try:
         if raised is not None:
 
@@ -315,9 +317,9 @@ def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
                 raise raised
 
             monkeypatch.setattr(stream.engine.newer, "open_generation", fails)
-        # As a build does, in one stroke.
-        kept.rename(tmp_path / "older")
-        pool.rename(kept)
+        # In one stroke, as a build publishes.
+        (tmp_path / "link").symlink_to(pool)
+        (tmp_path / "link").replace(played)
         before = len(looked)
         wait_until(lambda: len(looked) > before + 5, "it looks again and again")
         assert np.isfinite(engine.render(20 * RATE_HZ)).all()
@@ -330,38 +332,53 @@ def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
     assert told[0].exc_info is None
 
 
+@pytest.mark.parametrize("taken", [True, False])
 def test_decisions_do_not_wait_for_a_newer_pool_that_hangs(
-    tmp_path: Path, looked: list[Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
     music = write_songs(tmp_path / "music", [6, 5])
     pool = build(music, tmp_path / "pool")
-    real, goes_on, asked = stream.engine.newer.open_generation, threading.Event(), threading.Event()
+    watch = PoolWatch(pool, RANDOM, live=False)
+    planner = Planner(watch.open(), RANDOM.planner)
+    write_songs(music, [4], first=7)
+    build(music, pool)
+    goes_on, asked = threading.Event(), threading.Semaphore(0)
     opened: list[Generation] = []
+    closed: list[Generation] = []
 
     def hangs(*arguments: Any, **options: Any) -> Generation:
-        asked.set()
+        asked.release()
         assert goes_on.wait(PATIENCE_S)
-        opened.append(real(*arguments, **options))
+        opened.append(open_generation(*arguments, **options))
         return opened[-1]
 
-    log: list[Decision] = []
-    engine = Engine.open(pool, RANDOM, on_decision=log.append, live=True)
-    try:
-        monkeypatch.setattr(stream.engine.newer, "open_generation", hangs)
-        write_songs(music, [4], first=7)
-        build(music, pool)
-        assert asked.wait(PATIENCE_S)
-        while len(log) < 8:
-            engine.render(RATE_HZ // 10)
-            time.sleep(0.002)
-        assert not any("ready in time" in reason for decision in log for reason in decision.step.reasons)
-        assert engine.now().songs == 2
+    monkeypatch.setattr(stream.engine.newer, "open_generation", hangs)
+    monkeypatch.setattr(Generation, "close", lambda generation: closed.append(generation))
+    assert watch.look(planner) is None
+    assert asked.acquire(timeout=PATIENCE_S)
+    for _ in range(5):
+        assert watch.look(planner) is None and not opened, "it is not waited for"
+    assert not asked.acquire(blocking=False), "it is opened once"
+    if not taken:
+        watch.close()
         goes_on.set()
-        wait_until(lambda: bool(len(engine.render(1))) and engine.now().songs == 3, "it takes it up")
-    finally:
-        goes_on.set()
-        engine.close()
-    assert len(opened) == 1
+        wait_until(lambda: closed == opened != [], "what nobody takes is closed")
+        return
+    goes_on.set()
+    found: list[Generation] = []
+
+    def looks() -> bool:
+        newer = watch.look(planner)
+        if newer is not None:
+            found.append(newer)
+        return newer is not None
+
+    wait_until(looks, "it is there")
+    assert len(found[0].pool.songs) == 3
+    planner.adopt(found[0])
+    for _ in range(5):
+        assert watch.look(planner) is None
+    assert len(opened) == 1 and not closed
 
 
 def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:
