@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from model.base.errors import EndlosError
-from tools.commands import bench, demo, evaluate, joins, machine, play, pool, precompute, render, serve, train
+from tools.commands import (
+    bench,
+    compose,
+    demo,
+    evaluate,
+    joins,
+    machine,
+    play,
+    pool,
+    precompute,
+    render,
+    serve,
+    train,
+)
 from tools.commands.output_options import OutputCommand
 
 app = typer.Typer(
@@ -32,6 +45,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("joins")(joins.joins)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
+app.command("compose")(compose.compose)
 app.command("play", cls=OutputCommand)(play.play)
 app.command("serve", cls=OutputCommand)(serve.serve)
 app.command("bench")(bench.bench)

@@ -39,8 +39,7 @@ class Generation:
 
     def song_rows(self, song: int) -> slice:
         """Return the rows of a song's chunks."""
-        first, end = np.searchsorted(self.pool.chunk_song, (song, song + 1))
-        return slice(int(first), int(end))
+        return self.pool.song_rows(song)
 
     def key(self, row: int) -> ChunkKey:
         """Return the key of a row."""

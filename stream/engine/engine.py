@@ -53,14 +53,14 @@ class Engine:
         renderer: Renderer,
         *,
         played: LastJoin,
-        judged: Callable[[], None],
+        watch: PoolWatch,
     ) -> None:
-        """played: is told every decision. judged: makes the planner read again what listeners thought."""
+        """played: is told every decision. watch: of the pool that it plays."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
         self._played = played
-        self._judged = judged
+        self._watch = watch
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
         self._skip = threading.Event()
@@ -96,7 +96,7 @@ class Engine:
             )
         played = LastJoin(on_decision)
         renderer = Renderer(source, joins, on_decision=played)
-        return cls(source, planner, renderer, played=played, judged=watch.judged)
+        return cls(source, planner, renderer, played=played, watch=watch)
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
@@ -118,7 +118,7 @@ class Engine:
         for what is not planned yet. Raises `PoolError` when it cannot be written.
         """
         remember(self._folder, LabelledJoin(**asdict(join), label=int(liked)))
-        self._judged()
+        self._watch.judged()
 
     def now(self) -> NowPlaying:
         """Return what is rendered now."""
@@ -132,6 +132,7 @@ class Engine:
     def close(self) -> None:
         """End planning and close the songs."""
         self._source.close()
+        self._watch.close()
         self._planner.generation.close()
 
     def _snapshot(self) -> NowPlaying:

@@ -1,4 +1,8 @@
-"""This module watches a pool for a newer generation that can be played, and for judgements of joins."""
+"""This module watches a pool for a newer generation that can be played, and for judgements of joins.
+
+A newer one is opened by a thread of its own: that takes some tenths of a second, on a slow disk any time, and
+decisions must not wait for it.
+"""
 
 import logging
 import threading
@@ -28,6 +32,10 @@ class PoolWatch:
         self._settings = settings
         self._live = live
         self._judged = threading.Event()
+        self._lock = threading.Lock()
+        self._looking = self._closed = False
+        self._newer: Generation | None = None
+        # Both belong to the thread that looks.
         self._refused: int | None = None
         self._told = ""
 
@@ -50,24 +58,52 @@ class PoolWatch:
         self._judged.set()
 
     def look(self, planner: Planner) -> Generation | None:
-        """Return a newer generation to go on in; None when there is none, or it cannot be used.
+        """Return a newer generation to go on in; None when there is none yet, or it cannot be used.
 
-        For the planner's thread: what listeners thought of joins meanwhile is told it.
+        For the planner's thread, which waits for nothing here: what the last look began to open is returned
+        by the first look after it is open. What listeners thought of joins meanwhile is told the planner.
         """
         if self._judged.is_set():
             self._judged.clear()
             planner.judge(judged_joins(self._folder))
+        with self._lock:
+            newer, self._newer = self._newer, None
+            if newer is None and not self._looking:
+                self._looking = True
+                played = planner.generation.pool.generation
+                threading.Thread(target=self._look, args=(played,), name="pool watch", daemon=True).start()
+        return newer
+
+    def close(self) -> None:
+        """End: what is open and was not taken is closed, by whoever opens it if that is still to come."""
+        with self._lock:
+            self._closed = True
+            newer, self._newer = self._newer, None
+        if newer is not None:
+            newer.close()
+
+    def _look(self, played: int) -> None:
+        newer = self._open_newer(played)
+        with self._lock:
+            self._looking = False
+            if not self._closed:
+                self._newer, newer = newer, None
+        if newer is not None:
+            newer.close()
+
+    def _open_newer(self, played: int) -> Generation | None:
         number = None
         try:
             number = current_generation(self._folder)
-            if number in (planner.generation.pool.generation, self._refused):
+            if number in (played, self._refused):
                 return None
             return self.open()
-        except EndlosError as error:
+        except Exception as error:  # a damaged pool raises whatever it likes: the stream stays in its own
             self._refused = number
-            if str(error) != self._told:
-                self._told = str(error)
-                _log.warning("the newer pool is left aside: %s", error)
+            told = str(error) if isinstance(error, EndlosError) else f"{type(error).__name__}: {error}"
+            if told != self._told:
+                self._told = told
+                _log.warning("the newer pool is left aside: %s", told)
             return None
 
 

@@ -14,6 +14,7 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk, Generation, open_generation
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
+from stream.engine.given_steps import GivenSteps
 from stream.engine.logged import check_decisions
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
@@ -54,7 +55,8 @@ class Replay:
         lines = [_line(decision) for decision in decisions]
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
-        steps = _LoggedSteps(self._generation, lines, sound, settings["reach_frames"])
+        joins = _LoggedJoins(sound, settings["reach_frames"])
+        steps = GivenSteps([self._step(line, joins) for line in lines], joins)
         self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
         if stop_frames is None:
             # A run that was killed did not leave its last chunk, or the join would be in the log.
@@ -84,6 +86,12 @@ class Replay:
             frames -= count
         return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)
 
+    def _step(self, line: _Line, joins: "_LoggedJoins") -> Step:
+        chunk = self._generation.chunk(_row(self._generation, line.key))
+        step = Step(after=None, chunk=chunk, natural=line.natural, rung="replay")
+        joins.plans[step] = line.plan
+        return step
+
     def _known_frames(self, last: _Line, t_out_frames: int) -> int:
         """Return how long the stream is if its last chunk is played to its end."""
         start, stop = self._generation.reader.chunk_span(_row(self._generation, last.key))
@@ -94,56 +102,19 @@ class Replay:
         self._generation.close()
 
 
-class _LoggedSteps:
-    """The steps and the joins of a log, as the renderer takes them."""
+class _LoggedJoins:
+    """The joins of a log, as the renderer takes them."""
 
-    def __init__(
-        self, generation: Generation, lines: list[_Line], settings: SoundSettings, reach_frames: int
-    ) -> None:
-        self._generation = generation
-        self._lines = deque(lines)
-        self._taken: JoinPlan | None = None
+    def __init__(self, settings: SoundSettings, reach_frames: int) -> None:
         self.settings = settings
         self.reach_frames = reach_frames
-
-    def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
-        if not self._lines:
-            # The run ended between the choice of a step and its join: the song goes on.
-            assert after is not None
-            self._taken = _NEVER
-            return Step(after=after, chunk=after, natural=False, rung="replay")
-        line = self._lines.popleft()
-        chunk = self._generation.chunk(_row(self._generation, line.key))
-        self._taken = line.plan
-        return Step(after=after, chunk=chunk, natural=line.natural, rung="replay")
+        self.plans: dict[Step, JoinPlan | None] = {}
 
     def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
-        if self._taken is None:
+        plan = self.plans[step]
+        if plan is None:
             raise EndlosError("a decision of the log lacks its join; replay it with the endlos that wrote it")
-        return self._taken
-
-    def peek(self) -> Step | None:
-        return None
-
-    def ban(self, audio_hash: str, at: Chunk) -> None:
-        name = next(s.path for s in self._generation.pool.songs if s.audio_hash == audio_hash)
-        raise EndlosError(f"{name} cannot be read as it was when the log was written; put it back")
-
-    def close(self) -> None:
-        """Nothing to end."""
-
-
-_NEVER = JoinPlan(
-    leave_frame=2**62,
-    enter_frame=0,
-    before_frames=0,
-    after_frames=0,
-    correlation=0.0,
-    match_db=0.0,
-    release_frames=0,
-    shift_frames=0,
-    terms={},
-)
+        return plan
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:

@@ -201,15 +201,19 @@ def pool_embeddings(
     return embedded.index
 
 
-def opened(home: Path, towers: VectorGraphs, chunks: Chunks) -> EmbeddingIndex | None:
-    """Map the embeddings in the generation folder `home`; None when there are none of these very chunks."""
+def opened(home: Path, towers: VectorGraphs, chunks: Chunks, *, told: bool = True) -> EmbeddingIndex | None:
+    """Map the embeddings in the generation folder `home`; None when there are none of these very chunks.
+
+    told: whether a warning says so where there are others; not for who makes them anew there.
+    """
     folder = towers.place(home)
     if not folder.is_dir():
         return None
     try:
         return kept(folder, chunks.identities)
     except PoolError as error:
-        _log.warning("embeddings are computed anew: %s", error)
+        if told:
+            _log.warning("embeddings are computed anew: %s", error)
         return None
 
 

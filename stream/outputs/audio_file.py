@@ -16,22 +16,31 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
+from stream.outputs.encoding.audio_tags import AudioTags, id3_tag
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder
+from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.encoding.encoder import open_coder
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
-MAX_WAV_BYTES = (1 << 32) - 4096
-"""A WAV file counts its bytes in 32 bits."""
+MAX_WAV_BYTES = (1 << 32) - (1 << 17)
+"""A WAV file counts its bytes in 32 bits, those of its tags too."""
 
+_NO_TAGS = AudioTags()
+_ENCODER_ERRORS = (av.FFmpegError, soundfile.LibsndfileError)
 _CODECS: dict[str, Codec] = {".mp3": "mp3", ".ogg": "vorbis", ".opus": "opus"}
 _DEFAULT_KBPS = {".mp3": 192, ".ogg": 192, ".opus": 128}
 
 
 class AudioFileWriter:
-    """A context manager: `write` blocks; leaving it finishes the file, or removes it after an exception."""
+    """A context manager: `write` blocks; leaving it finishes the file, or removes it after an exception.
 
-    def __init__(self, path: Path, sample_rate_hz: int, bits: Literal[16, 24], bitrate_kbps: int) -> None:
+    After a failure, of the stream or of the disk, `keep_incomplete` keeps what was written.
+    """
+
+    def __init__(
+        self, path: Path, sample_rate_hz: int, bits: Literal[16, 24], bitrate_kbps: int, tags: AudioTags
+    ) -> None:
         self.path = path
         self.frames = 0
         """Frames taken so far, at the stream's rate."""
@@ -45,7 +54,7 @@ class AudioFileWriter:
                 with suppress(OSError):
                     left.unlink()
         try:
-            self._disk = _Disk(self._part)
+            self._disk = DiskFile(self._part)
         except OSError as error:
             raise _cannot_write(path, error) from error
         rate_hz = OPUS_RATE_HZ if kind == ".opus" else sample_rate_hz
@@ -54,14 +63,17 @@ class AudioFileWriter:
             if rate_hz != sample_rate_hz
             else None
         )
+        if kind == ".mp3":
+            self._disk.write(id3_tag(tags))
+            self._disk.begin_here()
         try:
             codec = _CODECS.get(kind)
             self._coder: Coder = (
-                _PcmCoder(self._disk, rate_hz, kind, bits)
+                _PcmCoder(self._disk, rate_hz, kind, bits, tags)
                 if codec is None
-                else open_coder(self._disk, codec, rate_hz, bitrate_kbps, live=False)
+                else open_coder(self._disk, codec, rate_hz, bitrate_kbps, live=False, tags=tags.fields())
             )
-        except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
+        except (*_ENCODER_ERRORS, ValueError) as error:
             self._disk.forget()
             self._disk.close()
             self._part.unlink(missing_ok=True)
@@ -69,6 +81,7 @@ class AudioFileWriter:
                 f"{path} cannot be encoded at {rate_hz} Hz ({error}); choose another format or rate"
             ) from error
         self._open = True
+        self._encoded = False
 
     @property
     def clipped_samples(self) -> int:
@@ -84,39 +97,44 @@ class AudioFileWriter:
         self._check()
 
     def close(self) -> None:
-        """Finish the file and give it its name; `OutputError` when that fails, and nothing stays behind."""
+        """Finish the file and give it its name; `OutputError` when that fails: then it can be kept so far."""
         if self._open:
-            self._finish(self.path)
+            self._end_coder()
+            self._check()
+            self._name(self.path)
 
     def keep_incomplete(self) -> Path | None:
-        """Finish the file under another name, after a failure of the stream; return that, or None.
+        """Finish the file, as far as it came, under another name; return that, or None.
 
-        None where there is nothing to keep, or it cannot be written.
+        None where there is nothing to keep, or it cannot be. What a full disk had no room for is missing.
         """
         if not (self._open and self.frames):
             return None
         target = self.path.with_name(f"{self.path.stem}.incomplete{self.path.suffix}")
         try:
-            self._finish(target)
-        except OutputError:
+            self._end_coder()
+            self._name(target)
+        except (OutputError, *_ENCODER_ERRORS):
+            self.abandon()
             return None
         return target
 
-    def _finish(self, target: Path) -> None:
+    def _end_coder(self) -> None:
+        """Have the encoder write what is left, once."""
+        if self._encoded:
+            return
+        self._encoded = True
+        if self._resampler is not None:
+            nothing = np.zeros((0, 2), dtype=np.float32)
+            self._coder.encode(cast(FloatArray, self._resampler.resample_chunk(nothing, last=True)))
+        self._coder.close()
+
+    def _name(self, target: Path) -> None:
         try:
-            if self._resampler is not None:
-                nothing = np.zeros((0, 2), dtype=np.float32)
-                self._coder.encode(cast(FloatArray, self._resampler.resample_chunk(nothing, last=True)))
-            self._coder.close()
-            self._check()
             self._disk.close()
             self._part.replace(target)
         except OSError as error:
-            self.abandon()
             raise _cannot_write(target, error) from error
-        except OutputError:
-            self.abandon()
-            raise
         self._open = False
 
     def abandon(self) -> None:
@@ -124,7 +142,7 @@ class AudioFileWriter:
         if self._open:
             self._open = False
             self._disk.forget()
-            with suppress(av.FFmpegError, soundfile.LibsndfileError):
+            with suppress(*_ENCODER_ERRORS):
                 self._coder.close()
             self._disk.close()
             self._part.unlink(missing_ok=True)
@@ -135,9 +153,10 @@ class AudioFileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
             self.abandon()
 
     def _check(self) -> None:
@@ -151,17 +170,19 @@ def open_audio_file(
     bits: Literal[16, 24] = 24,
     bitrate_kbps: int | None = None,
     frames: int | None = None,
+    tags: AudioTags = _NO_TAGS,
 ) -> AudioFileWriter:
     """Open an audio file for writing; its extension says the format, `OutputError` when it cannot be.
 
     bits: of .wav and .flac. bitrate_kbps: of .mp3 (192), .ogg (a quality near it, 192) and .opus (128).
     frames: how many will be written, where that is known, so that too many are refused now not hours later.
+    tags: what the file says of itself beside its mark.
     """
     require_audio_file(path)
     kind = path.suffix.lower()
     if kind == ".wav" and (frames or 0) > _most_frames(kind, bits):
         raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
-    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0))
+    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0), tags)
 
 
 def require_audio_file(path: Path) -> None:
@@ -187,59 +208,19 @@ def _cannot_write(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path} cannot be written ({error.strerror or error}); {what_to_do(error)}")
 
 
-class _Disk:
-    """The file on disk. A fault is kept for the writer, because libsndfile's callbacks cannot raise."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=1 << 16)
-        self.fault: OSError | None = None
-        self._forgotten = False
-
-    def write(self, data: bytes) -> int:
-        # After a fault everything is swallowed: the encoder only has to come to its end.
-        if self.fault is None and not self._forgotten:
-            try:
-                self._file.write(data)
-            except OSError as error:
-                self.fault = error
-        return len(data)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return self._file.seek(offset, whence)
-        except OSError as error:
-            # Seeking writes what is buffered, so that a full disk can show here.
-            self.fault = self.fault or error
-            return 0
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def forget(self) -> None:
-        """Swallow everything from now on."""
-        self._forgotten = True
-
-    def close(self) -> None:
-        """Write what is buffered, down to the disk, and close; `OSError` when that fails."""
-        try:
-            if not self._forgotten:
-                self._file.flush()
-                os.fsync(self._file.fileno())
-        finally:
-            # Closing would flush once more what could not be written; its fault has been told already.
-            with suppress(OSError):
-                self._file.close()
-
-
 class _PcmCoder:
     """Integer samples into WAV or FLAC through libsndfile, rounded here."""
 
-    def __init__(self, file: BinaryFile, rate_hz: int, kind: str, bits: Literal[16, 24]) -> None:
+    def __init__(
+        self, file: BinaryFile, rate_hz: int, kind: str, bits: Literal[16, 24], tags: AudioTags
+    ) -> None:
         self._bits = bits
         self.clipped_samples = 0
         self._file = soundfile.SoundFile(
             file, "w", rate_hz, 2, format=kind[1:].upper(), subtype=f"PCM_{bits}"
         )
+        for name, text in tags.fields().items():
+            setattr(self._file, name, text)
 
     def encode(self, block: FloatArray) -> None:
         full = 1 << (self._bits - 1)

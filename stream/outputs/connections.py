@@ -200,8 +200,8 @@ def client_address(peer: str, headers: Iterable[tuple[bytes, bytes]]) -> str:
         return peer
     if found.is_loopback:
         said = [value for name, value in headers if name.lower() == _FORWARDED]
-        last = _parsed(said[-1].rpartition(b",")[2].decode("latin-1").strip()) if said else None
-        found = last or found
+        last = said[-1].rpartition(b",")[2].decode("latin-1").strip() if said else ""
+        found = _parsed(_without_port(last)) or found
     if isinstance(found, ipaddress.IPv6Address) and not found.is_loopback:
         return str(ipaddress.IPv6Network((found, 64), strict=False))
     return str(found)
@@ -216,6 +216,14 @@ def request_address(scope: Scope) -> str:
 def abort(scope: Scope) -> None:
     """End the connection that a request came by, without waiting for what is under way."""
     cast(asyncio.Transport, scope["state"][_TRANSPORT]).abort()
+
+
+def _without_port(text: str) -> str:
+    """Return an address as some proxies name it, `203.0.113.7:4711` or `[2001:db8::1]:4711`, alone."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    # Of IPv6 without brackets there is no telling.
+    return text.partition(":")[0] if text.count(":") == 1 else text
 
 
 def _parsed(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -66,6 +66,10 @@ class WrittenOutput(Output):
     def _finish(self, *, failed: bool) -> None:
         """Close what was opened; failed: whether anything was raised before."""
 
+    def add_to_fault(self, clause: str) -> None:
+        """Have what ended it told with more, while it is being finished; for the worker's thread."""
+        self._fault += clause
+
     # The rest is the same for all; see `Output` for who calls what.
 
     def start(self) -> None:

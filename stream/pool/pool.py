@@ -104,6 +104,11 @@ class Pool:
         """
         return self._numbers.get(audio_hash)
 
+    def song_rows(self, song: int) -> slice:
+        """Return the rows of a song's chunks."""
+        first, end = np.searchsorted(self.chunk_song, (song, song + 1))
+        return slice(int(first), int(end))
+
     @property
     def edge_samples(self) -> int:
         """Longest edge that the pool keeps, in samples at `EDGE_RATE_HZ`."""

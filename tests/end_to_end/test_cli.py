@@ -319,8 +319,8 @@ def test_pool_info_for_people(tiny_pool: Path, capsys: pytest.CaptureFixture[str
     assert run_here("pool", "info", tiny_pool, "--chunks") == 0
     shown = capsys.readouterr().out
     assert "3 songs, 0:18 of music, 9 chunks" in shown
-    assert "three.flac" in shown
-    assert "start_s" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["0", "one.wav#1", "0.000", "2.000"] in lines and ["5", "three.flac#3", "4.000", "6.000"] in lines
 
 
 def test_pool_check(tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,3 +20,4 @@ LiveLog = Annotated[
         help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
     ),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file also where endlos has not written it.")]

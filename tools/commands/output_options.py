@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from stream.outputs.card_timing import CardTiming
 from tools.commands.gathered import command_option, gathered
+from tools.commands.options import Force
 
 if TYPE_CHECKING:
     from stream.outputs.kinds.soundcard import SoundCardSettings
@@ -30,6 +31,7 @@ class OutputChoice:
     volume_db: float | None
     latency: str | None
     block: int | None
+    force: bool
 
     def places(self) -> "list[Place]":
         """Return where the stream is to go; empty where nothing was said of that. Raises `EndlosError`."""
@@ -69,7 +71,7 @@ class OutputChoice:
 
         written = [(f"--output {path}", path) for place in settings.places if (path := place.writes())]
         read = [source, ("--model", model), ("--icecast-password-file", self.icecast_password_file)]
-        refuse_overwriting([("--log", log), *written], read)
+        refuse_overwriting([("--log", log), *written], read, force=self.force)
 
     def card(self) -> "SoundCardSettings":
         """Return the sound card of `--device`, else the default one, as the other options tell."""
@@ -181,6 +183,7 @@ _OPTIONS = [
         ],
         None,
     ),
+    command_option("force", Force, False),
 ]
 
 
@@ -200,6 +203,7 @@ def _choose(
     volume_db: float | None,
     latency: str | None,
     block: int | None,
+    force: bool,
 ) -> OutputChoice:
     return OutputChoice(
         output=output or (),
@@ -211,6 +215,7 @@ def _choose(
         volume_db=volume_db,
         latency=latency,
         block=block,
+        force=force,
     )
 
 

@@ -183,13 +183,14 @@ def info(
     )
     if chunks:
         print()
-        print_table(
-            ("chunk", "song", "start_s", "end_s"),
-            [
-                (row, printable(chunk["song"]), f"{chunk['start_s']:.3f}", f"{chunk['end_s']:.3f}")
-                for row, chunk in enumerate(summary["chunks"])
-            ],
-        )
+        seen: Counter[str] = Counter()
+        rows = []
+        for row, chunk in enumerate(summary["chunks"]):
+            seen[chunk["song"]] += 1
+            # As `endlos compose --start` takes it.
+            name = f"{printable(chunk['song'])}#{seen[chunk['song']]}"
+            rows.append((row, name, f"{chunk['start_s']:.3f}", f"{chunk['end_s']:.3f}"))
+        print_table(("chunk", "name", "start_s", "end_s"), rows)
     for song in summary["songs"]:
         for copy in song["copies"]:
             print(f"\nsame recording: {printable(copy)}: {printable(song['path'])} is played for both")

@@ -1,21 +1,17 @@
 """The command `endlos render` writes the stream into a file, as fast as the machine can."""
 
 import math
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from model.base.errors import EndlosError
 from tools.commands.engine_options import EngineChoice, engine_options
+from tools.commands.options import Force
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
-
-if TYPE_CHECKING:
-    from stream.outputs.audio_file import AudioFileWriter
 
 _BLOCK_FRAMES = 16_384
 LONGEST_S = 366 * 86_400.0
@@ -49,12 +45,13 @@ def render(
             help="Play a decision log again, bit for bit; rate, fade and loudness are the log's.",
         ),
     ] = None,
+    force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Render the stream into a file.
 
-    Where the stream fails on the way, what was rendered is kept in OUT.incomplete.wav (.flac, ...).
+    Where the stream or the disk fails, what was rendered is kept in OUT.incomplete.wav (.flac, ...).
     The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
     wrote with --log comes out again, with every skip.
     """
@@ -63,6 +60,7 @@ def render(
     from stream.engine.replay import Replay
     from stream.outputs.audio_file import open_audio_file
     from tools.pools.overwriting import refuse_overwriting
+    from tools.running.rendering import write_stream
 
     if bits not in (16, 24):
         raise EndlosError(f"--bits is {bits}, expected 16 or 24")
@@ -76,6 +74,7 @@ def render(
     refuse_overwriting(
         (("OUT", out), ("--log", log)),
         (("POOL", pool), ("--replay", replay), ("--model", engine.settings.model)),
+        force=force,
     )
     began_s = time.monotonic()
     with ExitStack() as opened:
@@ -99,10 +98,13 @@ def render(
         )
         progress = opened.enter_context(progress_bar(quiet))
         task = progress.add_task("seconds", total=round(frames / rate))
-        with _kept(writer, rate):
-            while writer.frames < frames:
-                writer.write(stream.render(min(_BLOCK_FRAMES, frames - writer.frames)))
-                progress.update(task, completed=writer.frames / rate)
+        starts = range(0, frames, _BLOCK_FRAMES)
+        write_stream(
+            writer,
+            (stream.render(min(_BLOCK_FRAMES, frames - start)) for start in starts),
+            rate,
+            lambda done_s: progress.update(task, completed=done_s),
+        )
         lost = stream.lost if isinstance(stream, Engine) else {}
     took_s = time.monotonic() - began_s
     figures = {
@@ -121,20 +123,3 @@ def render(
             f"{out}: {clock(frames / rate)} in {took_s:.1f} s, {figures['times_real_time']} times real time"
             f"{left_out}"
         )
-
-
-@contextmanager
-def _kept(writer: "AudioFileWriter", rate_hz: int) -> Iterator[None]:
-    """Keep what was rendered when the stream fails, and say where, before the reason is said."""
-    try:
-        yield
-    except Exception:
-        rendered = clock(writer.frames / rate_hz)
-        kept = writer.keep_incomplete()
-        if kept is not None:
-            print(
-                f"endlos: the {rendered} that were rendered before it failed are in {kept}", file=sys.stderr
-            )
-        elif writer.frames:
-            print(f"endlos: the {rendered} that were rendered could not be kept", file=sys.stderr)
-        raise

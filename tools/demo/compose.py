@@ -85,7 +85,7 @@ class Score:
         return 60.0 * BEATS_PER_BAR / self.bpm
 
 
-def compose(seed: int, index: int, seconds: float) -> Score:
+def compose_score(seed: int, index: int, seconds: float) -> Score:
     """Return song `index` of the collection that `seed` stands for, as long as `seconds`.
 
     What the song is (style, tempo, key, progressions, patterns, timbres) does not depend on `seconds`.

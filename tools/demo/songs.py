@@ -13,7 +13,7 @@ import soundfile
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from model.base.files import beside
-from tools.demo.compose import Score, compose
+from tools.demo.compose import Score, compose_score
 from tools.demo.effects import DEMO_RATE_HZ
 from tools.demo.mixdown import mix_down
 
@@ -51,7 +51,7 @@ def write_demo_songs(
         raise _unwritable(folder, error) from error
     paths = []
     for index in range(songs):
-        score = compose(seed, index, seconds)
+        score = compose_score(seed, index, seconds)
         rng = np.random.default_rng([seed, index, 22])
         path = folder / f"{index + 1:02d} {score.title}.flac"
         _write(path, mix_down(score, rng), score, index + 1, songs, rng)

@@ -69,7 +69,7 @@ def embed_pool(
     home = generation_folder(pool.folder, pool.generation)
     tell = progress or (lambda done, total: None)
     computed = 0
-    if opened(home, towers, chunks) is None:
+    if opened(home, towers, chunks, told=False) is None:
         embedded = embeddings(
             chunks,
             towers,

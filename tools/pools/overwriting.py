@@ -9,22 +9,26 @@ from pathlib import Path
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import CONTRACT_FILE
 from stream.index.vectors import VECTORS_FOLDER as EMBEDDINGS_FOLDER
+from stream.outputs.audio_file import EXTENSIONS
+from stream.outputs.encoding.audio_tags import is_marked
 from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import STATE_FILE
 from stream.pool.pool import open_pool
 from stream.scoring.matrix_scorer import SCORES_FOLDER as SCORES_FOLDER
 from tools.pools.place import FOLDERS, GRID_FOLDER, LOCK_FILE
 from tools.pools.scan import scan
+from tools.songs.cue_sheet import SHEET_EXTENSION
 
 Named = tuple[str, Path | None]
 """An argument or option as the user knows it, and what was given for it."""
 
 
-def refuse_overwriting(written: Sequence[Named], read: Sequence[Named]) -> None:
-    """Raise `EndlosError` when a file is to be written that is read as well, or written twice.
+def refuse_overwriting(written: Sequence[Named], read: Sequence[Named], *, force: bool | None = None) -> None:
+    """Raise `EndlosError` when a file is to be written that is read as well, written twice, or not endlos's.
 
     written, read: files, or folders: a pool, music, a model. Links, also hard ones, are seen through. What
-    is not given (None), or not there and can be made, is no hindrance.
+    is not given (None), or not there and can be made, is no hindrance. force: whether files may be replaced
+    that endlos has not written; None: the command has no such option.
     """
     outputs = [(name, path.expanduser()) for name, path in written if path is not None]
     inputs = [(name, path.expanduser()) for name, path in read if path is not None]
@@ -47,10 +51,12 @@ def refuse_overwriting(written: Sequence[Named], read: Sequence[Named]) -> None:
         pool = _pool_around(path)
         if pool is not None:
             raise EndlosError(f"{name} would stand inside the pool {pool}; give another place to {name}")
-        if found is not None and stat.S_ISREG(found.st_mode) and found.st_size and not _may_be_ours(path):
+        there = found is not None and stat.S_ISREG(found.st_mode) and found.st_size > 0
+        if there and not force and not _may_be_ours(path):
+            way = "remove the file first" if force is None else "replace the file with --force"
             raise EndlosError(
                 f"{name} would overwrite {path}, which endlos has not written; "
-                f"give another place to {name}, or remove the file first"
+                f"give another place to {name}, or {way}"
             )
         for other, earlier in outputs[:n]:
             if _same(path, earlier):
@@ -61,42 +67,33 @@ def refuse_overwriting(written: Sequence[Named], read: Sequence[Named]) -> None:
 
 
 _BEGINNINGS = {
-    ".wav": (b"RIFF",),
-    ".flac": (b"fLaC",),
-    ".ogg": (b"OggS",),
-    ".opus": (b"OggS",),
-    ".mp3": (b"ID3", b"\xff"),
     ".npy": (b"\x93NUMPY",),
     ".png": (b"\x89PNG",),
     ".svg": (b"<",),
     ".pdf": (b"%PDF",),
 }
-"""How what is written begins, by the name's end; any other file is one of JSON."""
-_NAMED = ("title", "artist", "album", "TIT2", "TPE1", "TALB")
+"""How what is written begins, by the name's end, where it has no mark; any other file is one of JSON."""
 
 
 def _may_be_ours(path: Path) -> bool:
-    """Whether a file may be what an earlier run wrote: of the same kind, and no song that has a title."""
-    beginnings = _BEGINNINGS.get(path.suffix.lower(), (b"{",))
+    """Whether a file may be what an earlier run wrote, as it is."""
+    kind = path.suffix.lower()
     try:
+        if kind in (*EXTENSIONS, SHEET_EXTENSION):
+            return is_marked(path) and not _has_another_title(path)
         with path.open("rb") as file:
-            if not file.read(8).startswith(beginnings):
-                return False
+            return file.read(8).startswith(_BEGINNINGS.get(kind, (b"{",)))
     except OSError:
         # The command itself says so.
         return True
-    return not (len(beginnings[0]) > 1 and _has_a_title(path))
 
 
-def _has_a_title(path: Path) -> bool:
+def _has_another_title(path: Path) -> bool:
+    """Whether somebody has named the music otherwise than by the name of its file."""
     # Here, because few runs have need of it.
-    import mutagen
+    from tools.songs.tags import file_title, read_tags
 
-    try:
-        song = mutagen.File(path, easy=True)
-        return bool(song is not None and song.tags and any(song.tags.get(name) for name in _NAMED))
-    except Exception:  # whatever a reader of tags raises at a file that may be anything
-        return False
+    return read_tags(path).title != file_title(path)
 
 
 def _pool_around(path: Path) -> Path | None:

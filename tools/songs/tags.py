@@ -39,7 +39,12 @@ def read_tags(path: Path) -> Tags:
             found = read(path)
         title, artist = title or _clean(found.title), artist or _clean(found.artist)
         album, cover = album or _clean(found.album), cover or _bounded(found.cover)
-    return Tags(title=title or _clean(path.stem) or "untitled", artist=artist, album=album, cover=cover)
+    return Tags(title=title or file_title(path), artist=artist, album=album, cover=cover)
+
+
+def file_title(path: Path) -> str:
+    """Return what a file without a title is called."""
+    return _clean(path.stem) or "untitled"
 
 
 def _bounded(cover: bytes | None) -> bytes | None:

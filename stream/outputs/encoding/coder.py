@@ -1,12 +1,14 @@
 """This module holds what all encoders of byte streams and files have in common, and their sinks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 
 from model.base.arrays import FloatArray
 
+NO_TAGS: Mapping[str, str] = MappingProxyType({})
 LOUDEST = 16.0
 """24 dB above full scale; what is louder is damage."""
 

@@ -1,5 +1,6 @@
 """The encoder turns float audio into a byte stream that a player can join, in each of the codecs."""
 
+from collections.abc import Mapping
 from typing import cast
 
 import av
@@ -10,7 +11,7 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import CODECS, OPUS_RATE_HZ, Codec, content_type, is_ogg
-from stream.outputs.encoding.coder import BinaryFile, Coder
+from stream.outputs.encoding.coder import NO_TAGS, BinaryFile, Coder
 from stream.outputs.encoding.lame import LameCoder, system_lame
 from stream.outputs.encoding.libav import LibavCoder
 from stream.outputs.encoding.ogg import OggPages
@@ -98,14 +99,23 @@ class _Sink:
         return data
 
 
-def open_coder(file: BinaryFile, codec: Codec, rate_hz: int, bitrate_kbps: int, *, live: bool) -> Coder:
+def open_coder(
+    file: BinaryFile,
+    codec: Codec,
+    rate_hz: int,
+    bitrate_kbps: int,
+    *,
+    live: bool,
+    tags: Mapping[str, str] = NO_TAGS,
+) -> Coder:
     """Return what encodes into `file`; live: an endless stream, which cannot seek.
 
+    tags: by name, of what stands in Ogg; an MP3 file has them before all that is encoded.
     Raises `ValueError`, or an exception of FFmpeg's or libsndfile's, when there is no such encoding.
     """
     if codec == "vorbis":
-        return VorbisCoder(file, rate_hz, bitrate_kbps)
+        return VorbisCoder(file, rate_hz, bitrate_kbps, tags)
     lame = system_lame() if codec == "mp3" else None
     if lame is not None:
         return LameCoder(lame, file, rate_hz, bitrate_kbps, live=live)
-    return LibavCoder(file, codec, rate_hz, bitrate_kbps, live=live)
+    return LibavCoder(file, codec, rate_hz, bitrate_kbps, live=live, tags=tags)

@@ -1,5 +1,6 @@
 """This coder makes Opus, AAC and FLAC by FFmpeg (PyAV), and MP3 where the system has no LAME."""
 
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import ClassVar, cast
 
@@ -9,7 +10,7 @@ from av.audio.stream import AudioStream
 
 from model.base.arrays import FloatArray
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.encoding.coder import BinaryFile, Cutter, tame
+from stream.outputs.encoding.coder import NO_TAGS, BinaryFile, Cutter, tame
 
 # Short Ogg pages: a listener joins at a page, and what stands in an unfinished one is late.
 _PAGE_US = 200_000
@@ -27,15 +28,25 @@ class LibavCoder:
     }
 
     def __init__(
-        self, file: BinaryFile, codec: Codec, rate_hz: int, bitrate_kbps: int, *, live: bool
+        self,
+        file: BinaryFile,
+        codec: Codec,
+        rate_hz: int,
+        bitrate_kbps: int,
+        *,
+        live: bool,
+        tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
-        """live: the file is an endless stream, and cannot seek."""
+        """live: the file is an endless stream, and cannot seek. tags: by name, of what stands in Ogg."""
         encoder, container, self._format = self._ENCODERS[codec]
         options: dict[str, str] = {}
+        if container == "mp3":
+            # A file's tag is written before what this writes.
+            options["id3v2_version"] = "0"
         if live:
-            options = {"flush_packets": "1"}
+            options |= {"flush_packets": "1"}
             if container == "mp3":
-                options |= {"write_xing": "0", "id3v2_version": "0"}
+                options["write_xing"] = "0"
             if container == "ogg":
                 options["page_duration"] = str(_PAGE_US)
         self._container = av.open(file, "w", format=container, options=options)
@@ -45,6 +56,8 @@ class LibavCoder:
         )
         if codec != "flac":
             self._stream.bit_rate = bitrate_kbps * 1000
+        if container == "ogg":
+            self._stream.metadata.update(tags)
         self._container.start_encoding()
         self._rate_hz = rate_hz
         self._frames = 0

@@ -1,5 +1,7 @@
 """This coder makes Vorbis through libsndfile, because PyAV's FFmpeg does not carry libvorbis."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import soundfile
 
@@ -16,12 +18,14 @@ class VorbisCoder:
     # Nominal bit rates of libvorbis's qualities 0, 1, .. 10 for stereo at 44.1 kHz, in kbit/s.
     _QUALITY_KBPS = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
 
-    def __init__(self, file: BinaryFile, rate_hz: int, bitrate_kbps: int) -> None:
-        """bitrate_kbps: libvorbis is asked for the quality that comes near it on average."""
+    def __init__(self, file: BinaryFile, rate_hz: int, bitrate_kbps: int, tags: Mapping[str, str]) -> None:
+        """bitrate_kbps: libvorbis is asked for the quality that comes near it on average. tags: by name."""
         quality = float(np.interp(bitrate_kbps, self._QUALITY_KBPS, np.arange(11) / 10))
         self._file = soundfile.SoundFile(
             file, "w", rate_hz, 2, format="OGG", subtype="VORBIS", compression_level=1.0 - quality
         )
+        for name, text in tags.items():
+            setattr(self._file, name, text)
         self._cutter = Cutter(_WRITE_FRAMES)
 
     def encode(self, block: FloatArray) -> None:

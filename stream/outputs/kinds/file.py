@@ -54,7 +54,7 @@ class FileSettings(Place):
 class FileOutput(WrittenOutput):
     """Writes one audio file, beside its name; it gets that when the stream ends, or it can grow no more.
 
-    What a full disk has no room for is removed, and so makes room.
+    What was written before a fault, such as a full disk, is kept under the name that a failed render has.
     """
 
     def __init__(self, settings: FileSettings, engine_rate_hz: int) -> None:
@@ -78,9 +78,19 @@ class FileOutput(WrittenOutput):
     def _finish(self, *, failed: bool) -> None:
         writer = cast(AudioFileWriter, self._writer)
         if failed:
-            writer.abandon()
-        else:
+            self.add_to_fault(_kept(writer))
+            return
+        try:
             writer.close()
+        except OutputError as error:
+            raise OutputError(f"{error}{_kept(writer)}") from error
+
+
+def _kept(writer: AudioFileWriter) -> str:
+    """Keep what was written before a fault, and return the end of a sentence about it."""
+    kept = writer.keep_incomplete()
+    writer.abandon()
+    return "" if kept is None else f"; what was written is kept in {kept}"
 
 
 def file_from_uri(uri: OutputUri) -> FileSettings:

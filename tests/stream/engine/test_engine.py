@@ -1,8 +1,10 @@
 """The engine refuses what it must, and takes up songs that join a built pool while it plays."""
 
+import logging
+import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
 from stream.choosing import plan_ahead
+from stream.choosing.generation import Generation, open_generation
+from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
+from stream.engine.newer import PoolWatch
 from stream.engine.settings import EngineSettings
 from stream.pool.feedback import labelled_joins
 from stream.pool.pool import current_generation
@@ -30,7 +35,7 @@ from stream.scoring.opening import Opened
 from stream.scoring.scorer import Scorer
 from tests.support.models import write_tiny_model
 from tests.support.pools import MadeUpScorer, noise_song
-from tests.support.waiting import PATIENCE_S
+from tests.support.waiting import PATIENCE_S, wait_until
 from tools.pools.build import build_pool
 from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
@@ -235,11 +240,9 @@ def test_a_stream_does_not_begin_with_songs_that_are_gone(tmp_path: Path, live: 
         Engine.open(pool, RANDOM, live=live)
 
 
-def test_a_newer_pool_that_cannot_be_used_is_told_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    music = write_songs(tmp_path / "music", [6, 1.6])
-    pool = build(music, tmp_path / "pool")
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    """How often a stream has looked for a newer pool; it does so all the time."""
     looked = []
 
     def counted(folder: Path) -> int | None:
@@ -248,6 +251,14 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
 
     monkeypatch.setattr(plan_ahead, "REFRESH_S", 0.02)
     monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
+    yield looked
+
+
+def test_a_newer_pool_that_cannot_be_used_is_told_once(
+    tmp_path: Path, looked: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 1.6])
+    pool = build(music, tmp_path / "pool")
     opened = Engine.open(pool, RANDOM, live=True)
     try:
         (music / "song0.flac").unlink()
@@ -262,6 +273,112 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
         f"the newer pool is left aside: {pool} holds a single chunk and a stream needs two; "
         "add music, or cut it shorter"
     ]
+
+
+def empty_newest(pool: Path) -> None:
+    for path in max((pool / "generations").iterdir()).iterdir():
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def remove_newest(pool: Path) -> None:
+    shutil.rmtree(max((pool / "generations").iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("damage", "raised"),
+    [
+        (empty_newest, None),
+        (remove_newest, None),
+        (lambda pool: None, ValueError("cannot reshape array")),
+        (lambda pool: None, MemoryError()),
+        (lambda pool: None, OSError(5, "Input/output error")),
+    ],
+)
+def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
+    tmp_path: Path,
+    looked: list[Path],
+    damage: Callable[[Path], None],
+    raised: Exception | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 5])
+    pool, played = build(music, tmp_path / "pool"), tmp_path / "played"
+    played.symlink_to(shutil.copytree(pool, tmp_path / "older"))
+    write_songs(music, [4], first=7)
+    build(music, pool)
+    damage(pool)
+    engine = Engine.open(played, RANDOM, live=True)
+    try:
+        if raised is not None:
+
+            def fails(*_: object, **__: object) -> Generation:
+                raise raised
+
+            monkeypatch.setattr(stream.engine.newer, "open_generation", fails)
+        # In one stroke, as a build publishes.
+        (tmp_path / "link").symlink_to(pool)
+        (tmp_path / "link").replace(played)
+        before = len(looked)
+        wait_until(lambda: len(looked) > before + 5, "it looks again and again")
+        assert np.isfinite(engine.render(20 * RATE_HZ)).all()
+        assert engine.now().songs == 2
+    finally:
+        engine.close()
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(told) == 1 and told[0].getMessage().startswith("the newer pool is left aside: ")
+    assert raised is None or type(raised).__name__ in told[0].getMessage()
+    assert told[0].exc_info is None
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_decisions_do_not_wait_for_a_newer_pool_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    music = write_songs(tmp_path / "music", [6, 5])
+    pool = build(music, tmp_path / "pool")
+    watch = PoolWatch(pool, RANDOM, live=False)
+    planner = Planner(watch.open(), RANDOM.planner)
+    write_songs(music, [4], first=7)
+    build(music, pool)
+    goes_on, asked = threading.Event(), threading.Semaphore(0)
+    opened: list[Generation] = []
+    closed: list[Generation] = []
+
+    def hangs(*arguments: Any, **options: Any) -> Generation:
+        asked.release()
+        assert goes_on.wait(PATIENCE_S)
+        opened.append(open_generation(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(stream.engine.newer, "open_generation", hangs)
+    monkeypatch.setattr(Generation, "close", lambda generation: closed.append(generation))
+    assert watch.look(planner) is None
+    assert asked.acquire(timeout=PATIENCE_S)
+    for _ in range(5):
+        assert watch.look(planner) is None and not opened, "it is not waited for"
+    assert not asked.acquire(blocking=False), "it is opened once"
+    if not taken:
+        watch.close()
+        goes_on.set()
+        wait_until(lambda: closed == opened != [], "what nobody takes is closed")
+        return
+    goes_on.set()
+    found: list[Generation] = []
+
+    def looks() -> bool:
+        newer = watch.look(planner)
+        if newer is not None:
+            found.append(newer)
+        return newer is not None
+
+    wait_until(looks, "it is there")
+    assert len(found[0].pool.songs) == 3
+    planner.adopt(found[0])
+    for _ in range(5):
+        assert watch.look(planner) is None
+    assert len(opened) == 1 and not closed
 
 
 def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
 from model.base.errors import OutputError
 from stream.outputs.audio_file import EXTENSIONS, MAX_WAV_BYTES, open_audio_file
+from stream.outputs.encoding.audio_tags import AudioTags, is_marked
 from tests.support.heard import RATE_HZ, decode, music, residual_db
 
 
@@ -132,6 +134,52 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
     ):
         write(path, noise)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_what_a_full_disk_had_room_for_can_be_kept(tmp_path: Path, extension: str, at_the_end: bool) -> None:
+    whole, path = tmp_path / f"whole{extension}", tmp_path / f"out{extension}"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (4 * RATE_HZ, 2)).astype(np.float32)
+    write(whole, noise)
+    expected, _ = decode(whole.read_bytes())
+    room = whole.stat().st_size - 5000 if at_the_end else whole.stat().st_size // 2
+    with (
+        pytest.raises(OutputError, match="free some space"),
+        open_audio_file(path, RATE_HZ) as file,
+        room_for(room),
+    ):
+        try:
+            for start in range(0, len(noise), 4096):
+                file.write(noise[start : start + 4096])
+            file.close()
+        finally:
+            kept = file.keep_incomplete()
+    assert kept == tmp_path / f"out.incomplete{extension}" and kept.stat().st_size <= room
+    assert sorted(tmp_path.iterdir()) == sorted([whole, kept])
+    heard, _ = decode(kept.read_bytes())
+    assert len(heard) > (2.8 if at_the_end else 0.9) * RATE_HZ
+    # How a lossy one ends depends on what follows.
+    heard = heard[: len(heard) - 4096]
+    assert np.array_equal(heard, expected[: len(heard)])
+    assert soundfile.info(kept).duration == pytest.approx(len(heard) / RATE_HZ, abs=0.6)
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS)
+def test_a_file_says_what_is_in_it_and_who_wrote_it(tmp_path: Path, extension: str) -> None:
+    sound, tags = music(1), AudioTags(title="Stück “ü” 東", artist="Ä & Co, B", comment="Made of: x; y" * 500)
+    plain, tagged = tmp_path / f"plain{extension}", tmp_path / f"tagged{extension}"
+    write(plain, sound)
+    with open_audio_file(tagged, RATE_HZ, tags=tags) as file:
+        file.write(sound)
+    with av.open(str(tagged)) as opened:
+        told = {**opened.metadata, **opened.streams[0].metadata}
+        told = {name.lower(): value for name, value in told.items()}
+    assert {name: told[name] for name in ("title", "artist", "comment")} == vars(tags)
+    assert is_marked(plain) and is_marked(tagged)
+    assert np.array_equal(decode(plain.read_bytes())[0], decode(tagged.read_bytes())[0])
+    (tmp_path / "other.wav").write_bytes(b"RIFF")
+    assert not is_marked(tmp_path / "other.wav")
 
 
 def test_what_cannot_be_written_is_refused_before_anything_is(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tools.demo.compose import STEADY_PARTS, compose, lay_out
+from tools.demo.compose import STEADY_PARTS, compose_score, lay_out
 from tools.demo.harmony import UPPER_VOICES, phrase, voicings
 from tools.demo.styles import STYLES, Progression
 
@@ -39,7 +39,7 @@ def test_patterns_are_one_bar(pattern: str) -> None:
 
 
 def test_a_collection_varies() -> None:
-    scores = [compose(3, index, 60) for index in range(9)]
+    scores = [compose_score(3, index, 60) for index in range(9)]
     assert len({score.bpm for score in scores}) == 9
     assert len({score.title for score in scores}) == 9
     assert len({score.key.split()[0] for score in scores}) == 9
@@ -47,13 +47,13 @@ def test_a_collection_varies() -> None:
 
 
 def test_what_a_song_is_does_not_depend_on_its_length() -> None:
-    short, long = compose(5, 1, 20), compose(5, 1, 200)
+    short, long = compose_score(5, 1, 20), compose_score(5, 1, 200)
     assert (short.title, short.bpm, short.key, short.sounds) == (long.title, long.bpm, long.key, long.sounds)
 
 
 @pytest.mark.parametrize("index", range(3))
 def test_kick_and_backbeat_stand_on_the_grid(index: int) -> None:
-    score = compose(0, index, 120)
+    score = compose_score(0, index, 120)
     step_s = score.bar_s / 16
     for part in STEADY_PARTS:
         steps = np.array([note.start_s / step_s for note in score.parts[part]])
@@ -64,7 +64,7 @@ def test_kick_and_backbeat_stand_on_the_grid(index: int) -> None:
 
 @pytest.mark.parametrize("index", range(6))
 def test_notes_are_in_the_song_and_in_range(index: int) -> None:
-    score = compose(2, index, 45)
+    score = compose_score(2, index, 45)
     for notes in score.parts.values():
         for note in notes:
             assert -0.01 <= note.start_s < 45 and note.length_s > 0 and 0 < note.velocity < 1.3

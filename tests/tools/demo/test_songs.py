@@ -11,7 +11,7 @@ import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import EndlosError
-from tools.demo.compose import compose
+from tools.demo.compose import compose_score
 from tools.demo.songs import write_demo_songs
 
 SECONDS = 30
@@ -55,7 +55,7 @@ def share(audio: FloatArray, low_hz: float, high_hz: float) -> float:
 
 
 def section(audio: FloatArray, index: int, name: str) -> FloatArray:
-    score = compose(7, index, SECONDS)
+    score = compose_score(7, index, SECONDS)
     found = next(part for part in score.sections if part.name == name)
     return audio[int(found.start * score.bar_s * RATE_HZ) : int(found.stop * score.bar_s * RATE_HZ)]
 
@@ -185,7 +185,7 @@ def test_folder_that_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_song_that_cannot_be_written_leaves_nothing_beside(tmp_path: Path) -> None:
-    blocked = tmp_path / f"01 {compose(0, 0, 5).title}.flac"
+    blocked = tmp_path / f"01 {compose_score(0, 0, 5).title}.flac"
     blocked.mkdir()
     with pytest.raises(EndlosError, match=r"01 .*\.flac cannot be written"):
         write_demo_songs(tmp_path, 1, 5)

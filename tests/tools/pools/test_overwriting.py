@@ -155,31 +155,69 @@ def test_nothing_is_written_into_a_pool(tiny_pool: Path, tmp_path: Path) -> None
             refuse_overwriting([("OUT", path)], [("POOL", tiny_pool)])
 
 
-def test_what_endlos_has_not_written_is_kept(tiny_pool: Path, tmp_path: Path) -> None:
-    song, untagged = tmp_path / "song.flac", tmp_path / "out.flac"
+def test_what_endlos_has_not_written_is_kept(
+    tiny_pool: Path, tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tagged, named = tmp_path / "tagged.flac", tmp_path / "named.wav"
     log, note = tmp_path / "log.jsonl", tmp_path / "letter.jsonl"
-    words = ("render", tiny_pool, untagged, "--strategy", "random", "--seconds", "2", "--quiet")
+    words = ("--strategy", "random", "--seconds", "2", "--quiet")
     for _ in range(2):
         # Its own files, as often as one likes.
-        assert run_here(*words, "--log", log) == 0
-    shutil.copyfile(untagged, song)
-    tagged = mutagen.flac.FLAC(song)
-    tagged["title"] = "Mine"
-    tagged.save()
-    wave = tmp_path / "song.wav"
-    assert run_here("render", tiny_pool, wave, *words[3:]) == 0
-    titled = mutagen.wave.WAVE(wave)
-    titled.add_tags()
-    titled.tags.add(mutagen.id3.TIT2(encoding=3, text="Mine"))
-    titled.save()
+        assert run_here("render", tiny_pool, tagged, *words, "--log", log) == 0
+    flac = mutagen.flac.FLAC(tagged)
+    flac["title"] = "Mine"
+    flac.save()
+    assert run_here("render", tiny_pool, named, *words) == 0
+    wave = mutagen.wave.WAVE(named)
+    wave.add_tags()
+    wave.tags.add(mutagen.id3.TIT2(encoding=3, text="Mine"))
+    wave.save()
+    # Of somebody else, and without a word about it.
+    shutil.copyfile(tiny_music / "one.wav", tmp_path / "untagged.wav")
+    shutil.copyfile(tiny_music / "three.flac", tmp_path / "untagged.flac")
     note.write_text("Dear reader")
     (tmp_path / "text.wav").write_text("a document")
-    for path in (song, wave, note, tmp_path / "text.wav"):
+    (tmp_path / "sheet.cue").write_text('TITLE "Mine"')
+    for name in (
+        "tagged.flac",
+        "named.wav",
+        "untagged.wav",
+        "untagged.flac",
+        note.name,
+        "text.wav",
+        "sheet.cue",
+    ):
+        path = tmp_path / name
         before = path.read_bytes()
         with pytest.raises(EndlosError, match=r"which endlos has not written; .* or remove the file first"):
             refuse_overwriting([("OUT", path)], [])
-        assert run_here("render", tiny_pool, path, *words[3:]) == 1
+        with pytest.raises(
+            EndlosError, match=r"; give another place to OUT, or replace the file with --force"
+        ):
+            refuse_overwriting([("OUT", path)], [], force=False)
+        refuse_overwriting([("OUT", path)], [], force=True)
         assert path.read_bytes() == before
     # An empty file, as a shell or `mktemp` makes it, loses nothing.
     (tmp_path / "empty.wav").touch()
     refuse_overwriting([("OUT", tmp_path / "empty.wav"), ("--out", tmp_path)], [])
+
+
+def test_a_file_of_somebody_else_is_replaced_when_that_is_asked_for(
+    tiny_pool: Path, tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "untagged.wav"
+    shutil.copyfile(tiny_music / "one.wav", path)
+    before = path.read_bytes()
+    words = ("render", tiny_pool, path, "--strategy", "random", "--seconds", "2", "--quiet")
+    assert run_here(*words) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "OUT would overwrite" in told and "--force" in told
+    assert path.read_bytes() == before
+    assert run_here("serve", tiny_pool, "--output", f"file:{path}") == 1
+    assert f"--output {path} would overwrite" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert run_here(*words, "--force") == 0
+    assert path.read_bytes() != before
+    # What is read stays as it is, whatever is asked for.
+    for out in (tiny_music / "one.wav", tiny_pool / "new.wav"):
+        assert run_here("render", tiny_pool, out, *words[3:], "--force") == 1

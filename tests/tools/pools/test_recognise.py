@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from model.base.errors import PoolError
+from model.saved.contract import load_contract
 from stream.choosing.generation import ScoringSettings, open_generation
 from stream.choosing.liking import Liking
 from stream.choosing.settings import PlannerSettings
@@ -19,13 +20,16 @@ from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings
+from stream.index.vectors import pool_embeddings
 from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import LabelledJoin, labelled_joins, remember
 from stream.pool.pool import decoded_copy, open_pool
 from tests.support.earlier_pools import make_earlier
+from tests.support.models import write_tiny_towers
 from tests.support.music import quick_settings, tune, write_music
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
+from tools.pools.embed import embed_pool
 from tools.pools.place import GRID_FOLDER
 
 NAMES = ["a.mp3", "b.flac", "c.ogg"]
@@ -158,6 +162,26 @@ def test_a_log_of_an_earlier_endlos_replays(music: Path, out: Path, tmp_path: Pa
     assert build_pool([music], out, quick_settings()).analysed == 0
     assert json.loads(text.splitlines()[0])["to"]["audio_hash"] not in open_pool(out).audio_hashes
     np.testing.assert_array_equal(_replayed(out, tmp_path / "log"), played)
+
+
+def test_embeddings_under_earlier_names_are_made_again_without_a_word(
+    music: Path, out: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    towers = write_tiny_towers(tmp_path / "towers")
+    settings = quick_settings(model=towers)
+    build_pool([music], out, settings)
+    pool, contract = open_pool(out), load_contract(towers)
+    before = pool_embeddings(pool, towers, contract, write=False)
+    make_earlier(out)
+    # As the earlier endlos named the chunks.
+    for named in (out / "generations").glob("*/embeddings/*/chunks.npy"):
+        np.save(named, np.load(named) + np.array([1, 0, 0]))
+    assert build_pool([music], out, settings).analysed == 0
+    assert not caplog.text
+    after = open_pool(out)
+    assert embed_pool(out, towers, threads=1).embedded == 0
+    again = pool_embeddings(after, towers, contract, write=False)
+    np.testing.assert_array_equal(again.scores(0), before.scores(0))
 
 
 def test_songs_of_an_earlier_pool_that_are_the_same_but_for_tags(music: Path, out: Path) -> None:

@@ -9,6 +9,7 @@ import soundfile
 
 from model.base.errors import OutputError
 from stream.outputs import audio_file
+from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.kinds.file import FileOutput, FileSettings
 from stream.outputs.written import WRITE_FADE_S
 from tests.support.heard import RATE_HZ, Feeder, music
@@ -47,14 +48,14 @@ def test_the_file_is_the_stream_bit_for_bit_and_whole_at_the_end(tmp_path: Path,
 
 def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = False
-    write = audio_file._Disk.write
+    write = DiskFile.write
 
-    def writing(disk: audio_file._Disk, data: bytes) -> int:
+    def writing(disk: DiskFile, data: bytes) -> int:
         if full:
             disk.fault = disk.fault or OSError(errno.ENOSPC, "No space left on device")
         return write(disk, data)
 
-    monkeypatch.setattr(audio_file._Disk, "write", writing)
+    monkeypatch.setattr(DiskFile, "write", writing)
     output = written(tmp_path / "a.wav")
     with Feeder(output, music(2), speed=8, loop=True):
         wait_until(lambda: output.status().frames_out > RATE_HZ, "something is written")
@@ -63,8 +64,37 @@ def test_a_full_disk_ends_the_file_and_nothing_else(tmp_path: Path, monkeypatch:
         dropped = output.status().dropped_frames
         wait_until(lambda: output.status().dropped_frames > dropped, "what comes is counted as lost")
     assert "No space left on device" in output.status().detail
-    assert not list(tmp_path.iterdir()), "what there was no room for is removed"
+    kept = tmp_path / "a.incomplete.wav"
+    assert output.status().detail.endswith(f"; what was written is kept in {kept}")
+    assert list(tmp_path.iterdir()) == [kept]
+    heard = soundfile.read(kept, dtype="int32")[0]
+    assert RATE_HZ < len(heard) <= output.status().frames_out + 8 * RATE_HZ
+    assert (heard[:RATE_HZ] == np.rint(music(2)[:RATE_HZ].astype(np.float64) * (1 << 23)) * 256).all()
     output.close()
+
+
+def test_a_disk_that_is_full_at_the_very_end_keeps_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = written(tmp_path / "a.flac")
+    with Feeder(output, music(2), speed=8) as feeder:
+        wait_until(lambda: feeder.done, "all is offered")
+    close = DiskFile.close
+    left = iter([OSError(errno.ENOSPC, "No space left on device")])
+
+    def closing(disk: DiskFile) -> None:
+        close(disk)
+        for error in left:
+            raise error
+
+    monkeypatch.setattr(DiskFile, "close", closing)
+    output.close()
+    wait_until(lambda: output.status().state == "stopped", "it ends")
+    kept = tmp_path / "a.incomplete.flac"
+    assert "No space left on device" in output.status().detail
+    assert output.status().detail.endswith(f"; what was written is kept in {kept}")
+    assert list(tmp_path.iterdir()) == [kept]
+    assert soundfile.info(kept).frames == output.status().frames_out
 
 
 def test_a_wav_file_ends_whole_where_it_can_grow_no_more(
