@@ -179,5 +179,5 @@ METRICS: dict[Metric, MetricForm] = {
     "l1": MetricForm(scores=_negative_differences, grid=_common_grid, apart=False),
 }
 """`dot`: inner product. `correlation`: normalised correlation of what overlaps, the largest over shifts by at
-most `MOST_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the chance that
-both are of one class. `l1`: minus the mean absolute difference."""
+most `MOST_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the chance
+that both are of one class. `l1`: minus the mean absolute difference."""
