@@ -23,6 +23,8 @@ class TrainOption:
     one_of: tuple[str, ...] = ()
     unsaid: str = ""
     """What is taken where the setting, its preset too, says None."""
+    metavar: str | None = None
+    """What stands for the value in `--help`; None: its type."""
 
 
 def option(default: Any, help: str, **limits: Any) -> Any:
@@ -94,8 +96,9 @@ class ClassSettings(TrainSettings):
     )
     reference: tuple[str, ...] | None = option(
         None,
-        "Song whose transitions are the classes, by its path or name; for several give it several times.",
-        unsaid=f"the first {REPORT_SONGS}; with groups all that are learned from",
+        "A song whose transitions are the classes, by path or name; may be given again.",
+        unsaid=f"the first {REPORT_SONGS}, or all where transitions are grouped",
+        metavar="SONG",
     )
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """These measures say where the true successor ranks among all chunks of songs, and how likely it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,23 +36,12 @@ class SuccessorRanks:
         return f"first {self.top_1:.3f}, in ten {self.top_10:.3f}, AUC same song {self.auc_same:.3f}"
 
 
-def _dots(ends: FloatArray, starts: FloatArray) -> FloatArray:
-    logits: FloatArray = ends @ starts.T
-    return logits
-
-
 def score_songs(
-    ends: Any,
-    starts: Any,
-    grids: Sequence[GridArray],
-    gap_s: float = MEASURED_GAP_S,
-    *,
-    product: Callable[[FloatArray, FloatArray], FloatArray] = _dots,
+    ends: Any, starts: Any, grids: Sequence[GridArray], gap_s: float = MEASURED_GAP_S
 ) -> ScoredSongs:
     """Score the chunks of songs; of many songs the first of each, `_MOST_CHUNKS` in all or 4 of each.
 
     ends, starts: Keras models, tails or heads `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` -> `(n, values)`.
-    product: `(N, values)` of ends and of starts -> `(N, N)` logits.
     """
     most = max(4, _MOST_CHUNKS // max(1, len(grids)))
     found: list[tuple[FloatArray, FloatArray]] = []
@@ -69,8 +58,8 @@ def score_songs(
             song.append(np.full(len(heads), number))
     if not song:
         return ScoredSongs(logits=np.zeros((0, 0), np.float32), song=np.zeros(0, np.int64))
-    logits = product(*(np.concatenate(side) for side in zip(*found, strict=True)))
-    return ScoredSongs(logits=logits, song=np.concatenate(song))
+    of_ends, of_starts = (np.concatenate(side) for side in zip(*found, strict=True))
+    return ScoredSongs(logits=of_ends @ of_starts.T, song=np.concatenate(song))
 
 
 def rank_successors(scored: ScoredSongs) -> SuccessorRanks | None:

@@ -41,7 +41,7 @@ def chunk_transitions(chunk_song: IntArray, reference: BoolArray, *, wrap: bool)
     chunk_song: `(N,)` int64, the song of each row, rows of a song together. reference: `(N,)`, which rows are
     of a reference song. wrap: as the report's third approach has it, songs are laid end to end and the first
     chunk follows the last, so that n chunks have n transitions; else a transition stays within its song, and
-    a song of n chunks has n - 1. `ModelError` where there is none.
+    a song of n chunks has n - 1. `ModelError` where there are not two.
     """
     rows = np.flatnonzero(reference).astype(np.int64)
     if wrap:
@@ -103,8 +103,8 @@ def seam_levels(tails: AnySpectra, heads: AnySpectra) -> FloatArray:
     """Return `(n, 2 * MEL_BANDS)` float32: the log-mel spectra on both sides of n seams, in dB.
 
     tails, heads: `(n, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, as `model.features.spectra` has
-    them. The mean of all that a side has, 2.8 s: of the frames next to the cut alone, with the level taken
-    away, 32 groups tell a successor from chunks of other songs by an AUC of .85 instead of .93.
+    them. The mean of all that a side has, 2.8 s: of the eight frames next to the cut alone, 32 groups tell a
+    successor from chunks of other songs by an AUC of .85 instead of .92 (`docs/report.md`).
     """
     return np.concatenate([_side_levels(tails), _side_levels(heads)], axis=1)
 
@@ -162,8 +162,8 @@ def _side_levels(spectra: AnySpectra) -> FloatArray:
 
 
 def _check_some(transitions: int) -> None:
-    if not transitions:
+    if transitions < 2:
         raise ModelError(
-            "the reference songs have no two chunks in a row, so that there is no transition to learn from; "
-            "name longer songs with --reference, or cut them shorter"
+            f"the reference songs have {'only' if transitions else 'no'} two chunks in a row, so that there "
+            "are no transitions to be told apart; name longer songs with --reference, or cut them shorter"
         )

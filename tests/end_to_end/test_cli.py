@@ -406,7 +406,7 @@ def test_songs_shorter_than_the_edge_of_the_model(tmp_path: Path, capsys: pytest
     write_music(tmp_path / "music", [f"{number}.wav" for number in range(4)], seconds=0.7)
     words = ("--cut", "equal", "--chunk-s", "0.5", "--min-chunk-s", "0.3", "--jobs", "1", "--quiet")
     assert run_here("pool", "build", tmp_path / "music", "--out", tmp_path / "pool", *words) == 0
-    for model in ("binary-fast", "tower"):
+    for model in ("binary-fast", "start-end", "tower"):
         out = tmp_path / f"{model}.flac"
         assert run_here("render", tmp_path / "pool", out, "--seconds", "10", "--model", model) == 0
         audio = soundfile.read(out)[0]

@@ -174,6 +174,7 @@ def _option(setting: "Field[Any]", told: TrainOption) -> inspect.Parameter:
     among = "" if len(having) == len(APPROACHES) else f" ({', '.join(chosen)})"
     option = typer.Option(
         help=f"{told.help.removesuffix('.')}{among}.",
+        metavar=told.metavar,
         min=told.least,
         max=told.most,
         show_default=True if shown is None else shown,

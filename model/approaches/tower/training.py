@@ -14,14 +14,14 @@ from model.approaches.tower.export import WEIGHTS_FILE, export_towers, load_weig
 from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import FloatArray
-from model.features.spectra import BROAD, QUARTERS
 from model.learning.calibration import ScoredSongs, calibrate
 from model.learning.curves import Curves
 from model.learning.drawn_seams import Seams, Variation, draw_seams
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
-from model.learning.song_set import GRID_STEPS_PER_DB, GridArray, SongSet
+from model.learning.song_set import SongSet
+from model.learning.song_sides import level_statistics
 from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
 
 TRAINING_SONGS = "training songs"
@@ -141,7 +141,7 @@ class _Towers:
         if settings.pretrained and lesson.start is not None:
             load_weights(self.towers, lesson.start / WEIGHTS_FILE)
         else:
-            set_scale(self.towers, *_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
+            set_scale(self.towers, *level_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
         network = self.towers.both
         optimizer = keras.optimizers.AdamW(
             settings.chosen_learning_rate, weight_decay=WEIGHT_DECAY, clipnorm=1.0
@@ -228,14 +228,3 @@ class _Towers:
             calibration=calibration,
             calibrated_on=calibrated_on,
         )
-
-
-def _statistics(grids: Sequence[GridArray], rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation of each bin of a spectrum, in dB, from random rows of the songs."""
-    rows = [grid[rng.integers(0, len(grid), 400)] for grid in grids if len(grid)]
-    levels = np.concatenate(rows).astype(np.float32) / GRID_STEPS_PER_DB
-
-    def bins(values: FloatArray) -> FloatArray:
-        return np.concatenate([values[: -BROAD.bands], np.tile(values[-BROAD.bands :], QUARTERS)])
-
-    return bins(levels.mean(axis=0)), bins(levels.std(axis=0))

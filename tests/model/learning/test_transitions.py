@@ -65,10 +65,13 @@ def test_transitions_are_those_of_the_reference_alone() -> None:
     assert list(zip(before, after, strict=True)) == [(0, 1), (1, 2), (2, 5), (5, 6), (6, 0)]
 
 
-@pytest.mark.parametrize("wrap", [False, True])
-def test_a_reference_without_two_chunks_in_a_row_is_said_so(wrap: bool) -> None:
-    with pytest.raises(ModelError, match="no two chunks in a row"):
-        chunk_transitions(np.array([0, 1]), np.array([True, False]), wrap=wrap)
+@pytest.mark.parametrize(
+    ("song", "wrap", "said"), [([0, 1], False, "no"), ([0], True, "no"), ([0, 0], False, "only")]
+)
+def test_a_reference_without_two_transitions_is_said_so(song: list[int], wrap: bool, said: str) -> None:
+    with pytest.raises(ModelError, match=f"have {said} two chunks in a row"):
+        chunk_transitions(np.array(song), all_of(np.array(song)), wrap=wrap)
+    assert len(chunk_transitions(np.array([0, 0]), all_of(np.zeros(2, np.int64)), wrap=True)[0]) == 2
 
 
 def test_each_transition_is_a_class_unless_groups_are_asked_for() -> None:

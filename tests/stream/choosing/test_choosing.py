@@ -21,6 +21,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.choosing.terms import COST_TERMS, Costs
 from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NEVER
+from stream.index.vector_index import EmbeddingIndex
 from stream.pool import feedback
 from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember
 from stream.pool.traits import ChunkTraits
@@ -142,6 +143,25 @@ def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
     assert other["rhythm"] == pytest.approx(-weights.rhythm * distances[0], rel=1e-5)
     assert other["tone"] == pytest.approx(-weights.tone * distances[1], rel=1e-5)
     assert terms_of(generation, 2, 10)["rhythm"] == 0.0
+
+
+def test_likeness_of_two_distributions_is_their_cosine(generation: Generation) -> None:
+    rng = np.random.default_rng(6)
+    count = len(generation.index)
+    logits = 2.0 * rng.normal(size=(2, count, 5))
+    ends, starts = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    vectors = EmbeddingIndex.quantised(
+        np.log(ends).astype(np.float32), np.log(starts).astype(np.float32), metric="product", key=""
+    )
+    found = terms_of(with_opened(generation, vectors=vectors), 2, 9)
+
+    def cosine(one: FloatArray, other: FloatArray) -> float:
+        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+    weights = CostWeights()
+    assert found["next"] == pytest.approx(weights.next * (cosine(starts[3], starts[9]) - 1.0), abs=0.05)
+    assert found["before"] == pytest.approx(weights.before * (cosine(ends[2], ends[8]) - 1.0), abs=0.05)
+    assert found["next"] < -0.1 > found["before"]
 
 
 def test_terms_of_some_are_those_of_all(generation: Generation) -> None:

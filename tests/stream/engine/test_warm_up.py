@@ -33,7 +33,11 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 CARRIED = carried_model()
 
 
-@pytest.mark.parametrize("model", [CARRIED, CARRIED.with_name("binary-fast")], ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    "model",
+    [CARRIED, CARRIED.with_name("binary-fast"), CARRIED.with_name("start-end")],
+    ids=lambda model: model.name,
+)
 def test_nothing_is_compiled_while_a_model_chooses(pool: Path, model: Path) -> None:
     told = played(pool, "model", str(model))
     assert told["compiled"] == {} and told["shortlisted"] == {}

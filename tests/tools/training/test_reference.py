@@ -8,7 +8,8 @@ import pytest
 from model.base.errors import ModelError
 from model.learning.settings import ClassSettings
 from model.learning.transitions import edge_classes, song_classes
-from stream.pool.pool import Pool
+from stream.pool.pool import Pool, open_pool
+from tests.support.commands import run_here
 from tests.support.pools import make_pool, noise_song
 from tools.training.edges import edge_sets
 from tools.training.grids import song_sets
@@ -67,3 +68,15 @@ def test_a_pool_of_one_song_is_told_how_to_go_on(tmp_path: Path) -> None:
 def test_a_number_of_classes_that_cannot_be_is_refused(classes: int) -> None:
     with pytest.raises(ModelError, match="give 2 to 1024"):
         ClassSettings(classes=classes)
+
+
+def test_the_command_takes_several_songs_and_names_those_closest_to_a_wrong_one(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = open_pool(tiny_pool).songs[0].name
+    options = ("--approach", "start-end", "--preset", "seed", "--reference", known, "--reference", "nonsense")
+    assert run_here("train", tiny_pool, "--out", tmp_path / "model", *options) == 1
+    said = capsys.readouterr().err
+    assert "the reference song nonsense is not in the pool" in said and "closest to it are" in said
+    assert run_here("train", tiny_pool, "--out", tmp_path / "model", "--reference", known) == 2
+    assert "--approach start-end only" in " ".join(capsys.readouterr().err.split())

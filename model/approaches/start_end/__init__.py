@@ -1,0 +1,1 @@
+"""Of which class is an end, and of which a start? Two classifiers, and the chance that both agree."""
