@@ -4,6 +4,7 @@ A song's spectra are computed once, on a grid of a quarter of a hop; the side of
 picking rows, wherever the cut is, so that gaps, pitch, speed and tone can be drawn anew in every batch.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -48,6 +49,17 @@ def equal_chunks(rows: int, chunk_s: float, gap_s: float) -> tuple[IntArray, Int
     size, gap = round(chunk_s / GRID_S), round(gap_s / GRID_S)
     starts = np.arange(0, rows - size + 1, size)
     return starts + gap, starts + size - gap, np.full(len(starts), size - 2 * gap)
+
+
+def level_statistics(grids: Sequence[GridArray], rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return mean and deviation of each bin of a spectrum, in dB, from random rows of the songs."""
+    rows = [grid[rng.integers(0, len(grid), 400)] for grid in grids if len(grid)]
+    levels = np.concatenate(rows).astype(np.float32) / GRID_STEPS_PER_DB
+
+    def bins(values: FloatArray) -> FloatArray:
+        return np.concatenate([values[: -BROAD.bands], np.tile(values[-BROAD.bands :], QUARTERS)])
+
+    return bins(levels.mean(axis=0)), bins(levels.std(axis=0))
 
 
 @cache

@@ -1,28 +1,27 @@
 """The training of approach `tower` is contrastive (InfoNCE) and exports the model."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from model.approaches.tower.data import add_judged, same_music
+from model.approaches.tower.data import add_judged
 from model.approaches.tower.export import WEIGHTS_FILE, export_towers, load_weights
 from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import FloatArray
-from model.features.spectra import BROAD, QUARTERS
 from model.learning.calibration import ScoredSongs, calibrate
+from model.learning.contrast import contrast, pair_kinds
 from model.learning.curves import Curves
-from model.learning.drawn_seams import Seams, Variation, draw_seams
+from model.learning.drawn_seams import Variation, draw_seams
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
-from model.learning.song_set import GRID_STEPS_PER_DB, GridArray, SongSet
-from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
+from model.learning.song_set import SongSet
+from model.learning.song_sides import level_statistics
+from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, score_songs, successor_ranks
 
 TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
@@ -33,8 +32,6 @@ WEIGHT_DECAY = 1e-4
 RISING_STEPS = 50
 _LAST_RATE = 0.02
 """Share of the learning rate that is left at the end of its cosine."""
-TRUE, OTHER_SONG, SAME_SONG, NOT_ASKED = 1.0, 0.0, -1.0, -2.0
-"""What the loss is told of each pair of a batch."""
 _PANELS = (
     ("top_10", "among the first ten", 0.0),
     ("mrr", "MRR", 0.0),
@@ -45,7 +42,6 @@ _STYLES = {
     UNSEEN: {"color": "#d62728"},
     KEPT_BACK: {"color": "#d62728"},
 }
-_FAR = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,39 +91,6 @@ def train_towers(
     return run_training(towers.task, towers.finish, progress)
 
 
-def contrast(same_song_share: float) -> Callable[[Any, Any], Any]:
-    """Return InfoNCE (van den Oord et al., 2018) over rows and columns, among all and in the song alone.
-
-    Its truth is `(n, n)` of `TRUE`, `OTHER_SONG`, `SAME_SONG` and `NOT_ASKED`.
-    """
-
-    def loss(kind: Any, logits: Any) -> Any:
-        right = ops.sum(ops.where(kind == TRUE, logits, 0.0), axis=1)
-        among_all = ops.where(kind == NOT_ASKED, -_FAR, logits)
-        in_song = ops.where(kind == OTHER_SONG, -_FAR, among_all)
-
-        def missed(scores: Any) -> Any:
-            return 0.5 * (ops.logsumexp(scores, axis=1) + ops.logsumexp(scores, axis=0)) - right
-
-        return (1 - same_song_share) * missed(among_all) + same_song_share * missed(in_song)
-
-    return loss
-
-
-def pair_kinds(seams: Seams) -> FloatArray:
-    """Return `(n, n)` what each head is to each tail; doubles of the true head are not asked for."""
-    kinds = np.where(seams.song[:, None] == seams.song[None], SAME_SONG, OTHER_SONG).astype(np.float32)
-    kinds[same_music(seams)] = NOT_ASKED
-    np.fill_diagonal(kinds, TRUE)
-    return kinds
-
-
-def successor_ranks(scored: Mapping[str, ScoredSongs]) -> dict[str, SuccessorRanks]:
-    """Return the figures of each set that has a chunk with a successor."""
-    ranks = {name: rank_successors(value) for name, value in scored.items()}
-    return {name: value for name, value in ranks.items() if value is not None}
-
-
 class _Towers:
     """What approach `tower` gives to be trained, and makes of it."""
 
@@ -141,7 +104,7 @@ class _Towers:
         if settings.pretrained and lesson.start is not None:
             load_weights(self.towers, lesson.start / WEIGHTS_FILE)
         else:
-            set_scale(self.towers, *_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
+            set_scale(self.towers, *level_statistics(train.grids, np.random.default_rng([settings.seed, 1])))
         network = self.towers.both
         optimizer = keras.optimizers.AdamW(
             settings.chosen_learning_rate, weight_decay=WEIGHT_DECAY, clipnorm=1.0
@@ -228,14 +191,3 @@ class _Towers:
             calibration=calibration,
             calibrated_on=calibrated_on,
         )
-
-
-def _statistics(grids: Sequence[GridArray], rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Return mean and deviation of each bin of a spectrum, in dB, from random rows of the songs."""
-    rows = [grid[rng.integers(0, len(grid), 400)] for grid in grids if len(grid)]
-    levels = np.concatenate(rows).astype(np.float32) / GRID_STEPS_PER_DB
-
-    def bins(values: FloatArray) -> FloatArray:
-        return np.concatenate([values[: -BROAD.bands], np.tile(values[-BROAD.bands :], QUARTERS)])
-
-    return bins(levels.mean(axis=0)), bins(levels.std(axis=0))
