@@ -18,12 +18,11 @@ from model.learning.curves import Curves
 from model.learning.drawn_seams import Variation, draw_seams
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
-from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet
 from model.learning.song_sides import level_statistics
 from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, score_songs, successor_ranks
 
-TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
 """So many training songs are measured beside the unseen ones."""
 JUDGED_IN_A_BATCH = 16

@@ -12,7 +12,6 @@ from model.approaches.tower.export import WEIGHTS_FILE, load_weights
 from model.approaches.tower.networks import TowerNetworks, build_towers
 from model.approaches.tower.settings import TOWER_PRESETS, TowerPreset, TowerSettings
 from model.approaches.tower.training import (
-    TRAINING_SONGS,
     TowerReport,
     train_towers,
 )
@@ -23,7 +22,7 @@ from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE
 from model.learning.checkpoint import CHECKPOINT_FILE
 from model.learning.lesson import TrainProgress
 from model.learning.loop import TrainingStoppedError
-from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet, song_grid
 from model.learning.successors import SuccessorRanks
 from model.saved.contract import load_contract
