@@ -7,6 +7,7 @@ from model.learning.approach import Approach
 _FOLDERS = (
     "tower",
     "binary",
+    "forecast",
     "start_end",
 )
 """Each holds `approach.py`, whose record is called like the folder, in capitals."""

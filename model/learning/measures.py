@@ -6,6 +6,8 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 
+TRAINING_SONGS = "training songs"
+"""What songs that were learned from are called where whole songs are measured on."""
 UNSEEN = "unseen songs (song-disjoint)"
 """What songs that training never saw are called wherever they are measured on."""
 KEPT_BACK = "songs kept back (it cannot be told whether they were learned before)"

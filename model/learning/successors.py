@@ -1,6 +1,6 @@
 """These measures say where the true successor ranks among all chunks of songs, and how likely it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,6 +83,12 @@ def rank_successors(scored: ScoredSongs) -> SuccessorRanks | None:
         auc_same=_mean_auc(above, wrong & same, song[rows]),
         auc_cross=_mean_auc(above, wrong & ~same, song[rows]),
     )
+
+
+def successor_ranks(scored: Mapping[str, ScoredSongs]) -> dict[str, SuccessorRanks]:
+    """Return the figures of each set that has a chunk with a successor."""
+    ranks = {name: rank_successors(value) for name, value in scored.items()}
+    return {name: value for name, value in ranks.items() if value is not None}
 
 
 def _mean_auc(above: DoubleArray, against: BoolArray, song: IntArray) -> float:

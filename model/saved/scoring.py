@@ -15,6 +15,8 @@ Features = Literal["edges", "spectra"]
 """`edges`: `(edge_samples, 1)` next to a cut. `spectra`: `(SPECTRUM_FRAMES, SPECTRUM_BINS)` next to a cut."""
 VectorMetric = Literal["dot", "correlation", "product"]
 """How an end is compared with a start: `stream.index.metrics`."""
+CORRELATION_SHIFT = 4
+"""Values by which metric `correlation` moves one vector over the other, at most a quarter of them."""
 PAIR_ROLE = "pair"
 VECTOR_ROLES = ("ends", "starts")
 """Graphs of scoring `vectors`: what is seen of a tail or of a head -> `embedding`."""

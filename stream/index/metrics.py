@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray
 from model.base.kernels import kernel
-from model.saved.scoring import VectorMetric
+from model.saved.scoring import CORRELATION_SHIFT, VectorMetric
 
 Int8Array = npt.NDArray[np.int8]
 Metric = VectorMetric | Literal["l1"]
@@ -28,8 +28,6 @@ STEPS_PER_NAT = 16
 _MOST_CLASSES = 1024
 _UNIT = 2**52
 """What 1 is in whole numbers: so many probabilities of 1 still fit into 64 bits."""
-MOST_SHIFT = 4
-"""Samples by which metric `correlation` moves one embedding over the other, at most a quarter of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ def _correlations(
     width: int,
     result: FloatArray,
 ) -> None:
-    most_shift = min(MOST_SHIFT, width // 4)
+    most_shift = min(CORRELATION_SHIFT, width // 4)
     for row in range(len(rows)):
         best = -1.0
         for shift in range(-most_shift, most_shift + 1):
@@ -179,5 +177,5 @@ METRICS: dict[Metric, MetricForm] = {
     "l1": MetricForm(scores=_negative_differences, grid=_common_grid, apart=False),
 }
 """`dot`: inner product. `correlation`: normalised correlation of what overlaps, the largest over shifts by at
-most `MOST_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the chance
-that both are of one class. `l1`: minus the mean absolute difference."""
+most `CORRELATION_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the
+chance that both are of one class. `l1`: minus the mean absolute difference."""

@@ -1,15 +1,10 @@
-"""The towers' batches are drawn seams, the joins that listeners judged, and what sounds alike in them."""
+"""The towers' batches are drawn seams and the joins that listeners judged."""
 
 import numpy as np
-import numpy.typing as npt
 
 from model.learning.drawn_seams import Seams, Variation
 from model.learning.song_set import GRID_S, SongSet
 from model.learning.song_sides import sides
-
-DUPLICATE_FRAMES = 16
-DUPLICATE_DB = 4.0
-"""Heads of a song that differ by less, on average over their first frames, are the same music again."""
 
 
 def add_judged(seams: Seams, songs: SongSet, rng: np.random.Generator, most: int) -> Seams:
@@ -40,13 +35,3 @@ def add_judged(seams: Seams, songs: SongSet, rng: np.random.Generator, most: int
         heads=np.concatenate([seams.heads, *heads]),
         song=np.concatenate([seams.song, song]),
     )
-
-
-def same_music(seams: Seams) -> npt.NDArray[np.bool_]:
-    """Return `(n, n)`: whether two heads of one song are so alike that each may follow the other's tail."""
-    first = seams.heads[:, :DUPLICATE_FRAMES].reshape(len(seams.song), -1)
-    square = np.sum(first * first, axis=1)
-    mean = (square[:, None] + square[None] - 2 * (first @ first.T)) / first.shape[1]
-    alike: npt.NDArray[np.bool_] = (mean < DUPLICATE_DB**2) & (seams.song[:, None] == seams.song[None])
-    np.fill_diagonal(alike, False)
-    return alike

@@ -1,30 +1,28 @@
 """The training of approach `tower` is contrastive (InfoNCE) and exports the model."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
-from model.approaches.tower.data import add_judged, same_music
+from model.approaches.tower.data import add_judged
 from model.approaches.tower.export import WEIGHTS_FILE, export_towers, load_weights
 from model.approaches.tower.networks import TowerNetworks, build_towers, set_scale
 from model.approaches.tower.settings import TowerSettings
 from model.base.arrays import FloatArray
 from model.learning.calibration import ScoredSongs, calibrate
+from model.learning.contrast import contrast, pair_kinds
 from model.learning.curves import Curves
-from model.learning.drawn_seams import Seams, Variation, draw_seams
+from model.learning.drawn_seams import Variation, draw_seams
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
-from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet
 from model.learning.song_sides import level_statistics
-from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, rank_successors, score_songs
+from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, score_songs, successor_ranks
 
-TRAINING_SONGS = "training songs"
 MEASURED_SONGS = 16
 """So many training songs are measured beside the unseen ones."""
 JUDGED_IN_A_BATCH = 16
@@ -33,8 +31,6 @@ WEIGHT_DECAY = 1e-4
 RISING_STEPS = 50
 _LAST_RATE = 0.02
 """Share of the learning rate that is left at the end of its cosine."""
-TRUE, OTHER_SONG, SAME_SONG, NOT_ASKED = 1.0, 0.0, -1.0, -2.0
-"""What the loss is told of each pair of a batch."""
 _PANELS = (
     ("top_10", "among the first ten", 0.0),
     ("mrr", "MRR", 0.0),
@@ -45,7 +41,6 @@ _STYLES = {
     UNSEEN: {"color": "#d62728"},
     KEPT_BACK: {"color": "#d62728"},
 }
-_FAR = 1e4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,39 +88,6 @@ def train_towers(
     """
     towers = _Towers(lesson)
     return run_training(towers.task, towers.finish, progress)
-
-
-def contrast(same_song_share: float) -> Callable[[Any, Any], Any]:
-    """Return InfoNCE (van den Oord et al., 2018) over rows and columns, among all and in the song alone.
-
-    Its truth is `(n, n)` of `TRUE`, `OTHER_SONG`, `SAME_SONG` and `NOT_ASKED`.
-    """
-
-    def loss(kind: Any, logits: Any) -> Any:
-        right = ops.sum(ops.where(kind == TRUE, logits, 0.0), axis=1)
-        among_all = ops.where(kind == NOT_ASKED, -_FAR, logits)
-        in_song = ops.where(kind == OTHER_SONG, -_FAR, among_all)
-
-        def missed(scores: Any) -> Any:
-            return 0.5 * (ops.logsumexp(scores, axis=1) + ops.logsumexp(scores, axis=0)) - right
-
-        return (1 - same_song_share) * missed(among_all) + same_song_share * missed(in_song)
-
-    return loss
-
-
-def pair_kinds(seams: Seams) -> FloatArray:
-    """Return `(n, n)` what each head is to each tail; doubles of the true head are not asked for."""
-    kinds = np.where(seams.song[:, None] == seams.song[None], SAME_SONG, OTHER_SONG).astype(np.float32)
-    kinds[same_music(seams)] = NOT_ASKED
-    np.fill_diagonal(kinds, TRUE)
-    return kinds
-
-
-def successor_ranks(scored: Mapping[str, ScoredSongs]) -> dict[str, SuccessorRanks]:
-    """Return the figures of each set that has a chunk with a successor."""
-    ranks = {name: rank_successors(value) for name, value in scored.items()}
-    return {name: value for name, value in ranks.items() if value is not None}
 
 
 class _Towers:

@@ -4,8 +4,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.features.edges import EDGE_RATE_HZ
 from model.features.seam import SeamSides, seam_terms
 from model.features.spectra import MEL_BANDS, SEMITONES
+from model.learning.linear_prediction import predict_linearly
 from tools.quality.ranking.preference import FOLDS, preference_scores
 
 SEAM_FRAMES = 8
@@ -14,6 +16,9 @@ PITCH_WEIGHT = 10.0
 ALIKE_DB = 1.5
 ALIKE_FRAMES = 64
 """Two chunks whose first 1.5 s differ by less than `ALIKE_DB` on average begin near-identically."""
+_KNOWN_SAMPLES = 880
+"""Linear prediction knows as much of an end as the report's forecast does."""
+COMPARED_SAMPLES = 64
 _SLICE = 256
 
 
@@ -45,6 +50,7 @@ BASELINES = (
     "log-mel, 8 frames at the seam",
     "Infinite Jukebox",
 )
+LINEAR_BASELINE = "linear prediction of samples"
 LEARNED_BASELINE = "logistic regression, all distances"
 LEARNED_IN_SONG = "logistic regression, in the song"
 """The same where distances know the song around each chunk: no baseline, as only this project's echoes do."""
@@ -73,6 +79,22 @@ def seam_scores(
         return np.concatenate([found, given[:, None]], axis=1)
 
     return preference_scores(terms, song, successor, rng)
+
+
+def linear_scores(tails: FloatArray, heads: FloatArray, gap_s: float) -> FloatArray:
+    """Return `(N, N)` float32: correlation of how ends go on by linear prediction with how chunks start.
+
+    tails, heads: `(N, samples)` at `EDGE_RATE_HZ`. gap_s: missing between them; the prediction runs on
+    over it. What follows is compared by its shape alone, over `COMPARED_SAMPLES`.
+    """
+    gap = round(gap_s * EDGE_RATE_HZ)
+    foretold = predict_linearly(tails[:, -_KNOWN_SAMPLES:], gap + COMPARED_SAMPLES)[:, gap:]
+    ends, starts = (
+        side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+        for side in (foretold, heads[:, :COMPARED_SAMPLES])
+    )
+    scores: FloatArray = ends @ starts.T
+    return scores
 
 
 def near_identical(spectra: npt.NDArray[np.floating]) -> BoolArray:

@@ -24,7 +24,9 @@ from tools.quality.ranking.baselines import (
     FEWEST_REGRESSION_SONGS,
     LEARNED_BASELINE,
     LEARNED_IN_SONG,
+    LINEAR_BASELINE,
     baseline_scores,
+    linear_scores,
     near_identical,
     seam_scores,
 )
@@ -242,6 +244,8 @@ def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> G
                 keep(f"{name} + seam distances", fused)
     for name in BASELINES:
         keep(name, baseline_scores(name, pool.spectra, np.random.default_rng(seed)))
+    # What is missing at a cut is missing on both its sides.
+    keep(LINEAR_BASELINE, linear_scores(pool.tails[:, 0], pool.heads[:, 0], 2 * gap_ms / 1000))
     for name, sides in ((LEARNED_BASELINE, alone), (LEARNED_IN_SONG, in_song)):
         learned = seam_scores(sides, song, following, np.random.default_rng(seed))
         if learned is not None:

@@ -1,12 +1,11 @@
-"""Judged joins go among drawn seams, and music that comes again is known."""
+"""Judged joins go among drawn seams."""
 
 import numpy as np
 import pytest
 
-from model.approaches.tower.data import add_judged, same_music
+from model.approaches.tower.data import add_judged
 from model.base.arrays import FloatArray
-from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.learning.drawn_seams import Seams, Variation, draw_seams
+from model.learning.drawn_seams import Variation, draw_seams
 from model.learning.song_set import GRID_BANDS, GRID_S, GridArray, JudgedJoin, SongSet
 from model.learning.song_sides import sides
 
@@ -15,17 +14,6 @@ from model.learning.song_sides import sides
 def grids() -> list[GridArray]:
     rng = np.random.default_rng(7)
     return [rng.integers(-80 * 256, -10 * 256, (5_000, GRID_BANDS)).astype(np.int16) for _ in range(3)]
-
-
-def test_music_that_comes_again_is_known_in_its_own_song_only() -> None:
-    rng = np.random.default_rng(4)
-    heads = rng.uniform(-80, -10, (4, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float32)
-    heads[1] = heads[0] + 0.5
-    heads[3] = heads[0]
-    found = same_music(Seams(tails=heads, heads=heads, song=np.array([0, 0, 0, 1])))
-    expected = np.zeros((4, 4), bool)
-    expected[0, 1] = expected[1, 0] = True
-    np.testing.assert_array_equal(found, expected)
 
 
 def test_judged_joins_are_seams_when_liked_and_wrong_candidates_when_not(grids: list[GridArray]) -> None:

@@ -12,25 +12,17 @@ from model.approaches.tower.export import WEIGHTS_FILE, load_weights
 from model.approaches.tower.networks import TowerNetworks, build_towers
 from model.approaches.tower.settings import TOWER_PRESETS, TowerPreset, TowerSettings
 from model.approaches.tower.training import (
-    NOT_ASKED,
-    OTHER_SONG,
-    SAME_SONG,
-    TRAINING_SONGS,
-    TRUE,
     TowerReport,
-    contrast,
-    pair_kinds,
     train_towers,
 )
-from model.base.arrays import BoolArray, DoubleArray, FloatArray
+from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.graph_runtime import onnxruntime
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES, SPECTRUM_RATE_HZ
 from model.learning.checkpoint import CHECKPOINT_FILE
-from model.learning.drawn_seams import Seams
 from model.learning.lesson import TrainProgress
 from model.learning.loop import TrainingStoppedError
-from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet, song_grid
 from model.learning.successors import SuccessorRanks
 from model.saved.contract import load_contract
@@ -118,35 +110,6 @@ def test_towers_are_small_and_agree_with_their_product(towers: TowerNetworks) ->
     both = np.asarray(towers.both([tails, heads], training=False))
     np.testing.assert_allclose(both, ends @ starts.T, atol=1e-3)
     assert sum(int(np.prod(w.shape)) for w in towers.both.trainable_weights) <= 1_000_000
-
-
-def test_the_loss_is_infonce_among_all_and_in_the_song() -> None:
-    logits = np.array([[2.0, 1.0, 0.5], [0.0, 3.0, -1.0], [0.2, 0.1, 1.0]])
-    kinds = np.array(
-        [[TRUE, SAME_SONG, OTHER_SONG], [NOT_ASKED, TRUE, OTHER_SONG], [OTHER_SONG, OTHER_SONG, TRUE]]
-    )
-    asked = kinds != NOT_ASKED
-    in_song = asked & (kinds != OTHER_SONG)
-
-    def missed(mask: BoolArray) -> DoubleArray:
-        held = np.where(mask, np.exp(logits), 0)
-        right = np.exp(np.diagonal(logits))
-        lost: DoubleArray = -0.5 * (np.log(right / held.sum(axis=1)) + np.log(right / held.sum(axis=0)))
-        return lost
-
-    expected = 0.7 * missed(asked) + 0.3 * missed(in_song)
-    found = contrast(0.3)(kinds.astype(np.float32), logits.astype(np.float32))
-    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-5)
-
-
-def test_doubles_of_the_true_head_are_not_asked_for() -> None:
-    heads = spectra(3)
-    heads[1] = heads[0]
-    kinds = pair_kinds(Seams(tails=heads, heads=heads, song=np.array([0, 0, 1])))
-    np.testing.assert_array_equal(
-        kinds,
-        [[TRUE, NOT_ASKED, OTHER_SONG], [NOT_ASKED, TRUE, OTHER_SONG], [OTHER_SONG, OTHER_SONG, TRUE]],
-    )
 
 
 def test_a_training_gives_a_model_that_says_what_keras_says(trained: Trained) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray, IntArray
-from model.features.edges import chunk_edges
+from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import load_contract
 from model.saved.learned import songs_record
@@ -17,7 +17,13 @@ from stream.pool.pool import open_pool
 from tests.support.models import add_second_stage, learned_from, tiny_score, write_tiny_towers
 from tests.support.pools import make_pool
 from tools.cli import main
-from tools.quality.ranking.baselines import BASELINES, baseline_scores, near_identical
+from tools.quality.ranking.baselines import (
+    BASELINES,
+    LINEAR_BASELINE,
+    baseline_scores,
+    linear_scores,
+    near_identical,
+)
 from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
 from tools.quality.ranking.preference import contests, fit_weights, preference_scores, song_folds
 
@@ -40,7 +46,7 @@ def test_the_report_has_every_scorer_at_every_gap(
     assert not found["training_set"]
     assert set(found["gaps"]) == {"0", "50"}
     for scorers in found["gaps"].values():
-        assert {*BASELINES, found["model_name"]} <= set(scorers)
+        assert {*BASELINES, LINEAR_BASELINE, found["model_name"]} <= set(scorers)
         for figures in scorers.values():
             assert figures["candidates"] == found["chunks"] - 1
             for metrics in figures["pools"].values():
@@ -159,6 +165,20 @@ def test_baselines_find_the_chunk_that_goes_on(tmp_path: Path) -> None:
     spectra[4, 0] = spectra[1, 0] + 0.5
     alike = near_identical(spectra)
     assert sorted(zip(*np.nonzero(alike), strict=True)) == [(1, 4), (4, 1)]
+
+
+def test_linear_prediction_finds_the_tone_that_goes_on_over_a_gap() -> None:
+    rng = np.random.default_rng(5)
+    time_s = np.arange(4_000) / EDGE_RATE_HZ
+    # Each tone is that of two chunks, a gap between them; they differ by phase alone.
+    tones = np.sin(2 * np.pi * 110.0 * time_s + rng.uniform(0, 2 * np.pi, (6, 1))).astype(np.float32)
+    for gap in (0, 126):
+        heads = 0.1 * np.roll(tones, 1, axis=0)[:, 1_000 + gap : 2_000 + gap]
+        scores = linear_scores(tones[:, :1_000], heads, gap / EDGE_RATE_HZ)
+        assert scores.shape == (6, 6)
+        np.testing.assert_array_equal(scores.argmax(axis=1), [1, 2, 3, 4, 5, 0])
+        wrong = linear_scores(tones[:, :1_000], heads, (gap + 6) / EDGE_RATE_HZ)
+        assert (scores.max(axis=1) > 0.95).all() and (wrong.diagonal(1) < 0.5).all()
 
 
 def _songs(count: int, chunks: int) -> tuple[IntArray, IntArray]:
