@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.record import record
-from stream.pool.columns import columns
+from stream.pool.columns import column_file, column_folder, columns
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION
-from stream.pool.pool import generation_folder, open_pool
+from stream.pool.pool import open_pool
 
 BUDGET_OPEN_S = 1.0
 CHUNKS_PER_SONG = 50
@@ -49,38 +49,42 @@ def main() -> None:
 
 def _write(folder: Path, chunks: int) -> None:
     songs = -(-chunks // CHUNKS_PER_SONG)
+    counts = [min(CHUNKS_PER_SONG, chunks - song * CHUNKS_PER_SONG) for song in range(songs)]
+    # In another order than the songs are in, as after many builds.
+    placed = np.random.default_rng(0).permutation(songs)
+    first_rows = np.empty(songs, dtype=np.int64)
+    first_rows[placed] = np.cumsum(np.array(counts)[placed]) - np.array(counts)[placed]
     with closing(sqlite3.connect(folder / DATABASE_FILE)) as database:
         database.executescript(SCHEMA)
         database.executemany(
             "INSERT INTO meta VALUES (?, ?)", [("schema", str(SCHEMA_VERSION)), ("generation", "1")]
         )
-        database.execute("INSERT INTO generations VALUES (1, 1, ?, 0)", (EDGE_SAMPLES,))
+        database.execute("INSERT INTO generations VALUES (1, 1, ?, 0, 1, ?)", (EDGE_SAMPLES, chunks))
         database.executemany(
-            """INSERT INTO songs VALUES (?, '/music', ?, ?, 'key', 1, 1, 44100, 2, 10000000,
-                   'title', 'artist', 'album', NULL, -14, -1, 1, 'on the beat', ?)""",
-            [
-                (
-                    song + 1,
-                    f"{song}.mp3",
-                    f"{song:040x}",
-                    min(CHUNKS_PER_SONG, chunks - song * CHUNKS_PER_SONG),
-                )
-                for song in range(songs)
-            ],
+            """INSERT INTO songs (song_id, path, audio_hash, chunks, root, file_hash, analysis_key,
+                   size_bytes, mtime_ns, ctime_ns, sample_rate_hz, channels, frames, title, artist, album,
+                   loudness_lufs, true_peak_db, seekable, cut)
+               VALUES (?, ?, ?, ?, '/music', '', 'key', 1, 1, 1, 44100, 2, 10000000, 'title', 'artist',
+                   'album', -14.0, -1.0, 1, 'on the beat')""",
+            [(song + 1, f"{song}.mp3", f"{song:040x}", counts[song]) for song in range(songs)],
         )
         database.executemany(
-            "INSERT INTO generation_songs VALUES (1, ?, ?)", [(song, song + 1) for song in range(songs)]
+            "INSERT INTO generation_songs VALUES (1, ?, ?, ?)",
+            [(song, song + 1, int(first_rows[song])) for song in range(songs)],
         )
         database.commit()
-    target = generation_folder(folder, 1)
+    target = column_folder(folder, 1)
     target.mkdir(parents=True)
+    length = 10_000_000 // CHUNKS_PER_SONG
+    starts = np.concatenate([np.arange(counts[song]) * length for song in placed])
     for name, column in columns(EDGE_SAMPLES).items():
-        # What is not looked at keeps its files as empty holes.
-        array = np.lib.format.open_memmap(
-            target / f"{name}.npy", mode="w+", dtype=column.dtype, shape=(chunks, *column.shape)
-        )
-        if column.taken == "read":
-            array[:] = 1
+        path = column_file(target, name)
+        if name in ("start_sample", "end_sample"):
+            (starts + length * (name == "end_sample")).astype(column.dtype).tofile(path)
+        else:
+            # What is not looked at keeps its files as empty holes.
+            path.touch()
+            os.truncate(path, chunks * column.row_bytes)
 
 
 def _open(folder: Path, chunks: int) -> tuple[float, float]:

@@ -23,12 +23,12 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 class ArrayFileError(EndlosError):
-    """A `.npy` file cannot be read; the message is the reason alone, for a sentence that names the file."""
+    """A file of an array cannot be read; the message is the reason alone, for a sentence with its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArrayFile:
-    """A `.npy` file whose header was read, and whose length is the one that the header tells."""
+    """A file of an array that is as long as its header, or whoever knows, says that it is."""
 
     path: Path
     shape: tuple[int, ...]
@@ -56,6 +56,20 @@ class ArrayFile:
         if size_bytes != offset_bytes + math.prod(shape) * dtype.itemsize:
             raise ArrayFileError("it is damaged: it is not as long as it says")
         return cls(path=path, shape=shape, dtype=dtype, offset_bytes=offset_bytes)
+
+    @classmethod
+    def plain(cls, path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> "ArrayFile":
+        """Look at a file of values without a header, of which the first are wanted; errors as in `of`."""
+        file = cls(path=path, shape=shape, dtype=dtype, offset_bytes=0)
+        try:
+            size_bytes = path.stat().st_size
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ArrayFileError(error.strerror or "it is damaged") from error
+        if size_bytes < file.data_bytes:
+            raise ArrayFileError("it is damaged: it is shorter than the database says")
+        return file
 
     @property
     def data_bytes(self) -> int:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
+from model.base.mapped import StoredRows, where_stored
 from model.features.spectra import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 
 _FLOOR_DB = -80.0
@@ -79,8 +80,8 @@ class SeamSides:
     ends: as predecessors. starts: as successors. What is an echo in one is what really sounds in the other.
     """
 
-    ends: _Int16Array
-    starts: _Int16Array
+    ends: _Int16Array | StoredRows
+    starts: _Int16Array | StoredRows
 
     def take(self, rows: IntArray) -> "SeamSides":
         """Return those of some chunks, in this order."""
@@ -95,7 +96,8 @@ class SeamSides:
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
             raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
         found = np.empty((len(rows), len(SEAM_GROUPS)), dtype=np.float32)
-        _mean_differences(self.ends[reference], self.starts, rows, _BOUNDS, found)
+        starts, places = where_stored(self.starts, rows)
+        _mean_differences(self.ends[reference], starts, places, _BOUNDS, found)
         return found
 
 
@@ -109,19 +111,17 @@ def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart
     """
     if spans_s.shape != (len(spectra), 2):
         raise ValueError(f"spans of shape {spans_s.shape} for {len(spectra)} chunks")
-    found = SeamSides(
-        ends=np.empty((len(spectra), SEAM_VALUES), dtype=np.int16),
-        starts=np.empty((len(spectra), SEAM_VALUES), dtype=np.int16),
-    )
+    ends = np.empty((len(spectra), SEAM_VALUES), dtype=np.int16)
+    starts = np.empty((len(spectra), SEAM_VALUES), dtype=np.int16)
     coarse = np.empty((len(spectra), 2, SPECTRUM_FRAMES, ECHO_BANDS), dtype=np.int16)
     for row, sides in enumerate(spectra):
         head, tail = _levels(sides)
         coarse[row] = _steps(np.stack([_coarse(head), _coarse(tail)]))
         # Seen from the cut outwards, a tail is what a head is, played backwards.
-        found.ends[row, _PLAIN_FROM:], found.starts[row, _PLAIN_FROM:] = _plain(tail[::-1]), _plain(head)
+        ends[row, _PLAIN_FROM:], starts[row, _PLAIN_FROM:] = _plain(tail[::-1]), _plain(head)
     spans = spans_s / SPECTRUM_HOP_S
     apart = WINDOW_FRAMES + round(apart_s / SPECTRUM_HOP_S)
-    _fill_echoes(coarse[:, 0], coarse[:, 1], spans, apart, found.starts[:, _BEFORE], found.starts[:, _AFTER])
+    _fill_echoes(coarse[:, 0], coarse[:, 1], spans, apart, starts[:, _BEFORE], starts[:, _AFTER])
     # So is a song of ends one of starts.
     backwards = coarse[::-1, :, ::-1]
     _fill_echoes(
@@ -129,10 +129,10 @@ def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart
         backwards[:, 0],
         -spans[::-1, ::-1],
         apart,
-        found.ends[::-1, _AFTER],
-        found.ends[::-1, _BEFORE],
+        ends[::-1, _AFTER],
+        ends[::-1, _BEFORE],
     )
-    return found
+    return SeamSides(ends=ends, starts=starts)
 
 
 def seam_terms(distances_db: FloatArray) -> FloatArray:

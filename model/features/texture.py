@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
+from model.base.mapped import StoredRows, where_stored
 from model.features.spectra import MEL_BANDS
 
 _SHORTEST_LAG, _LONGEST_LAG = 4, 60
@@ -32,8 +33,8 @@ DISTANCES = ("rhythm", "tone")
 class Textures:
     """What there is to compare of N chunks: `(N, TEXTURE_VALUES)` float32 each."""
 
-    ends: FloatArray
-    starts: FloatArray
+    ends: FloatArray | StoredRows
+    starts: FloatArray | StoredRows
 
     def take(self, rows: IntArray) -> "Textures":
         """Return those of some chunks, in this order."""
@@ -49,7 +50,8 @@ class Textures:
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.starts):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self.starts)} chunks")
         found = np.empty((len(rows), len(DISTANCES)), dtype=np.float32)
-        _compare(self.ends[reference], self.starts, rows, found)
+        starts, places = where_stored(self.starts, rows)
+        _compare(self.ends[reference], starts, places, found)
         return found
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray, DoubleArray, FloatArray, HalfArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.errors import ModelError
+from model.base.mapped import AnyRows
 from model.features.edges import EDGE_RATE_HZ
 from model.learning.pairs import Pairs
 
@@ -23,7 +24,7 @@ class EdgeSet:
 
     chunk_song: `(N,)` int64. chunk_samples: `(N,)` int64, length of each chunk at `EDGE_RATE_HZ`.
     rows: `(N,)` int64, where each chunk stands in `heads` and `tails`, which may hold other songs too.
-    heads, tails: `(M, 2, ceiling)` float32, may be memory-mapped; rows of the second axis are channels.
+    heads, tails: `(M, 2, ceiling)` float16 or float32, may be mapped; rows of the second axis are channels.
     source: says what they are of, for provenance and to know them again: JSON values only.
     reference: `(N,)`, whether a chunk is of a song whose transitions are classes; None: all are.
     spectra: `(M, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of heads and tails, in the rows of `heads`, may
@@ -33,11 +34,11 @@ class EdgeSet:
     chunk_song: IntArray
     chunk_samples: IntArray
     rows: IntArray
-    heads: FloatArray
-    tails: FloatArray
+    heads: AnyRows
+    tails: AnyRows
     source: dict[str, object]
     reference: BoolArray | None = None
-    spectra: HalfArray | None = None
+    spectra: AnyRows | None = None
 
     def __len__(self) -> int:
         return len(self.chunk_song)
@@ -49,11 +50,11 @@ class EdgeSet:
 
     def heads_of(self, chunks: IntArray, channel: int = 0) -> FloatArray:
         """Return the heads of `(n,)` chunks, `(n, ceiling)` float32."""
-        return np.asarray(self.heads[self.rows[chunks], channel])
+        return np.asarray(self.heads[self.rows[chunks], channel], dtype=np.float32)
 
     def tails_of(self, chunks: IntArray, channel: int = 0) -> FloatArray:
         """Return the tails of `(n,)` chunks, `(n, ceiling)` float32."""
-        return np.asarray(self.tails[self.rows[chunks], channel])
+        return np.asarray(self.tails[self.rows[chunks], channel], dtype=np.float32)
 
     def check_edge(self, edge_samples: int) -> None:
         """Raise `ModelError` when the pool's edges are shorter than `edge_samples`."""

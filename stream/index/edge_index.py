@@ -7,7 +7,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
-from model.base.mapped import give_back
+from model.base.mapped import AnyRows, give_back
 from model.features.edges import EDGE_RATE_HZ
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
@@ -32,13 +32,13 @@ NEVER = -1
 class EdgeIndex:
     """The chunks of a pool as candidates; row = chunk, in pool order.
 
-    heads, tails: `(N, edge_samples)` float32, first channel; preloaded, or views of the pool's memory maps.
+    heads, tails: `(N, edge_samples)`, first channel; float32 where preloaded, else as in the pool's files.
     bands: level of each edge in `BANDS` logarithmically spaced bands, metric `l1`, in dB.
     song, successor: `(N,)` int64; `successor` is -1 after a song's last chunk and before a silence.
     """
 
-    heads: FloatArray
-    tails: FloatArray
+    heads: AnyRows
+    tails: AnyRows
     bands: EmbeddingIndex
     song: IntArray
     successor: IntArray
@@ -54,10 +54,10 @@ class EdgeIndex:
                 f"the model needs edges of {edge_samples / EDGE_RATE_HZ:.2f} s and {pool.folder} keeps "
                 f"{pool.edge_s:.2f} s; build the pool again with a longer --edge-s, or use another model"
             )
-        heads = np.asarray(pool.heads)[:, 0, :edge_samples]
-        tails = np.asarray(pool.tails)[:, 0, pool.edge_samples - edge_samples :]
-        if heads.nbytes + tails.nbytes <= preload_bytes:
-            heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
+        heads: AnyRows = pool.heads[:, 0, :edge_samples]
+        tails: AnyRows = pool.tails[:, 0, pool.edge_samples - edge_samples :]
+        if 2 * 4 * len(pool) * edge_samples <= preload_bytes:
+            heads, tails = (np.ascontiguousarray(edges, dtype=np.float32) for edges in (heads, tails))
         bands = _bands(pool, heads, tails)
         for mapped in (pool.heads, pool.tails):
             give_back(mapped)
@@ -74,7 +74,11 @@ class EdgeIndex:
     @property
     def bytes(self) -> int:
         """Bytes of memory that it takes: edges that stay in the pool's files are not counted."""
-        preloaded = sum(edges.nbytes for edges in (self.heads, self.tails) if edges.flags.owndata)
+        preloaded = sum(
+            edges.nbytes
+            for edges in (self.heads, self.tails)
+            if isinstance(edges, np.ndarray) and edges.flags.owndata
+        )
         return preloaded + self.bands.bytes + self.song.nbytes + self.successor.nbytes
 
     def distances_db(self, reference: int) -> FloatArray:
@@ -86,10 +90,10 @@ class EdgeIndex:
         return self.bands.shortlist(reference, mask, count)[0]
 
 
-def band_levels_db(edges: FloatArray) -> FloatArray:
+def band_levels_db(edges: AnyRows) -> FloatArray:
     """Return `(N, BANDS)` float32: level of each edge in bands from 40 Hz to half the edge rate, in dB.
 
-    edges: `(N, edge_samples)` float32. Computed in slices, so that memory stays bounded.
+    edges: `(N, edge_samples)` float32 or float16. Computed in slices, so that memory stays bounded.
     """
     samples = edges.shape[1]
     window = (np.hanning(samples) / samples).astype(np.float32)
@@ -110,7 +114,7 @@ def band_levels_db(edges: FloatArray) -> FloatArray:
     return bounded_db
 
 
-def _bands(pool: Pool, heads: FloatArray, tails: FloatArray) -> EmbeddingIndex:
+def _bands(pool: Pool, heads: AnyRows, tails: AnyRows) -> EmbeddingIndex:
     """Band levels of a large pool are computed once and kept beside its edges."""
     count, edge_samples = heads.shape
     folder = generation_folder(pool.folder, pool.generation) / f"bands-{edge_samples}"

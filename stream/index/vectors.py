@@ -16,7 +16,7 @@ import numpy as np
 from model.base.array_files import ArrayFile, ArrayFileError
 from model.base.arrays import BoolArray, FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError, PoolError
-from model.base.mapped import give_back
+from model.base.mapped import StoredRows, give_back
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import ModelContract, graphs_hash
 from model.saved.scoring import VECTOR_ROLES
@@ -24,7 +24,7 @@ from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
 
-SeenArray = HalfArray | FloatArray
+SeenArray = HalfArray | FloatArray | StoredRows
 
 _log = logging.getLogger(__name__)
 

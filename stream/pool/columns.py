@@ -1,5 +1,6 @@
-"""A pool keeps one column, an array in a file, for each thing that it knows of its chunks."""
+"""A pool keeps one column, the values in a file, for each thing that it knows of its chunks."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -7,8 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from model.base.array_files import ArrayFile, ArrayFileError
+from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError
+from model.base.arrays import IntArray
 from model.base.errors import PoolError
+from model.base.mapped import AnyRows, StoredRows
 from model.features.seam import SEAM_VALUES
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.features.texture import TEXTURE_VALUES
@@ -34,16 +37,21 @@ class Column:
     process. Edges and spectra are read when a pool is opened, and by training, and may be far larger.
     """
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one chunk's values."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
 
 def columns(edge_samples: int) -> dict[str, Column]:
-    """Return the columns of a pool with edges of this length, by name; the file is `NAME.npy`."""
+    """Return the columns of a pool with edges of this length, by name."""
     described: dict[str, tuple[npt.DTypeLike, tuple[int, ...], Literal["read", "held", "mapped"]]] = {
         "start_sample": ("<i8", (), "read"),
         "end_sample": ("<i8", (), "read"),
         "loudness_db": ("<f4", (), "read"),
         "fingerprints": ("<f4", (2, FINGERPRINT_FRAMES, 2), "held"),
-        "heads": ("<f4", (2, edge_samples), "mapped"),
-        "tails": ("<f4", (2, edge_samples), "mapped"),
+        "heads": ("<f2", (2, edge_samples), "mapped"),
+        "tails": ("<f2", (2, edge_samples), "mapped"),
         "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "mapped"),
         "seam_ends": ("<i2", (SEAM_VALUES,), "held"),
         "seam_starts": ("<i2", (SEAM_VALUES,), "held"),
@@ -64,29 +72,93 @@ def record_type(edge_samples: int) -> np.dtype[np.void]:
     return np.dtype([(name, column.dtype, column.shape) for name, column in columns(edge_samples).items()])
 
 
-def read_columns(folder: Path, chunks: int, edge_samples: int) -> dict[str, npt.NDArray[Any]]:
-    """Return the columns that stand in `folder`, `(chunks, ...)` each; `PoolError` when one is damaged."""
-    return {
-        name: _read(folder / f"{name}.npy", column, chunks) for name, column in columns(edge_samples).items()
-    }
+def column_folder(pool_folder: Path, number: int) -> Path:
+    """Return where columns stand; a pool has one such folder, or two while they are written anew."""
+    return pool_folder / "columns" / f"{number:06d}"
 
 
-def _read(path: Path, column: Column, chunks: int) -> npt.NDArray[Any]:
-    try:
-        file = ArrayFile.of(path)
-        if file.shape == (chunks, *column.shape) and file.dtype == column.dtype:
-            return {"read": file.read, "held": file.held, "mapped": file.mapped}[column.taken]()
-    except FileNotFoundError:
-        raise PoolError(
-            f"{path} is not there, as in pools of an earlier endlos; run `endlos pool build` again, which "
-            "analyses the songs anew where that is needed"
-        ) from None
-    except ArrayFileError as error:
-        raise PoolError(
-            f"{path} cannot be read ({error}); run `endlos pool build` again, it keeps what it has"
-        ) from error
-    raise PoolError(
-        f"{path} has shape {file.shape} {file.dtype}, "
-        f"expected {(chunks, *column.shape)} {column.dtype}; "
-        "run `endlos pool build` again, it keeps what it has"
-    )
+def column_file(folder: Path, name: str) -> Path:
+    """Return where a column stands in its folder: its values one after the other, and nothing else."""
+    return folder / f"{name}.bin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredColumns:
+    """The columns of a pool, as a generation names them: their files only grow, so they stay as they are."""
+
+    folder: Path
+    chunks: int
+    """So many stand there, those of songs that are gone among them; what follows in the files is not ours."""
+    edge_samples: int
+
+    def rows_of(self, first_rows: IntArray, counts: IntArray) -> IntArray:
+        """Return where the chunks of songs stand, one song after the other; `PoolError` where they cannot.
+
+        first_rows, counts: `(songs,)` int64, none negative.
+        """
+        self._file("start_sample")  # believed only as far as there are values
+        if (first_rows + counts > self.chunks).any():
+            raise PoolError(
+                f"{self.folder} is said to hold {self.chunks} chunks, and songs to stand behind them; "
+                "run `endlos pool build` again"
+            )
+        begins = np.cumsum(counts) - counts
+        rows: IntArray = np.repeat(first_rows - begins, counts) + np.arange(counts.sum())
+        return rows
+
+    def read(self, rows: IntArray, names: Collection[str] | None = None) -> dict[str, Any]:
+        """Return columns of chunks, `(N, ...)` each: arrays, or `StoredRows` of what is mapped.
+
+        rows: `(N,)` int64, where they stand. names: which columns; all when None. `PoolError` when one is
+        damaged.
+        """
+        return {
+            name: self._taken(name, column, rows)
+            for name, column in columns(self.edge_samples).items()
+            if names is None or name in names
+        }
+
+    def span(
+        self, first_row: int, chunks: int, names: Collection[str] | None = None
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Return columns of the chunks of one song, `(chunks, ...)` each, mapped; otherwise as `read`."""
+        found = {}
+        for name in columns(self.edge_samples) if names is None else names:
+            file = self._file(name)
+            if not first_row + chunks <= self.chunks:
+                raise self._damaged(name, ArrayFileError("it has fewer rows than are asked for"))
+            try:
+                found[name] = file.mapped()[first_row : first_row + chunks]
+            except ArrayFileError as error:
+                raise self._damaged(name, error) from error
+        return found
+
+    def _taken(self, name: str, column: Column, rows: IntArray) -> AnyRows:
+        file = self._file(name)
+        try:
+            if column.taken == "mapped" or (column.taken == "held" and file.data_bytes > MOST_READ_BYTES):
+                return StoredRows(file.mapped(), rows)
+            values: npt.NDArray[Any] = file.read()[rows]
+        except ArrayFileError as error:
+            raise self._damaged(name, error) from error
+        # As a mapped one is: kernels are compiled once, for such arrays.
+        values.flags.writeable = column.taken == "read"
+        return values
+
+    def _file(self, name: str) -> ArrayFile:
+        column = columns(self.edge_samples)[name]
+        path = column_file(self.folder, name)
+        try:
+            return ArrayFile.plain(path, column.dtype, (self.chunks, *column.shape))
+        except FileNotFoundError:
+            raise PoolError(
+                f"{path} is not there; run `endlos pool build` again, which analyses anew what is lost"
+            ) from None
+        except ArrayFileError as error:
+            raise self._damaged(name, error) from error
+
+    def _damaged(self, name: str, error: ArrayFileError) -> PoolError:
+        return PoolError(
+            f"{column_file(self.folder, name)} cannot be read ({error}); "
+            "run `endlos pool build` again, which analyses anew what is lost"
+        )

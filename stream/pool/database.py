@@ -6,8 +6,8 @@ from pathlib import Path
 from model.base.errors import PoolError
 
 DATABASE_FILE = "pool.db"
-SCHEMA_VERSION = 3
-EARLIER_VERSIONS = ("2",)
+SCHEMA_VERSION = 4
+EARLIER_VERSIONS = ("2", "3")
 """Schemas that a build takes over."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS songs (
     true_peak_db   REAL NOT NULL,     -- dBTP, four times oversampled
     seekable       INTEGER NOT NULL,  -- 0: spans come from a decoded copy
     cut            TEXT NOT NULL,     -- what the cutter did, in words
-    chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in arrays
+    chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in columns
     outline        BLOB,              -- 32-bit words: tells a recording by its sound; NULL: not known yet
     left_s         REAL,              -- when it left the pool; NULL: a kept generation holds it
     doubted        INTEGER NOT NULL DEFAULT 0,  -- 1: the next build analyses it anew
@@ -60,14 +60,27 @@ CREATE TABLE IF NOT EXISTS generations (
     generation   INTEGER PRIMARY KEY,
     complete     INTEGER NOT NULL,    -- 0: published early, more songs are on their way
     edge_samples INTEGER NOT NULL,
-    created_s    REAL NOT NULL
+    created_s    REAL NOT NULL,
+    columns       INTEGER NOT NULL,   -- folder of its columns; 0: an earlier endlos wrote it
+    stored_chunks INTEGER NOT NULL    -- so many stand there, those of songs that are gone among them
 );
 
 CREATE TABLE IF NOT EXISTS generation_songs (
     generation INTEGER NOT NULL REFERENCES generations ON DELETE CASCADE,
     position   INTEGER NOT NULL,
     song_id    INTEGER NOT NULL REFERENCES songs,
+    first_row  INTEGER NOT NULL,      -- in the columns; its other chunks follow
     PRIMARY KEY (generation, position)
+) WITHOUT ROWID;
+
+-- Where the latest analysis of a song stands in the columns of the current generation; one that is not
+-- published yet has a file of its own.
+CREATE TABLE IF NOT EXISTS places (
+    audio_hash   TEXT NOT NULL,
+    analysis_key TEXT NOT NULL,
+    first_row    INTEGER NOT NULL,
+    chunks       INTEGER NOT NULL,
+    PRIMARY KEY (audio_hash, analysis_key)
 ) WITHOUT ROWID;
 
 -- Files that are the same recording as a song of the generation, and are not played beside it.

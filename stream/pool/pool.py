@@ -1,7 +1,8 @@
 """A pool gives the runtime its songs, and the columns of all chunks of one generation.
 
-`pool.db` names the current generation and its songs; its columns stand in an immutable folder.
-`tools.pools.build` writes both. A reader sees one generation whole, whatever is built meanwhile.
+`pool.db` names the current generation and its songs, and where their columns stand; all generations share
+those, and what is written of them stays. `tools.pools.build` writes both. A reader sees one generation whole,
+whatever is built meanwhile.
 """
 
 import sqlite3
@@ -13,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, FloatArray, HalfArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.errors import PoolError
+from model.base.mapped import AnyRows
 from model.features.edges import EDGE_RATE_HZ
 from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
-from stream.pool.columns import read_columns
+from stream.pool.columns import StoredColumns, column_file, column_folder
 from stream.pool.database import broken_database, connect
 from stream.pool.songs import Song, read_songs
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
@@ -56,10 +58,11 @@ class Pool:
     start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
-    heads, tails: `(N, 2, edge_samples)` float32 at `EDGE_RATE_HZ`, memory-mapped.
+    heads, tails: `(N, 2, edge_samples)` float16 at `EDGE_RATE_HZ`, memory-mapped.
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of each chunk's head and tail
     (`model.features.spectra`), memory-mapped; None in a pool that was made in memory, without.
-    sides, textures: what seams are compared by, memory-mapped; None as well.
+    sides, textures: what seams are compared by; None as well.
+    Those, and fingerprints, are arrays, or where there is much `StoredRows`, as what is mapped always is.
     traits: what is known of the music at both ends of each chunk.
     """
 
@@ -71,11 +74,11 @@ class Pool:
     start_sample: IntArray
     end_sample: IntArray
     loudness_db: FloatArray
-    fingerprints: FloatArray
-    heads: FloatArray
-    tails: FloatArray
+    fingerprints: AnyRows
+    heads: AnyRows
+    tails: AnyRows
     traits: ChunkTraits
-    spectra: HalfArray | None = None
+    spectra: AnyRows | None = None
     sides: SeamSides | None = None
     textures: Textures | None = None
 
@@ -169,7 +172,7 @@ def fingerprint(chunk: FloatArray) -> FloatArray:
 
 
 def generation_folder(folder: Path, generation: int) -> Path:
-    """Return where the arrays of a generation stand."""
+    """Return where what is made of a generation stands, such as embeddings."""
     return folder / "generations" / f"{generation:06d}"
 
 
@@ -209,32 +212,45 @@ def _open_current(folder: Path) -> Pool:
             if generation is None:
                 raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
             published = connection.execute(
-                "SELECT complete, edge_samples FROM generations WHERE generation = ?", (generation,)
+                "SELECT complete, edge_samples, columns, stored_chunks FROM generations WHERE generation = ?",
+                (generation,),
             ).fetchone()
             if published is None:
                 raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
             if type(published["edge_samples"]) is not int or not 2 <= published["edge_samples"] <= 2**24:
                 raise sqlite3.DatabaseError(f"generation {generation} has edges of no length")
-            songs, counts = read_songs(connection, folder, generation)
+            if not all(type(published[name]) is int for name in ("columns", "stored_chunks")):
+                raise sqlite3.DatabaseError(f"generation {generation} has columns nowhere")
+            listed = read_songs(connection, folder, generation)
         except sqlite3.Error as error:
             raise broken_database(folder, error) from error
-    if not sum(counts):
+    if not published["columns"]:
+        raise PoolError(
+            f"{folder} was built by an earlier endlos; "
+            "run `endlos pool build` again, which takes over what it holds"
+        )
+    if not listed.counts.sum():
         raise PoolError(f"{folder} holds no chunks; build it from music that has some sound in it")
-    home = generation_folder(folder, generation)
-    arrays = read_columns(home, sum(counts), published["edge_samples"])
+    home = column_folder(folder, published["columns"])
+    stored = StoredColumns(
+        folder=home, chunks=published["stored_chunks"], edge_samples=published["edge_samples"]
+    )
+    arrays = stored.read(stored.rows_of(listed.first_rows, listed.counts))
     traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
     sides = SeamSides(ends=arrays.pop("seam_ends"), starts=arrays.pop("seam_starts"))
     textures = Textures(ends=arrays.pop("texture_ends"), starts=arrays.pop("texture_starts"))
     damaged = traits.outside()
     if damaged:
-        raise PoolError(f"{home / damaged[0]}.npy holds what it cannot; run `endlos pool build` again")
-    chunk_song = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
-    _check_tiles(home, songs, chunk_song, arrays["start_sample"], arrays["end_sample"])
+        raise PoolError(
+            f"{column_file(home, next(iter(damaged)))} holds what it cannot; run `endlos pool build` again"
+        )
+    chunk_song = np.repeat(np.arange(len(listed.songs), dtype=np.int64), listed.counts)
+    _check_tiles(home, listed.songs, chunk_song, arrays["start_sample"], arrays["end_sample"])
     return Pool(
         folder=folder,
         generation=generation,
         complete=bool(published["complete"]),
-        songs=songs,
+        songs=listed.songs,
         chunk_song=chunk_song,
         traits=traits,
         sides=sides,
@@ -258,6 +274,20 @@ def failures(folder: Path) -> tuple[Failure, ...]:
     )
 
 
+def untiled(
+    frames: IntArray, rates_hz: IntArray, chunk_song: IntArray, start: IntArray, end: IntArray
+) -> BoolArray:
+    """Return `(N,)`: the chunks that do not tile what sounds of their songs, in order.
+
+    frames, rates_hz: `(N,)` int64 of each chunk's song. The others as in `Pool`.
+    """
+    wrong: BoolArray = (start < 0) | (end > frames) | (end - start < FINGERPRINT_FRAMES)
+    # A long silence may lie between two, and belong to neither.
+    gap = start[1:] - end[:-1]
+    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (gap != 0) & (gap < _LEAST_GAP_S * rates_hz[1:])
+    return wrong
+
+
 def _current(connection: sqlite3.Connection) -> int | None:
     row = connection.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation'").fetchone()
     return None if row is None else int(row[0])
@@ -266,17 +296,12 @@ def _current(connection: sqlite3.Connection) -> int | None:
 def _check_tiles(
     home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
 ) -> None:
-    """Raise `PoolError` unless the chunks of each song tile what sounds of it, in order."""
     frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
     rates_hz = np.array([song.sample_rate_hz for song in songs], dtype=np.int64)[chunk_song]
-    wrong = (start < 0) | (end > frames) | (end - start < FINGERPRINT_FRAMES)
-    # A long silence may lie between two, and belong to neither.
-    gap = start[1:] - end[:-1]
-    wrong[1:] |= (chunk_song[1:] == chunk_song[:-1]) & (gap != 0) & (gap < _LEAST_GAP_S * rates_hz[1:])
+    wrong = untiled(frames, rates_hz, chunk_song, start, end)
     if wrong.any():
         song = songs[chunk_song[int(np.argmax(wrong))]]
         raise PoolError(
-            f"the chunks of {song.name} overlap or leave gaps, as {home / 'start_sample'}.npy or "
-            "end_sample.npy has "
-            "them; run `endlos pool build` again"
+            f"the chunks of {song.name} overlap or leave gaps, as {column_file(home, 'start_sample')} or "
+            f"{column_file(home, 'end_sample').name} has them; run `endlos pool build` again"
         )

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from model.base.arrays import IntArray
 from model.base.errors import PoolError
 from stream.pool.columns import FINGERPRINT_FRAMES
 from stream.pool.database import DATABASE_FILE
@@ -18,6 +21,17 @@ class Track:
     """In samples of the song, at its own rate."""
     title: str
     artist: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SongList:
+    """The songs of a generation, in order, and where what is known of their chunks stands."""
+
+    songs: tuple["Song", ...]
+    counts: IntArray
+    """Chunks of each."""
+    first_rows: IntArray
+    """Of each in the columns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +72,14 @@ class Song:
         return replace(self, title=begun[-1].title, artist=begun[-1].artist or self.artist)
 
 
-def read_songs(
-    connection: sqlite3.Connection, folder: Path, generation: int
-) -> tuple[tuple[Song, ...], list[int]]:
-    """Return the songs of a generation, in order, and how many chunks each has.
+def read_songs(connection: sqlite3.Connection, folder: Path, generation: int) -> SongList:
+    """Return the songs of a generation.
 
     connection: its rows are `sqlite3.Row`. `PoolError` where a field holds what it cannot; `sqlite3.Error`.
     """
     song_rows = connection.execute(
         """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
-                  artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks
+                  artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks, first_row
            FROM generation_songs JOIN songs USING (song_id)
            WHERE generation = ? ORDER BY position""",
         (generation,),
@@ -89,7 +101,6 @@ def read_songs(
         fields = _plausible(folder, row)
         tracks.setdefault(fields.pop("song_id"), []).append(Track(**fields))
     known_in = _known_in(connection)
-    counts = [row["chunks"] for row in song_rows]
     songs = tuple(
         _song(
             _plausible(folder, row),
@@ -99,7 +110,9 @@ def read_songs(
         )
         for row in song_rows
     )
-    return songs, counts
+    places = np.array([[row["chunks"], row["first_row"]] for row in song_rows], dtype=np.int64)
+    counts, first_rows = places.reshape(-1, 2).T
+    return SongList(songs=songs, counts=counts, first_rows=first_rows)
 
 
 def _known_in(connection: sqlite3.Connection) -> dict[str, list[str]]:
@@ -121,6 +134,7 @@ _PLAUSIBLE: dict[str, tuple[type[Any], float, float]] = {
     "true_peak_db": (float, -400.0, 400.0),
     "seekable": (int, 0, 1),
     "chunks": (int, 0, 2**32),
+    "first_row": (int, 0, 2**32),
 }
 """SQLite keeps whatever it is given in any field; and of all of them a stream is made."""
 
@@ -149,7 +163,7 @@ def _song(
     tracks: tuple[Track, ...],
 ) -> Song:
     fields = dict(row)
-    del fields["chunks"]
+    del fields["chunks"], fields["first_row"]
     root, name = fields.pop("root"), fields.pop("path")
     seekable = bool(fields.pop("seekable"))
     # What is said of a copy is said in its samples, which are this song's where the rate is the same.

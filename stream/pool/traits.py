@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from model.base.arrays import FloatArray, IntArray
+from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import PoolError
 
 PITCH_CLASSES = 12
@@ -103,16 +103,16 @@ class ChunkTraits:
     def __len__(self) -> int:
         return len(self.tempo_bpm)
 
-    def outside(self) -> list[str]:
-        """Return the names of the traits that hold what they cannot."""
-        found = []
+    def outside(self) -> dict[str, BoolArray]:
+        """Return the names of the traits that hold what they cannot, and where, `(N,)` each."""
+        found: dict[str, BoolArray] = {}
         for name, (least, most) in TRAIT_RANGES.items():
-            values = getattr(self, name)
+            values = np.asarray(getattr(self, name))
             inside = (values >= least) & (values <= most)
             if name in _MAY_BE_UNKNOWN:
                 inside |= np.isnan(values)
-            if not inside.all():
-                found.append(name)
+            if not np.all(inside):
+                found[name] = np.logical_not(np.asarray(inside).reshape(len(self), -1).all(axis=1))
         return found
 
     @classmethod

@@ -67,7 +67,7 @@ class SplitScorer(RowScorer):
 
     def _scores(self, reference: int, candidates: IntArray | None, late_s: float) -> FloatArray:
         """Score in blocks; the time is looked at between them."""
-        tail = self._index.tails[reference]
+        tail = np.asarray(self._index.tails[reference], dtype=np.float32)
         before, state = self._after_tail(tail)
         seam = tail[2 * self._own_steps :]
         output = self._output[self._own_steps :]
@@ -77,7 +77,7 @@ class SplitScorer(RowScorer):
         def score(block: slice) -> FloatArray:
             if self._cancelled.is_set() or time.monotonic() > late_s:
                 raise ScoringLateError(f"about {block.start} of {len(heads)} candidates scored in time")
-            own = heads[block, :from_heads]
+            own = np.asarray(heads[block, :from_heads], dtype=np.float32)
             samples = np.concatenate([np.broadcast_to(seam, (len(own), len(seam))), own], axis=1)
             sums, _ = self._recurrence.run(samples, output, state)
             logits = self._constant + before + sums

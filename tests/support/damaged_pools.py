@@ -110,7 +110,7 @@ def main(pool: Path, model: Path, folder: Path, seed: int, count: int) -> None:
         shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(pool, copy)
         # Every file as often, and not every array of forty for one database.
-        files = sorted(path for path in copy.rglob("*") if path.suffix in (".npy", ".db", ".json"))
+        files = sorted(path for path in copy.rglob("*") if path.suffix in (".bin", ".npy", ".db", ".json"))
         kinds = sorted({path.parent.name for path in files})
         kind = random.choice(kinds)
         path = files[int(random.choice([n for n, path in enumerate(files) if path.parent.name == kind]))]

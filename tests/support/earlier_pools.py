@@ -1,14 +1,22 @@
-"""Pools as an endlos wrote them that named songs by the bytes of their files."""
+"""Pools as an endlos wrote them that kept an analysis in a file and columns for each generation.
 
+Before that, one named songs by the bytes of their files.
+"""
+
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from model.base.mapped import StoredRows
 from stream.audio.decode import decode
+from stream.pool.columns import columns
 from stream.pool.database import DATABASE_FILE
-from stream.pool.pool import decoded_copy, open_pool
+from stream.pool.pool import decoded_copy, generation_folder, open_pool
+from tests.support.columns import stored_column
+from tools.pools.columns.kept import earlier_record_type
 from tools.songs.song import hash_file
 
 SCHEMA_2 = """
@@ -29,9 +37,36 @@ CREATE TABLE failures_2 (
 """
 
 
+def make_schema_3(folder: Path) -> None:
+    """Turn a pool of today into one of schema 3."""
+    pool = open_pool(folder)
+    values = {name: stored_column(folder, name) for name in columns(pool.edge_samples)}
+    home = generation_folder(folder, pool.generation)
+    assert isinstance(pool.heads, StoredRows)
+    for name in columns(pool.edge_samples):
+        np.save(home / f"{name}.npy", values[name][pool.heads.rows])
+    with closing(sqlite3.connect(folder / DATABASE_FILE)) as database, database:
+        places = database.execute("SELECT * FROM places").fetchall()
+        database.execute("DROP TABLE places")
+        for table, column in (
+            ("generations", "columns"),
+            ("generations", "stored_chunks"),
+            ("generation_songs", "first_row"),
+        ):
+            database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        database.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+    for audio_hash, key, first, chunks in places:
+        rows = np.zeros(chunks, dtype=earlier_record_type(pool.edge_samples))
+        for name, array in values.items():
+            rows[name] = array[first : first + chunks]
+        np.save(folder / "analysis" / f"{audio_hash}-{key}.npy", rows)
+    shutil.rmtree(folder / "columns")
+
+
 def make_earlier(folder: Path) -> dict[str, str]:
     """Turn a pool of today into one of schema 2; return its songs' names then, by their names today."""
     songs = open_pool(folder).songs
+    make_schema_3(folder)
     names = {song.audio_hash: hash_file(song.path) for song in songs}
     for song in songs:
         if not song.seekable:

@@ -164,6 +164,8 @@ def info(
         f"{summary['pool']}: {plural(len(summary['songs']), 'song')}, {clock(summary['audio_s'])} of music, "
         f"{plural(durations['chunks'], 'chunk')} of {durations['shortest_s']:.1f} to "
         f"{durations['longest_s']:.1f} s, median {durations['median_s']:.1f} s{more}\n"
+        f"{summary['bytes'] / 1e6:.1f} MB without decoded copies, "
+        f"{summary['bytes'] / 1e6 / (summary['audio_s'] / 60):.2f} MB a minute\n"
     )
     print_table(
         ("song", "length", "chunks", "LUFS", "bpm", "bar", "key", "cut"),

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from model.base.arrays import IntArray
 from model.base.errors import PoolError
 from stream.audio.copies import copy_bytes, has_copy
+from stream.pool.columns import StoredColumns
 from stream.pool.pool import Failure, decoded_copy
+from tools.pools.columns.disk import require_room
 from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.generations import Copy, Generations
@@ -97,6 +100,7 @@ class _Build:
         if settings.again:
             store.doubt_all()
         remove_doubted(store)
+        self._generations.forget_lost()
         self._room = CopyRoom(store.folder, store.decoded_bytes(), settings.decoded_cache_gib * 2**30)
         self._generation, self._complete, self._before = self._generations.current()
         self._held = {file.audio_hash for file in store.files(self._before)}
@@ -105,6 +109,12 @@ class _Build:
 
     def run(self) -> BuildReport:
         tasks = [task for found in self._files if (task := self._task(found)) is not None]
+        require_room(
+            self._store.folder,
+            [task.found.path for task in tasks if task.copy_of is None],
+            chunk_s=self._settings.cut.chunk_s,
+            edge_samples=self._settings.edge_samples,
+        )
         # The first chunks come soonest from the smallest file; the others keep their order.
         tasks.sort(key=lambda task: task.copy_of is not None)
         if tasks:
@@ -244,15 +254,15 @@ class _Build:
             self._settings.edge_samples,
             self._failures,
             complete=complete,
-            finish=lambda home: self._embed(home, songs),
+            finish=lambda home, stored, rows: self._embed(home, stored, rows, songs),
         )
         self._published_songs = len(self._songs)
 
-    def _embed(self, home: Path, songs: Sequence[StoredSong]) -> None:
+    def _embed(self, home: Path, stored: StoredColumns, rows: IntArray, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
         if self._model is not None:
             hashes, counts = [song.audio_hash for song in songs], [song.chunks for song in songs]
-            embed_generation(home, hashes, counts, self._model, threads=self._settings.jobs)
+            embed_generation(home, stored, rows, hashes, counts, self._model, threads=self._settings.jobs)
 
     def _finish(self) -> BuildReport:
         analysed = len(self._files) - self._reused

@@ -129,11 +129,11 @@ def _array_problems(pool: Pool) -> Iterator[str]:
             block = edges[start : start + BLOCK_CHUNKS]
             # Written so that no comparison with NaN passes.
             if not (np.abs(block) <= 1.0).all():
-                yield f"{name}.npy holds values that are no edges (chunk {start} on); build the pool again"
+                yield f"{name}.bin holds values that are no edges (chunk {start} on); build the pool again"
                 break
     for start in range(0, len(pool), BLOCK_CHUNKS):
         if pool.spectra is not None and not np.isfinite(pool.spectra[start : start + BLOCK_CHUNKS]).all():
-            yield f"spectra.npy holds values that are no levels (chunk {start} on); build the pool again"
+            yield f"spectra.bin holds values that are no levels (chunk {start} on); build the pool again"
             break
     if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
         yield "the pool holds fingerprints or levels that are no numbers; run `endlos pool build` again"

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.array_files import ArrayFile
+from model.base.arrays import IntArray
 from model.saved.contract import load_contract
 from stream.index.vectors import VectorGraphs, earlier_homes, embeddings, identities, keep, opened
+from stream.pool.columns import StoredColumns
 from stream.pool.pool import generation_folder, open_pool
 
 
@@ -32,18 +33,23 @@ def embeds(model: Path) -> bool:
 
 
 def embed_generation(
-    home: Path, audio_hashes: Sequence[str], counts: Sequence[int], model: Path, *, threads: int = 2
+    home: Path,
+    stored: StoredColumns,
+    rows: IntArray,
+    audio_hashes: Sequence[str],
+    counts: Sequence[int],
+    model: Path,
+    *,
+    threads: int = 2,
 ) -> None:
     """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet.
 
-    audio_hashes, counts: the songs in their order, and how many chunks each has. What other generations
-    know is taken over. Raises as `embed_pool` does.
+    stored, rows: its columns, and where its chunks stand in them. audio_hashes, counts: the songs in their
+    order, and how many chunks each has. What other generations know is taken over. Raises as `embed_pool`
+    does.
     """
     towers = VectorGraphs(folder=model, contract=load_contract(model))
-    columns = {
-        name: ArrayFile.of(home / f"{name}.npy").mapped()
-        for name in ("start_sample", "end_sample", *towers.reads)
-    }
+    columns = stored.read(rows, {"start_sample", "end_sample", *towers.reads})
     songs = np.repeat(np.arange(len(counts)), counts)
     named = identities(audio_hashes, songs, columns["start_sample"], columns["end_sample"])
     chunks = towers.chunks(named, columns, home)

@@ -8,10 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from model.base.arrays import IntArray
 from model.base.errors import PoolError
 from model.base.files import PART_SUFFIX
+from stream.pool.columns import StoredColumns
 from stream.pool.pool import Failure, current_generation, generation_folder, open_pool
-from tools.pools.place import remove, save_columns, storing
+from tools.pools.columns.damage import lost_songs
+from tools.pools.columns.packing import pack
+from tools.pools.place import remove, storing
 from tools.pools.scan import FoundFile
 from tools.pools.store import PoolStore, StoredSong
 
@@ -47,10 +53,24 @@ class Generations:
         return generation, complete is not None and bool(complete[0]), [row[0] for row in songs]
 
     def is_sound(self, edge_samples: int) -> bool:
-        """Whether the current generation can be opened and has edges of this length."""
+        """Whether the current generation can be opened, has edges of this length and the latest analyses."""
+        _, _, songs = self.current()
         with suppress(PoolError):
-            return open_pool(self._store.folder).edge_samples == edge_samples
+            if open_pool(self._store.folder).edge_samples == edge_samples:
+                return self._store.all_placed(songs)
         return False
+
+    def forget_lost(self) -> None:
+        """Forget the analyses that are damaged, where the current generation cannot be opened for them."""
+        kept = self._store.kept_columns()
+        if not kept.places:
+            return
+        try:
+            open_pool(self._store.folder)
+        except PoolError:
+            lengths = self._store.lengths(kept.places)
+            lost = kept.places if kept.stored is None else lost_songs(kept.stored, kept.places, lengths)
+            self._store.forget(lost)
 
     def publish(
         self,
@@ -60,22 +80,30 @@ class Generations:
         failures: Iterable[tuple[FoundFile, Failure]],
         *,
         complete: bool,
-        finish: Callable[[Path], None] | None = None,
+        finish: Callable[[Path, StoredColumns, IntArray], None] | None = None,
     ) -> int:
         """Make `songs`, in this order, the current generation, and return its number.
 
-        copies: other files with the same recordings.
-        finish: given the folder of its arrays before anybody reads it; what it raises ends it.
+        copies: other files with the same recordings; what is known of them is kept in the same place.
+        finish: given the folder of the generation before anybody reads it, the columns, and where the chunks
+        stand in them; what it raises ends it.
         """
-        with storing(self._store.folder):
-            target = generation_folder(self._store.folder, self._next_generation())
+        folder = self._store.folder
+        hashes = [song.audio_hash for song in (*songs, *(copy.song for copy in copies))]
+        with storing(folder):
+            kept = pack(self._store.kept_columns(), folder, self._store.key, hashes, edge_samples)
+            stored, places = kept.stored, kept.places
+            assert stored is not None, "packing makes columns"
+            target = generation_folder(folder, self._next_generation())
             beside = target.with_name(target.name + PART_SUFFIX)
             beside.mkdir()
             try:
-                chunks = sum(song.chunks for song in songs)
-                save_columns(beside, edge_samples, chunks, (self._store.rows(song) for song in songs))
                 if finish is not None:
-                    finish(beside)
+                    standing = [places[song.audio_hash] for song in songs]
+                    firsts, counts = np.array(
+                        [[place.first_row, place.chunks] for place in standing], dtype=np.int64
+                    ).T
+                    finish(beside, stored, stored.rows_of(firsts, counts))
                 beside.rename(target)
             except BaseException:
                 remove(beside)
@@ -83,12 +111,20 @@ class Generations:
         generation = int(target.name)
         with self._store.transaction() as database:
             database.execute(
-                "INSERT INTO generations VALUES (?, ?, ?, ?)",
-                (generation, complete, edge_samples, time.time()),
+                "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?)",
+                (generation, complete, edge_samples, time.time(), int(stored.folder.name), stored.chunks),
             )
             database.executemany(
-                "INSERT INTO generation_songs VALUES (?, ?, ?)",
-                [(generation, position, song.song_id) for position, song in enumerate(songs)],
+                "INSERT INTO generation_songs VALUES (?, ?, ?, ?)",
+                [
+                    (generation, position, song.song_id, places[song.audio_hash].first_row)
+                    for position, song in enumerate(songs)
+                ],
+            )
+            database.execute("DELETE FROM places")
+            database.executemany(
+                "INSERT INTO places VALUES (?, ?, ?, ?)",
+                [(name, self._store.key, place.first_row, place.chunks) for name, place in places.items()],
             )
             self._insert_copies(database, generation, copies)
             self._store.insert_failures(database, failures, replace=complete)
@@ -97,6 +133,10 @@ class Generations:
                 (str(generation),),
             )
         self._drop_generations()
+        self._drop_columns(stored.folder)
+        with storing(folder):
+            for audio_hash in hashes:
+                remove(self._store.rows_path(audio_hash))
         return generation
 
     def save_copies(self, generation: int, copies: Sequence[Copy]) -> None:
@@ -113,6 +153,13 @@ class Generations:
         with storing(self._store.folder):
             for path in (self._store.folder / "generations").iterdir():
                 if re.fullmatch(r"\d{6,}", path.name) and int(path.name) not in kept:
+                    remove(path)
+
+    def _drop_columns(self, kept: Path) -> None:
+        """Remove columns that were written anew elsewhere; who reads them still, reads on."""
+        with storing(self._store.folder):
+            for path in (self._store.folder / "columns").iterdir():
+                if path != kept:
                     remove(path)
 
     def _next_generation(self) -> int:

@@ -104,6 +104,9 @@ class KnownSongs:
                 "UPDATE songs SET audio_hash = ?, file_hash = ? WHERE audio_hash = ? AND file_hash = ''",
                 (audio_hash, former, former),
             )
+            database.execute(
+                "UPDATE OR REPLACE places SET audio_hash = ? WHERE audio_hash = ?", (audio_hash, former)
+            )
             self._store.know(database, former, audio_hash)
 
     def skipped(self, found: FoundFile) -> str | None:

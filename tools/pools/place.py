@@ -2,8 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from model.base.errors import PoolError
 from model.base.files import beside, what_to_do
-from stream.pool.columns import Rows, columns
 from stream.pool.database import DATABASE_FILE
 
 LOCK_FILE = "build.lock"
-FOLDERS = ("analysis", "decoded", "generations")
+FOLDERS = ("analysis", "columns", "decoded", "generations")
 GRID_FOLDER = "grids"
 """What a training keeps of each song."""
 
@@ -82,11 +81,6 @@ def storing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def rows_file(folder: Path, audio_hash: str, key: str) -> Path:
-    """Return where the rows of a song's chunks stand, by the key of the settings of its analysis."""
-    return folder / "analysis" / f"{audio_hash}-{key}.npy"
-
-
 def begin_array(file: BinaryIO, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Write the head of an `.npy` file; its values follow, in order."""
     # Not through a memory map: on a full disk writing to one ends the process.
@@ -99,18 +93,6 @@ def save_array(path: Path, array: npt.NDArray[Any]) -> None:
     with beside(path) as part, part.open("wb") as file:
         begin_array(file, array.dtype, array.shape)
         file.write(np.ascontiguousarray(array).data)
-
-
-def save_columns(folder: Path, edge_samples: int, chunks: int, parts: Iterable[Rows]) -> None:
-    """Write records, joined to so many chunks, into a file in `folder` for each column; or `OSError`."""
-    described = columns(edge_samples)
-    with ExitStack() as files:
-        opened = {name: files.enter_context((folder / f"{name}.npy").open("wb")) for name in described}
-        for name, column in described.items():
-            begin_array(opened[name], column.dtype, (chunks, *column.shape))
-        for rows in parts:
-            for name, file in opened.items():
-                file.write(np.ascontiguousarray(rows[name]).data)
 
 
 def remove(path: Path) -> None:

@@ -1,18 +1,21 @@
 """A song is recognised by its coded audio, so that other tags or another place cost no analysis."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from model.base.errors import PoolError
 from stream.audio.samples import SongSamples
-from stream.pool.columns import Rows, record_type
+from stream.pool.columns import Rows
 from stream.pool.database import broken_database, connect
 from stream.pool.pool import fingerprint
-from tools.pools.place import rows_file
+from tools.pools.columns.kept import KeptColumns, read_rows, rows_file
 from tools.pools.scan import FoundFile
 from tools.songs.outline import Outline
 from tools.songs.song import AnalysisSettings, FileState
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 """Versions of a decoder differ in the last bits."""
+_COMPARED = ("start_sample", "end_sample", "fingerprints")
+_Kept = Mapping[str, npt.NDArray[Any]] | Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +56,8 @@ def recognise(
     earlier = _earlier_names(pool_folder, found)
     for name in dict.fromkeys((song.audio_hash, song.file.file_hash, *earlier)):
         lengths = _lengths(pool_folder, name, settings.key)
-        rows = rows_file(pool_folder, name, settings.key)
         if (len(song.audio), song.sample_rate_hz) in lengths and _holds(
-            rows, record_type(settings.edge_samples), song.audio
+            _kept(pool_folder, name, settings), song.audio
         ):
             return Recognised(
                 file=song.file,
@@ -102,12 +106,23 @@ def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
             raise broken_database(pool_folder, error) from error
 
 
-def _holds(path: Path, kind: np.dtype[np.void], audio: SongSamples) -> bool:
-    try:
-        rows: Rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return False  # not there, or damaged
-    if rows.dtype != kind:
+def _kept(pool_folder: Path, audio_hash: str, settings: AnalysisSettings) -> _Kept | None:
+    """Return what is kept of the chunks of a song, None when it is not there or damaged."""
+    with closing(connect(pool_folder)) as database:
+        try:
+            kept = KeptColumns.of(database, pool_folder, settings.key)
+        except sqlite3.Error as error:
+            raise broken_database(pool_folder, error) from error
+    place = kept.places.get(audio_hash)
+    if place is None or kept.stored is None:
+        return read_rows(rows_file(pool_folder, audio_hash, settings.key), settings.edge_samples)
+    with suppress(PoolError):
+        return kept.stored.span(place.first_row, place.chunks, _COMPARED)
+    return None
+
+
+def _holds(rows: _Kept | None, audio: SongSamples) -> bool:
+    if rows is None:
         return False
     prints, spans = rows["fingerprints"], np.stack([rows["start_sample"], rows["end_sample"]], axis=1)
     return len(spans) > 0 and all(

@@ -1,20 +1,19 @@
 """The store keeps the songs of a pool, each written in a transaction of its own."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from model.base.array_files import ArrayFile, ArrayFileError
-from model.base.errors import PoolError
-from stream.pool.columns import Rows, record_type
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
 from stream.pool.pool import Failure
 from stream.pool.songs import Track
-from tools.pools.place import FOLDERS, rows_file, save_array, storing
+from tools.pools.columns.damage import SongLength
+from tools.pools.columns.kept import KeptColumns, placed_chunks, rows_file, rows_in
+from tools.pools.place import FOLDERS, save_array, storing
 from tools.pools.scan import FoundFile
 from tools.pools.taken_over import take_over
 from tools.songs.outline import Outline
@@ -79,11 +78,47 @@ class PoolStore:
         database.execute("INSERT OR REPLACE INTO file_hashes VALUES (?, ?)", (file_hash, audio_hash))
 
     def has_rows(self, song: StoredSong, edge_samples: int) -> bool:
-        """Whether the rows of a song's chunks are there, whole."""
-        with suppress(OSError, ArrayFileError):
-            rows = ArrayFile.of(self.rows_path(song.audio_hash))
-            return bool(rows.shape == (song.chunks,) and rows.dtype == record_type(edge_samples))
-        return False
+        """Whether the rows of a song's chunks are there, whole: in the columns, or in a file of their own."""
+        with storing(self.folder):
+            placed = placed_chunks(self.database, song.audio_hash, self.key)
+        if placed is not None:
+            return placed == song.chunks
+        return rows_in(self.rows_path(song.audio_hash), edge_samples) == song.chunks
+
+    def all_placed(self, song_ids: Sequence[int]) -> bool:
+        """Whether the analyses of songs all stand in the columns."""
+        places = self.kept_columns().places
+        with storing(self.folder):
+            rows = self.database.execute("SELECT song_id, audio_hash FROM songs").fetchall()
+        wanted = set(song_ids)
+        return all(audio_hash in places for song_id, audio_hash in rows if song_id in wanted)
+
+    def lengths(self, audio_hashes: Collection[str]) -> list[SongLength]:
+        """Return how long songs are, as far as they are known."""
+        with storing(self.folder):
+            rows = self.database.execute(
+                """SELECT DISTINCT audio_hash, frames, sample_rate_hz FROM songs WHERE analysis_key = ?
+                   AND typeof(frames) = 'integer' AND typeof(sample_rate_hz) = 'integer'""",
+                (self.key,),
+            ).fetchall()
+        return [
+            SongLength(audio_hash=name, frames=frames, sample_rate_hz=rate_hz)
+            for name, frames, rate_hz in rows
+            if name in audio_hashes
+        ]
+
+    def forget(self, audio_hashes: Iterable[str]) -> None:
+        """Forget where the analyses of songs stand, which are then made anew."""
+        with self.transaction() as database:
+            database.executemany(
+                "DELETE FROM places WHERE audio_hash = ? AND analysis_key = ?",
+                [(name, self.key) for name in audio_hashes],
+            )
+
+    def kept_columns(self) -> KeptColumns:
+        """Return the columns of the pool, and where the songs stand in them."""
+        with storing(self.folder):
+            return KeptColumns.of(self.database, self.folder, self.key)
 
     def save_song(self, found: FoundFile, analysis: SongAnalysis) -> StoredSong:
         """Keep an analysed song: the rows of its chunks first, then its own row in one transaction."""
@@ -117,6 +152,11 @@ class PoolStore:
                     RETURNING song_id""",
                 fields,
             ).fetchone()[0]
+            # What stands in the columns is of an earlier analysis; what was published of it stays.
+            database.execute(
+                "DELETE FROM places WHERE audio_hash = ? AND analysis_key = ?",
+                (analysis.audio_hash, self.key),
+            )
             self.know(database, analysis.file.file_hash, analysis.audio_hash)
         return StoredSong(
             song_id=song_id,
@@ -186,17 +226,8 @@ class PoolStore:
         with storing(self.folder):
             return sum(path.stat().st_size for path in (self.folder / "decoded").iterdir())
 
-    def rows(self, song: StoredSong) -> Rows:
-        """Return the rows of a song's chunks."""
-        path = self.rows_path(song.audio_hash)
-        try:
-            rows: Rows = ArrayFile.of(path).read()
-        except (OSError, ArrayFileError) as error:
-            raise PoolError(f"{path} cannot be read ({error}); run `endlos pool build` again") from error
-        return rows
-
     def rows_path(self, audio_hash: str) -> Path:
-        """Return where the rows of a song's chunks stand."""
+        """Return where the rows of a song's chunks stand until they are packed into the columns."""
         return rows_file(self.folder, audio_hash, self.key)
 
     def stored(self, condition: str, values: tuple[str | int, ...]) -> StoredSong | None:

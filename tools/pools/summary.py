@@ -1,5 +1,6 @@
 """The summary tells what a pool holds, as plain values that can be printed as JSON."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from stream.pool.pool import Pool, failures, open_pool
 from stream.pool.traits import ChunkTraits
+from tools.pools.place import GRID_FOLDER
 
 TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
@@ -26,6 +28,7 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
         "complete": pool.complete,
         "edge_s": pool.edge_s,
         "audio_s": sum(song.frames / song.sample_rate_hz for song in pool.songs),
+        "bytes": _bytes(folder),
         "songs": _songs(pool),
         "durations": _durations(pool),
         "failures": [
@@ -41,6 +44,17 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
             )
         ]
     return summary
+
+
+def _bytes(folder: Path) -> int:
+    """Return the room that a pool takes, without decoded copies and what trainings keep."""
+    apart = (folder / "decoded", folder / GRID_FOLDER)
+    found = 0
+    for path in folder.rglob("*"):
+        if not any(path.is_relative_to(other) for other in apart):
+            with suppress(OSError):  # a build may be tidying
+                found += path.lstat().st_size if path.is_file() else 0
+    return found
 
 
 def _songs(pool: Pool) -> list[dict[str, Any]]:

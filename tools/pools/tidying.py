@@ -3,8 +3,10 @@
 import time
 
 from model.base.files import PART_SUFFIX, is_left_behind
+from stream.pool.columns import record_type
 from stream.pool.pool import decoded_copy
-from tools.pools.place import FOLDERS, GRID_FOLDER, remove, rows_file, storing
+from tools.pools.columns.kept import KeptColumns
+from tools.pools.place import FOLDERS, GRID_FOLDER, remove, storing
 from tools.pools.store import PoolStore
 
 KEPT_LEFT_S = 30 * 24 * 3600.0
@@ -51,24 +53,37 @@ def collect_garbage(store: PoolStore) -> None:
                 OR (root, path) IN (SELECT root, path FROM songs WHERE {_IN_USE}))""",
             (store.key, now_s - KEPT_LEFT_S),
         )
-        used = database.execute(
-            f"SELECT audio_hash, analysis_key, seekable FROM songs WHERE {_IN_USE}"
-        ).fetchall()
+        used = database.execute(f"SELECT audio_hash, seekable FROM songs WHERE {_IN_USE}").fetchall()
         left = database.execute(
             f"SELECT song_id, audio_hash FROM songs WHERE NOT {_IN_USE} ORDER BY left_s DESC, song_id"
         ).fetchall()
-        arrays = {rows_file(store.folder, audio_hash, key).name for audio_hash, key, _ in used}
+        kept = store.kept_columns()
+        in_use = {audio_hash for audio_hash, _ in used}
         room = KEPT_LEFT_BYTES
         for song_id, audio_hash in left:
-            path = store.rows_path(audio_hash)
-            room -= path.stat().st_size if path.is_file() and path.name not in arrays else 0
+            if audio_hash not in in_use:
+                room -= _analysis_bytes(store, kept, audio_hash)
             if room < 0:
                 database.execute("DELETE FROM songs WHERE song_id = ?", (song_id,))
             else:
-                arrays.add(path.name)
-    copies = {decoded_copy(store.folder, audio_hash).name for audio_hash, _, seekable in used if not seekable}
+                in_use.add(audio_hash)
+        database.execute(
+            """DELETE FROM places WHERE NOT EXISTS (SELECT 1 FROM songs
+               WHERE songs.audio_hash = places.audio_hash AND songs.analysis_key = places.analysis_key)"""
+        )
+        placed = {audio_hash for (audio_hash,) in database.execute("SELECT audio_hash FROM places")}
+    arrays = {store.rows_path(audio_hash).name for audio_hash in in_use - placed}
+    copies = {decoded_copy(store.folder, audio_hash).name for audio_hash, seekable in used if not seekable}
     with storing(store.folder):
         for name, needed in (("analysis", arrays), ("decoded", copies)):
             for path in (store.folder / name).iterdir():
                 if path.name not in needed:
                     remove(path)
+
+
+def _analysis_bytes(store: PoolStore, kept: KeptColumns, audio_hash: str) -> int:
+    place = kept.places.get(audio_hash)
+    if place is not None and kept.stored is not None:
+        return place.chunks * record_type(kept.stored.edge_samples).itemsize
+    path = store.rows_path(audio_hash)
+    return path.stat().st_size if path.is_file() else 0

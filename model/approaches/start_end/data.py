@@ -28,7 +28,7 @@ from model.learning.transitions import (
     song_classes,
 )
 
-MEASURED_CHUNKS = 512
+SAMPLED_CHUNKS = 512
 """Chunks of a set that is measured on, at most, in whole songs."""
 _CHUNK_S = 3.0
 _SECOND_CHANNEL = 1
@@ -131,9 +131,9 @@ class EdgeTransitions:
         return found
 
     def chunks(self, edges: EdgeSet, channel: int = 0) -> MeasuredChunks:
-        """Return the first songs of an edge set, `MEASURED_CHUNKS` chunks at most."""
+        """Return the first songs of an edge set, `SAMPLED_CHUNKS` chunks at most."""
         _, stop = song_bounds(edges.chunk_song)
-        rows = np.arange(len(edges))[: int(max(stop[0], stop[stop <= MEASURED_CHUNKS].max(initial=0)))]
+        rows = np.arange(len(edges))[: int(max(stop[0], stop[stop <= SAMPLED_CHUNKS].max(initial=0)))]
         tails, heads = self.seen(edges, rows, channel)
         before, _, labels = self.seams(edges)
         return MeasuredChunks(
@@ -184,8 +184,8 @@ class DrawnSeams:
         return {name: self.chunks(songs.grids) for name, songs in sets.items() if songs is not None}
 
     def chunks(self, grids: Sequence[GridArray]) -> MeasuredChunks:
-        """Return the first chunks of songs, `MEASURED_CHUNKS` in all or 4 of each, a gap beside each cut."""
-        most = max(4, MEASURED_CHUNKS // max(1, len(grids)))
+        """Return the first chunks of songs, `SAMPLED_CHUNKS` in all or 4 of each, a gap beside each cut."""
+        most = max(4, SAMPLED_CHUNKS // max(1, len(grids)))
         cuts = [
             [values[:most] for values in equal_chunks(len(grid), _CHUNK_S, MEASURED_GAP_S)] for grid in grids
         ]

@@ -276,13 +276,13 @@ def test_a_newer_pool_that_cannot_be_used_is_told_once(
 
 
 def empty_newest(pool: Path) -> None:
-    for path in max((pool / "generations").iterdir()).iterdir():
+    for path in max((pool / "columns").iterdir()).iterdir():
         if path.is_file():
             path.write_bytes(b"")
 
 
 def remove_newest(pool: Path) -> None:
-    shutil.rmtree(max((pool / "generations").iterdir()))
+    shutil.rmtree(max((pool / "columns").iterdir()))
 
 
 @pytest.mark.parametrize(

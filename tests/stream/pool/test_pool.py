@@ -6,14 +6,15 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-import stream.pool.pool
-from model.base.arrays import FloatArray
 from model.base.errors import PoolError
+from model.base.mapped import StoredRows
 from model.features.edges import EDGE_RATE_HZ
+from stream.pool.columns import StoredColumns
 from stream.pool.database import DATABASE_FILE, connect
 from stream.pool.pool import (
     FINGERPRINT_FRAMES,
@@ -23,6 +24,7 @@ from stream.pool.pool import (
     generation_folder,
     open_pool,
 )
+from tests.support.columns import current_column
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 
@@ -57,9 +59,10 @@ def test_positions_are_in_seconds_of_the_song(folder: Path) -> None:
 
 def test_edges_are_mapped_and_cannot_be_written(folder: Path) -> None:
     pool = open_pool(folder)
-    assert isinstance(pool.heads, np.memmap)
-    with pytest.raises(ValueError, match="read-only"):
-        pool.heads[0] = 0
+    for column in (pool.heads, pool.tails, pool.spectra):
+        assert isinstance(column, StoredRows) and isinstance(column.stored, np.memmap)
+        with pytest.raises(ValueError, match="read-only"):
+            column.stored[0] = 0
 
 
 def test_a_fingerprint_is_the_first_and_the_last_frames() -> None:
@@ -99,12 +102,12 @@ def _no_table(folder: Path) -> None:
 
 
 def _short_fingerprint(folder: Path) -> None:
-    path = _heads(folder).with_name("fingerprints.npy")
-    np.save(path, np.load(path)[:, :, :5])
+    path = current_column(folder, "fingerprints")
+    path.write_bytes(path.read_bytes()[: 6 * 2 * 5 * 2 * 4])
 
 
 def _heads(folder: Path) -> Path:
-    return generation_folder(folder, current_generation(folder) or 0) / "heads.npy"
+    return current_column(folder, "heads")
 
 
 def _no_heads(folder: Path) -> None:
@@ -115,16 +118,28 @@ def _half_heads(folder: Path) -> None:
     _heads(folder).write_bytes(_heads(folder).read_bytes()[:-1_000])
 
 
-def _other_heads(folder: Path) -> None:
-    np.save(_heads(folder), np.zeros((2, 2, 10), dtype=np.float32))
-
-
 def _empty_heads(folder: Path) -> None:
     _heads(folder).write_bytes(b"")
 
 
-def _pickled_heads(folder: Path) -> None:
-    np.save(_heads(folder), np.array([{}] * 6), allow_pickle=True)
+def _far_song(folder: Path) -> None:
+    _execute(folder, "UPDATE generation_songs SET first_row = 4 WHERE position = 1")
+
+
+def _far_columns(folder: Path) -> None:
+    _execute(folder, "UPDATE generations SET columns = 9")
+
+
+def _large_columns(folder: Path) -> None:
+    _execute(folder, "UPDATE generations SET stored_chunks = 4000000000")
+
+
+def _columns_nowhere(folder: Path) -> None:
+    _execute(folder, "UPDATE generations SET stored_chunks = 'many'")
+
+
+def _negative_row(folder: Path) -> None:
+    _execute(folder, "UPDATE generation_songs SET first_row = -1")
 
 
 @pytest.mark.parametrize(
@@ -132,17 +147,20 @@ def _pickled_heads(folder: Path) -> None:
     [
         (_no_database, "is not a pool: it has no pool.db; build one with"),
         (_garbage, r"pool\.db cannot be read as a pool \(file is not a database\); restore it"),
-        (_other_schema, "has schema 99, this endlos reads schema 3; delete the pool folder"),
+        (_other_schema, "has schema 99, this endlos reads schema 4; delete the pool folder"),
         (_unlisted_generation, "is damaged .generation 77 is current and not listed"),
         (_nothing_published, "holds no chunks yet; run `endlos pool build MUSIC"),
         (_no_chunks, "holds no chunks; build it from music"),
         (_no_table, "is damaged .no such table: generations"),
-        (_short_fingerprint, r"fingerprints\.npy has shape \(6, 2, 5, 2\) float32, expected \(6, 2, 16, 2\)"),
-        (_no_heads, r"heads\.npy is not there, .*; run `endlos pool build` again"),
-        (_half_heads, r"heads\.npy cannot be read"),
-        (_other_heads, r"heads\.npy has shape \(2, 2, 10\) float32, expected \(6, 2, 630\)"),
-        (_pickled_heads, r"heads\.npy cannot be read \(it is damaged\)"),
-        (_empty_heads, r"heads\.npy cannot be read \(it is damaged\)"),
+        (_short_fingerprint, r"fingerprints\.bin cannot be read \(it is damaged: it is shorter than"),
+        (_no_heads, r"heads\.bin is not there; run `endlos pool build` again, which analyses anew what is"),
+        (_half_heads, r"heads\.bin cannot be read \(it is damaged: it is shorter than the database says"),
+        (_empty_heads, r"heads\.bin cannot be read \(it is damaged: it is shorter than the database says"),
+        (_far_song, "is said to hold 6 chunks, and songs to stand behind them; run `endlos pool build`"),
+        (_far_columns, r"start_sample\.bin is not there"),
+        (_large_columns, r"start_sample\.bin cannot be read"),
+        (_columns_nowhere, "has columns nowhere"),
+        (_negative_row, "is damaged .a song has first_row '-1'"),
     ],
 )
 def test_what_is_no_pool_gets_one_sentence(folder: Path, damage: Damage, sentence: str) -> None:
@@ -188,16 +206,16 @@ def test_a_pool_that_is_open_outlives_its_generation(folder: Path) -> None:
 def test_a_generation_that_is_replaced_while_it_is_opened(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = stream.pool.pool.read_columns
+    load = StoredColumns.read
     first = current_generation(folder)
 
-    def late(*arguments: object) -> dict[str, FloatArray]:
-        monkeypatch.setattr(stream.pool.pool, "read_columns", load)
+    def late(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(StoredColumns, "read", load)
         for edge_s in (0.4, 0.3):
             build_pool([folder.parent / "music"], folder, quick_settings(edge_s=edge_s))
-        return load(*arguments)  # type: ignore[arg-type]
+        return load(*arguments)
 
-    monkeypatch.setattr(stream.pool.pool, "read_columns", late)
+    monkeypatch.setattr(StoredColumns, "read", late)
     pool: Pool = open_pool(folder)
     assert first is not None
     assert pool.generation > first

@@ -5,16 +5,19 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 
 from model.base.errors import PoolError
 from stream.audio.copies import write_decoded_copy
 from stream.pool.database import DATABASE_FILE
-from stream.pool.pool import Pool, decoded_copy, generation_folder, open_pool
+from stream.pool.pool import Pool, decoded_copy, open_pool
+from tests.support.columns import edit_column
 from tests.support.music import quick_settings, tune, write_music
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
@@ -35,10 +38,10 @@ def _execute(folder: Path, statement: str) -> None:
 
 
 def _edit(pool: Pool, name: str, value: float) -> None:
-    path = generation_folder(pool.folder, pool.generation) / f"{name}.npy"
-    array = np.load(path)
-    array[(0,) * (array.ndim - 1) + (min(5, array.shape[-1] - 1),) if array.ndim > 1 else 0] = value
-    np.save(path, array)
+    def change(array: npt.NDArray[Any]) -> None:
+        array[(0,) * (array.ndim - 1) + (min(5, array.shape[-1] - 1),) if array.ndim > 1 else 0] = value
+
+    edit_column(pool, name, change)
 
 
 def _nan_edge(pool: Pool, music: Path) -> None:
@@ -54,10 +57,10 @@ def _other_edge(pool: Pool, music: Path) -> None:
 
 
 def _overlap(pool: Pool, music: Path) -> None:
-    path = generation_folder(pool.folder, pool.generation) / "start_sample.npy"
-    starts = np.load(path)
-    starts[1] -= 5
-    np.save(path, starts)
+    def change(starts: npt.NDArray[Any]) -> None:
+        starts[1] -= 5
+
+    edit_column(pool, "start_sample", change)
 
 
 def _gone(pool: Pool, music: Path) -> None:
@@ -97,14 +100,11 @@ def _lying_peak(pool: Pool, music: Path) -> None:
 
 
 def _other_fingerprint(pool: Pool, music: Path) -> None:
-    path = generation_folder(pool.folder, pool.generation) / "fingerprints.npy"
-    prints = np.load(path)
-    prints[1] = 0.0
-    np.save(path, prints)
+    edit_column(pool, "fingerprints", lambda prints: prints[1].fill(0.0))
 
 
 def _orphan(pool: Pool, music: Path) -> None:
-    _execute(pool.folder, "INSERT INTO generation_songs SELECT MAX(generation), 99, 999 FROM generations")
+    _execute(pool.folder, "INSERT INTO generation_songs SELECT MAX(generation), 99, 999, 0 FROM generations")
 
 
 def _nan_spectrum(pool: Pool, music: Path) -> None:
@@ -134,8 +134,8 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_nan_edge, "heads.npy holds values that are no edges"),
-        (_loud_edge, "tails.npy holds values that are no edges"),
+        (_nan_edge, "heads.bin holds values that are no edges"),
+        (_loud_edge, "tails.bin holds values that are no edges"),
         (_other_edge, "the edges of chunk 0 are not those of a.wav"),
         (_overlap, "the chunks of a.wav overlap or leave gaps"),
         (_gone, "a.wav cannot be read (No such file or directory); put it back"),
@@ -148,12 +148,12 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_lying_peak, "the loudness and peak kept of a.wav ("),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
         (_orphan, "the database has 1 rows without an owner"),
-        (_nan_spectrum, "spectra.npy holds values that are no levels"),
+        (_nan_spectrum, "spectra.bin holds values that are no levels"),
         (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
         (_other_seams, "the seams and textures kept of a.wav are not its own"),
         (_other_texture, "the seams and textures kept of a.wav are not its own"),
-        (_strange_tempo, "tempo_bpm.npy holds what it cannot"),
-        (_unknown_loudness, "end_lufs.npy holds what it cannot"),
+        (_strange_tempo, "tempo_bpm.bin holds what it cannot"),
+        (_unknown_loudness, "end_lufs.bin holds what it cannot"),
     ],
 )
 def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:

@@ -10,6 +10,7 @@ import soundfile
 import tools.pools.embed
 from model.saved.contract import load_contract
 from stream.index.vectors import VectorGraphs, opened
+from stream.pool.columns import StoredColumns, column_file
 from stream.pool.pool import Pool, generation_folder, open_pool
 from tests.support.commands import run_here
 from tests.support.models import write_tiny_model, write_tiny_towers
@@ -54,22 +55,21 @@ def test_a_generation_that_is_not_published_yet(pool: Pool, model: Path, tmp_pat
     target = generation_folder(pool.folder, pool.generation)
     beside = target.with_name(target.name + ".part")
     beside.mkdir(parents=True)
-    columns = {"start_sample": pool.start_sample, "end_sample": pool.end_sample, "spectra": pool.spectra}
-    for name, array in columns.items():
-        np.save(beside / f"{name}.npy", array)
+    stored = StoredColumns(folder=tmp_path, chunks=len(pool), edge_samples=pool.edge_samples)
+    shuffled = np.random.default_rng(0).permutation(len(pool))
+    for name in ("start_sample", "end_sample", "spectra"):
+        getattr(pool, name)[np.argsort(shuffled)].tofile(column_file(tmp_path, name))
     hashes = [song.audio_hash for song in pool.songs]
     counts = np.bincount(pool.chunk_song).tolist()
     assert embeds(model) and not embeds(write_tiny_model(tmp_path / "pair", 200))
-    embed_generation(beside, hashes, counts, model, threads=1)
+    embed_generation(beside, stored, shuffled, hashes, counts, model, threads=1)
     beside.rename(target)
     report = embed_pool(pool.folder, model, threads=1)
     assert (report.embedded, report.reused) == (0, len(pool))
     # The next generation takes them over.
     again = target.with_name("000002.part")
     again.mkdir()
-    for name, array in columns.items():
-        np.save(again / f"{name}.npy", array)
-    embed_generation(again, hashes, counts, model, threads=1)
+    embed_generation(again, stored, shuffled, hashes, counts, model, threads=1)
     for name in ("predecessors", "successors"):
         (mine,) = again.glob(f"embeddings/*/{name}.npy")
         np.testing.assert_array_equal(np.load(mine), np.load(report.path / f"{name}.npy"))

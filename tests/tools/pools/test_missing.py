@@ -1,7 +1,9 @@
 """Music that is missing is told and kept in the pool, unless it is wished away."""
 
 import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 import tools.pools.tidying
 from model.base.errors import PoolError
+from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import current_generation, open_pool
 from tests.support.music import quick_settings, write_music
 from tools.cli import app
@@ -161,5 +164,7 @@ def test_what_left_is_kept_for_a_while_and_not_without_bound(
     for number in range(3):
         write_music(one, [f"{number}.wav"])
         build_pool([one], out, quick_settings())
-    assert len(list((out / "analysis").iterdir())) == 5
+    with closing(sqlite3.connect(out / DATABASE_FILE)) as database:
+        assert database.execute("SELECT COUNT(*) FROM places").fetchone() == (5,)
+    assert list((out / "analysis").iterdir()) == []
     assert build_pool([one, two], out, quick_settings()).analysed == 3

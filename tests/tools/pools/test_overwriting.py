@@ -45,7 +45,7 @@ def test_what_a_pool_its_music_or_a_model_is_made_of_is_refused(
     tiny_pool: Path, tiny_music: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
     sources = [("POOL", tiny_pool), ("MUSIC", tiny_music), ("--model", tiny_model)]
-    column = next((tiny_pool / "generations").rglob("*.npy"))
+    column = next((tiny_pool / "columns").rglob("*.bin"))
     link = tmp_path / "link.wav"
     link.symlink_to(tiny_music / "one.wav")
     for path, owner in (

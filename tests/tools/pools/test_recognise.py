@@ -140,7 +140,7 @@ def test_a_pool_of_an_earlier_endlos_is_taken_over(music: Path, out: Path, tmp_p
     report = build_pool([music], out, quick_settings())
     assert (report.songs, report.analysed, report.reused, report.without_copy) == (3, 0, 3, 0)
     pool = open_pool(out)
-    assert pool.generation == today.generation
+    assert pool.generation > today.generation
     assert pool.chunk_keys() == keys
     assert decoded_copy(out, pool.songs[2].audio_hash).is_file()
     assert len(list((out / "decoded").iterdir())) == copies

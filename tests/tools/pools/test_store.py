@@ -14,16 +14,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tools.pools.columns.disk
 import tools.pools.place
 import tools.pools.tasks
 from model.base.errors import PoolError
-from stream.pool.columns import read_columns, record_type
 from stream.pool.database import DATABASE_FILE
-from stream.pool.pool import open_pool
+from stream.pool.pool import generation_folder, open_pool
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
-from tools.pools.place import GRID_FOLDER, locked, save_array, save_columns, storing
+from tools.pools.place import GRID_FOLDER, locked, save_array, storing
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -98,20 +98,24 @@ def test_what_a_killed_build_left_half_written_is_removed(music: Path, out: Path
     (out / "decoded" / "abc.npy.77.part").write_bytes(b"half")
     (out / "generations" / "000002.part").mkdir()
     (out / "generations" / "000002.part" / "heads.npy").write_bytes(b"half")
+    (out / "columns" / "000002.part").mkdir()
+    (out / "columns" / "000002.part" / "heads.bin").write_bytes(b"half")
+    (out / "columns" / "000007").mkdir()
     # Renamed into place, and killed before its transaction.
     (out / "generations" / "000009").mkdir()
     report = build_pool([music], out, quick_settings(edge_s=0.3))
     assert report.generation == 10
     assert not list(out.rglob("*.part"))
     assert not (out / "generations" / "000009").exists()
+    assert [path.name for path in (out / "columns").iterdir()] == ["000008"]
     assert check_pool(out) == []
 
 
 def test_what_killed_players_and_trainings_left_is_removed(music: Path, out: Path) -> None:
-    build_pool([music], out, quick_settings())
+    generation = build_pool([music], out, quick_settings()).generation
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    home = out / "generations" / "000001"
+    home = generation_folder(out, generation)
     (out / GRID_FOLDER).mkdir()
     (home / "embeddings").mkdir()
     left = [home / f"abc.npy.{ended.pid}.part", out / GRID_FOLDER / f"abc.v1.npy.{ended.pid}.part"]
@@ -203,7 +207,7 @@ def test_a_corrupt_database_is_left_as_it_is(music: Path, out: Path) -> None:
     with pytest.raises(PoolError, match="cannot be read as a pool"):
         build_pool([music], out, quick_settings())
     assert (out / DATABASE_FILE).read_bytes() == garbage
-    assert list((out / "analysis").iterdir())
+    assert list((out / "columns").iterdir())
 
 
 def test_a_database_with_a_damaged_page_gets_one_sentence(music: Path, out: Path) -> None:
@@ -219,7 +223,7 @@ def test_another_schema_is_refused(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
     with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
         database.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 3; delete the pool folder"):
+    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 4; delete the pool folder"):
         build_pool([music], out, quick_settings())
 
 
@@ -243,7 +247,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run([umount, str(disk)], check=True)
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_foreseen(tmp_path: Path, small_disk: Path) -> None:
+    write_music(tmp_path / "music", [f"{number}.wav" for number in range(20)])
+    out = small_disk / "pool"
+    with pytest.raises(
+        PoolError, match=r"^2 minutes of music need about \d+ MB while .* and 5 MB are free at .*; free some"
+    ):
+        build_pool([tmp_path / "music"], out, quick_settings(edge_s=1.0))
+    assert list((out / "analysis").iterdir()) == []
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As when others fill the disk meanwhile.
+    monkeypatch.setattr(tools.pools.columns.disk, "_TIMES", 0)
     music = tmp_path / "music"
     write_music(music, [f"{number}.wav" for number in range(20)])
     out = small_disk / "pool"
@@ -300,18 +316,6 @@ def test_a_file_size_limit_is_told_in_one_sentence(tmp_path: Path, music: Path, 
     assert "sentence:" in text
     assert "; free some space " in text
     assert build_pool([music], out, quick_settings()).songs == 4
-
-
-def test_columns_are_written_in_parts(tmp_path: Path) -> None:
-    rows = np.zeros(10, dtype=record_type(7))
-    rows["start_sample"] = np.arange(10)
-    rows["heads"] = np.arange(140).reshape(10, 2, 7)
-    rows["end_chroma"][:, 3] = 0.5
-    save_columns(tmp_path, 7, 10, iter([rows[:4], rows[4:]]))
-    arrays = read_columns(tmp_path, 10, 7)
-    assert set(arrays) == set(rows.dtype.names or ())
-    for name, array in arrays.items():
-        assert np.array_equal(array, rows[name]), name
 
 
 def test_an_array_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

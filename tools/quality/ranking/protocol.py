@@ -218,7 +218,7 @@ def _songs(
 
 def _figures(pool: Pool, gap_ms: float, models: dict[str, Path], seed: int) -> GapFigures:
     song, following = pool.chunk_song, pool.successors()
-    assert pool.spectra is not None  # gapped pools have them
+    assert isinstance(pool.spectra, np.ndarray)  # as gapped pools have them
     alike = near_identical(pool.spectra)
     scorers: dict[str, RankingFigures] = {}
     ranks: dict[str, IntArray] = {}

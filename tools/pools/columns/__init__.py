@@ -1,0 +1,1 @@
+"""How are the columns of a pool written, so that each chunk stands there once?"""
