@@ -154,8 +154,8 @@ def wander(generation: Generation, hours: float, settings: PlannerSettings) -> d
 
 
 def main() -> None:
-    """Measure pools of 1,800 and 20,000 made-up chunks, or the pool (and model) that is named."""
-    settings = PlannerSettings(seed=1)
+    """Measure pools of 1,800 and 20,000 made-up chunks, or the one named (and its model, and `walk`)."""
+    settings = PlannerSettings(seed=1, walk=sys.argv[3:] == ["walk"])
     if len(sys.argv) > 1:
         model = chosen_model(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
         opened = open_generation(Path(sys.argv[1]), ScoringSettings(model=model), engine_rate_hz=RATE_HZ)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import stat
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +29,9 @@ DEFAULT_MODEL = "tower"
 MOST_JSON_BYTES = 64 * 2**20
 """A larger `model.json` is none."""
 
+_MOST_STEPS = 16_384
+"""Of a walk: at 3 s a chunk, 13 hours of reference songs."""
+
 _SHAPE = list_of(nothing_or(whole(1, 2**31)))
 _TENSORS = list_of(an_object({"name": a_text, "shape": _SHAPE, "dtype": a_text}))
 _SCHEMA = an_object(
@@ -47,6 +51,7 @@ _SCHEMA = an_object(
         "metrics": map_of(anything),
         "calibration": nothing_or(map_of(a_number)),
         "metric": a_text,
+        "walk": nothing_or(list_of(whole(0, 2**31), most=_MOST_STEPS)),
         "spectral_version": nothing_or(whole(0, 2**31)),
     },
 )
@@ -92,9 +97,12 @@ class ModelContract:
     metrics: dict[str, Any] = field(default_factory=dict)
     """Figures by the split they were measured on."""
     calibration: dict[str, float] | None = None
-    """`scale`, `offset` of scoring `vectors`: probability = sigmoid(scale * metric(end, start) + offset)."""
+    """`scale`, `offset` of scoring `vectors`: probability = sigmoid(scale * metric(end, start) + offset); of
+    `buckets` the same, whose ends and starts are `model.saved.walk.class_vectors`."""
     metric: VectorMetric = "dot"
-    """Of scoring `vectors`: how an end is compared with a start."""
+    """Of the same: how an end is compared with a start."""
+    walk: tuple[int, ...] | None = None
+    """Of scoring `buckets`: the class of each transition along the reference songs, from start to end."""
     spectral_version: int | None = None
     """`model.features.spectra.SPECTRAL_VERSION` of the spectra that the model was trained on."""
     format_version: int = _FORMAT_VERSION
@@ -117,7 +125,10 @@ class ModelContract:
 
 def save_contract(contract: ModelContract, folder: Path) -> None:
     """Write `model.json` into `folder`, beside and renamed."""
-    write_whole(folder / CONTRACT_FILE, json.dumps(asdict(contract), indent=2) + "\n")
+    text = json.dumps(asdict(contract), indent=2)
+    # A walk has thousands of steps: on one line.
+    text = re.sub(r'"walk": \[[^]]*\]', lambda walk: " ".join(walk[0].split()), text)
+    write_whole(folder / CONTRACT_FILE, text + "\n")
 
 
 def load_contract(folder: Path) -> ModelContract:
@@ -156,6 +167,8 @@ def load_contract(folder: Path) -> ModelContract:
             )
             for role, graph in fields["graphs"].items()
         }
+        if fields.get("walk") is not None:
+            fields["walk"] = tuple(fields["walk"])
         contract = _checked(folder, fields)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
@@ -212,6 +225,8 @@ def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
     if contract.metric != "dot":
         # Only then: those of older models, which name none, stay what they were.
         digest.update(f" {contract.metric}".encode())
+    if contract.walk is not None:
+        digest.update(f" {contract.walk}".encode())
     for role, graph in sorted(contract.graphs.items()):
         content = (folder / graph.file).read_bytes()
         digest.update(f"\n{role} {len(content)}\n".encode())

@@ -17,9 +17,15 @@ VectorMetric = Literal["dot", "correlation", "product"]
 """How an end is compared with a start: `stream.index.metrics`."""
 CORRELATION_SHIFT = 4
 """Values by which metric `correlation` moves one vector over the other, at most a quarter of them."""
+EMBEDDED: frozenset[Scoring] = frozenset({"vectors", "buckets"})
+"""Scorings in which a graph sees each chunk of a pool once, and what comes of it is kept beside the pool."""
 PAIR_ROLE = "pair"
 VECTOR_ROLES = ("ends", "starts")
 """Graphs of scoring `vectors`: what is seen of a tail or of a head -> `embedding`."""
+CLASSES_ROLE = "classes"
+"""Graph of scoring `buckets`: what is seen of [tail | head], one after the other -> logits of K."""
+_MOST_CLASSES = 1_024
+"""Of scoring `buckets`: a distribution over them is kept of every chunk."""
 
 
 def check_scoring(contract: "ModelContract") -> None:
@@ -39,6 +45,8 @@ def check_scoring(contract: "ModelContract") -> None:
         _check_pairs(contract)
     elif contract.scoring == "vectors":
         _check_vectors(contract)
+    else:
+        _check_buckets(contract)
 
 
 def _check_pairs(contract: "ModelContract") -> None:
@@ -58,6 +66,31 @@ def _check_vectors(contract: "ModelContract") -> None:
     missing = [role for role in VECTOR_ROLES if role not in contract.graphs]
     if missing:
         raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
+    _check_comparison(contract)
+
+
+def _check_buckets(contract: "ModelContract") -> None:
+    if CLASSES_ROLE not in contract.graphs:
+        raise ModelError("the model has no graph for its classes; train or copy the model again")
+    shapes = [tensor.shape for tensor in contract.graphs[CLASSES_ROLE].outputs]
+    classes = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 2 else None
+    if classes is None or not 2 <= classes <= _MOST_CLASSES:
+        raise ModelError(
+            f"the model's graph for its classes gives {shapes}, expected (None, K) with K from 2 to "
+            f"{_MOST_CLASSES}; train it again with --classes"
+        )
+    if contract.metric != "product":
+        raise ModelError(
+            f"the model compares classes by metric {contract.metric!r}, expected 'product'; train it again"
+        )
+    if not contract.walk or not all(0 <= step < classes for step in contract.walk):
+        raise ModelError(
+            f"the model's walk is empty or leads to a class that is none of its {classes}; train it again"
+        )
+    _check_comparison(contract)
+
+
+def _check_comparison(contract: "ModelContract") -> None:
     if contract.metric not in get_args(VectorMetric):
         raise ModelError(
             f"the model compares its vectors by {contract.metric!r}, expected one of "

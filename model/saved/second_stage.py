@@ -31,15 +31,25 @@ class SecondStage:
 
     def probabilities(self, dots: FloatArray, distances_db: FloatArray) -> FloatArray:
         """Return `(n,)` float32 from `(n,)` products and `(n, len(SEAM_GROUPS))` distances."""
-        logits = np.float32(self.dot) * dots + seam_terms(distances_db) @ self.terms + np.float32(self.offset)
+        logits = np.float32(self.dot) * dots + self.seam_logits(distances_db) + np.float32(self.offset)
         # By tanh, which does not overflow.
         found: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
         return found
 
+    def seam_logits(self, distances_db: FloatArray) -> FloatArray:
+        """Return `(n,)` float32: what `(n, len(SEAM_GROUPS))` distances alone speak for or against a seam."""
+        found: FloatArray = seam_terms(distances_db) @ self.terms
+        return found
 
-def carried_second_stage() -> bytes:
+
+def carried_stage_file() -> bytes:
     """Return the file of the second stage that endlos carries: its weights are of no single tower."""
     return (PRETRAINED / "seam" / SECOND_STAGE_FILE).read_bytes()
+
+
+def carried_second_stage() -> SecondStage:
+    """Return the second stage that endlos carries."""
+    return _read(PRETRAINED / "seam" / SECOND_STAGE_FILE)
 
 
 def load_second_stage(folder: Path) -> SecondStage | None:

@@ -76,8 +76,8 @@ class Search:
         self.future = Future(phrases, generation.index.song)
         self._settings = settings
         self._weights = settings.weights
-        self._costs = Costs(generation)
-        self._liking = Liking(generation, joins)
+        self.costs = Costs(generation)
+        self.liking = Liking(generation, joins)
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
@@ -86,7 +86,7 @@ class Search:
 
     def judge(self, joins: list[LabelledJoin]) -> None:
         """Take up what listeners thought of joins."""
-        self._liking = Liking(self.generation, joins)
+        self.liking = Liking(self.generation, joins)
 
     def prepare(self) -> None:
         """Measure hubs, and of a small pool every exit, where a score costs next to nothing; once."""
@@ -122,7 +122,7 @@ class Search:
         """Score what may follow `row`, as well as the time allows."""
         mask = allowed.copy()
         mask[row] = False
-        liked, disliked = self._liking.after(row)
+        liked, disliked = self.liking.after(row)
         mask[disliked] = False
         if not mask.any():
             mask = allowed
@@ -131,7 +131,7 @@ class Search:
         scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
         everything = len(mask) <= CACHED_CHUNKS
         rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
-        terms = self._costs.terms(row, rows, self._weights)
+        terms = self.costs.terms(row, rows, self._weights)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
         if len(liked):
@@ -176,9 +176,9 @@ class Search:
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
         row = join.entry_row
-        values = self._costs.terms(leaving.row, np.array([row]), self._weights)[0]
+        values = self.costs.terms(leaving.row, np.array([row]), self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
-        liked, _ = self._liking.after(leaving.row)
+        liked, _ = self.liking.after(leaving.row)
         named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}
         named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
         named["hub"] = -self._weights.hub * float(self._hubs[row])

@@ -6,8 +6,11 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from stream.choosing.generation import Generation
+from stream.choosing.step import WalkStop
 from stream.index.edge_index import NEVER
 
+BEFORE_THE_WALK = -1
+"""Where a stream stands that has taken no chunk by the walk yet."""
 _MOST_OWED = 4.0
 """Joins to other songs that are owed, or were given in advance, at most."""
 
@@ -25,6 +28,8 @@ class Course:
     steps: int = 0
     run: int = 0
     """Natural continuations since the last join."""
+    stop: int = BEFORE_THE_WALK
+    """Where in a walk through buckets it stands."""
     owed: float = 0.0
     """How many joins to other songs are missing for their share; below zero: too many."""
 
@@ -40,20 +45,31 @@ class Course:
             plays=self.plays.copy(),
             steps=self.steps,
             run=self.run,
+            stop=self.stop,
             owed=self.owed,
         )
 
-    def follow(self, row: int | None, *, natural: bool, other_song: bool | None, share: float) -> None:
+    def follow(
+        self,
+        row: int | None,
+        *,
+        natural: bool,
+        other_song: bool | None,
+        share: float,
+        stop: WalkStop | None = None,
+    ) -> None:
         """Take a step to a chunk (None: no longer in the pool).
 
         other_song: whether a join led to another song; None when it does not count as one.
-        share: of joins to other songs that is wanted.
+        share: of joins to other songs that is wanted. stop: of the walk; None leaves it where it stands.
         """
         if row is not None:
             self.last_played[row] = self.steps
             self.plays[row] += 1
         self.steps += 1
         self.run = self.run + 1 if natural else 0
+        if stop is not None:
+            self.stop = stop.place
         if other_song is not None:
             self.owed = float(np.clip(self.owed + share - other_song, -_MOST_OWED, _MOST_OWED))
 
@@ -67,6 +83,7 @@ class Course:
             plays=np.zeros(len(new.index), dtype=np.int64),
             steps=self.steps,
             run=self.run,
+            stop=self.stop,
             owed=self.owed,
         )
         for song, entry in enumerate(old.pool.songs):

@@ -17,6 +17,7 @@ from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step
+from stream.choosing.walk import Walk
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
 
@@ -63,7 +64,7 @@ class Planner:
 
     def prepare(self) -> None:
         """Do beforehand what the first decision would wait for."""
-        if self._settings.strategy == "model":
+        if self._settings.strategy == "model" and self._walk is None:
             self._search.prepare()
 
     def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:
@@ -135,6 +136,7 @@ class Planner:
         self._phrases = Phrases.of_pool(generation.pool, self._settings)
         self._search = Search(generation, self._phrases, self._settings, self._joins)
         self._selection = Selection(self._search, self._phrases, self._settings)
+        self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None
         self._banned = np.zeros(len(generation.index), dtype=np.bool_)
         self._mark_banned()
         self._forget_plan()
@@ -155,6 +157,7 @@ class Planner:
             natural=step.natural,
             other_song=step.leaves_song if joined else None,
             share=self._settings.other_songs,
+            stop=step.stop,
         )
 
     def _mark_banned(self) -> None:
@@ -164,6 +167,10 @@ class Planner:
     def _first(self) -> Step:
         if self._start is not None:
             return Step(after=None, chunk=self._start, natural=False, rung="start")
+        if self._walk is not None:
+            pick = self._walk.first(self._banned, self._rng)
+            if pick is not None:
+                return pick.step(self.generation, None, NO_SUCCESSOR, ())
         firsts = self._song_starts()
         place = 0 if self._settings.strategy == "natural" else int(self._rng.integers(len(firsts)))
         first = self.generation.chunk(int(firsts[place]))
@@ -183,6 +190,8 @@ class Planner:
         now = self._situation(reference, row, natural, asked=leave, deadline_s=deadline_s)
         if self._settings.strategy == "random":
             return self._anywhere(now)
+        if self._walk is not None:
+            return self._walk_on(self._walk, now)
         return self._phrase(now)
 
     def _situation(
@@ -251,6 +260,14 @@ class Planner:
             terms=choice.terms,
         )
         return step, _Plan(exit_row=choice.exit_row, step=step)
+
+    def _walk_on(self, walk: Walk, now: Situation) -> Step:
+        """Go on to the next bucket of the walk."""
+        reasons = ("next was asked for", *now.here.reasons) if now.asked else now.here.reasons
+        pick = walk.draw(now, self._rng)
+        if pick is None:
+            return self._elsewhere(now, reasons)
+        return pick.step(self.generation, now.reference, now.natural, reasons)
 
     def _elsewhere(self, now: Situation, reasons: tuple[str, ...]) -> Step:
         """Go where it is allowed, else to what was heard longest ago, and on only if nothing else is left."""

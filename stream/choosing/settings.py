@@ -29,6 +29,9 @@ class PlannerSettings:
     """A song goes on naturally for at most this long, in seconds."""
     other_songs: float = 0.34
     """Share of the joins that lead to another song, over a while."""
+    walk: bool = False
+    """Whether the stream goes chunk by chunk from bucket to bucket, along the reference songs of a model of
+    scoring `buckets`, and in no phrases."""
     joins_ahead: int = 3
     """The look-ahead goes this many joins beyond the next one; 0 looks at the next one alone."""
     discount: float = 0.5
@@ -38,6 +41,10 @@ class PlannerSettings:
     def __post_init__(self) -> None:
         if self.strategy not in ("model", "random", "natural"):
             raise EndlosError(f"strategy {self.strategy!r} is unknown; use model, random or natural")
+        if self.walk and self.strategy != "model":
+            raise EndlosError(
+                f"strategy {self.strategy} walks through no buckets; leave it, or the walk, out"
+            )
         if not self.seed >= 0:
             raise EndlosError(f"the seed is {self.seed}; give 0 or more")
         least = (self.min_phrase_s, self.min_phrase_bars, self.joins_ahead)

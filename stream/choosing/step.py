@@ -6,6 +6,20 @@ from dataclasses import dataclass, field
 from stream.choosing.generation import Chunk
 
 
+@dataclass(frozen=True, kw_only=True)
+class WalkStop:
+    """One place of the walk through the buckets, and what was bridged on the way to it."""
+
+    place: int
+    """From 0: the class of this transition of the reference songs."""
+    bucket: int
+    """That class."""
+    empty: int
+    """Places before it that were bridged because no chunk of the pool falls into their bucket."""
+    spent: int
+    """Places that were bridged because nothing of their bucket might be played at that moment."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step:
     """One planned move of the stream, and why."""
@@ -15,7 +29,7 @@ class Step:
     chunk: Chunk
     natural: bool
     rung: str
-    """Which rung of the ladder decided; `start`, `phrase`, `random` and `rules`: none had to."""
+    """Which rung of the ladder decided; `start`, `phrase`, `walk`, `random` and `rules`: none had to."""
     score: float | None = None
     rank: int | None = None
     candidates: int = 0
@@ -23,6 +37,8 @@ class Step:
     reasons: tuple[str, ...] = ()
     terms: Mapping[str, float] = field(default_factory=dict)
     """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
+    stop: WalkStop | None = None
+    """Where in the walk its chunk was taken; None where the stream does not walk, or had to go on without."""
     decision_ms: float = 0.0
     ready_at_s: float = 0.0
     """Monotonic clock at which it was ready."""

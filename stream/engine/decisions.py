@@ -80,6 +80,7 @@ class Decision:
             "strategy": step.rung,
             "reasons": list(step.reasons),
             "terms": {name: round(value, 3) for name, value in step.terms.items()},
+            "walk": None if step.stop is None else asdict(step.stop),
             "decision_ms": round(step.decision_ms, 3),
             "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
             "fade_s": self.fade_frames / self.settings.engine_rate_hz,

@@ -146,9 +146,14 @@ def _nat_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, 
     return -LEVELS / STEPS_PER_NAT, 1.0 / STEPS_PER_NAT
 
 
+def kept_nats(rows: Int8Array) -> FloatArray:
+    """Return the logarithms of probabilities that metric `product` keeps in `rows`, float32."""
+    nats: FloatArray = (rows.astype(np.float32) - np.float32(LEVELS)) / np.float32(STEPS_PER_NAT)
+    return nats
+
+
 def _product_lengths(rows: Int8Array, scales: FloatArray) -> FloatArray:
-    nats = (rows.astype(np.float32) - LEVELS) / STEPS_PER_NAT
-    lengths: FloatArray = np.sqrt(np.exp(2.0 * nats).sum(axis=1))
+    lengths: FloatArray = np.sqrt(np.exp(2.0 * kept_nats(rows)).sum(axis=1))
     return lengths
 
 

@@ -109,8 +109,13 @@ class Ladder:
         self._candidate_s += (SMOOTHING if self._candidate_s else 1.0) * (cost_s - self._candidate_s)
 
 
+def band_logits(distances_db: FloatArray) -> FloatArray:
+    """Return what band levels that differ by so much say of two sides of a seam, in log-odds."""
+    logits: FloatArray = -(distances_db - EVEN_DB) / SPREAD_DB
+    return logits
+
+
 def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> ScoredCandidates:
     # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
-    distances_db = index.distances_db(row)
-    scores = (1.0 / (1.0 + np.exp((distances_db - EVEN_DB) / SPREAD_DB))).astype(np.float32)
+    scores = (1.0 / (1.0 + np.exp(-band_logits(index.distances_db(row))))).astype(np.float32)
     return ScoredCandidates(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

@@ -14,6 +14,7 @@ from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool
+from stream.scoring.buckets import Buckets
 from stream.scoring.guard import GuardedScorer
 from stream.scoring.matrix_scorer import MatrixScorer, matrix_path, open_matrix
 from stream.scoring.scorer import Scorer
@@ -36,7 +37,9 @@ class Opened:
     scorer: Scorer | None = None
     """None when nothing is scored (strategies `random` and `natural`)."""
     vectors: EmbeddingIndex | None = None
-    """Of the model, where it is scored by vectors."""
+    """Of the model, where it is scored by vectors or by buckets."""
+    buckets: Buckets | None = None
+    """Of the model, where it is scored by buckets."""
     textures: Textures | None = None
     """None where nothing is weighed, or the pool keeps no spectra."""
 
@@ -63,7 +66,7 @@ def open_scorer(pool: Pool, scoring: ScoringSettings) -> Opened:
 def vector_scorer(
     vectors: EmbeddingIndex, pool: Pool, folder: Path, contract: ModelContract
 ) -> VectorScorer | SeamScorer:
-    """Return the scorer of a model of scoring `vectors` over the vectors that it gave for `pool`."""
+    """Return the scorer of a model of the scorings `EMBEDDED` over the vectors that it gave for `pool`."""
     assert contract.calibration is not None  # a contract of this scoring has one
     stage = load_second_stage(folder)
     if stage is None:
@@ -133,15 +136,14 @@ def _open_vectors(asked: _Asked) -> Opened:
     return Opened(scorer=scorer, index=index, vectors=vectors)
 
 
-def _refuse_buckets(asked: _Asked) -> Opened:
-    raise ModelError(
-        f"{asked.folder} is scored by buckets, which this endlos cannot play yet; "
-        "take a model that is scored by pairs or by vectors"
-    )
+def _open_buckets(asked: _Asked) -> Opened:
+    opened = _open_vectors(asked)
+    assert opened.vectors is not None and asked.contract.walk is not None  # this scoring has both
+    return replace(opened, buckets=Buckets.of(opened.vectors, asked.contract.walk))
 
 
 _OPENERS: dict[Scoring, Callable[[_Asked], Opened]] = {
     "pairs": _open_pairs,
     "vectors": _open_vectors,
-    "buckets": _refuse_buckets,
+    "buckets": _open_buckets,
 }

@@ -21,8 +21,8 @@ from model.saved.contract import (
     load_contract,
     save_contract,
 )
-from model.saved.scoring import VECTOR_ROLES, Features
-from model.saved.second_stage import carried_second_stage
+from model.saved.scoring import CLASSES_ROLE, VECTOR_ROLES, Features
+from model.saved.second_stage import carried_stage_file
 from stream.index.edge_index import EdgeIndex
 from stream.pool.pool import Pool
 from stream.scoring.opening import open_scorer
@@ -167,4 +167,53 @@ def lesson_of(train: Any, unseen: Any, out: Path, settings: Any, **changes: Any)
 
 def add_second_stage(folder: Path) -> None:
     """Give the towers in `folder` the second stage that endlos carries."""
-    (folder / SECOND_STAGE_FILE).write_bytes(carried_second_stage())
+    (folder / SECOND_STAGE_FILE).write_bytes(carried_stage_file())
+
+
+def tiny_logits(folder: Path, seen: FloatArray) -> FloatArray:
+    """What the graph of the tiny buckets in `folder` computes: seen * weights, `(N, classes)`."""
+    logits: FloatArray = (seen.reshape(len(seen), -1) @ np.load(folder / "weights.npy")).astype(np.float32)
+    return logits
+
+
+def write_tiny_buckets(
+    folder: Path, *, classes: int = 5, walk: tuple[int, ...] = (0, 1, 2, 3, 4), edge_samples: int = 200
+) -> Path:
+    """Write a model folder of scoring buckets whose graph computes `tiny_logits`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = np.random.default_rng(0).normal(0.0, 1.0, (2 * edge_samples, classes)).astype(np.float32)
+    np.save(folder / "weights.npy", weights)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["transition"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+        ],
+        "classes",
+        [helper.make_tensor_value_info("transition", TensorProto.FLOAT, ["batch", 2 * edge_samples, 1])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", classes])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.save(model, folder / "classes.onnx")
+    spec = GraphSpec(
+        file="classes.onnx",
+        inputs=(TensorSpec(name="transition", shape=(None, 2 * edge_samples, 1)),),
+        outputs=(TensorSpec(name="logits", shape=(None, classes)),),
+    )
+    save_contract(
+        ModelContract(
+            approach="categorical",
+            scoring="buckets",
+            features="edges",
+            preset="seed",
+            edge_rate_hz=EDGE_RATE_HZ,
+            edge_samples=edge_samples,
+            opset=OPSET,
+            graphs={CLASSES_ROLE: spec},
+            metric="product",
+            calibration=TINY_CALIBRATION,
+            walk=walk,
+        ),
+        folder,
+    )
+    return folder

@@ -1,11 +1,12 @@
 """This helper plays a pool live and prints as JSON which kernels were compiled or loaded meanwhile.
 
-Run as a process of its own: `python -m tests.support.played POOL STRATEGY [MODEL]`.
+Run as a process of its own: `python -m tests.support.played POOL STRATEGY|walk [MODEL]`.
 """
 
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,9 @@ def shortlisted(pool: Path, model: Path) -> dict[str, int]:
 
 def main(pool: str, strategy: str, model: str | None = None) -> None:
     """Play, and print what happened."""
-    planner = PlannerSettings(strategy=strategy, seed=1, min_phrase_s=0.0)  # type: ignore[arg-type]
+    planner = PlannerSettings(seed=1, min_phrase_s=0.0, walk=strategy == "walk")
+    if strategy != "walk":
+        planner = replace(planner, strategy=strategy)  # type: ignore[arg-type]
     settings = EngineSettings(planner=planner, model=Path(model) if model else None)
     told = play(Path(pool), settings)
     if model:

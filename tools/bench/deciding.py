@@ -16,6 +16,7 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from model.saved.contract import carried_model, load_contract
+from model.saved.scoring import EMBEDDED
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
@@ -91,7 +92,7 @@ def carried(settings: BenchSettings) -> DecisionCase:
     """Return the carried model, or the one that was asked for."""
     model = settings.model or carried_model()
     name = "carried model" if settings.model is None else f"model {model.name}"
-    if load_contract(model).scoring == "vectors":
+    if load_contract(model).scoring in EMBEDDED:
         return replace(_vectors(model, settings), name=name)
     at_most_ms = settings.budgets.carried_p99_ms if settings.model is None else None
     return replace(_pairs(model, settings), name=name, p99_at_most_ms=at_most_ms)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from model.base.errors import EndlosError
 from model.saved.contract import carried_model, load_contract
+from model.saved.scoring import EMBEDDED
 from stream.outputs.encoding.lame import system_lame
 from stream.outputs.kinds.icecast import PASSWORD_VARIABLE
 from stream.pool.pool import open_pool
@@ -72,7 +73,7 @@ def measure_peers(settings: BenchSettings) -> list[Figure]:
     per_hour = {stream.name: used * _HOUR_S / took_s for stream, used in zip(streams, cpu_s, strict=True)}
     scaled = f"{took_s:.0f} s side by side, scaled to an hour"
     beyond_s = per_hour["endlos"] - encoder_s
-    embedded = load_contract(settings.model or carried_model()).scoring == "vectors"
+    embedded = load_contract(settings.model or carried_model()).scoring in EMBEDDED
     beyond_at_most_s = settings.budgets.beyond_encoder_cpu_s if embedded else None
     figures = [
         _figure(f"encoder alone, MP3 {_KBPS}k", "CPU s/h", encoder_s, note=_encoder_note()),

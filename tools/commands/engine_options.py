@@ -41,6 +41,17 @@ _OPTIONS = [
         PlannerSettings.strategy,
     ),
     command_option(
+        "walk",
+        Annotated[
+            bool,
+            typer.Option(
+                "--walk",
+                help="Go from bucket to bucket, as the model's reference songs do, and round again.",
+            ),
+        ],
+        PlannerSettings.walk,
+    ),
+    command_option(
         "other_songs",
         Annotated[
             float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
@@ -142,6 +153,7 @@ def _choose(
     model: Path | None,
     strategy: Literal["model", "random", "natural"],
     seed: int | None,
+    walk: bool,
     other_songs: float,
     min_phrase_bars: int,
     min_phrase_s: float,
@@ -160,6 +172,7 @@ def _choose(
             planner=PlannerSettings(
                 strategy=strategy,
                 seed=_new_seed() if seed is None else seed,
+                walk=walk,
                 other_songs=other_songs,
                 min_phrase_bars=min_phrase_bars,
                 min_phrase_s=min_phrase_s,

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from model.base.errors import ModelError
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar
 
@@ -53,9 +52,11 @@ def _embeddings(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[Em
             threads=threads,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    sizes = report.bucket_sizes
+    sorted_into = f"; {sizes.count(0)} of {len(sizes)} buckets are empty" if sizes else ""
     return report, (
         f"{report.path}: embeddings of {plural(report.chunks, 'chunk')}; {report.embedded} embedded in "
-        f"{clock(report.elapsed_s)}, {report.reused} were there"
+        f"{clock(report.elapsed_s)}, {report.reused} were there{sorted_into}"
     )
 
 
@@ -76,12 +77,8 @@ def _scores(pool: Path, model: Path, threads: int, quiet: bool) -> "tuple[Precom
     )
 
 
-def _refuse(pool: Path, model: Path, threads: int, quiet: bool) -> NoReturn:
-    raise ModelError(f"{model} is scored by buckets, of which nothing can be computed beforehand yet")
-
-
 _FILLS: "dict[Scoring, Callable[[Path, Path, int, bool], tuple[EmbedReport | PrecomputeReport, str]]]" = {
     "pairs": _scores,
     "vectors": _embeddings,
-    "buckets": _refuse,
+    "buckets": _embeddings,
 }

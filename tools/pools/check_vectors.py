@@ -7,15 +7,10 @@ import numpy as np
 from model.base.arrays import IntArray
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, carried_models, load_contract
+from model.saved.scoring import EMBEDDED
+from stream.index.model_graphs import VECTORS_FOLDER, Chunks, VectorGraphs, graphs_of, pool_identities
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import (
-    VECTORS_FOLDER,
-    Chunks,
-    VectorGraphs,
-    embeddings,
-    kept,
-    pool_identities,
-)
+from stream.index.vectors import embeddings, kept
 from stream.pool.pool import Pool, generation_folder
 
 _SAMPLED_CHUNKS = 64
@@ -53,8 +48,8 @@ def _carried_graphs() -> dict[str, VectorGraphs]:
     carried = {}
     for folder in (carried_model(name) for name in carried_models()):
         contract = load_contract(folder)
-        if contract.scoring == "vectors":
-            found = VectorGraphs(folder=folder, contract=contract)
+        if contract.scoring in EMBEDDED:
+            found = graphs_of(folder, contract)
             carried[found.name] = found
     return carried
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from model.saved.contract import load_contract
-from stream.index.vectors import VectorGraphs, earlier_homes, embeddings, identities, keep, opened
+from model.saved.scoring import EMBEDDED
+from stream.index.model_graphs import graphs_of, identities
+from stream.index.vectors import earlier_homes, embeddings, keep, opened
 from stream.pool.columns import StoredColumns
 from stream.pool.pool import generation_folder, open_pool
+from stream.scoring.buckets import Buckets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +28,13 @@ class EmbedReport:
     embedded: int
     """Chunks that were embedded now."""
     elapsed_s: float
+    bucket_sizes: tuple[int, ...] = ()
+    """Chunks in each bucket, where the model sorts them into buckets."""
 
 
 def embeds(model: Path) -> bool:
     """Return whether a model works on embeddings."""
-    return load_contract(model).scoring == "vectors"
+    return load_contract(model).scoring in EMBEDDED
 
 
 def embed_generation(
@@ -48,7 +53,7 @@ def embed_generation(
     order, and how many chunks each has. What other generations know is taken over. Raises as `embed_pool`
     does.
     """
-    towers = VectorGraphs(folder=model, contract=load_contract(model))
+    towers = graphs_of(model, load_contract(model))
     columns = stored.read(rows, {"start_sample", "end_sample", *towers.reads})
     songs = np.repeat(np.arange(len(counts)), counts)
     named = identities(audio_hashes, songs, columns["start_sample"], columns["end_sample"])
@@ -70,12 +75,12 @@ def embed_pool(
     """
     began_s = time.monotonic()
     pool = open_pool(pool_folder)
-    towers = VectorGraphs(folder=model, contract=load_contract(model))
+    towers = graphs_of(model, load_contract(model))
     chunks = towers.pool_chunks(pool)
     home = generation_folder(pool.folder, pool.generation)
     tell = progress or (lambda done, total: None)
-    computed = 0
-    if opened(home, towers, chunks, told=False) is None:
+    computed, index = 0, opened(home, towers, chunks, told=False)
+    if index is None:
         embedded = embeddings(
             chunks,
             towers,
@@ -84,12 +89,14 @@ def embed_pool(
             progress=lambda done: tell(done, len(chunks)),
         )
         keep(home, towers, chunks, embedded.index)
-        computed = embedded.computed
+        computed, index = embedded.computed, embedded.index
     tell(len(chunks), len(chunks))
+    walk = towers.contract.walk
     return EmbedReport(
         path=towers.place(home),
         chunks=len(chunks),
         reused=len(chunks) - computed,
         embedded=computed,
         elapsed_s=time.monotonic() - began_s,
+        bucket_sizes=() if walk is None else tuple(Buckets.of(index, walk).sizes.tolist()),
     )

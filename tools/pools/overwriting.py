@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import CONTRACT_FILE
-from stream.index.vectors import VECTORS_FOLDER as EMBEDDINGS_FOLDER
+from stream.index.model_graphs import VECTORS_FOLDER as EMBEDDINGS_FOLDER
 from stream.outputs.audio_file import EXTENSIONS
 from stream.outputs.encoding.audio_tags import is_marked
 from stream.pool.database import DATABASE_FILE

@@ -13,7 +13,7 @@ from model.base.errors import ModelError
 from model.features.spectra import SPECTRAL_VERSION
 from model.learning.export import Exported, export_graph, export_model
 from model.saved.contract import SECOND_STAGE_FILE
-from model.saved.second_stage import carried_second_stage
+from model.saved.second_stage import carried_stage_file
 
 WEIGHTS_FILE = "weights.npz"
 EDGE_SAMPLES = 441
@@ -45,7 +45,7 @@ def export_towers(
     return export_model(
         folder,
         graphs,
-        contents={WEIGHTS_FILE: packed_weights(towers), SECOND_STAGE_FILE: carried_second_stage()},
+        contents={WEIGHTS_FILE: packed_weights(towers), SECOND_STAGE_FILE: carried_stage_file()},
         approach="tower",
         scoring="vectors",
         features="spectra",

@@ -23,8 +23,8 @@ def test_a_model_of_another_approach_is_refused() -> None:
     contract = load_contract(carried_model("binary-fast"))
     with pytest.raises(ModelError, match="of approach binary, expected one of tower"):
         tower.check(contract)
-    with pytest.raises(ModelError, match="scored by buckets of edges, approach binary by pairs of edges"):
-        binary.check(replace(contract, scoring="buckets"))
+    with pytest.raises(ModelError, match="scored by pairs of edges, approach binary by vectors of edges"):
+        replace(binary, scoring="vectors").check(contract)
 
     def refuse(_: ModelContract) -> None:
         raise ModelError("it has no classes")

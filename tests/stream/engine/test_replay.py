@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.settings import PlannerSettings
+from stream.choosing.settings import PlannerSettings, Strategy
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings
 from tests.stream.engine.test_engine import RATE_HZ, build, write_songs
-from tests.support.models import write_tiny_model
-from tests.support.waiting import PATIENCE_S
+from tests.support.models import write_tiny_buckets, write_tiny_model
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +27,13 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(write_songs(folder / "music", [12, 9, 10.3]), folder / "pool")
 
 
-@pytest.mark.parametrize("strategy", ["model", "random"])
-def test_a_live_run_with_jumps_comes_out_again(pool: Path, tmp_path: Path, strategy: str) -> None:
+@pytest.mark.parametrize("chosen", ["model", "random", "walk"])
+def test_a_live_run_with_jumps_comes_out_again(pool: Path, tmp_path: Path, chosen: str) -> None:
+    write = write_tiny_buckets if chosen == "walk" else write_tiny_model
+    strategy: Strategy = "random" if chosen == "random" else "model"
     settings = EngineSettings(
-        planner=PlannerSettings(strategy=strategy, seed=5),  # type: ignore[arg-type]
-        model=write_tiny_model(tmp_path / "model", 200),
+        planner=PlannerSettings(strategy=strategy, seed=5, walk=chosen == "walk"),
+        model=write(tmp_path / "model", edge_samples=200),
         fade_s=0.4,
         target_lufs=-18.0,
     )
@@ -104,6 +107,32 @@ def test_a_missing_log_and_another_pool_are_told(pool: Path, tmp_path: Path) -> 
     other = build(write_songs(tmp_path / "music", [7, 5.5]), tmp_path / "other")
     with pytest.raises(EndlosError, match="lacks"):
         Replay(other, path)
+
+
+def test_a_walk_is_the_same_rendered_twice_live_and_from_its_log(pool: Path, tmp_path: Path) -> None:
+    settings = EngineSettings(
+        planner=PlannerSettings(seed=5, walk=True), model=write_tiny_buckets(tmp_path / "model")
+    )
+
+    def stream(*, live: bool) -> FloatArray:
+        path = tmp_path / "log.jsonl"
+        with DecisionLog(path) as log:
+            engine = Engine.open(pool, settings, on_decision=log, live=live)
+            found = []
+            for _ in range(20):
+                found.append(engine.render(RATE_HZ))
+                # The thread that plans has its time, as it has while a card plays.
+                wait_until(lambda: not live or engine._source.peek() is not None, "a step is planned")
+            log.event("stop", 20 * RATE_HZ, RATE_HZ)
+            engine.close()
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        assert {line["strategy"] for line in lines if "strategy" in line} == {"walk"}
+        np.testing.assert_array_equal(Replay(pool, path).render(20 * RATE_HZ), np.concatenate(found))
+        return np.concatenate(found)
+
+    rendered = stream(live=False)
+    np.testing.assert_array_equal(stream(live=False), rendered)
+    np.testing.assert_array_equal(stream(live=True), rendered)
 
 
 def test_the_commands_log_and_replay(pool: Path, tmp_path: Path) -> None:

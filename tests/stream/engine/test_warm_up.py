@@ -13,6 +13,7 @@ from model.saved.contract import carried_model
 from stream.index.edge_index import EdgeIndex
 from stream.scoring.split_scorer import SplitScorer
 from tests.conftest import REPOSITORY
+from tests.support.models import write_tiny_buckets
 from tests.support.music import quick_settings, write_music
 from tests.support.played import signatures
 from tests.support.pools import make_pool, noise_song
@@ -49,6 +50,13 @@ def test_nothing_is_compiled_while_chance_chooses(pool: Path) -> None:
     told = played(pool, "random")
     assert told["compiled"] == {}
     assert set(told["kinds"]) >= {"jump", "blend"}  # type: ignore[call-overload]
+
+
+def test_nothing_is_compiled_while_a_stream_walks_through_buckets(pool: Path, tmp_path: Path) -> None:
+    model = write_tiny_buckets(tmp_path / "buckets", edge_samples=400)
+    told = played(pool, "walk", str(model))
+    assert told["compiled"] == {} and "walk" in told["rungs"]  # type: ignore[operator]
+    assert {"jump", "blend"} <= set(told["kinds"])  # type: ignore[call-overload]
 
 
 def test_the_reports_network_compiles_as_it_is_opened(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from model.base.errors import ModelError, PoolError
 from model.saved.contract import load_contract, save_contract
 from stream.index.edge_index import EdgeIndex
 from stream.index.metrics import MAX_WIDTH
+from stream.index.model_graphs import SLICE_ROWS, VectorGraphs
 from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import SLICE_ROWS, VectorGraphs, embeddings, opened, pool_embeddings
+from stream.index.vectors import embeddings, opened, pool_embeddings
 from stream.pool.pool import Pool, generation_folder
 from stream.scoring.vector_scorer import VectorScorer
 from tests.support.models import (
@@ -90,13 +91,16 @@ def test_a_decision_with_embeddings_at_hand_loads_no_onnxruntime(pool: Pool, mod
         "import numpy as np\n"
         "import stream.engine.engine\n"
         "from model.saved.contract import load_contract\n"
-        "from stream.index.vectors import Chunks, VectorGraphs, opened\n"
+        "from stream.index.model_graphs import Chunks, VectorGraphs\n"
+        "from stream.index.vectors import opened\n"
         "from stream.scoring.vector_scorer import VectorScorer\n"
         f"model, home = Path({str(model)!r}), Path({str(home(pool))!r})\n"
         "contract = load_contract(model)\n"
         f"identities = np.load(next(home.glob('embeddings/*/chunks.npy')))\n"
         "towers = VectorGraphs(folder=model, contract=contract)\n"
-        "index = opened(home, towers, Chunks(identities=identities, heads=np.empty(0), tails=np.empty(0)))\n"
+        "empty = np.empty(0)\n"
+        "chunks = Chunks(identities=identities, heads=empty, tails=empty, tail_rows=empty)\n"
+        "index = opened(home, towers, chunks)\n"
         "row = VectorScorer(index, contract.calibration).score(3)\n"
         f"assert len(row) == {len(keys)} and 0 <= row.min() <= row.max() <= 1\n"
         "print(' '.join(sys.modules))"

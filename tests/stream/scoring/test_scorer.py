@@ -90,7 +90,7 @@ def test_tensors_other_than_promised(pool: Pool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
     [
-        ("scoring", "buckets", "scored by buckets, which this endlos cannot play yet"),
+        ("scoring", "buckets", "no graph for its classes"),
         ("edge_rate_hz", 1000, "1000 Hz"),
         ("format_version", 99, "format 99"),
         ("edge_samples", 1, "at least 2 samples"),

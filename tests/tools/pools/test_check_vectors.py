@@ -9,7 +9,7 @@ import tools.pools.check_vectors
 from model.saved.contract import load_contract
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool, generation_folder
-from tests.support.models import write_tiny_towers
+from tests.support.models import write_tiny_buckets, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 from tests.support.spectra import with_spectra
 from tools.pools.check_vectors import embedding_problems
@@ -72,3 +72,24 @@ def test_those_of_an_unknown_model_are_only_looked_at(
     assert list(embedding_problems(pool)) == []
     np.save(folder / "successors.npy", values[1:])
     assert len(list(embedding_problems(pool))) == 1
+
+
+def test_chunks_are_sorted_into_buckets_again(
+    pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_tiny_buckets(tmp_path / "buckets")
+    monkeypatch.setattr(tools.pools.check_vectors, "carried_models", lambda: ["buckets"])
+    monkeypatch.setattr(tools.pools.check_vectors, "carried_model", lambda name: tmp_path / name)
+    path = folder_of(pool, model) / "successors.npy"
+    assert list(embedding_problems(pool)) == []
+    values = np.load(path)
+    np.save(path, np.roll(values, 1, axis=0))
+    (problem,) = embedding_problems(pool)
+    assert "other embeddings than its model gives" in problem
+    # Of a model that is not carried it is checked that they are of these very chunks.
+    monkeypatch.setattr(tools.pools.check_vectors, "carried_models", list)
+    assert list(embedding_problems(pool)) == []
+    named = np.load(path.with_name("chunks.npy"))
+    np.save(path.with_name("chunks.npy"), named[::-1].copy())
+    (problem,) = embedding_problems(pool)
+    assert "other chunks" in problem

@@ -1,5 +1,6 @@
 """Embeddings are made beforehand once, for what is new, and told in one sentence."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,12 @@ import soundfile
 
 import tools.pools.embed
 from model.saved.contract import load_contract
-from stream.index.vectors import VectorGraphs, opened
+from stream.index.model_graphs import VectorGraphs
+from stream.index.vectors import opened
 from stream.pool.columns import StoredColumns, column_file
 from stream.pool.pool import Pool, generation_folder, open_pool
 from tests.support.commands import run_here
-from tests.support.models import write_tiny_model, write_tiny_towers
+from tests.support.models import write_tiny_buckets, write_tiny_model, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 from tests.support.spectra import with_spectra
 from tools.pools.build import build_pool
@@ -95,3 +97,16 @@ def test_the_command(pool: Pool, model: Path, capsys: pytest.CaptureFixture[str]
     for expected in (f"{len(pool)} embedded", f"{len(pool)} were there"):
         assert run_here("precompute", pool.folder, "--model", model) == 0
         assert expected in capsys.readouterr().out
+
+
+def test_chunks_are_sorted_into_buckets_beforehand(
+    pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = write_tiny_buckets(tmp_path / "buckets", classes=40, walk=(0, 1, 2))
+    assert embeds(model)
+    assert run_here("precompute", pool.folder, "--model", model, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    sizes = report["bucket_sizes"]
+    assert len(sizes) == 40 and sum(sizes) == len(pool) == report["embedded"]
+    assert run_here("precompute", pool.folder, "--model", model) == 0
+    assert f"{sizes.count(0)} of 40 buckets are empty" in " ".join(capsys.readouterr().out.split())
