@@ -9,6 +9,7 @@ _FOLDERS = (
     "binary",
     "forecast",
     "start_end",
+    "categorical",
 )
 """Each holds `approach.py`, whose record is called like the folder, in capitals."""
 

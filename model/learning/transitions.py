@@ -63,7 +63,7 @@ def edge_classes(edges: EdgeSet, classes: int | None, *, wrap: bool, seed: int) 
     before, after = chunk_transitions(edges.chunk_song, reference, wrap=wrap)
     if classes is None:
         return TransitionClasses(labels=np.arange(len(before)))
-    return _grouped(edge_levels(edges, before, after), classes, seed)
+    return group_transitions(edge_levels(edges, before, after), classes, seed)
 
 
 def song_classes(songs: SongSet, classes: int | None, *, wrap: bool, seed: int) -> TransitionClasses:
@@ -83,7 +83,7 @@ def song_classes(songs: SongSet, classes: int | None, *, wrap: bool, seed: int) 
         for grid, spans in zip(songs.grids, songs.spans, strict=True)
     ]
     ends, starts = (np.concatenate(side) for side in zip(*levels, strict=True))
-    return _grouped(np.concatenate([ends[before], starts[after]], axis=1), classes, seed)
+    return group_transitions(np.concatenate([ends[before], starts[after]], axis=1), classes, seed)
 
 
 def edge_levels(edges: EdgeSet, before: IntArray, after: IntArray) -> FloatArray:
@@ -122,7 +122,7 @@ def nearest_centres(levels: FloatArray, centres: FloatArray) -> IntArray:
     return found
 
 
-def _grouped(levels: FloatArray, classes: int, seed: int) -> TransitionClasses:
+def group_transitions(levels: FloatArray, classes: int, seed: int) -> TransitionClasses:
     """Group transitions by `(n, values)` levels, by k-means (Lloyd, 1982; seeded by k-means++)."""
     if classes > len(levels):
         raise ModelError(
