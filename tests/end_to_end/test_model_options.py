@@ -1,11 +1,12 @@
 """Whatever takes a model takes a folder or a carried model's name, through one function."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from model.base.errors import ModelError
-from model.saved.contract import carried_model
+from model.saved.contract import carried_model, load_contract
 from tests.support.commands import run_here
 from tools.quality.ranking import stages
 
@@ -52,6 +53,22 @@ def test_a_carried_name_is_scored_and_rendered(
     monkeypatch.chdir(tmp_path)
     assert run_here("eval", tiny_pool, "--model", "tower", "--scores", "scores.npy") == 0
     assert run_here("render", tiny_pool, "out.wav", "--model", "tower", "--seconds", "1") == 0
+
+
+def test_the_carried_buckets_are_walked_through(
+    tiny_pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("render", tiny_pool, "out.wav", "--seconds", "6", "--walk")
+    assert run_here(*words, "--model", "categorical", "--log", "log.jsonl") == 0
+    lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    walk = load_contract(carried_model("categorical")).walk
+    assert walk is not None and len(lines) > 1
+    assert all(line["walk"]["bucket"] == walk[line["walk"]["place"]] for line in lines)
+    assert run_here(*words, "--model", "tower") == 1
+    assert "the model sorts nothing into buckets" in " ".join(capsys.readouterr().err.split())
+    assert run_here(*words, "--model", "categorical", "--strategy", "random") == 1
+    assert "strategy random walks through no buckets" in " ".join(capsys.readouterr().err.split())
 
 
 def test_stages_take_a_carried_name(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:

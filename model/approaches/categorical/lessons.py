@@ -38,7 +38,7 @@ DRAWN_BATCHES = 50
 """Batches in an epoch of preset `fast`: transitions are drawn anew for each, and songs are never used up."""
 INDEX_EDGE_SAMPLES = 441
 """Edge length for the index, which falls back on edges without a score; preset `fast` sees spectra."""
-MEASURED_CHUNKS = 1_000
+MOST_IN_A_SET = 1_000
 """Chunks of each set of songs that are measured, at most."""
 _CHUNK_S = 3.0
 _SLICE = 64
@@ -141,7 +141,7 @@ class _EdgeLesson:
         return self._sorted(edges, len(edges), groups), self._measured(edges, groups)
 
     def _measured(self, edges: EdgeSet, groups: Groups | None) -> Transitions:
-        return self._sorted(edges, min(len(edges), MEASURED_CHUNKS), groups)
+        return self._sorted(edges, min(len(edges), MOST_IN_A_SET), groups)
 
     def _sorted(self, edges: EdgeSet, count: int, groups: Groups | None) -> Transitions:
         """Return the transitions into the first chunks, each within its song; of groups, with their own."""
@@ -194,7 +194,7 @@ class _SongLesson:
 
     def _measured(self, grids: Sequence[GridArray]) -> Transitions:
         """Return equal chunks of songs, with a gap at both ends; of many songs the first ones of each."""
-        most = max(4, MEASURED_CHUNKS // max(1, len(grids)))
+        most = max(4, MOST_IN_A_SET // max(1, len(grids)))
         spans = []
         for grid in grids:
             starts, ends, _ = equal_chunks(len(grid), _CHUNK_S, MEASURED_GAP_S)
