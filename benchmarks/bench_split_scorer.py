@@ -18,13 +18,14 @@ from model.approaches.binary.networks import seed_network
 from model.base.arrays import FloatArray, IntArray
 from model.base.graph_runtime import onnxruntime
 from model.base.kernels import kernel
+from model.base.vector_tiles import LANES
 from model.features.edges import EDGE_RATE_HZ
 from stream.index.edge_index import EdgeIndex
 from stream.index.graphs import open_session
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool
 from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
-from stream.scoring.lstm_tile import LANES, TILE_COLUMNS, TILE_ROWS, add_product
+from stream.scoring.lstm_tile import TILE_COLUMNS, TILE_ROWS, add_product
 from stream.scoring.opening import open_scorer
 from stream.scoring.pair_scorer import BATCH_ROWS, PairScorer
 from stream.scoring.recurrence import Recurrence, _look, _open_gates, _project
@@ -148,12 +149,12 @@ class _Parts:
 
 @kernel
 def _only_products(hidden: FloatArray, recurrent: FloatArray, steps: int) -> FloatArray:
-    count, units = hidden.shape
+    count = len(hidden)
     tile = np.zeros((TILE_ROWS, TILE_COLUMNS), dtype=np.float32)
     for _ in range(steps):
         for group in range(len(recurrent)):
             for first in range(0, count, TILE_ROWS):
-                add_product(tile, hidden, first, recurrent, group, units)
+                add_product(tile, 0, 0, hidden, first, recurrent, group)
     return tile
 
 

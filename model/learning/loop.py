@@ -96,6 +96,8 @@ def run_training(
     training.begin(task.lesson.resume)
     try:
         training.learn(progress)
+        # What is learned outlives an export that fails, or that this backend of Keras cannot do.
+        training.save()
         report = finish(training)
         (training.out / CHECKPOINT_FILE).unlink(missing_ok=True)
     except KeyboardInterrupt:

@@ -1,8 +1,12 @@
 """This module loads one graph of a model into onnxruntime and checks its tensors against the contract."""
 
+import json
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
@@ -63,9 +67,31 @@ def run_graph(
         timer.cancel()
 
 
-def open_session(path: Path, *, threads: int) -> onnxruntime.InferenceSession:
-    """Load the graph in a file, whatever its tensors are; `ModelError` when it cannot be run."""
-    options = onnxruntime.SessionOptions()
+def row_bytes(path: Path) -> int:
+    """Return how many bytes the nodes of a graph of one input give for one row of a batch.
+
+    By a run of one row that onnxruntime writes down. So many at most are in use at once, times the rows.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        options = onnxruntime.SessionOptions()
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(place) / "run")
+        session = open_session(path, threads=1, options=options)
+        (seen,) = session.get_inputs()
+        row = np.zeros([1, *seen.shape[1:]], dtype=np.float32)
+        run_graph(session, {seen.name: row})
+        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return sum(int(event["args"]["output_size"]) for event in events if "output_size" in event["args"])
+
+
+def open_session(
+    path: Path, *, threads: int, options: onnxruntime.SessionOptions | None = None
+) -> onnxruntime.InferenceSession:
+    """Load the graph in a file, whatever its tensors are; `ModelError` when it cannot be run.
+
+    options: those of the caller, where they are to say more than how it is run here.
+    """
+    options = options or onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4

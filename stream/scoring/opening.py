@@ -115,16 +115,18 @@ def _open_pairs(asked: _Asked) -> Opened:
         if matrix is not None:
             return Opened(scorer=MatrixScorer(matrix), index=index)
     # Here, because nothing else of a running stream needs onnxruntime, which takes tens of MB.
-    from stream.index.graphs import open_graph, run_graph
-    from stream.scoring.pair_scorer import PairScorer
+    from stream.index.graphs import open_graph, row_bytes, run_graph
+    from stream.scoring.pair_scorer import PairScorer, batch_rows
 
     if "split" in contract.graphs:
         graph = contract.graphs["split"]
         constants = run_graph(open_graph(folder, graph, threads=1), {})
         tensors = {spec.name: value for spec, value in zip(graph.outputs, constants, strict=True)}
         return Opened(scorer=SplitScorer(tensors, index, threads=threads), index=index)
-    session = open_graph(folder, contract.graphs[PAIR_ROLE], threads=threads)
-    return Opened(scorer=PairScorer(session, index), index=index)
+    graph = contract.graphs[PAIR_ROLE]
+    session = open_graph(folder, graph, threads=threads)
+    rows = batch_rows(row_bytes(folder / graph.file))
+    return Opened(scorer=PairScorer(session, index, batch=rows), index=index)
 
 
 def _open_vectors(asked: _Asked) -> Opened:

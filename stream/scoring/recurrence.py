@@ -12,16 +12,8 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
-from stream.scoring.lstm_tile import (
-    GATES,
-    LANES,
-    TILE_COLUMNS,
-    TILE_ROWS,
-    add_product,
-    divide,
-    fetch,
-    multiply_add,
-)
+from model.base.vector_tiles import LANES, multiply_add, sigmoid_of_twice, tanh
+from stream.scoring.lstm_tile import GATES, TILE_COLUMNS, TILE_ROWS, add_product, fetch
 
 _TANH_GATE = 2
 """Keras orders the gates input, forget, cell, output: all but this one are sigmoids."""
@@ -139,7 +131,7 @@ def _run(
     hidden: FloatArray,
     cell: FloatArray,
 ) -> tuple[DoubleArray, FloatArray]:
-    count, units = hidden.shape
+    count = len(hidden)
     following = np.empty_like(hidden)
     tile = np.empty((TILE_ROWS, TILE_COLUMNS), dtype=np.float32)
     windows = np.empty((count, 5), dtype=np.float32)
@@ -155,7 +147,7 @@ def _run(
                 _project(windows, cases, first, straight, bent, tile)
                 for row in range(first + TILE_ROWS, min(count, first + 2 * TILE_ROWS)):
                     fetch(bent, cases[row])
-                add_product(tile, hidden, first, recurrent, group, units)
+                add_product(tile, 0, 0, hidden, first, recurrent, group)
                 _open_gates(tile, first, group * LANES, cell, following, adds, parts)
         hidden, following = following, hidden
         for row in range(count):
@@ -223,36 +215,12 @@ def _open_gates(
         row = first + place
         for lane in range(LANES):
             unit = np.uintp(first_unit) + np.uintp(lane)
-            enter = _sigmoid_of_twice(tile[place, lane])
-            keep = _sigmoid_of_twice(tile[place, LANES + lane])
-            new = _tanh(tile[place, 2 * LANES + lane])
-            leave = _sigmoid_of_twice(tile[place, 3 * LANES + lane])
+            enter = sigmoid_of_twice(tile[place, lane])
+            keep = sigmoid_of_twice(tile[place, LANES + lane])
+            new = tanh(tile[place, 2 * LANES + lane])
+            leave = sigmoid_of_twice(tile[place, 3 * LANES + lane])
             state = multiply_add(keep, cell[row, unit], enter * new)
             cell[row, unit] = state
-            shown = leave * _tanh(state)
+            shown = leave * tanh(state)
             hidden[row, unit] = shown
             parts[row, lane] = multiply_add(shown, output[unit], parts[row, lane])
-
-
-@kernel
-def _sigmoid_of_twice(half: np.float32) -> np.float32:
-    return np.float32(multiply_add(np.float32(0.5), _tanh(half), np.float32(0.5)))
-
-
-@kernel
-def _tanh(x: np.float32) -> np.float32:
-    """Hyperbolic tangent to 4e-7: a quotient of polynomials, fitted to least relative error on [-9, 9]."""
-    x = np.float32(9.0) if x > np.float32(9.0) else x
-    x = np.float32(-9.0) if x < np.float32(-9.0) else x
-    square = x * x
-    above = np.float32(1.33545521e-08)
-    above = multiply_add(above, square, np.float32(2.06090005e-05))
-    above = multiply_add(above, square, np.float32(3.49558308e-03))
-    above = multiply_add(above, square, np.float32(1.33810214e-01))
-    above = multiply_add(above, square, np.float32(1.0))
-    below = np.float32(7.77651259e-07)
-    below = multiply_add(below, square, np.float32(3.28562661e-04))
-    below = multiply_add(below, square, np.float32(2.58769630e-02))
-    below = multiply_add(below, square, np.float32(4.67143370e-01))
-    below = multiply_add(below, square, np.float32(1.0))
-    return np.float32(x * divide(above, below))

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, FloatArray
+from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import ModelError
 from model.saved.contract import GraphSpec, TensorSpec
 
@@ -140,16 +140,23 @@ def _taken_in(weights: SplitWeights, window: FloatArray) -> DoubleArray:
     return bent + straight
 
 
-def _bends(first: DoubleArray, second: DoubleArray, into: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Return the bounds in order, and by case the sum of `sign * (first, second) x into / 2` over filters."""
-    # Where first * before + second * after is 0, on the upper half plane.
+def bend_order(first: DoubleArray, second: DoubleArray) -> tuple[DoubleArray, IntArray, DoubleArray]:
+    """Return each filter's bound, the filters in the order of their bounds, and their signs before them.
+
+    first, second: `(filters,)`, the two samples of each filter, which bends where `first * before + second *
+    after` is 0, on the upper half plane; it changes its sign where its bound is passed.
+    """
     turned = np.where((first > 0) | ((first == 0) & (second < 0)), -1.0, 1.0)
     before, after = turned * second, turned * -first
     never = (first == 0) & (second == 0)
     bounds = direction(np.where(never, 1.0, before), after)
-    order = np.argsort(bounds, kind="stable")
-    # The sign before the first bound; a filter changes it where its own bound is passed.
     sign = np.where(first != 0, np.sign(first), -np.sign(second))
+    return bounds, np.argsort(bounds, kind="stable"), sign
+
+
+def _bends(first: DoubleArray, second: DoubleArray, into: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """Return the bounds in order, and by case the sum of `sign * (first, second) x into / 2` over filters."""
+    bounds, order, sign = bend_order(first, second)
     share = (sign * np.stack([first, second]))[:, :, np.newaxis] * into
     bends = np.empty((len(first) + 1, 2, into.shape[1]), dtype=np.float64)
     bends[0] = share.sum(axis=1) / 2

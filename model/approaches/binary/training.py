@@ -11,6 +11,7 @@ import numpy as np
 
 from model.approaches.binary.data import choose_edge_samples
 from model.approaches.binary.export import export_binary
+from model.approaches.binary.learner import WedgeLearner
 from model.approaches.binary.networks import build_network
 from model.approaches.binary.settings import BinarySettings
 from model.approaches.binary.validation import SECOND_CHANNEL, TRAINING_PAIRS, successor_areas, validate
@@ -119,12 +120,17 @@ class _Binary:
         optimizer = build_optimizer(settings)
         # Compiled kernels take longer to make than a small network takes to train.
         self.network.compile(optimizer, "binary_crossentropy", jit_compile=False)
+        self.learner = (
+            WedgeLearner(self.network, settings.seed)
+            if settings.chosen_gradients == "wedges"
+            else self.network
+        )
         self.start_rate = float(optimizer.learning_rate)
         self.task = Task[Measure](
             approach="binary",
             lesson=lesson,
             identity={"edge_samples": self.edge_samples},
-            network=self.network,
+            network=self.learner,
             epochs=settings.chosen_epochs,
             epoch_examples=len(self.measured_pairs),
             batch_examples=settings.chosen_batch_size,
@@ -164,7 +170,7 @@ class _Binary:
     def validate(self, most: int) -> dict[str, Measure]:
         """Measure on the three sets, always on the same pairs, so that epochs can be told from each other."""
         return validate(
-            self.network,
+            self.learner,
             self.train,
             self.unseen,
             self.measured_pairs,
@@ -176,7 +182,7 @@ class _Binary:
 
     def rank(self, edges: EdgeSet) -> dict[str, float]:
         rng = np.random.default_rng([self.settings.seed, 5])
-        return successor_areas(self.network, edges, self.edge_samples, rng)
+        return successor_areas(self.learner, edges, self.edge_samples, rng)
 
     def finish(self, training: Training[Measure]) -> BinaryReport:
         """Measure once more, write the history and its picture, export."""
@@ -194,6 +200,7 @@ class _Binary:
             "epochs": task.epochs,
             "batch_size": task.batch_examples,
             "optimizer": self.settings.chosen_optimizer,
+            "gradients": self.settings.chosen_gradients,
             "learning_rate": self.start_rate,
             "pairs_per_epoch": task.epoch_examples,
         }

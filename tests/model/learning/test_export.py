@@ -1,5 +1,6 @@
 """The export makes onnxruntime say what Keras says, and a bad graph never becomes a model."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.learning import export
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import learned_songs
+from tests.support.graph_nodes import LOOPS, node_kinds
 from tests.support.models import scorer_of, write_tiny_towers
 from tests.support.pools import make_pool, noise_song
 
@@ -100,14 +102,31 @@ def test_the_graph_is_named_has_a_free_batch_axis_only_and_a_whole_lstm(model: t
         axes = tensor.type.tensor_type.shape.dim
         assert axes[0].dim_param
         assert [axis.dim_value for axis in axes[1:]] == fixed
-    operations = [node.op_type for node in graph.graph.node]
-    assert operations.count("LSTM") == 1
-    assert not {"Loop", "Scan", "If"} & set(operations)
+    kinds = node_kinds((folder / GRAPH_FILE).read_bytes())
+    assert kinds["LSTM"] == 1
+    assert not LOOPS & set(kinds)
     assert contract.edge_rate_hz == EDGE_RATE_HZ
     assert contract.metrics["export_difference"] <= 1e-5
     written = {"model.json", *(graph.file for graph in contract.graphs.values())}
     assert {path.name for path in folder.iterdir()} == written
     assert ("split.onnx" in written) == (contract.preset == "seed")
+
+
+@pytest.mark.parametrize(
+    ("layer", "whole"),
+    [
+        (lambda layers: layers.LSTM(3), True),
+        (lambda layers: layers.LSTM(3, activation="sigmoid"), True),
+        (lambda layers: layers.LSTM(3, activation="relu"), True),
+        (lambda layers: layers.LSTM(3, activation="softsign"), False),
+        (lambda layers: layers.GRU(3), False),
+    ],
+)
+def test_what_becomes_one_node_and_what_a_loop(layer: Callable[[Any], Any], whole: bool) -> None:
+    network = keras.Sequential([keras.Input((6, 2)), layer(keras.layers)])
+    kinds = node_kinds(export.to_onnx(network, "seen", (6, 2), "given"))
+    assert (kinds["LSTM"] == 1) == whole
+    assert bool(LOOPS & set(kinds)) != whole
 
 
 def test_a_graph_that_differs_is_not_written_and_the_old_model_stays(

@@ -16,15 +16,17 @@ from model.base.errors import ModelError
 from model.base.graph_runtime import onnxruntime
 from model.base.quiet import without_noise
 from model.learning.checkpoint import CHECKPOINT_FILE
+from model.learning.edge_set import EdgeSet
 from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_scores
 from model.learning.pairs import Pairs, contrast_pairs
 from model.saved.contract import load_contract
 from tests.support.edges import tone_edges
 from tests.support.models import lesson_of
 from tests.support.waiting import PATIENCE_S
+from tools.bench.process import anonymous_mb
 
 with without_noise():
-    from model.approaches.binary.training import build_optimizer, train_binary
+    from model.approaches.binary.training import _Binary, build_optimizer, train_binary
     from model.learning.lesson import TrainProgress
     from model.learning.loop import TrainingStoppedError, made_ahead
 
@@ -175,6 +177,55 @@ def test_seed_trains_as_the_report_says(tmp_path: Path) -> None:
     first, second = epochs_of(tmp_path)
     assert first["validations"] == {}
     assert set(second["validations"]) == {TRAINING_PAIRS, SECOND_CHANNEL, UNSEEN}
+
+
+@pytest.mark.skipif(anonymous_mb() is None, reason="this system does not tell a process's own memory")
+def test_an_epoch_holds_its_batches_and_not_the_pool(tmp_path: Path) -> None:
+    chunks, ceiling = 4_000, 2_520
+
+    def mapped(name: str) -> FloatArray:
+        # 81 MB each, all of it holes.
+        return np.memmap(tmp_path / name, np.float32, "w+", shape=(chunks, 2, ceiling))
+
+    train = EdgeSet(
+        chunk_song=np.repeat(np.arange(40), chunks // 40),
+        chunk_samples=np.full(chunks, ceiling),
+        rows=np.arange(chunks),
+        heads=mapped("heads"),
+        tails=mapped("tails"),
+        source={},
+    )
+    asked = BinarySettings(preset="seed", edge_samples=8)
+    binary = _Binary(lesson_of(train, None, tmp_path / "model", asked))
+    binary.batch(0)
+    before_mb = anonymous_mb()
+    for step in range(binary.task.batches):
+        binary.batch(step)
+    after_mb = anonymous_mb()
+    assert before_mb is not None and after_mb is not None
+    assert after_mb - before_mb < 40
+
+
+@pytest.mark.parametrize("gradients", ["wedges", "keras"])
+def test_seed_ends_where_it_would_have_ended_and_keras_can_be_chosen(gradients: str, tmp_path: Path) -> None:
+    data = tone_edges(3, 6, 5), tone_edges(2, 6, 5, seed=9)
+    asked = BinarySettings(preset="seed", epochs=2, batch_size=24, gradients=gradients)
+    train_binary(lesson_of(*data, tmp_path / "whole", asked))
+    with pytest.raises(TrainingStoppedError):
+        train_binary(lesson_of(*data, tmp_path / "parts", asked), stop_at(2, 1))
+    train_binary(lesson_of(*data, tmp_path / "parts", asked, resume=True))
+    assert epochs_of(tmp_path / "parts") == epochs_of(tmp_path / "whole")
+    assert load_contract(tmp_path / "whole").training["gradients"] == gradients
+
+
+def test_both_gradients_teach_the_same(tmp_path: Path) -> None:
+    """But for what dropout draws: losses stay close together."""
+    losses = []
+    for gradients in ("wedges", "keras"):
+        asked = BinarySettings(preset="seed", epochs=2, gradients=gradients)
+        train_binary(lesson_of(tone_edges(3, 6, 5), None, tmp_path / gradients, asked))
+        losses.append([row["optimizer_loss"] for row in epochs_of(tmp_path / gradients)])
+    assert np.abs(np.array(losses[0]) - np.array(losses[1])).max() < 0.05
 
 
 def test_what_cannot_be_learned_from_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -1,64 +1,35 @@
 """The network taken apart scores like Keras and like the unsplit graph."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras import layers
 
 from model.approaches.binary.export import export_binary
 from model.approaches.binary.networks import fast_network, seed_network
 from model.approaches.binary.split import SplitWeights, score_split, split_weights
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
+from model.base.vector_tiles import tanh
 from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.learning.export import to_onnx
 from stream.audio.decode import decode
-from stream.index.graphs import open_session
+from stream.index.graphs import open_session, row_bytes
 from stream.pool.pool import Pool
-from stream.scoring.pair_scorer import PairScorer
-from stream.scoring.recurrence import Recurrence, RecurrentState, _tanh
+from stream.scoring.pair_scorer import BATCH_BYTES, BATCH_ROWS, PairScorer, batch_rows
+from stream.scoring.recurrence import Recurrence, RecurrentState
 from stream.scoring.scorer import ScoringLateError
 from stream.scoring.split_scorer import BLOCK_ROWS, SplitScorer, _blocks
 from tests.support.models import scorer_of
 from tests.support.pools import make_pool, noise_song
+from tests.support.report_networks import network_of, shaken
+from tools.bench.isolated import run_isolated
 
 TOLERANCE = 1e-5
-
-
-def network_of(edge: int, filters: int, units: int, dense: int, seed: int) -> Any:
-    """The report's layers in other sizes, with random weights and biases."""
-    network = keras.Sequential(
-        [
-            keras.Input((2 * edge, 1), name="pair"),
-            layers.Conv1D(filters, 2),
-            layers.MaxPooling1D(2, strides=2),
-            layers.LSTM(units, return_sequences=True),
-            layers.Dense(dense),
-            layers.Dropout(0.25),
-            layers.Flatten(),
-            layers.Dense(1, activation="sigmoid"),
-        ]
-    )
-    return shaken(network, seed)
-
-
-def shaken(network: Any, seed: int, amount: float = 0.3) -> Any:
-    """Move all weights: a network that was just built has biases of zero."""
-    rng = np.random.default_rng(seed)
-    network.set_weights(
-        [
-            weight + rng.normal(0, amount, weight.shape) / math.sqrt(len(weight))
-            for weight in network.get_weights()
-        ]
-    )
-    return network
 
 
 @dataclass(frozen=True)
@@ -134,6 +105,30 @@ def test_it_equals_the_unsplit_graph(edge: int, tmp_path: Path) -> None:
         assert np.ptp(scores) > 100 * TOLERANCE
 
 
+def test_batches_of_the_unsplit_graph_are_bounded_by_what_it_makes_of_a_pair(tmp_path: Path) -> None:
+    network = shaken(seed_network(24), 1)
+    noise = np.random.default_rng(0).uniform(-1, 1, (3, 48, 1)).astype(np.float32)
+    # Without its split graph, as of a preset that has none.
+    export_binary(network, tmp_path, preset="fast", edge_samples=24, examples=noise, training={}, metrics={})
+    pool = make_pool(tmp_path / "pool", [noise_song(9.0, seed) for seed in (0, 1)])
+    scorer, index = scorer_of(tmp_path, pool, threads=1)
+    assert isinstance(scorer, PairScorer)
+    made = row_bytes(tmp_path / "pair.onnx")
+    # Filters times samples of the convolution alone.
+    assert made > 4 * 1024 * 47
+    assert len(scorer._pairs) == batch_rows(made) == BATCH_BYTES // made < BATCH_ROWS
+    assert batch_rows(1) == BATCH_ROWS and batch_rows(10 * BATCH_BYTES) == 1
+    expected = keras_scores(network, pairs_of(Edges(index.tails, index.heads), 1))
+    np.testing.assert_allclose(scorer.score(1), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_the_unsplit_graph_holds_no_more_memory_than_it_may(tmp_path: Path) -> None:
+    path = tmp_path / "pair.onnx"
+    path.write_bytes(to_onnx(seed_network(220), "pair", (440, 1), "score"))
+    held_mb = run_isolated("tests.support.pair_memory:held_mb", path=path, edge_samples=220, pairs=48)
+    assert held_mb is None or held_mb <= 200
+
+
 @pytest.mark.parametrize("edge", [440, 441])
 def test_the_whole_network_on_real_edges(edge: int, shared_music: Path) -> None:
     song = min(shared_music.rglob("*.mp3"), key=lambda path: path.stat().st_size)
@@ -196,7 +191,7 @@ def test_blocks_cover_each_row_once_and_are_even(count: int, threads: int) -> No
 
 def test_the_hyperbolic_tangent() -> None:
     x = np.linspace(-12.0, 12.0, 20_001).astype(np.float32)
-    found = np.array([_tanh(value) for value in x])
+    found = np.array([tanh(value) for value in x])
     expected = np.tanh(x.astype(np.float64))
     np.testing.assert_allclose(found, expected, rtol=5e-7, atol=1e-12)
 
