@@ -24,6 +24,7 @@ from tools.commands import (
     precompute,
     render,
     serve,
+    study,
     train,
 )
 from tools.commands.output_options import OutputCommand
@@ -43,6 +44,7 @@ app.add_typer(pool.pool_app, name="pool")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("joins")(joins.joins)
+app.command("study")(study.study_music)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)
 app.command("compose")(compose.compose)

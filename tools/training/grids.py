@@ -41,6 +41,23 @@ def song_sets(
     songs = np.union1d(drawn, named_songs(pool, settings.reference_songs))
     shares = share_songs(pool, songs, settings, rng, before=before)
     judged = labelled_joins(pool.folder)
+    grids = _grids(pool, songs, prepared)
+    train = _song_set(pool, songs[shares.learned], songs[shares.reference], grids, judged, before)
+    unseen = _song_set(pool, songs[shares.kept_back], songs[:0], grids, [])
+    if not train.grids:
+        raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
+    return train, unseen if unseen.grids else None
+
+
+def pool_songs(pool: Pool, songs: IntArray, reference: IntArray) -> SongSet:
+    """Return the chosen songs of a pool, those that can be read, from dead air to dead air.
+
+    reference: which of them are reference songs.
+    """
+    return _song_set(pool, songs, reference, _grids(pool, songs, None), [])
+
+
+def _grids(pool: Pool, songs: IntArray, prepared: Callable[[int, int], None] | None) -> dict[int, GridArray]:
     grids: dict[int, GridArray] = {}
     for done, number in enumerate(songs.tolist()):
         grid = _kept_grid(pool.folder, pool.songs[number])
@@ -48,11 +65,7 @@ def song_sets(
             grids[number] = _sounding(pool, number, grid)
         if prepared is not None:
             prepared(done + 1, len(songs))
-    train = _song_set(pool, songs[shares.learned], songs[shares.reference], grids, judged, before)
-    unseen = _song_set(pool, songs[shares.kept_back], songs[:0], grids, [])
-    if not train.grids:
-        raise ModelError(f"no song of {pool.folder} can be read; put the files back or build the pool again")
-    return train, unseen if unseen.grids else None
+    return grids
 
 
 def _song_set(

@@ -4,17 +4,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from model.base.arrays import IntArray
 from model.base.errors import ModelError
 from model.learning.approach import Approach
-from model.learning.lesson import Lesson, TrainProgress, TrainReport
+from model.learning.lesson import Lesson, Music, TrainProgress, TrainReport
 from model.learning.measures import KEPT_BACK, UNSEEN
-from model.learning.settings import TrainSettings
+from model.learning.settings import Reference, TrainSettings
 from model.saved.contract import carried_model, carried_models, chosen_model, load_contract
 from model.saved.learned import learned_songs
-from stream.pool.pool import open_pool
+from stream.pool.pool import Pool, open_pool
 from tools.training.common import training_packages
-from tools.training.edges import edge_sets
-from tools.training.grids import song_sets
+from tools.training.edges import edge_sets, pool_edges
+from tools.training.grids import pool_songs, song_sets
 
 if TYPE_CHECKING:
     from model.saved.scoring import Features
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 _PRETRAINED = "pretrained"
 """Stands for the model of the approach that endlos carries."""
 _SETS: "dict[Features, Callable[..., tuple[Any, Any]]]" = {"edges": edge_sets, "spectra": song_sets}
+_CHOSEN: "dict[Features, Callable[[Pool, IntArray, IntArray], Music]]" = {
+    "edges": lambda pool, songs, reference: pool_edges(
+        pool, np.isin(pool.chunk_song, songs), reference=np.isin(pool.chunk_song, reference)
+    ),
+    "spectra": pool_songs,
+}
 
 
 def train_model(
@@ -61,6 +70,17 @@ def train_model(
     report = trainer(lesson, progress)
     approach.check(load_contract(out))
     return report
+
+
+def chosen_music(pool: Pool, songs: IntArray, features: "Features", reference: Reference | None) -> Music:
+    """Return what is learned from of chosen songs, by their number, rising: for who draws songs otherwise.
+
+    reference: of the settings, where the songs are to be learned from; the first ones of them are taken.
+    """
+    if reference is None:
+        return _CHOSEN[features](pool, songs, songs)
+    named = songs[: reference.most]
+    return _CHOSEN[features](pool, named if reference.alone else songs, named)
 
 
 def start_model(approach: Approach, start_from: str) -> Path:

@@ -171,5 +171,5 @@ def _stop(worker: _Worker[Any]) -> None:
 def _death(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
         with suppress(ValueError):
-            return f"analysing it ended the worker process ({signal.Signals(-exit_code).name})"
-    return f"analysing it ended the worker process (exit code {exit_code})"
+            return f"working on it ended the worker process ({signal.Signals(-exit_code).name})"
+    return f"working on it ended the worker process (exit code {exit_code})"

@@ -36,7 +36,7 @@ def test_a_crash_names_its_item_and_the_rest_goes_on() -> None:
     crashed = results.pop(13)
     raised = results.pop(14)
     assert isinstance(crashed, Crashed)
-    assert crashed.reason == "analysing it ended the worker process (exit code 3)"
+    assert crashed.reason == "working on it ended the worker process (exit code 3)"
     assert raised == Crashed(reason="ValueError: fourteen")
     assert results == {1: 1, 2: 4, 3: 9}
 

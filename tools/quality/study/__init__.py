@@ -1,0 +1,1 @@
+"""Do the report's findings hold on this music?"""
