@@ -35,6 +35,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "joins": ("joins", "EIGHT", "--quick", "--seconds", "30", "--detector", "boosted", "--plot", "OUT/p.png"),
     "precompute": ("precompute", "POOL", "--model", "MODEL"),
     "render": ("render", "POOL", "OUT/out.mp3", "--seconds", "3", "--model", "MODEL"),
+    "compose": ("compose", "POOL", "OUT/song.mp3", "--length", "2", "--model", "MODEL"),
+    # What it goes on to do is that of `pool build`, `train`, `eval` and `joins`.
+    "study": ("study", "SONGS", "--cheap", "--plan", "--out", "OUT/study"),
     "play": ("play", "MUSIC", "--http", "127.0.0.1:0"),
     "serve": ("serve", "POOL", "--http", "127.0.0.1:0"),
     "bench": ("bench", "POOL", "--quick", "--only", "render", "--out", "OUT/bench.jsonl"),
@@ -77,7 +80,13 @@ def test_a_command_speaks_to_nobody_and_leaves_nothing_of_others_behind(
     require_real: Callable[[str, bool], None],
 ) -> None:
     require_real("no strace: install it (Debian: strace)", traceable())
-    fixtures = {"POOL": "own_pool", "MUSIC": "tiny_music", "MODEL": "tiny_model", "EIGHT": "pool_of_eight"}
+    fixtures = {
+        "POOL": "own_pool",
+        "MUSIC": "tiny_music",
+        "MODEL": "tiny_model",
+        "EIGHT": "pool_of_eight",
+        "SONGS": "eight_songs",
+    }
     out = str(tmp_path / "out")
     Path(out).mkdir()
     words = [
@@ -127,6 +136,11 @@ def pool_of_eight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_music(folder / "music", [f"{name}.wav" for name in "abcdefgh"], seconds=30.0)
     build_pool([folder / "music"], folder / "pool", quick_settings())
     return folder / "pool"
+
+
+@pytest.fixture(scope="session")
+def eight_songs(pool_of_eight: Path) -> Path:
+    return pool_of_eight.parent / "music"
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The command `endlos study` asks the report's questions again on any music, and draws the answers."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,8 +77,9 @@ def study_music(
         scale=(CHEAP if cheap else FULL).with_seeds(seeds),
         only=only,
         similar=similar.expanduser() if similar else None,
-        jobs=jobs or 0,
     )
+    if jobs is not None:
+        settings = replace(settings, jobs=jobs)
     found = plan_study(settings)
     cost = study_cost(found, out)
     if plan:
@@ -112,7 +114,7 @@ def study_music(
 
 
 def _print_plan(plan: "StudyPlan", cost: "StudyCost", settings: "StudySettings", as_json: bool) -> None:
-    wall_s = cost.cpu_s / settings.workers
+    wall_s = cost.cpu_s / settings.jobs
     if as_json:
         print_json(
             {
@@ -121,7 +123,7 @@ def _print_plan(plan: "StudyPlan", cost: "StudyCost", settings: "StudySettings",
                 "open_runs": cost.open_runs,
                 "pools": cost.pools,
                 "cpu_s": round(cost.cpu_s),
-                "workers": settings.workers,
+                "workers": settings.jobs,
                 "notes": list(plan.notes),
             }
         )
@@ -130,7 +132,7 @@ def _print_plan(plan: "StudyPlan", cost: "StudyCost", settings: "StudySettings",
     print(
         f"{plural(len(plan.music.songs), 'song')}; {', '.join(names)}: {plural(len(plan.runs), 'run')} "
         f"({cost.done_runs} done before) over {plural(cost.pools, 'pool')}, about {clock(wall_s)} with "
-        f"{plural(settings.workers, 'worker')}"
+        f"{plural(settings.jobs, 'worker')}"
     )
     for note in plan.notes:
         print(printable(note))

@@ -25,6 +25,7 @@ from stream.scoring.settings import ScoringSettings
 from tests.support.commands import run_here
 from tools.quality.joins.protocol import JoinSettings
 from tools.quality.ranking.protocol import EvalSettings
+from tools.quality.study.scale import CHEAP
 from tools.songs.cut import CutSettings
 from tools.songs.song import AnalysisSettings
 
@@ -46,6 +47,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "LiveSettings": {"engine": EngineSettings(), "outputs": OutputSettings(places=[HttpSettings()])},
     "OutputSettings": {"places": [HttpSettings()]},
     "ScoringSettings": {"model": None},
+    "StudySettings": {"music": Path("music"), "out": Path("study"), "scale": CHEAP},
 }
 """What has no default, by the name of the settings."""
 

@@ -79,4 +79,4 @@ def test_the_command_takes_several_songs_and_names_those_closest_to_a_wrong_one(
     said = capsys.readouterr().err
     assert "the reference song nonsense is not in the pool" in said and "closest to it are" in said
     assert run_here("train", tiny_pool, "--out", tmp_path / "model", "--reference", known) == 2
-    assert "--approach start-end only" in " ".join(capsys.readouterr().err.split())
+    assert "--reference goes with --approach start-end" in " ".join(capsys.readouterr().err.split())

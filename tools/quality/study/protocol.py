@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model.base.errors import EndlosError
@@ -48,13 +48,12 @@ class StudySettings:
     """Names of questions, with commas between; None: all."""
     similar: Path | None = None
     """Folder of the songs that are alike; None: any called similar."""
-    jobs: int = 0
-    """Worker processes; 0: one for each core."""
+    jobs: int = field(default_factory=usable_cores)
+    """Worker processes."""
 
-    @property
-    def workers(self) -> int:
-        """Worker processes."""
-        return self.jobs or usable_cores()
+    def __post_init__(self) -> None:
+        if not self.jobs >= 1:
+            raise EndlosError(f"{self.jobs} jobs study nothing; give 1 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,7 +252,7 @@ def _carry_out_all(
         if one.run.home in files
     ]
     tell("training", 0, len(tasks))
-    jobs = min(settings.workers, max(1, len(tasks)))
+    jobs = min(settings.jobs, max(1, len(tasks)))
     with _one_thread_each(), closing(run_all(carry_out, tasks, jobs, _no_room)) as results:
         for done, (task, outcome) in enumerate(results, start=1):
             if isinstance(outcome, Crashed):
@@ -281,14 +280,14 @@ def _prepared(
         files = {song: song_file(run, song, originals[song], music) for song in sorted(songs)}
         copies = [_Copy(run=run, original=originals[song], path=path) for song, path in files.items()]
         copies = [copy for copy in copies if copy.path != copy.original and not copy.path.is_file()]
-        with closing(run_all(_copied, copies, settings.workers if copies else 1, _no_room)) as results:
+        with closing(run_all(_copied, copies, settings.jobs if copies else 1, _no_room)) as results:
             refused = {copy.path: outcome for copy, outcome in results if outcome is not None}
         try:
             readable = sorted(path for path in files.values() if path not in refused)
             if not readable:
                 told = next(iter(refused.values()))
                 raise EndlosError(told.reason if isinstance(told, Crashed) else told)
-            build = BuildSettings(cut=declared_cut(run), jobs=settings.workers, decoded_cache_gib=0.0)
+            build = BuildSettings(cut=declared_cut(run), jobs=settings.jobs, decoded_cache_gib=0.0)
             build_pool(readable, settings.out / "pools" / home, build)
         except EndlosError as error:
             for one in left:

@@ -86,8 +86,9 @@ def test_the_matrix_is_what_the_engine_goes_by(
     edge = load_contract(tiny_model).edge_samples
     assert scores.shape == (len(pool), len(pool))
     assert scores.dtype == np.float32
+    tails, heads = (np.asarray(side, dtype=np.float32)[:, 0] for side in (pool.tails, pool.heads))
     for row in range(len(pool)):
-        expected = tiny_score(pool.tails[row, 0, -edge:], np.asarray(pool.heads)[:, 0, :edge])
+        expected = tiny_score(tails[row, -edge:], heads[:, :edge])
         np.testing.assert_allclose(scores[row], expected, atol=1e-5)
 
 
