@@ -217,8 +217,9 @@ def _affordable(approach: Approach, preset: str, scale: StudyScale) -> Options:
     asked = approach.asked(preset)
     given: dict[str, Any] = {}
     epochs = getattr(asked, "chosen_epochs", None)
-    if scale.most_epochs is not None and epochs is not None and epochs > scale.most_epochs:
-        given["epochs"] = scale.most_epochs
+    most_epochs = None if scale.presets is None else scale.presets[preset]
+    if most_epochs is not None and epochs is not None and epochs > most_epochs:
+        given["epochs"] = most_epochs
     # What would else be as long as the shortest chunk.
     open_edge = "edge_samples" in approach.setting_names and getattr(asked, "chosen_edge_samples", 0) is None
     if scale.open_edge_samples is not None and open_edge:

@@ -1,5 +1,6 @@
 """A scale says how much a study spends, cheap within the hour or full."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from model.base.errors import EndlosError
@@ -35,12 +36,11 @@ class StudyScale:
     folds: int
     fold_learned: int
     fold_asked: int
-    presets: tuple[str, ...] | None
-    """Presets of the approaches that stand in their table; None: all."""
+    presets: Mapping[str, int] | None
+    """Presets of the approaches that stand in their table, and for how many epochs each is trained at most;
+    None: all, for as long as they take."""
     groupings: tuple[int, ...]
     """Numbers of classes that approaches which group transitions are tried with, beside their own."""
-    most_epochs: int | None
-    """Of the approaches in their table; None: what each preset takes."""
     open_edge_samples: int | None
     """Edge of approaches that else look at the shortest chunk; None: that."""
 
@@ -58,8 +58,9 @@ CHEAP = StudyScale(
     told="The report's network is too dear for an hour, so the questions are asked of preset fast, a "
     "small network in its manner: filters a semitone apart instead of learned ones, pairs drawn anew in "
     "every epoch, edges of one second, 30 epochs. In the table of approaches the report's own network "
-    "sees a tenth of a second of each side, nothing is trained for more than 15 epochs, and presets that "
-    "take longer are left out. Without --cheap the report's network is asked.",
+    "sees a tenth of a second of each side, the report's networks are trained for 6 epochs and the others "
+    "for 15 at most, and presets that take longer are left out. Without --cheap the report's network is "
+    "asked.",
     preset="fast",
     base=options(optimizer="rmsprop", batch_size=64, edge_samples=1260, epochs=30),
     edge_samples=1260,
@@ -73,9 +74,8 @@ CHEAP = StudyScale(
     folds=2,
     fold_learned=12,
     fold_asked=10,
-    presets=("seed", "fast"),
+    presets={"seed": 6, "fast": 15},
     groupings=(16, 64),
-    most_epochs=15,
     open_edge_samples=126,
 )
 FULL = StudyScale(
@@ -98,6 +98,5 @@ FULL = StudyScale(
     fold_asked=20,
     presets=None,
     groupings=(8, 16, 32, 64, 128),
-    most_epochs=None,
     open_edge_samples=None,
 )
