@@ -13,6 +13,7 @@ import numpy.typing as npt
 from model.base.errors import PoolError
 from model.base.files import beside, what_to_do
 from stream.pool.database import DATABASE_FILE
+from tools.work.lock import held_alone
 
 LOCK_FILE = "build.lock"
 FOLDERS = ("analysis", "columns", "decoded", "generations")
@@ -37,16 +38,10 @@ def locked(folder: Path) -> Iterator[None]:
         raise PoolError(
             f"{folder} cannot be written: {error.strerror}; give a folder for the pool that can"
         ) from error
-    # SQLite's own lock of an empty file: the same on every system, and never left behind.
-    lock = sqlite3.connect(folder / LOCK_FILE, timeout=0, isolation_level=None)
-    try:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            raise PoolError(f"{folder} is being built by another process; wait for it to end") from error
+    with held_alone(
+        folder / LOCK_FILE, PoolError(f"{folder} is being built by another process; wait for it to end")
+    ):
         yield
-    finally:
-        lock.close()
 
 
 _SQLITE_TODO = {

@@ -29,10 +29,12 @@ from tools.quality.study.scale import StudyScale
 from tools.quality.study.training import RunTask, carry_out, require_training
 from tools.quality.study.variants import song_file, write_variant
 from tools.songs.cut import CutSettings
+from tools.work.lock import held_alone
 from tools.work.workers import Crashed, Room, run_all, usable_cores
 
 _LENGTHS_S = ("chunk_s", "min_chunk_s", "max_chunk_s")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+_LOCK_FILE = "study.lock"
 SONG_CPU_S = 4.0
 """Guess of what it takes to analyse a song, until it has been done."""
 
@@ -189,21 +191,26 @@ def run_study(plan: StudyPlan, settings: StudySettings, tell: Tell) -> StudyResu
     """Do what is left of a plan, and return all that is known then.
 
     A `KeyboardInterrupt` at any moment loses the runs under way and no other: what is done is in the ledger.
-    `EndlosError` when nothing can be written, or a package that trains is not installed.
+    `EndlosError` when nothing can be written, another study writes there, or a package that trains is not
+    installed.
     """
     out = settings.out
-    try:
-        with closing(Ledger(out)) as ledger:
+    with closing(Ledger(out)) as ledger, held_alone(out / _LOCK_FILE, _taken(out)):
+        try:
             left = ledger.open_runs(list(plan.runs))
             if left:
                 # Before anything is decoded.
                 require_training()
             _carry_out_all(plan, settings, left, ledger, tell)
-    finally:
-        # Workers that were stopped could not.
-        forget_pools()
-        shutil.rmtree(out / "scratch", ignore_errors=True)
+        finally:
+            # Workers that were stopped could not.
+            forget_pools()
+            shutil.rmtree(out / "scratch", ignore_errors=True)
     return study_result(plan, out)
+
+
+def _taken(out: Path) -> EndlosError:
+    return EndlosError(f"another study writes into {out}; wait for it to end, or give another --out")
 
 
 def study_result(plan: StudyPlan, out: Path) -> StudyResult:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from model.base.errors import EndlosError
 from model.base.files import write_whole
 from tests.support.browser import rendered
 from tests.support.commands import Running, run_here
@@ -25,6 +26,7 @@ from tools.quality.study.protocol import StudyResult, StudySettings, plan_study,
 from tools.quality.study.report import REPORT_FILE, study_page
 from tools.quality.study.runs import options
 from tools.quality.study.scale import CHEAP
+from tools.work.lock import held_alone
 
 TINY = replace(
     CHEAP,
@@ -229,3 +231,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(studied: Studied, tmp_path: Path)
         said = running.printed().strip().splitlines()[-1]
     assert re.fullmatch(r"endlos: the study stopped with \d of 9 runs done, which .* keeps; .* goes on", said)
     assert "Too few runs were done" in (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
+
+
+def test_two_studies_do_not_write_into_one_folder(studied: Studied) -> None:
+    plan = plan_study(studied.settings)
+    with (
+        held_alone(studied.settings.out / "study.lock", EndlosError("taken")),
+        pytest.raises(EndlosError, match="another study writes into"),
+    ):
+        run_study(plan, studied.settings, lambda what, done, total: None)

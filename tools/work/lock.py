@@ -1,0 +1,23 @@
+"""A lock keeps a folder to one process at a time, and ends with the process, however that ends."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.base.errors import EndlosError
+
+
+@contextmanager
+def held_alone(lock: Path, otherwise: EndlosError) -> Iterator[None]:
+    """Hold the file `lock`, an empty one (made if need be); raise `otherwise` where another process does."""
+    # SQLite's own lock of an empty file: the same on every system, and never left behind.
+    connection = sqlite3.connect(lock, timeout=0, isolation_level=None)
+    try:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error as error:
+            raise otherwise from error
+        yield
+    finally:
+        connection.close()
