@@ -98,18 +98,35 @@ def _correlations(
     width: int,
     result: FloatArray,
 ) -> None:
+    count, stored = rows.shape
     most_shift = min(CORRELATION_SHIFT, width // 4)
-    for row in range(len(rows)):
+    shifts = 2 * most_shift + 1
+    # With zeros before and behind what overlaps all products are equally long: loops that vary take ten times
+    # as long.
+    shifted = np.zeros((shifts, stored), dtype=np.int16)
+    own = np.zeros(shifts, dtype=np.int32)
+    for place in range(shifts):
+        shift = place - most_shift
+        for column in range(max(0, -shift), min(width, width - shift)):
+            value = np.int32(reference[column])
+            shifted[place, column + shift] = np.int16(value)
+            own[place] += value * value
+    other = np.zeros(shifts, dtype=np.int32)
+    for row in range(count):
+        whole = np.int32(0)
+        for column in range(stored):
+            whole = np.int32(whole + np.int32(rows[row, column]) * np.int32(rows[row, column]))
+        other[most_shift] = left = right = whole
+        for shift in range(1, most_shift + 1):
+            first, last = np.int32(rows[row, shift - 1]), np.int32(rows[row, width - shift])
+            left, right = np.int32(left - first * first), np.int32(right - last * last)
+            other[most_shift + shift], other[most_shift - shift] = left, right
         best = -1.0
-        for shift in range(-most_shift, most_shift + 1):
-            first, last = max(0, -shift), min(width, width - shift)
-            product, own, other = np.int32(0), np.int32(0), np.int32(0)
-            for column in range(first, last):
-                here, there = np.int32(reference[column]), np.int32(rows[row, column + shift])
-                product = np.int32(product + here * there)
-                own = np.int32(own + here * here)
-                other = np.int32(other + there * there)
-            energy = np.float64(own) * np.float64(other)
+        for place in range(shifts):
+            product = np.int32(0)
+            for column in range(stored):
+                product = np.int32(product + np.int32(shifted[place, column]) * np.int32(rows[row, column]))
+            energy = np.float64(own[place]) * np.float64(other[place])
             found = np.float64(product) / np.sqrt(energy) if energy > 0.0 else 0.0
             best = max(best, found)
         result[row] = np.float32(best)
