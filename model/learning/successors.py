@@ -16,6 +16,8 @@ MEASURED_GAP_S = 0.05
 """So much is missing beside each measured cut that no waveform runs on across it."""
 _MOST_CHUNKS = 1_000
 _BATCH = 128
+RANK_COLUMNS = ("chunks", "top 1", "top 10", "MRR", "AUC same song", "AUC other songs")
+"""What heads the `SuccessorRanks.cells` of a table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,24 @@ class SuccessorRanks:
     """AUC against chunks of the same song, averaged over songs; 0.5 where there are none."""
     auc_cross: float
 
+    @classmethod
+    def of_none(cls, chunks: int) -> "SuccessorRanks":
+        """Return the figures of chunks of which none has a successor: they say nothing."""
+        return SuccessorRanks(chunks=chunks, top_1=0.0, top_10=0.0, mrr=0.0, auc_same=0.5, auc_cross=0.5)
+
+    def cells(self) -> tuple[object, ...]:
+        """Return the figures as they stand in a table, below `RANK_COLUMNS`."""
+        ranks = (self.top_1, self.top_10, self.mrr, self.auc_same, self.auc_cross)
+        return (self.chunks, *(f"{figure:.3f}" for figure in ranks))
+
     def brief(self) -> str:
         """Return where the successor stands."""
         return f"first {self.top_1:.3f}, in ten {self.top_10:.3f}, AUC same song {self.auc_same:.3f}"
+
+
+def told_share(share: float | None) -> str:
+    """Return a share as it stands in a table; None: of nothing."""
+    return "-" if share is None else f"{share:.3f}"
 
 
 def score_songs(

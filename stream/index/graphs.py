@@ -3,7 +3,8 @@
 import json
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from model.base.graph_runtime import onnxruntime
 from model.saved.contract import GraphSpec
 
 ENDLESS_S = 120.0
-"""A run that takes longer does not end: the report's network takes 15 s for 256 pairs on two slow cores."""
+"""A run, or a load, that takes longer does not end: the report's network takes 15 s for 256 pairs on two slow
+cores."""
+_PROVIDER = "CPUExecutionProvider"
 
 
 def open_graph(folder: Path, graph: GraphSpec, *, threads: int) -> onnxruntime.InferenceSession:
@@ -98,6 +101,26 @@ def open_session(
     # Idle workers must sleep: spinning would take a core from the audio threads.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return _in_time(lambda: onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDER]))
+    except TimeoutError:
+        raise ModelError(f"{path} has not been loaded after {ENDLESS_S:.0f} s; use another model") from None
     except Exception as error:  # onnxruntime raises many types of its own, none with a public root
         raise ModelError(f"{path} is not a graph that can be run; train or copy the model again") from error
+
+
+def _in_time(load: Callable[[], onnxruntime.InferenceSession]) -> onnxruntime.InferenceSession:
+    """Return what `load` returns; `TimeoutError` after `ENDLESS_S`.
+
+    What is constant in a graph is computed while it is loaded, and nothing ends that: its thread is left
+    behind, and ends with the process.
+    """
+    loaded: Future[onnxruntime.InferenceSession] = Future()
+
+    def work() -> None:
+        try:
+            loaded.set_result(load())
+        except BaseException as error:
+            loaded.set_exception(error)
+
+    threading.Thread(target=work, name="load graph", daemon=True).start()
+    return loaded.result(ENDLESS_S)

@@ -1,6 +1,6 @@
 """These measures say how well transitions are sorted, how full the buckets are, and what follows by them."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,15 @@ _LEAST_CHANCE = np.float32(1e-12)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassFigures:
-    """Figures of the transitions into the chunks of one set of songs."""
+class ClassFigures(SuccessorRanks):
+    """Figures of the transitions into the chunks of one set of songs; the successor's rank is by the walk."""
 
-    transitions: int
     accuracy: float | None
     """Share that is sorted into its own class; None where transitions have none."""
     empty: float
     """Share of the buckets that nothing falls into."""
     surer: float
     """Chance that a true transition is sorted more surely than a false one; 0.5 is guessing."""
-    mrr: float
-    """Mean of 1 / rank of the true successor, by the walk, among all chunks."""
-    auc_same: float
-    """Of the true successor against chunks of the same song, averaged over songs."""
-    auc_cross: float
 
     def brief(self) -> str:
         """Return how much is sorted rightly, and how much is empty."""
@@ -63,16 +57,13 @@ class SortedSongs:
     def figures(self, walk: IntArray) -> ClassFigures:
         """Return the figures, with what follows what by `walk`."""
         sure, false = (class_probabilities(logits).max(axis=1) for logits in (self.logits, self.false_logits))
-        ranks = rank_successors(self.scored(walk)) or _NO_RANKS
+        ranks = rank_successors(self.scored(walk)) or SuccessorRanks.of_none(len(self.song))
         right = None if self.labels is None else self.logits.argmax(axis=1) == self.labels
         return ClassFigures(
-            transitions=len(self.logits),
+            **asdict(ranks),
             accuracy=None if right is None else float(right.mean()),
             empty=float((self.sizes() == 0).mean()),
             surer=area_under_curve(sure, false),
-            mrr=ranks.mrr,
-            auc_same=ranks.auc_same,
-            auc_cross=ranks.auc_cross,
         )
 
 
@@ -95,6 +86,3 @@ def _logits(network: Any, transitions: Transitions, tails: IntArray, heads: IntA
         for row in range(0, len(heads), _BATCH)
     ]
     return np.concatenate(found)
-
-
-_NO_RANKS = SuccessorRanks(chunks=0, top_1=0.0, top_10=0.0, mrr=0.0, auc_same=0.5, auc_cross=0.5)

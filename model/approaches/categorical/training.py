@@ -19,6 +19,7 @@ from model.learning.export import export_graph, export_model
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
+from model.learning.successors import RANK_COLUMNS, told_share
 from model.saved.scoring import CLASSES_ROLE
 
 LEARNED_SONGS = "songs learned from"
@@ -52,17 +53,14 @@ class CategoricalReport(TrainReport):
 
     def tables(self) -> Sequence[ReportTable]:
         """Return the figures as a person reads them."""
-        head = ("measured on", "chunks", "right", "empty", "true or false", "MRR", "AUC same", "AUC other")
+        head = ("measured on", "right", "empty", "true or false", *RANK_COLUMNS)
         rows = [
             (
                 name,
-                found.transitions,
-                "-" if found.accuracy is None else f"{found.accuracy:.3f}",
+                told_share(found.accuracy),
                 f"{found.empty:.2f}",
                 f"{found.surer:.3f}",
-                f"{found.mrr:.3f}",
-                f"{found.auc_same:.3f}",
-                f"{found.auc_cross:.3f}",
+                *found.cells(),
             )
             for name, found in self.figures.items()
         ]

@@ -1,29 +1,28 @@
 """These measures say how far forecasts are from what followed, beside trivial ones, and how they rank."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from model.base.arrays import FloatArray
 from model.learning.calibration import ScoredSongs
-from model.learning.successors import rank_successors
+from model.learning.successors import SuccessorRanks, rank_successors
 from model.saved.scoring import CORRELATION_SHIFT
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForecastFigures:
-    """Figures of one set of songs; errors are shares of the power of what followed: 1 says nothing."""
+class ForecastFigures(SuccessorRanks):
+    """Figures of one set of songs, and where the successor stands.
+
+    Errors are shares of the power of what followed: 1 says nothing.
+    """
 
     error: float
     last_value: float
     """Error of who says that all stays as it was last."""
     linear: float
     """Error of linear prediction."""
-    chunks: int
-    mrr: float
-    """Mean of 1 / rank of the true successor among all chunks; 0 where there is none."""
-    auc_same: float
-    auc_cross: float
 
     def brief(self) -> str:
         """Return the error, and where the successor stands."""
@@ -54,14 +53,9 @@ class Foretold:
 
 def forecast_figures(foretold: Foretold, scored: ScoredSongs) -> ForecastFigures:
     """Return the figures of forecasts and of scores; those of ranks say nothing where no chunk follows."""
-    ranks = rank_successors(scored)
-    return ForecastFigures(
-        **foretold.errors(),
-        chunks=len(scored.song),
-        mrr=0.0 if ranks is None else ranks.mrr,
-        auc_same=0.5 if ranks is None else ranks.auc_same,
-        auc_cross=0.5 if ranks is None else ranks.auc_cross,
-    )
+    ranks = rank_successors(scored) or SuccessorRanks.of_none(len(scored.song))
+    errors: dict[str, Any] = foretold.errors()
+    return ForecastFigures(**asdict(ranks), **errors)
 
 
 def correlations(forecasts: FloatArray, heads: FloatArray) -> FloatArray:

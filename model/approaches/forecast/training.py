@@ -15,6 +15,7 @@ from model.learning.forecast_picture import drawn_forecasts
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
+from model.learning.successors import RANK_COLUMNS
 
 PICTURE_FILE = "forecast.png"
 _PANELS = (
@@ -40,17 +41,14 @@ class ForecastReport(TrainReport):
 
     def tables(self) -> Sequence[ReportTable]:
         """Return the figures as a person reads them."""
-        head = ("measured on", "error", "last value", "linear", "chunks", "MRR", "AUC same", "AUC other")
+        head = ("measured on", "error", "last value", "linear", *RANK_COLUMNS)
         rows = [
             (
                 name,
                 f"{found.error:.3f}",
                 f"{found.last_value:.3f}",
                 f"{found.linear:.3f}",
-                found.chunks,
-                f"{found.mrr:.3f}",
-                f"{found.auc_same:.3f}",
-                f"{found.auc_cross:.3f}",
+                *found.cells(),
             )
             for name, found in self.figures.items()
         ]

@@ -18,7 +18,7 @@ from model.learning.curves import Curves
 from model.learning.lesson import Lesson, ReportTable, TrainProgress, TrainReport
 from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, UNSEEN
-from model.learning.successors import SuccessorRanks, rank_successors
+from model.learning.successors import RANK_COLUMNS, SuccessorRanks, rank_successors, told_share
 
 TRAINED_ON = "training songs"
 SAME_AGAIN = "second channel (the same music again)"
@@ -62,27 +62,9 @@ class StartEndReport(TrainReport):
 
     def tables(self) -> Sequence[ReportTable]:
         """Return the figures as a person reads them."""
-        head = (
-            "measured on",
-            "chunks",
-            "ends",
-            "starts",
-            "top 10",
-            "MRR",
-            "AUC same song",
-            "AUC other songs",
-        )
+        head = ("measured on", "ends", "starts", *RANK_COLUMNS)
         rows = [
-            (
-                name,
-                one.chunks,
-                "-" if one.ends is None else f"{one.ends:.3f}",
-                "-" if one.starts is None else f"{one.starts:.3f}",
-                f"{one.top_10:.3f}",
-                f"{one.mrr:.3f}",
-                f"{one.auc_same:.3f}",
-                f"{one.auc_cross:.3f}",
-            )
+            (name, told_share(one.ends), told_share(one.starts), *one.cells())
             for name, one in self.figures.items()
         ]
         return (ReportTable(head=head, rows=rows),)

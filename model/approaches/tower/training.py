@@ -21,7 +21,13 @@ from model.learning.loop import Task, Training, run_training
 from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet
 from model.learning.song_sides import level_statistics
-from model.learning.successors import MEASURED_GAP_S, SuccessorRanks, score_songs, successor_ranks
+from model.learning.successors import (
+    MEASURED_GAP_S,
+    RANK_COLUMNS,
+    SuccessorRanks,
+    score_songs,
+    successor_ranks,
+)
 
 MEASURED_SONGS = 16
 """So many training songs are measured beside the unseen ones."""
@@ -58,20 +64,8 @@ class TowerReport(TrainReport):
 
     def tables(self) -> Sequence[ReportTable]:
         """Return the figures as a person reads them."""
-        head = ("measured on", "chunks", "top 1", "top 10", "MRR", "AUC same song", "AUC other songs")
-        rows = [
-            (
-                name,
-                figures.chunks,
-                f"{figures.top_1:.3f}",
-                f"{figures.top_10:.3f}",
-                f"{figures.mrr:.3f}",
-                f"{figures.auc_same:.3f}",
-                f"{figures.auc_cross:.4f}",
-            )
-            for name, figures in self.ranks.items()
-        ]
-        return (ReportTable(head=head, rows=rows),)
+        rows = [(name, *figures.cells()) for name, figures in self.ranks.items()]
+        return (ReportTable(head=("measured on", *RANK_COLUMNS), rows=rows),)
 
     def remarks(self) -> Sequence[str]:
         """Return what is to be said below the figures."""

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,20 @@ def test_a_run_that_does_not_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(RuntimeError, match="of its own"):
         run_graph(Failing(), {})
+
+
+def test_a_load_that_does_not_end_is_left_behind(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def load(*args: object, **options: object) -> None:
+        asked.set()
+        done.wait(PATIENCE_S)
+
+    monkeypatch.setattr(graphs.onnxruntime, "InferenceSession", load)
+    monkeypatch.setattr(graphs, "ENDLESS_S", 0.05)
+    try:
+        with pytest.raises(ModelError, match="has not been loaded after 0 s; use another model"):
+            graphs.open_session(tiny_model / "pair.onnx", threads=1)
+        assert asked.is_set()
+    finally:
+        done.set()

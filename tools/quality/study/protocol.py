@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,11 +10,10 @@ from pathlib import Path
 from model.base.errors import EndlosError
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import failures
-from tools.pools.build import build_pool
-from tools.pools.settings import BuildSettings
 from tools.quality.study.judging import forget_pools
 from tools.quality.study.ledger import LEDGER_FILE, KeptRun, Ledger, RunFigures
 from tools.quality.study.music import SongDraw, StudyMusic, disjoint_by_artist, read_music
+from tools.quality.study.preparing import StudyTell, no_room, prepared_pools, songs_by_pool
 from tools.quality.study.questions import (
     APPROACHES_PART,
     ApproachRow,
@@ -27,12 +26,9 @@ from tools.quality.study.questions import (
 from tools.quality.study.runs import StudyRun, WantedRun, merged
 from tools.quality.study.scale import StudyScale
 from tools.quality.study.training import RunTask, carry_out, require_training
-from tools.quality.study.variants import song_file, write_variant
-from tools.songs.cut import CutSettings
 from tools.work.lock import held_alone
-from tools.work.workers import Crashed, Room, run_all, usable_cores
+from tools.work.workers import Crashed, run_all, usable_cores
 
-_LENGTHS_S = ("chunk_s", "min_chunk_s", "max_chunk_s")
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 _LOCK_FILE = "study.lock"
 SONG_CPU_S = 4.0
@@ -124,10 +120,6 @@ class StudyResult:
         return self.of(row_runs(row, self.plan.music, self.plan.scale))
 
 
-Tell = Callable[[str, int, int], None]
-"""Is given what is done now, how many runs are done, and how many there are to do."""
-
-
 def plan_study(settings: StudySettings) -> StudyPlan:
     """Return the plan; `EndlosError` for music that is too little, or a question that there is not."""
     scale = settings.scale
@@ -177,7 +169,7 @@ def study_cost(plan: StudyPlan, out: Path) -> StudyCost:
         likely_s = plan.scale.guess_cpu_s * len(one.run.learned) / plan.scale.learned_songs
         took_s = kinds.get(_kind(one.run), [likely_s])
         guessed_s += sum(took_s) / len(took_s)
-    songs = _songs_by_pool(left)
+    songs = songs_by_pool(left)
     new = sum(len(hashes) for home, hashes in songs.items() if not (out / "pools" / home).is_dir())
     return StudyCost(
         open_runs=len(left),
@@ -187,7 +179,7 @@ def study_cost(plan: StudyPlan, out: Path) -> StudyCost:
     )
 
 
-def run_study(plan: StudyPlan, settings: StudySettings, tell: Tell) -> StudyResult:
+def run_study(plan: StudyPlan, settings: StudySettings, tell: StudyTell) -> StudyResult:
     """Do what is left of a plan, and return all that is known then.
 
     A `KeyboardInterrupt` at any moment loses the runs under way and no other: what is done is in the ledger.
@@ -242,11 +234,11 @@ def _left_out(plan: StudyPlan, out: Path) -> tuple[str, ...]:
 
 
 def _carry_out_all(
-    plan: StudyPlan, settings: StudySettings, left: Sequence[WantedRun], ledger: Ledger, tell: Tell
+    plan: StudyPlan, settings: StudySettings, left: Sequence[WantedRun], ledger: Ledger, tell: StudyTell
 ) -> None:
     """Do the runs that are left, and keep what becomes of each as soon as it is done."""
     out = settings.out
-    files = _prepared(plan, settings, left, ledger, tell)
+    files = prepared_pools(out, wanted=left, music=plan.music, jobs=settings.jobs, ledger=ledger, tell=tell)
     tasks = [
         RunTask(
             wanted=one,
@@ -260,7 +252,7 @@ def _carry_out_all(
     ]
     tell("training", 0, len(tasks))
     jobs = min(settings.jobs, max(1, len(tasks)))
-    with _one_thread_each(), closing(run_all(carry_out, tasks, jobs, _no_room)) as results:
+    with _one_thread_each(), closing(run_all(carry_out, tasks, jobs, no_room)) as results:
         for done, (task, outcome) in enumerate(results, start=1):
             if isinstance(outcome, Crashed):
                 outcome = KeptRun(figures=None, failed=outcome.reason)
@@ -269,80 +261,8 @@ def _carry_out_all(
             tell(task.wanted.run.told(), done, len(tasks))
 
 
-def _prepared(
-    plan: StudyPlan, settings: StudySettings, left: Sequence[WantedRun], ledger: Ledger, tell: Tell
-) -> dict[str, dict[str, Path]]:
-    """Write the music that the open runs read, build their pools; return by pool where each of its songs is.
-
-    Runs of a pool that cannot be built are kept as failed.
-    """
-    music = settings.out / "music"
-    found: dict[str, dict[str, Path]] = {}
-    originals = plan.music.files
-    needed = _songs_by_pool(left)
-    one_of = {one.run.home: one.run for one in left}
-    for done, (home, songs) in enumerate(sorted(needed.items())):
-        tell(f"preparing music: {home}", done, len(needed))
-        run = one_of[home]
-        files = {song: song_file(run, song, originals[song], music) for song in sorted(songs)}
-        copies = [_Copy(run=run, original=originals[song], path=path) for song, path in files.items()]
-        copies = [copy for copy in copies if copy.path != copy.original and not copy.path.is_file()]
-        with closing(run_all(_copied, copies, settings.jobs if copies else 1, _no_room)) as results:
-            refused = {copy.path: outcome for copy, outcome in results if outcome is not None}
-        try:
-            readable = sorted(path for path in files.values() if path not in refused)
-            if not readable:
-                told = next(iter(refused.values()))
-                raise EndlosError(told.reason if isinstance(told, Crashed) else told)
-            build = BuildSettings(cut=declared_cut(run), jobs=settings.jobs, decoded_cache_gib=0.0)
-            build_pool(readable, settings.out / "pools" / home, build)
-        except EndlosError as error:
-            for one in left:
-                if one.run.home == home:
-                    ledger.keep(one.run, KeptRun(figures=None, failed=str(error)))
-            continue
-        found[home] = files
-    return found
-
-
-def declared_cut(run: StudyRun) -> CutSettings:
-    """Return how the files of a run are cut: as they declare to be faster, in chunks as much shorter."""
-    given = dict(run.cut)
-    lengths = {name: given.get(name, getattr(CutSettings, name)) / run.speed for name in _LENGTHS_S}
-    return CutSettings(**{**given, **lengths})
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Copy:
-    """A file that is to be written before a pool is built."""
-
-    run: StudyRun
-    original: Path
-    path: Path
-
-
-def _copied(copy: _Copy, room: Room) -> str | None:
-    """Write one file, in a worker; return the sentence of what went wrong."""
-    try:
-        write_variant(copy.run, copy.original, copy.path)
-    except EndlosError as error:
-        return str(error)
-    return None
-
-
-def _songs_by_pool(wanted: Sequence[WantedRun]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for one in wanted:
-        found.setdefault(one.run.home, set()).update(one.run.learned, one.run.asked)
-    return found
-
-
 def _kind(run: StudyRun) -> StudyRun:
     return replace(run, learned=(), asked=(), seed=0)
-
-
-def _no_room(name: str, size_bytes: int) -> bool:
-    return False
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def test_the_letter_has_a_class_for_each_transition_from_start_to_end(letter: Tr
     contract = load_contract(letter.folder)
     assert contract.walk == tuple(range(8)) and letter.report.classes == 8
     assert (contract.features, contract.edge_samples) == ("edges", EDGE)
-    assert letter.report.figures[LEARNED_SONGS].transitions == 8
+    assert letter.report.figures[LEARNED_SONGS].chunks == 8
     # Songs that it never saw have no transitions of the reference.
     assert letter.report.figures[UNSEEN].accuracy is None
     _, session = graph_of(letter.folder)

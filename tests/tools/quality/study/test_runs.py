@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tools.quality.study.protocol import declared_cut
+from tools.quality.study.preparing import declared_cut
 from tools.quality.study.runs import StudyRun, WantedRun, merged, options, run_of
 
 RUN = StudyRun(
