@@ -11,6 +11,7 @@ from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.plan_ahead import PlanAhead
 from stream.choosing.planner import Planner
+from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,12 @@ class Ahead:
             self._plan.ban(audio_hash, at, time.monotonic())
             self._changed.notify()
 
+    def steer(self, steering: Steering) -> None:
+        """Plan anew what is not heard at once. Any thread."""
+        with self._changed:
+            self._plan.steer(steering, time.monotonic())
+            self._changed.notify()
+
     def close(self) -> None:
         """End the thread; a score under way is waited for."""
         with self._changed:
@@ -115,6 +122,8 @@ class Ahead:
         self._planner.leave_out(work.left_out)
         if work.anchor is not None:
             self._planner.anchor(work.anchor)
+        if work.steering is not None:
+            self._planner.steer(work.steering)
         newer = self._refresh() if work.look_for_newer else None
         if newer is not None:
             self._planner.generation.retire()

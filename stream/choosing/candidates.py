@@ -9,7 +9,6 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.choosing.generation import Generation
 from stream.choosing.liking import Liking
 from stream.choosing.lookahead import Future
-from stream.choosing.phrases import Phrases
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
@@ -35,6 +34,10 @@ class View:
 
     now: Situation
     coverage: FloatArray
+    favoured: FloatArray
+    towards: FloatArray
+    entering: FloatArray
+    """The three together: what beginning a phrase there is worth now."""
     future: FloatArray
     other_song: float
     """What a join to another song is worth."""
@@ -67,13 +70,11 @@ class Exit:
 class Search:
     """Scores exits and finds the best joins of one generation; belongs to one thread."""
 
-    def __init__(
-        self, generation: Generation, phrases: Phrases, settings: PlannerSettings, joins: list[LabelledJoin]
-    ) -> None:
+    def __init__(self, generation: Generation, settings: PlannerSettings, joins: list[LabelledJoin]) -> None:
         self.generation = generation
         self.exits_at_once = 1 if generation.opened.vectors is None else 2
         """Exits that are scored for one step, unless their scores cost nothing."""
-        self.future = Future(phrases, generation.index.song)
+        self.future = Future(generation.index.song)
         self._settings = settings
         self._weights = settings.weights
         self.costs = Costs(generation)
@@ -164,7 +165,7 @@ class Search:
             mask &= other if view.only_other_songs else ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
-            totals = leaving.worths + view.coverage[which] + view.future[which]
+            totals = leaving.worths + view.entering[which] + view.future[which]
             totals += np.float32(view.other_song) * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
@@ -184,6 +185,8 @@ class Search:
         named["hub"] = -self._weights.hub * float(self._hubs[row])
         named["liked"] = self._weights.liked if row in liked else 0.0
         named["coverage"] = float(view.coverage[row])
+        named["favoured"] = float(view.favoured[row])
+        named["towards"] = float(view.towards[row])
         named["other_song"] = view.other_song if other else 0.0
         named["future"] = float(view.future[row])
         named["total"] = join.total

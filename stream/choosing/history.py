@@ -30,6 +30,8 @@ class Course:
     """Natural continuations since the last join."""
     stop: int = BEFORE_THE_WALK
     """Where in a walk through buckets it stands."""
+    joins: int = 0
+    """How many there were: so many phrases have ended."""
     owed: float = 0.0
     """How many joins to other songs are missing for their share; below zero: too many."""
 
@@ -46,6 +48,7 @@ class Course:
             steps=self.steps,
             run=self.run,
             stop=self.stop,
+            joins=self.joins,
             owed=self.owed,
         )
 
@@ -71,6 +74,7 @@ class Course:
         if stop is not None:
             self.stop = stop.place
         if other_song is not None:
+            self.joins += 1
             self.owed = float(np.clip(self.owed + share - other_song, -_MOST_OWED, _MOST_OWED))
 
     def moved(self, old: Generation, new: Generation) -> "Course":
@@ -84,6 +88,7 @@ class Course:
             steps=self.steps,
             run=self.run,
             stop=self.stop,
+            joins=self.joins,
             owed=self.owed,
         )
         for song, entry in enumerate(old.pool.songs):

@@ -38,8 +38,9 @@ class _Known(NamedTuple):
 class Future:
     """The best joins from the exits that have been scored; belongs to one thread."""
 
-    def __init__(self, phrases: Phrases, song: IntArray) -> None:
-        self._phrases = phrases
+    def __init__(self, song: IntArray) -> None:
+        """song: `(N,)`, of each chunk; `measure` says which phrases there are, before `worths` is asked."""
+        self._phrases: Phrases | None = None
         self._song = song
         self.enabled = len(song) <= _MOST_CHUNKS
         chunks = len(song) if self.enabled else 0
@@ -49,6 +50,10 @@ class Future:
         self._joins = np.full((slots, 2 * JOINS_OF_A_KIND), UNKNOWN, dtype=np.int32)
         self._worths = np.full((slots, 2 * JOINS_OF_A_KIND), HOPELESS, dtype=np.float32)
         self._next_slot = 0
+
+    def measure(self, phrases: Phrases) -> None:
+        """Look ahead by these phrases from now on; what is known of exits stays."""
+        self._phrases = phrases
 
     def knows(self, exit_row: int) -> bool:
         """Whether the joins from an exit are known, or need not be."""
@@ -83,14 +88,14 @@ class Future:
         worth now. other_song: what a join to another song is worth. `joins_ahead` joins are looked ahead,
         each counting `discount` times the one before.
         """
-        chunks = len(allowed)
-        if not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
+        chunks, phrases = len(allowed), self._phrases
+        if phrases is None or not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
             return np.zeros(chunks, dtype=np.float32)
         return _worths(
             _Known(exits=self._exits, slot_of=self._slot, joins=self._joins, worths=self._worths),
             self._song,
-            self._phrases.first_exit,
-            self._phrases.last_exit,
+            phrases.first_exit,
+            phrases.last_exit,
             allowed,
             entering,
             np.float32(other_song),

@@ -26,15 +26,15 @@ class Phrases:
     last_exit: IntArray
 
     @classmethod
-    def of_pool(cls, pool: Pool, settings: PlannerSettings) -> "Phrases":
-        """Measure every phrase of a pool.
+    def of_pool(cls, pool: Pool, settings: PlannerSettings, factor: float = 1.0) -> "Phrases":
+        """Measure every phrase of a pool, each `factor` times as long as by the settings.
 
         It lasts at least `min_phrase_bars` bars where the beat is known, else `min_phrase_s`; then it may go
         on up to `max_phrase_s`. A song that is shorter is a phrase as a whole, from its first chunk on.
         """
-        least_s = settings.min_phrase_s
+        least_s = factor * settings.min_phrase_s
         # Without a least length in seconds there is none in bars either.
-        least_bars = settings.min_phrase_bars if least_s > 0 else 0
+        least_bars = factor * settings.min_phrase_bars if least_s > 0 else 0
         start_s, end_s = pool.start_s(), pool.end_s()
         traits = pool.traits
         known = (traits.tempo_bpm > 0) & (traits.beat_confidence >= LEAST_BEAT_CONFIDENCE)
@@ -46,7 +46,7 @@ class Phrases:
         run = pool.runs()
         first_row, last_row = np.searchsorted(run, run, "left"), np.searchsorted(run, run, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
-        first, last = _exits(run, start_s, end_s, wanted_s, float(settings.max_phrase_s))
+        first, last = _exits(run, start_s, end_s, wanted_s, factor * float(settings.max_phrase_s))
         return cls(first_exit=first, last_exit=last)
 
 

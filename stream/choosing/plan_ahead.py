@@ -9,6 +9,7 @@ import numpy as np
 from model.base.errors import EndlosError
 from stream.choosing.bans import Bans, NothingReadableError
 from stream.choosing.generation import Chunk
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)
@@ -16,6 +17,8 @@ _log = logging.getLogger(__name__)
 REFRESH_S = 2.0
 MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""
+KEPT_S = 3.0
+"""What is heard within this time stays planned when the listener steers: time to choose what follows it."""
 PATIENCE_S = 600.0
 """A stream none of whose songs can be read is silent for this long before it ends."""
 
@@ -28,6 +31,8 @@ class PlanWork:
     """Steps that were taken since the last work, to be counted as played."""
     left_out: frozenset[str]
     """Audio hashes of the songs to choose nothing of."""
+    steering: Steering | None
+    """What the listener wants from now on; None: as before."""
     anchor: Chunk | None
     """Where to go on from, in place of what was planned; None goes on from the last planned step."""
     look_for_newer: bool
@@ -56,6 +61,11 @@ class PlanAhead:
         """Song of the step that was taken last, unless it turned out that it cannot be read."""
         self._silent_since_s: float | None = None
         self._anchor: Chunk | None = None
+        self._at: Chunk = first.chunk
+        """Where the plan begins."""
+        self._steering = NOT_STEERED
+        self._told = True
+        """Whether the steering has been handed out."""
         self._plan_number = 0
         self._next_refresh_s = now_s + REFRESH_S
         self._heard_until_s = now_s
@@ -69,7 +79,8 @@ class PlanAhead:
     @property
     def has_work(self) -> bool:
         """Whether there is more to do than to look for a newer pool."""
-        return not self._is_enough() or bool(self._delivered) or self._anchor is not None
+        waits = bool(self._delivered) or self._anchor is not None or not self._told
+        return waits or not self._is_enough()
 
     def idle_s(self, now_s: float) -> float:
         """Return for how long there is nothing to do where there is no work."""
@@ -93,6 +104,7 @@ class PlanAhead:
         else:
             raise EndlosError("the stream has begun already")
         self._delivered.append(step)
+        self._at = step.chunk
         self._taken_hash = step.chunk.song.audio_hash
         self._heard_until_s = now_s + step.length_s
         return replace(step, margin_s=now_s - step.ready_at_s)
@@ -109,6 +121,18 @@ class PlanAhead:
             self._taken_hash = None
         self._start_anew(at)
 
+    def steer(self, steering: Steering, now_s: float) -> None:
+        """Plan as the listener wants it, but for what is heard so soon that nothing else could be ready."""
+        self._steering, self._told = steering, False
+        kept, heard_s = 0, max(self._heard_until_s, now_s)
+        while kept < len(self._ready) and heard_s < now_s + KEPT_S:
+            heard_s += self._ready[kept].length_s
+            kept += 1
+        while len(self._ready) > kept:
+            self._ready.pop()
+        self._plan_number += 1
+        self._anchor = self._ready[-1].chunk if self._ready else self._at
+
     def work(self, now_s: float) -> PlanWork:
         """Hand out what is to be done, once."""
         look = now_s >= self._next_refresh_s
@@ -117,6 +141,7 @@ class PlanAhead:
         work = PlanWork(
             delivered=tuple(self._delivered),
             left_out=self._bans.current(now_s),
+            steering=None if self._told else self._steering,
             anchor=self._anchor,
             look_for_newer=look,
             deadline_s=None
@@ -125,7 +150,7 @@ class PlanAhead:
             plan_number=self._plan_number,
         )
         self._delivered.clear()
-        self._anchor = None
+        self._anchor, self._told = None, True
         return work
 
     def planned(self, step: Step, work: PlanWork) -> None:
@@ -144,7 +169,7 @@ class PlanAhead:
     def _start_anew(self, at: Chunk) -> None:
         self._ready.clear()
         self._plan_number += 1
-        self._anchor = at
+        self._anchor = self._at = at
 
     def _fallback(self, after: Chunk, now_s: float, *, jump: bool) -> Step:
         generation = after.generation
@@ -160,6 +185,7 @@ class PlanAhead:
             row, rung = natural, "natural"
         else:
             others = [song for song in readable if song != after.song_index] or readable
+            others = [song for song in others if songs[song].audio_hash not in self._steering.muted] or others
             row, rung = int(np.searchsorted(generation.index.song, others[0])), "any"
         return Step(
             after=after,

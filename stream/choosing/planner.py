@@ -1,25 +1,29 @@
 """The planner chooses what follows, lets phrases last, and draws with a seed among their best joins."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import IntArray
+from model.base.arrays import BoolArray
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import Course
+from stream.choosing.leaning import Leaning, Steered, opened_to
 from stream.choosing.phrases import Phrases
-from stream.choosing.repeats import entries
+from stream.choosing.repeats import Entries, entries
+from stream.choosing.rules import anything, anywhere, elsewhere, in_order, plain_step, song_starts
 from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 from stream.choosing.walk import Walk
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
+
+JOIN_LATER = "the join comes later"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,9 +47,13 @@ class Planner:
         settings: PlannerSettings,
         start: Chunk | None = None,
         joins: list[LabelledJoin] | None = None,
+        steering: Steering = NOT_STEERED,
     ) -> None:
         """start: the chunk to begin with; None draws one. joins: what listeners thought of joins so far."""
         self._settings = settings
+        self._steering = steering
+        self._asked_at: int | None = None
+        """How many phrases had ended when it was first looked for the song that is asked for."""
         self._start = start
         self._joins = joins or []
         self._rng = np.random.default_rng(settings.seed)
@@ -73,7 +81,7 @@ class Planner:
         deadline_s: when it must be ready, by the monotonic clock; None takes the time that it takes.
         Raises `NothingReadableError` when every song is left out.
         """
-        if self._banned.all():
+        if self._left_out.all():
             raise NothingReadableError("none of the songs can be read any more; build the pool again")
         if self._reference is not None:
             # The first step needs no scores, and a stream should sound at once.
@@ -96,14 +104,17 @@ class Planner:
             # Steps before it were jumped over.
             del self._planned[: self._planned.index(step) + 1]
         self._follow(self._heard, step)
+        if self._is_reached(step.chunk):
+            self._steering, self._asked_at = replace(self._steering, towards=None), None
         if not in_order:
             self._look_again()
 
     def anchor(self, chunk: Chunk) -> None:
-        """Throw planned steps away and go on from `chunk`."""
+        """Throw away what is planned after `chunk`, or all if it is not planned, and go on from there."""
         if not self._planned and self._reference is not None and self._reference.key == chunk.key:
             return
-        self._planned.clear()
+        kept = next((n for n, step in enumerate(self._planned, 1) if step.chunk is chunk), 0)
+        del self._planned[kept:]
         self._reference = chunk
         self._look_again()
         self._forget_plan()
@@ -125,6 +136,21 @@ class Planner:
         self._search.judge(joins)
         self._forget_plan()
 
+    def steer(self, steering: Steering) -> None:
+        """Choose as a listener wants it from the next step on."""
+        if steering == self._steering:
+            return
+        if steering.towards != self._steering.towards:
+            self._asked_at = None
+        muted, self._steering = self._leaning.muted, steering
+        self._lean()
+        # What comes back is as due as what was there all along.
+        back, there = muted & ~self._leaning.muted, ~muted
+        if back.any() and there.any():
+            plays = self._heard.plays
+            plays[back] = np.maximum(plays[back], int(plays[there].mean()))
+            self._look_again()
+
     def adopt(self, generation: Generation) -> None:
         """Go on in another generation of the pool; what was played stays known."""
         self._heard = self._heard.moved(self.generation, generation)
@@ -133,11 +159,17 @@ class Planner:
 
     def _take_up(self, generation: Generation) -> None:
         self.generation = generation
-        self._phrases = Phrases.of_pool(generation.pool, self._settings)
-        self._search = Search(generation, self._phrases, self._settings, self._joins)
+        self._search = Search(generation, self._settings, self._joins)
+        self._lean()
+
+    def _lean(self) -> None:
+        """Find what the steering means in this generation."""
+        self._leaning = Leaning.of(self.generation, self._steering)
+        factor = self._steering.phrase_factor
+        self._phrases = Phrases.of_pool(self.generation.pool, self._settings, factor)
+        self._search.future.measure(self._phrases)
         self._selection = Selection(self._search, self._phrases, self._settings)
         self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None
-        self._banned = np.zeros(len(generation.index), dtype=np.bool_)
         self._mark_banned()
         self._forget_plan()
 
@@ -156,22 +188,28 @@ class Planner:
             self.generation.row(step.chunk.key),
             natural=step.natural,
             other_song=step.leaves_song if joined else None,
-            share=self._settings.other_songs,
+            share=self._steering.share_of_others(self._settings.other_songs),
             stop=step.stop,
         )
 
     def _mark_banned(self) -> None:
         hashes = [song.audio_hash in self._banned_hashes for song in self.generation.pool.songs]
-        self._banned[:] = np.array(hashes, dtype=np.bool_)[self.generation.index.song]
+        banned = np.array(hashes, dtype=np.bool_)[self.generation.index.song]
+        self._left_out: BoolArray
+        self._left_out, self._why = self._leaning.left_out(banned)
+
+    def _is_reached(self, chunk: Chunk) -> bool:
+        song = self._steering.towards
+        return song is not None and chunk.generation.song_of(song) == chunk.song_index
 
     def _first(self) -> Step:
         if self._start is not None:
             return Step(after=None, chunk=self._start, natural=False, rung="start")
         if self._walk is not None:
-            pick = self._walk.first(self._banned, self._rng)
+            pick = self._walk.first(self._left_out, self._rng)
             if pick is not None:
                 return pick.step(self.generation, None, NO_SUCCESSOR, ())
-        firsts = self._song_starts()
+        firsts = song_starts(self.generation.index, self._left_out)
         place = 0 if self._settings.strategy == "natural" else int(self._rng.integers(len(firsts)))
         first = self.generation.chunk(int(firsts[place]))
         return Step(after=None, chunk=first, natural=False, rung="start")
@@ -179,9 +217,9 @@ class Planner:
     def _after(self, reference: Chunk, leave: bool, deadline_s: float | None) -> Step:
         row = self.generation.row(reference.key)
         if row is None:
-            return self._any(reference)
+            return anything(reference, self.generation, self._left_out, self._rng)
         natural = int(self.generation.index.successor[row])
-        if natural != NO_SUCCESSOR and (leave or self._banned[natural]):
+        if natural != NO_SUCCESSOR and (leave or self._left_out[natural]):
             natural = NO_SUCCESSOR
         if self._settings.strategy == "natural":
             return self._in_order(reference, row, natural)
@@ -189,7 +227,7 @@ class Planner:
             return self._carry_out(self._plan, reference, row, natural)
         now = self._situation(reference, row, natural, asked=leave, deadline_s=deadline_s)
         if self._settings.strategy == "random":
-            return self._anywhere(now)
+            return anywhere(now, self.generation, self._rng)
         if self._walk is not None:
             return self._walk_on(self._walk, now)
         return self._phrase(now)
@@ -197,8 +235,11 @@ class Planner:
     def _situation(
         self, reference: Chunk, row: int, natural: int, *, asked: bool, deadline_s: float | None
     ) -> Situation:
-        window = int(self._settings.no_repeat_share * len(self.generation.index))
-        here = entries(self._ahead, self._phrases, self._banned, window=window, after=row)
+        left = int(np.count_nonzero(~self._left_out))
+        window = int(self._settings.no_repeat_share * left)
+        here = entries(self._ahead, self._phrases, self._left_out, window=window, after=row)
+        steered = self._steered(here)
+        here = steered.here
         first_row, exits = row, [row]
         if self._settings.strategy == "model" and not asked:
             first_row, exits = self._selection.exits_from(row, here, self._ahead)
@@ -210,35 +251,64 @@ class Planner:
             history=self._ahead,
             first_row=first_row,
             exits=exits,
+            pull=steered.pull,
             asked=asked,
             deadline_s=deadline_s,
         )
+
+    def _steered(self, here: Entries) -> Steered:
+        """Return where a phrase may begin as a listener wants it."""
+        target = self._aim()
+        if target is not None and self._asked_at is None:
+            self._asked_at = self._ahead.joins
+        phrases_since = 0 if self._asked_at is None else max(0, self._ahead.joins - self._asked_at)
+        here = replace(here, reasons=(*self._why, *here.reasons))
+        if target is None:
+            return self._leaning.at_ease(here, self._settings.weights)
+        here = opened_to(here, target, self._phrases)
+        return self._leaning.aimed(here, target, phrases_since, self._settings.weights)
+
+    def _aim(self) -> BoolArray | None:
+        """Return what of the song to be reached may be played, `(N,)`; None once that is planned."""
+        if self._steering.towards is None or self._leaning.target is None:
+            return None
+        here = [] if self._reference is None else [self._reference]
+        target = self._leaning.target & ~self._left_out
+        reached = any(self._is_reached(chunk) for chunk in (*here, *(step.chunk for step in self._planned)))
+        return None if reached or not target.any() else target
 
     def _carry_out(self, plan: _Plan, reference: Chunk, row: int, natural: int) -> Step:
         """Go on to the exit that was chosen, and there take the join."""
         if row == plan.exit_row:
             self._forget_plan()
             return replace(plan.step, after=reference)
-        return self._step(reference, natural, natural, plan.step.rung, reasons=("the join comes later",))
+        return self._on(reference, natural, plan.step.rung, reasons=(JOIN_LATER,))
 
     def _phrase(self, now: Situation) -> Step:
         """Go on in the phrase, or leave it where that is best, or where it was asked for."""
         if now.asked:
             self._forget_plan()
         elif not now.must_leave and not self._selection.score_ahead(now):
-            return self._step(now.reference, now.natural, now.natural, "phrase")
+            return self._on(now.reference, now.natural, "phrase")
         step, plan = self._leave(now)
         if now.must_leave and (plan is None or plan.exit_row == now.row):
             self._forget_plan()
             return step
         self._plan = plan
-        return self._step(
-            now.reference,
-            now.natural,
-            now.natural,
-            step.rung if now.must_leave else "phrase",
-            considered=step.considered,
-            reasons=("the join comes later",),
+        rung = step.rung if now.must_leave else "phrase"
+        return self._on(now.reference, now.natural, rung, step.considered, reasons=(JOIN_LATER,))
+
+    def _on(
+        self,
+        reference: Chunk,
+        natural: int,
+        rung: str,
+        considered: int = 1,
+        reasons: tuple[str, ...] = (),
+    ) -> Step:
+        """Go on in the song."""
+        return plain_step(
+            self.generation, reference, natural, natural, rung, considered=considered, reasons=reasons
         )
 
     def _leave(self, now: Situation) -> tuple[Step, _Plan | None]:
@@ -270,74 +340,10 @@ class Planner:
         return pick.step(self.generation, now.reference, now.natural, reasons)
 
     def _elsewhere(self, now: Situation, reasons: tuple[str, ...]) -> Step:
-        """Go where it is allowed, else to what was heard longest ago, and on only if nothing else is left."""
-        natural = int(self.generation.index.successor[now.row])
-        others = ~self._banned
-        others[[now.row, natural] if natural != NO_SUCCESSOR else [now.row]] = False
-        if not others.any():
-            others = ~self._banned
-        choices = np.flatnonzero(others & now.here.allowed)
-        if not len(choices):
-            choices = np.flatnonzero(others)
-            choices = choices[np.argsort(now.history.last_played[choices], kind="stable")[:1]]
-        reasons = (*reasons, "nothing that is scored may follow now")
-        return self._step(now.reference, int(self._rng.choice(choices)), natural, "rules", reasons=reasons)
-
-    def _anywhere(self, now: Situation) -> Step:
-        """Draw any chunk that was not heard lately."""
-        index, row = self.generation.index, now.row
-        mask, reasons = ~now.here.blocked, list(now.here.reasons)
-        mask[row] = False
-        if not mask.any():
-            mask = now.here.allowed
-        if now.asked:
-            reasons.append("next was asked for")
-            for left_out in (index.song == index.song[row], np.arange(len(index)) == index.successor[row]):
-                if (mask & ~left_out).any():
-                    mask &= ~left_out
-                    break
-        choice = int(self._rng.choice(np.flatnonzero(mask)))
-        considered = int(np.count_nonzero(mask))
-        return self._step(
-            now.reference, choice, now.natural, "random", considered=considered, reasons=reasons
-        )
+        return elsewhere(now, self.generation, self._left_out, self._rng, reasons)
 
     def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
-        if natural != NO_SUCCESSOR:
-            following = natural
-        else:
-            firsts = self._song_starts()
-            later = firsts[firsts > row]
-            following = int(later[0] if len(later) else firsts[0])
-        return self._step(reference, following, natural, "natural")
-
-    def _song_starts(self) -> IntArray:
-        """Return where music begins: the first chunk of each song, and each after a silence in one."""
-        follows = self.generation.index.successor[:-1] != NO_SUCCESSOR
-        firsts = np.flatnonzero(np.append(True, ~follows))
-        return firsts[~self._banned[firsts]]
-
-    def _any(self, reference: Chunk) -> Step:
-        row = int(self._rng.choice(np.flatnonzero(~self._banned)))
-        reasons = ["the chunk before is no longer in the pool"]
-        return self._step(reference, row, NO_SUCCESSOR, "any", reasons=reasons)
-
-    def _step(
-        self,
-        reference: Chunk,
-        row: int,
-        natural: int,
-        rung: str,
-        *,
-        considered: int = 1,
-        reasons: Iterable[str] = (),
-    ) -> Step:
-        return Step(
-            after=reference,
-            chunk=self.generation.chunk(row),
-            natural=row == natural,
-            rung=rung,
-            candidates=len(self.generation.index),
-            considered=considered,
-            reasons=tuple(reasons),
-        )
+        target = self._aim()
+        starts = song_starts(self.generation.index, self._left_out if target is None else ~target)
+        following = in_order(row, natural, starts if target is None else starts[:1])
+        return plain_step(self.generation, reference, following, natural, "natural", reasons=self._why)

@@ -27,33 +27,48 @@ class Entries:
 
     blocked: BoolArray
     allowed: BoolArray
+    mean_plays: float
+    """How often each chunk was played that is not left out, in the mean."""
     reasons: tuple[str, ...] = ()
 
 
-def entries(course: Course, phrases: Phrases, banned: BoolArray, *, window: int, after: int) -> Entries:
-    """Return which chunks may follow chunk `after`.
+def entries(course: Course, phrases: Phrases, left_out: BoolArray, *, window: int, after: int) -> Entries:
+    """Return which chunks may follow chunk `after`; left_out: `(N,)`, those that are not to be chosen.
 
     A chunk does not come back within `window` steps, nor far more often than the others, and a phrase begins
     only where it can last. When no chunk is left the rules give way, one after the other.
     """
-    most_plays = MOST_SHARES * course.steps / len(banned) + GRACE_PLAYS
-    blocked = _blocked(course.last_played, course.plays, course.steps - 1, window, most_plays, banned)
+    total, count = course.steps, int(np.count_nonzero(~left_out))
+    if 0 < count < len(left_out):
+        total = int(course.plays[~left_out].sum())
+    else:
+        count = len(left_out)
+    mean_plays = total / count
+    most_plays = MOST_SHARES * total / count + GRACE_PLAYS
+    blocked = _blocked(course.last_played, course.plays, course.steps - 1, window, most_plays, left_out)
     blocked[after] = True
     allowed = _lasting(blocked, phrases.first_exit)
     if allowed.any():
-        return Entries(blocked=blocked, allowed=allowed)
+        return Entries(blocked=blocked, allowed=allowed, mean_plays=mean_plays)
     if not blocked.all():
-        return Entries(blocked=blocked, allowed=~blocked, reasons=("no phrase can last long enough",))
-    others = np.flatnonzero(~banned)
+        return Entries(
+            blocked=blocked,
+            allowed=~blocked,
+            mean_plays=mean_plays,
+            reasons=("no phrase can last long enough",),
+        )
+    others = np.flatnonzero(~left_out)
     if len(others) > 1:
         others = others[others != after]
     oldest = others[np.argsort(course.last_played[others], kind="stable")]
     allowed[oldest[: max(1, len(others) // _LEAST_SHARE)]] = True
     reason = "everything was played lately: the least recent come back"
-    return Entries(blocked=blocked, allowed=allowed, reasons=(reason,))
+    return Entries(blocked=blocked, allowed=allowed, mean_plays=mean_plays, reasons=(reason,))
 
 
-def coverage(course: Course, phrases: Phrases, weights: CostWeights) -> FloatArray:
+def coverage(
+    course: Course, phrases: Phrases, weights: CostWeights, mean_plays: float | None = None
+) -> FloatArray:
     """Return `(N,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
 
     Counted is what is played at least when it begins there; `coverage` for each factor e, at most
@@ -63,7 +78,7 @@ def coverage(course: Course, phrases: Phrases, weights: CostWeights) -> FloatArr
     return _coverage(
         course.plays,
         phrases.first_exit,
-        course.steps / len(course.plays),
+        course.steps / len(course.plays) if mean_plays is None else mean_plays,
         weights.coverage,
         weights.coverage_most,
         weights.due,

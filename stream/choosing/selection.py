@@ -103,12 +103,17 @@ class Selection:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
         only_others = now.asked or now.history.owed > _MOST_OWED
-        covered = coverage(now.history, self._phrases, self._settings.weights)
+        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
+        nothing = np.zeros(len(covered), dtype=np.float32)
+        entering = covered if now.pull is None else covered + now.pull.worths
         price = OTHER_SONG_LOGIT * now.history.owed
-        future = self._search.future.worths(now.here.allowed, covered, price, self._settings)
+        future = self._search.future.worths(now.here.allowed, entering, price, self._settings)
         return View(
             now=now,
             coverage=covered,
+            favoured=nothing if now.pull is None else now.pull.favoured,
+            towards=nothing if now.pull is None else now.pull.towards,
+            entering=entering,
             future=np.float32(self._settings.discount) * future,
             other_song=price,
             only_other_songs=only_others and bool((now.here.allowed & other).any()),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stream.choosing.generation import Chunk
 from stream.choosing.history import Course
+from stream.choosing.leaning import Pull
 from stream.choosing.repeats import Entries
 
 
@@ -27,6 +28,8 @@ class Situation:
     """Where the phrase that is played began."""
     exits: Sequence[int]
     """Rows after which it may be left, from `row` on; never empty."""
+    pull: Pull | None = None
+    """What steering speaks for; None where it speaks for nothing."""
     asked: bool = False
     """Whether another song was asked for."""
     deadline_s: float | None = None

@@ -6,11 +6,12 @@ from model.base.errors import EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk
 from stream.choosing.planner import Planner
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 
 
 class StepSource(Protocol):
-    """Steps in the order in which they are played; every method belongs to the renderer's thread."""
+    """Steps in the order in which they are played; methods but `steer` belong to the renderer's thread."""
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the step after `after` and count it as played; `EndlosError` when nothing can be played.
@@ -25,6 +26,9 @@ class StepSource(Protocol):
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song, whose file cannot be read; the stream stands at chunk `at`."""
 
+    def steer(self, steering: Steering) -> None:
+        """Choose as the listener wants it, as soon as no step is ready that would not. Any thread."""
+
     def close(self) -> None:
         """End; nothing is taken afterwards."""
 
@@ -34,11 +38,15 @@ class Immediate:
 
     def __init__(self, planner: Planner) -> None:
         self._planner = planner
+        self._steering = self._told = NOT_STEERED
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Plan the step after `after`, however long that takes."""
         if after is not None:
             self._planner.anchor(after)
+        if self._told is not self._steering:
+            self._told = self._steering
+            self._planner.steer(self._told)
         try:
             step = self._planner.next(leave=jump)
         except NothingReadableError as error:
@@ -54,6 +62,10 @@ class Immediate:
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song."""
         self._planner.ban(audio_hash)
+
+    def steer(self, steering: Steering) -> None:
+        """Choose as the listener wants it from the next step on. Any thread."""
+        self._steering = steering
 
     def close(self) -> None:
         """Nothing to end."""

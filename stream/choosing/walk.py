@@ -112,18 +112,23 @@ class Walk:
             mask[successor] = False
         if now.asked and (mask & other).any():
             mask &= other
+        if now.pull is not None and now.pull.only is not None and (mask & now.pull.only).any():
+            mask &= now.pull.only
         found = self._bucket(now.history.stop, mask)
         if found is None:
             return None
         rows, stop = found
         weights = self._settings.weights
+        nothing = np.zeros(len(rows), dtype=np.float32)
         costs = search.costs.terms(row, rows, weights)
         terms = {
             "bucket": self._buckets.likely[rows],
             "seam": self._seams(row, rows),
             **{name: costs[:, column] for column, name in enumerate(COST_TERMS)},
             "liked": np.float32(weights.liked) * np.isin(rows, liked),
-            "coverage": coverage(now.history, self._phrases, weights)[rows],
+            "coverage": coverage(now.history, self._phrases, weights, now.here.mean_plays)[rows],
+            "favoured": nothing if now.pull is None else now.pull.favoured[rows],
+            "towards": nothing if now.pull is None else now.pull.towards[rows],
             "other_song": np.float32(OTHER_SONG_LOGIT * now.history.owed) * other[rows],
         }
         return self._draw(rows, stop, terms, rng)

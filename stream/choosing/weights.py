@@ -52,6 +52,11 @@ class CostWeights:
     """For each log-odd by which a chunk is liked by all more than others are (`stream.scoring.hubs`)."""
     liked: float = 2.0
     """For a join that the listener liked."""
+    favoured: float = 1.5
+    """For a start in a song that the listener favours."""
+    towards: float = 2.0
+    """For a start in the song that the listener asked for, once more with each phrase that ended since; of
+    other songs up to half of it, the nearer they are."""
     coverage: float = 1.0
     """For each factor e by which a phrase was played more often than the mean."""
     coverage_most: float = 3.0

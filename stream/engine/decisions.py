@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -124,10 +125,16 @@ class DecisionLog:
         """Write the line of a decision."""
         self._write(decision.as_json())
 
-    def event(self, kind: str, t_out_frames: int, engine_rate_hz: int) -> None:
-        """Write that something happened at a stream time: `pause`, `resume`, `stop`."""
+    def event(
+        self, kind: str, t_out_frames: int, engine_rate_hz: int, told: Mapping[str, object] | None = None
+    ) -> None:
+        """Write that something happened at a stream time: `pause`, `resume`, `stop`, `steer`.
+
+        told: more of it, by name.
+        """
         t_out_s = t_out_frames / engine_rate_hz
-        self._write({"event": kind, "t_out_s": t_out_s, "t_out_frames": t_out_frames})
+        line: dict[str, object] = {"event": kind, "t_out_s": t_out_s, "t_out_frames": t_out_frames}
+        self._write(line | dict(told or {}))
 
     def _write(self, line: dict[str, object]) -> None:
         with self._lock:

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from model.base.arrays import FloatArray
@@ -10,15 +10,16 @@ from model.base.errors import EndlosError
 from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.planner import Planner
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
 from stream.engine.last_join import LastJoin
-from stream.engine.newer import PoolWatch, judged_joins
+from stream.engine.newer import PoolWatch, judged_joins, judged_songs
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
-from stream.pool.feedback import HeardJoin, LabelledJoin, remember
+from stream.pool.feedback import HeardJoin, LabelledJoin, SongOpinion, remember, remember_opinion
 from stream.pool.songs import Song
 
 
@@ -44,7 +45,7 @@ class NowPlaying:
 
 
 class Engine:
-    """One endless stream; `render` belongs to one thread, `skip`, `judge` and `now` to any."""
+    """One endless stream; `render` belongs to one thread, `skip`, `steer`, `judge` and `now` to any."""
 
     def __init__(
         self,
@@ -54,8 +55,9 @@ class Engine:
         *,
         played: LastJoin,
         watch: PoolWatch,
+        steering: Steering = NOT_STEERED,
     ) -> None:
-        """played: is told every decision. watch: of the pool that it plays."""
+        """played: is told every decision. watch: of the pool that it plays. steering: of its planner."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
@@ -63,6 +65,9 @@ class Engine:
         self._watch = watch
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
+        # Held for no longer than it takes to hand it on.
+        self._steer = threading.Lock()
+        self._steering = steering
         self._skip = threading.Event()
         self._now = self._snapshot()
 
@@ -84,7 +89,8 @@ class Engine:
         if live:
             warm_up(generation)
         start = _start(generation, settings.start_song)
-        planner = Planner(generation, settings.planner, start, judged_joins(folder))
+        steering = judged_songs(folder)
+        planner = Planner(generation, settings.planner, start, judged_joins(folder), steering)
         source: StepSource = Immediate(planner)
         if live:
             source = Ahead(
@@ -96,7 +102,7 @@ class Engine:
             )
         played = LastJoin(on_decision)
         renderer = Renderer(source, joins, on_decision=played)
-        return cls(source, planner, renderer, played=played, watch=watch)
+        return cls(source, planner, renderer, played=played, watch=watch, steering=steering)
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
@@ -104,12 +110,44 @@ class Engine:
             self._skip.clear()
             self._renderer.jump()
         block = self._renderer.render(frames)
+        if self._steering.towards is not None:
+            with self._steer:
+                self._steering = self._arrived(self._steering)
         self._now = self._snapshot()
         return block
 
     def skip(self) -> None:
         """Leave for another piece at the next rendered frame."""
         self._skip.set()
+
+    @property
+    def steering(self) -> Steering:
+        """What the listener wants at this moment; a song that was to be reached is left out once it plays."""
+        return self._steering
+
+    def steer(self, steering: Steering) -> None:
+        """Choose as a listener wants it from the next decision on; what sounds is not touched. Any thread.
+
+        What is planned already is planned anew, but for what is heard within seconds. Raises `EndlosError`
+        when the pool does not hold the song that is to be reached.
+        """
+        if steering.towards is not None and self._planner.generation.song_of(steering.towards) is None:
+            raise EndlosError(f"the pool holds no song {steering.towards}; name one by its audio hash")
+        with self._steer:
+            self._steering = self._arrived(steering)
+            self._source.steer(self._steering)
+
+    def judge_song(self, audio_hash: str, opinion: SongOpinion | None) -> None:
+        """Remember what a listener thinks of a song, in the pool, and choose accordingly. Any thread.
+
+        Raises `PoolError` when it cannot be written, `EndlosError` when the pool holds no such song.
+        """
+        if self._planner.generation.song_of(audio_hash) is None:
+            raise EndlosError(f"the pool holds no song {audio_hash}; name one by its audio hash")
+        remember_opinion(self._folder, audio_hash, opinion)
+        with self._steer:
+            self._steering = self._steering.judged(audio_hash, opinion)
+            self._source.steer(self._steering)
 
     def judge(self, join: HeardJoin, *, liked: bool) -> None:
         """Remember what a listener thought of a join (`NowPlaying.join`), in the pool.
@@ -134,6 +172,16 @@ class Engine:
         self._source.close()
         self._watch.close()
         self._planner.generation.close()
+
+    def _arrived(self, steering: Steering) -> Steering:
+        """Return it without a song to be reached where that plays, or is lost."""
+        chunk = self._renderer.chunk
+        if steering.towards is None or chunk.generation.song_of(steering.towards) not in (
+            None,
+            chunk.song_index,
+        ):
+            return steering
+        return replace(steering, towards=None)
 
     def _snapshot(self) -> NowPlaying:
         chunk, upcoming = self._renderer.chunk, self._source.peek()

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk
+from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan, JoinSource
 from stream.joins.levels import Release
@@ -47,6 +48,9 @@ class GivenSteps:
         raise EndlosError(
             f"{song.path} cannot be read as it was when its chunks were chosen; put it back as it was"
         )
+
+    def steer(self, steering: Steering) -> None:
+        """Nothing is chosen any more."""
 
     def close(self) -> None:
         """Nothing to end."""

@@ -12,8 +12,9 @@ from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.settings import EngineSettings
-from stream.pool.feedback import LabelledJoin, labelled_joins
+from stream.pool.feedback import LabelledJoin, SongOpinion, labelled_joins, song_opinions
 from stream.pool.pool import current_generation
 from stream.scoring.settings import ScoringSettings
 
@@ -105,6 +106,19 @@ class PoolWatch:
                 self._told = told
                 _log.warning("the newer pool is left aside: %s", told)
             return None
+
+
+def judged_songs(folder: Path) -> Steering:
+    """Return how songs of a pool were judged; none, and a warning, where that cannot be read."""
+    try:
+        opinions = song_opinions(folder)
+    except PoolError as error:
+        _log.warning("%s", error)
+        return NOT_STEERED
+    songs: dict[SongOpinion, set[str]] = {"muted": set(), "favoured": set()}
+    for audio_hash, opinion in opinions.items():
+        songs[opinion].add(audio_hash)
+    return Steering(muted=frozenset(songs["muted"]), favoured=frozenset(songs["favoured"]))
 
 
 def judged_joins(folder: Path) -> list[LabelledJoin]:

@@ -52,7 +52,8 @@ def _choose(generation: Generation) -> None:
         top(distances_db, allowed, count)
     Costs(generation).terms(0, np.array([1]), settings.weights)
     entering = coverage(course, phrases, settings.weights)
-    future = Future(phrases, index.song)
+    future = Future(index.song)
+    future.measure(phrases)
     future.learn(0, distances_db, allowed)
     future.worths(allowed, entering, 0.0, settings)
 

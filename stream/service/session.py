@@ -1,15 +1,18 @@
 """A session is one running stream, with its engine, its pacer and the outputs that hear it."""
 
 from collections import deque
+from collections.abc import Mapping
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
 from stream.outputs.pacer import Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
+from stream.pool.feedback import SongOpinion
 from stream.service.app import create_app
 from stream.service.health import health_of
 from stream.service.moment import Moment, stream_title
@@ -50,6 +53,7 @@ class Session:
 
     def start(self) -> None:
         """Begin to sound; `OutputError` when an output cannot start, with all others closed again."""
+        self._note_steering(NOT_STEERED)
         self._pacer.start()
         for web in self.webs:
             web.start()
@@ -83,14 +87,36 @@ class Session:
             self.engine.judge(join, liked=liked)
         return join is not None
 
+    @property
+    def steering(self) -> Steering:
+        """What the listener wants at this moment."""
+        return self.engine.steering
+
+    def steer(self, steering: Steering) -> None:
+        """Choose as a listener wants it from the next decision on (`Engine.steer`). Any thread."""
+        before = self.engine.steering
+        self.engine.steer(steering)
+        self._note_steering(before)
+
+    def judge_song(self, audio_hash: str, opinion: SongOpinion | None) -> None:
+        """Remember what a listener thinks of a song, and choose accordingly (`Engine.judge_song`)."""
+        before = self.engine.steering
+        self.engine.judge_song(audio_hash, opinion)
+        self._note_steering(before)
+
     def pause(self) -> None:
         """Stand still, or go on."""
         self._pacer.pause(not self._pacer.paused)
         self._note("pause" if self._pacer.paused else "resume")
 
-    def _note(self, event: str) -> None:
+    def _note(self, event: str, told: Mapping[str, object] | None = None) -> None:
         if self._log is not None:
-            self._log.event(event, self.engine.now().time_frames, self.engine.engine_rate_hz)
+            self._log.event(event, self.engine.now().time_frames, self.engine.engine_rate_hz, told)
+
+    def _note_steering(self, before: Steering) -> None:
+        changed = self.engine.steering.since(before)
+        if changed:
+            self._note("steer", changed)
 
     @property
     def paused(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from stream.choosing.generation import Chunk
 from stream.choosing.plan_ahead import MAX_DEPTH
 from stream.choosing.planner import Planner
+from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 
 
@@ -167,6 +168,9 @@ class VirtualSteps:
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song."""
         self._ban(audio_hash)
+
+    def steer(self, steering: Steering) -> None:
+        """Nobody steers."""
 
     def close(self) -> None:
         """Nothing to end."""

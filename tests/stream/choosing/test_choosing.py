@@ -1,6 +1,8 @@
 """The parts of a choice (phrases, terms, hubs, repeats, likings) equal what is computed another way."""
 
 import itertools
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +25,17 @@ from stream.choosing.weights import CostWeights
 from stream.index.edge_index import NEVER
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool import feedback
-from stream.pool.feedback import STATE_FILE, LabelledJoin, labelled_joins, remember
+from stream.pool.feedback import (
+    STATE_FILE,
+    HeardJoin,
+    LabelledJoin,
+    feedback_problems,
+    forget,
+    labelled_joins,
+    remember,
+    remember_opinion,
+    song_opinions,
+)
 from stream.pool.traits import ChunkTraits
 from stream.scoring.hubs import hub_levels, sample_rows
 from tests.support.pools import with_opened
@@ -286,3 +298,25 @@ def test_judged_joins_are_kept_and_the_last_word_counts(
     (tmp_path / STATE_FILE).write_bytes(b"no database at all" * 100)
     with pytest.raises(PoolError, match=r"state\.db"):
         labelled_joins(tmp_path)
+
+
+def test_opinions_of_songs_are_kept_beside_joins_and_the_last_word_counts(tmp_path: Path) -> None:
+    assert song_opinions(tmp_path) == {}
+    # An earlier endlos kept joins alone.
+    remember_opinion(tmp_path, "x", "muted")
+    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as connection, connection:
+        connection.execute("DROP TABLE song_opinions")
+    assert song_opinions(tmp_path) == {} and labelled_joins(tmp_path) == []
+    for audio_hash, opinion in (("a", "muted"), ("b", "favoured"), ("a", "favoured"), ("c", "muted")):
+        remember_opinion(tmp_path, audio_hash, opinion)  # type: ignore[arg-type]
+    remember_opinion(tmp_path, "c", None)
+    assert song_opinions(tmp_path) == {"a": "favoured", "b": "favoured"}
+    join = LabelledJoin(from_hash="a", from_end_sample=10, to_hash="b", to_start_sample=20, label=1)
+    remember(tmp_path, join)
+    forget(tmp_path, HeardJoin(from_hash="a", from_end_sample=10, to_hash="b", to_start_sample=20))
+    assert labelled_joins(tmp_path) == [] and len(song_opinions(tmp_path)) == 2
+    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as connection, connection:
+        connection.execute("UPDATE song_opinions SET opinion = 'loved' WHERE audio_hash = 'a'")
+    with pytest.raises(PoolError, match="no opinion"):
+        song_opinions(tmp_path)
+    assert any("no opinion" in problem for problem in feedback_problems(tmp_path))

@@ -9,7 +9,8 @@ from benchmarks.bench_planning import made_up
 from model.base.errors import EndlosError
 from stream.choosing.bans import FIRST_WAIT_S, NothingReadableError
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.plan_ahead import MAX_DEPTH, PATIENCE_S, REFRESH_S, PlanAhead, PlanWork
+from stream.choosing.plan_ahead import KEPT_S, MAX_DEPTH, PATIENCE_S, REFRESH_S, PlanAhead, PlanWork
+from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 
 BEGAN_S = 1_000.0
@@ -201,3 +202,60 @@ def test_a_newer_pool_is_looked_for_now_and_then(generation: Generation) -> None
     # Whoever built it has just read the songs.
     plan.renewed()
     assert plan.work(BEGAN_S).left_out == frozenset()
+
+
+def test_steering_plans_anew_what_is_not_heard_at_once(generation: Generation) -> None:
+    plan = begun(generation, depth=6)
+    at = plan.take(None, BEGAN_S).chunk
+    work = fill(plan, at, [1, 2, 3, 11])
+    on_its_way = plan.work(BEGAN_S)
+    assert work.steering is None and on_its_way.steering is None
+    wanted = Steering(phrase_factor=2.0)
+    plan.steer(wanted, BEGAN_S)
+    # The chunks are about 1 s long: those that begin in 1.0, 2.0 and 3.0 s are kept up to KEPT_S.
+    lengths_s = np.cumsum([generation.chunk(row).end_s - generation.chunk(row).start_s for row in range(4)])
+    kept = int(np.count_nonzero(lengths_s < KEPT_S))
+    assert 0 < kept < 4 and plan.ready == kept
+    plan.planned(step(generation.chunk(11), generation.chunk(12)), on_its_way)
+    assert plan.ready == kept, "it belongs to the plan that was thrown away"
+    told = plan.work(BEGAN_S)
+    assert told.steering is wanted and told.anchor is not None and told.anchor.row == kept
+    assert told.deadline_s == pytest.approx(BEGAN_S + lengths_s[kept])
+    again = plan.work(BEGAN_S)
+    assert again.steering is None and again.anchor is None
+    # What was kept is taken as it was planned.
+    assert plan.take(at, BEGAN_S + 1.0).chunk.row == 1
+
+
+def test_steering_while_it_stands_still_keeps_no_more_than_one_step(generation: Generation) -> None:
+    plan = begun(generation, depth=6)
+    at = plan.take(None, BEGAN_S).chunk
+    rows = [1, 2, 3, 4, 5, 6, 7, 15]
+    fill(plan, at, rows)
+    plan.steer(Steering(phrase_factor=2.0), BEGAN_S + 600.0)
+    assert 1 <= plan.ready <= 1 + KEPT_S
+
+
+def test_steering_before_the_first_step_is_taken_keeps_it(generation: Generation) -> None:
+    plan = begun(generation)
+    plan.steer(Steering(phrase_factor=2.0), BEGAN_S + 20.0)
+    work = plan.work(BEGAN_S + 20.0)
+    assert work.anchor is not None and work.anchor.row == 0
+    assert plan.take(None, BEGAN_S + 20.0).chunk is work.anchor
+
+
+def test_steering_after_a_song_was_lost_goes_on_from_where_the_stream_stands(generation: Generation) -> None:
+    plan = begun(generation)
+    at = plan.take(None, BEGAN_S).chunk
+    fill(plan, at, [9])
+    lost = plan.take(at, BEGAN_S + 1.0)
+    plan.ban(lost.chunk.song.audio_hash, at, BEGAN_S + 1.0)
+    plan.steer(Steering(phrase_factor=2.0), BEGAN_S + 1.0)
+    assert plan.work(BEGAN_S + 1.0).anchor is at
+
+
+def test_no_fallback_leads_into_a_muted_song_where_there_is_another(generation: Generation) -> None:
+    plan = begun(generation, row=7)
+    at = plan.take(None, BEGAN_S).chunk
+    plan.steer(Steering(muted=frozenset(hashes(generation)[1:2])), BEGAN_S)
+    assert plan.take(at, BEGAN_S + 5.0, jump=True).chunk.song_index == 2

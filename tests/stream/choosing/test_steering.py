@@ -1,0 +1,283 @@
+"""Steering mutes and favours songs, changes shares and phrases at once, and leads to the song asked for."""
+
+import itertools
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.bench_planning import made_up
+from model.base.errors import EndlosError
+from stream.choosing.generation import Generation
+from stream.choosing.leaning import TOWARDS_PHRASES, Leaning
+from stream.choosing.planner import Planner
+from stream.choosing.settings import PlannerSettings, Strategy
+from stream.choosing.steering import NOT_STEERED, Steering
+from stream.choosing.step import Step
+from stream.scoring.matrix_scorer import MatrixScorer
+from tests.support.pools import with_opened
+
+SONGS, CHUNKS = 12, 20
+
+
+@pytest.fixture(scope="module")
+def generation() -> Generation:
+    return made_up(songs=SONGS, chunks=CHUNKS, chunk_s=4.0, seed=2)
+
+
+def hash_of(generation: Generation, song: int) -> str:
+    return generation.pool.songs[song].audio_hash
+
+
+def go(planner: Planner, steps: int) -> list[Step]:
+    gone = []
+    for _ in range(steps):
+        gone.append(planner.next())
+        planner.deliver(gone[-1])
+    return gone
+
+
+def songs(steps: list[Step]) -> list[int]:
+    return [step.chunk.song_index for step in steps]
+
+
+def joins_of(steps: list[Step]) -> list[Step]:
+    return [step for step in steps if step.after is not None and not step.natural]
+
+
+def steered(generation: Generation, settings: PlannerSettings | None = None, **wanted: Any) -> Planner:
+    return Planner(generation, settings or PlannerSettings(seed=1), steering=Steering(**wanted))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"other_songs": 1.01},
+        {"other_songs": math.nan},
+        {"phrase_factor": 0.2},
+        {"phrase_factor": math.inf},
+        {"muted": frozenset("a"), "favoured": frozenset("ab")},
+        {"muted": frozenset("a"), "towards": "a"},
+    ],
+)
+def test_what_cannot_be_meant_is_refused(wanted: dict[str, Any]) -> None:
+    with pytest.raises(EndlosError):
+        Steering(**wanted)
+
+
+def test_an_opinion_takes_the_place_of_the_one_before() -> None:
+    steering = Steering(muted=frozenset("a"), towards="b", phrase_factor=2.0)
+    favoured = steering.judged("a", "favoured")
+    assert favoured == replace(steering, muted=frozenset(), favoured=frozenset("a"))
+    assert favoured.judged("a", None) == replace(steering, muted=frozenset())
+    assert steering.judged("b", "muted").towards is None
+
+
+@pytest.mark.parametrize("strategy", ["model", "random", "natural"])
+def test_what_is_muted_is_not_played_and_the_rest_is_as_even_as_before(
+    generation: Generation, strategy: Strategy
+) -> None:
+    muted = [0, 3, 4, 7, 8, 9]
+    planner = steered(
+        generation,
+        PlannerSettings(seed=1, strategy=strategy),
+        muted=frozenset(hash_of(generation, song) for song in muted),
+    )
+    steps = go(planner, 1_200)
+    played = np.bincount(songs(steps), minlength=SONGS)
+    assert not played[muted].any()
+    left = np.delete(played, muted)
+    assert left.min() > 0.5 * left.mean()
+    assert not any("played lately" in reason for step in steps for reason in step.reasons)
+
+
+def test_a_song_that_is_muted_while_it_plays_is_left_at_the_end_of_its_chunk(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1), generation.chunk(2))
+    assert songs(go(planner, 2)) == [0, 0]
+    planner.steer(Steering(muted=frozenset([hash_of(generation, 0)])))
+    step = go(planner, 1)[0]
+    assert step.chunk.song_index != 0 and step.rung in ("full", "kept")
+
+
+def test_where_all_is_muted_it_is_played_all_the_same_and_says_so(generation: Generation) -> None:
+    planner = steered(generation, muted=frozenset(song.audio_hash for song in generation.pool.songs))
+    joins = joins_of(go(planner, 60))
+    assert len(joins) > 3 and all("muted" in step.reasons[0] for step in joins)
+
+
+def test_what_comes_back_is_no_more_due_than_the_rest(generation: Generation) -> None:
+    one = hash_of(generation, 5)
+    planner = steered(generation, muted=frozenset([one]))
+    go(planner, 12 * SONGS * CHUNKS)
+    planner.steer(NOT_STEERED)
+    played = np.bincount(songs(go(planner, 2 * SONGS * CHUNKS)), minlength=SONGS)
+    assert 0 < played[5] < 2 * played.mean()
+
+
+def test_what_is_favoured_is_played_more_often_and_its_term_is_told(generation: Generation) -> None:
+    def share(**wanted: Any) -> float:
+        steps = go(steered(generation, **wanted), 2_400)
+        return songs(steps).count(5) / len(steps)
+
+    favoured = frozenset([hash_of(generation, 5)])
+    assert share(favoured=favoured) > 1.4 * share()
+    steps = joins_of(go(steered(generation, favoured=favoured), 400))
+    weight = PlannerSettings().weights.favoured
+    for step in steps:
+        if step.terms:
+            parts = sum(value for name, value in step.terms.items() if name != "total")
+            assert step.terms["favoured"] == (weight if step.chunk.song_index == 5 else 0.0)
+            assert step.terms["total"] == pytest.approx(parts, abs=1e-3)
+
+
+def test_a_random_stream_favours_too(generation: Generation) -> None:
+    settings = PlannerSettings(seed=1, strategy="random", no_repeat_share=0.0)
+    steps = go(steered(generation, settings, favoured=frozenset([hash_of(generation, 5)])), 600)
+    assert songs(steps).count(5) > 1.5 * len(steps) / SONGS
+
+
+@pytest.mark.parametrize("share", [0.15, 0.9])
+def test_the_share_of_other_songs_changes_while_it_plays(generation: Generation, share: float) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1, no_repeat_share=0.1))
+    go(planner, 50)
+    planner.steer(Steering(other_songs=share))
+    joins = joins_of(go(planner, 1_000))
+    assert sum(step.leaves_song for step in joins) / len(joins) == pytest.approx(share, abs=0.05)
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
+def test_phrases_last_as_much_longer_as_is_asked_for(generation: Generation, factor: float) -> None:
+    settings = PlannerSettings(seed=1, min_phrase_s=8.0, max_phrase_s=16.0)
+    planner = Planner(generation, settings)
+    go(planner, 50)
+    planner.steer(Steering(phrase_factor=factor))
+    steps = go(planner, 600)
+    lengths, length_s = [], 0.0
+    for before, step in itertools.pairwise(steps):
+        length_s += before.length_s
+        if not step.natural:
+            if generation.index.successor[before.chunk.row] >= 0:
+                lengths.append(length_s)
+            length_s = 0.0
+    assert len(lengths) > 10
+    # The first was under way.
+    assert min(lengths[1:]) >= 8.0 * factor - 1e-6
+    assert max(lengths[1:]) <= max(4.0, 16.0 * factor) + 1e-6
+
+
+@pytest.mark.parametrize("strategy", ["model", "random"])
+def test_the_song_that_is_asked_for_is_reached_within_a_few_phrases(
+    generation: Generation, strategy: Strategy
+) -> None:
+    taken = []
+    for start, goal in itertools.product(range(0, SONGS, 3), range(1, SONGS, 4)):
+        planner = Planner(
+            generation, PlannerSettings(seed=goal, strategy=strategy), generation.chunk(CHUNKS * start + 3)
+        )
+        if songs(go(planner, 5))[-1] == goal:
+            continue
+        planner.steer(Steering(towards=hash_of(generation, goal)))
+        joins: list[Step] = []
+        while not joins or joins[-1].chunk.song_index != goal:
+            joins += joins_of(go(planner, 1))
+            assert len(joins) <= TOWARDS_PHRASES + 1
+        assert all(any("song that was asked for" in reason for reason in step.reasons) for step in joins)
+        taken.append(len(joins))
+        # It is reached: nothing pulls there any more.
+        assert all(step.terms.get("towards", 0.0) == 0.0 for step in joins_of(go(planner, 40)))
+    if strategy == "model":
+        assert 1 < np.mean(taken) < TOWARDS_PHRASES
+
+
+def test_a_bad_way_there_is_put_off_and_a_song_on_the_way_taken_first(generation: Generation) -> None:
+    """From song 0 leads a fine join to song 1 and a poor one to song 2, from song 1 a fine one to song 2."""
+    index = generation.index
+    logits = np.full((len(index), len(index)), -6.0)
+    for exit_song, entry_song, logit in ((0, 1, 2.0), (1, 2, 2.0), (0, 2, -3.0)):
+        logits[np.ix_(index.song == exit_song, index.song == entry_song)] = logit
+    matrix = (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+    known = with_opened(generation, scorer=MatrixScorer(matrix))
+    settings = PlannerSettings(seed=1, top_k=1, min_phrase_s=4.0, max_phrase_s=12.0)
+    planner = Planner(known, settings, known.chunk(0), steering=Steering(towards=hash_of(known, 2)))
+    ways = []
+    while not ways or ways[-1] != 2:
+        ways += songs(joins_of(go(planner, 1)))
+    assert ways == [1, 2]
+
+
+def test_a_song_that_was_just_played_comes_back_when_it_is_asked_for(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1, no_repeat_share=0.9), generation.chunk(0))
+    for row in range(CHUNKS):
+        planner.deliver(Step(after=None, chunk=generation.chunk(row), natural=True, rung="natural"))
+    planner.anchor(generation.chunk(5 * CHUNKS))
+    planner.steer(Steering(towards=hash_of(generation, 0)))
+    joins: list[Step] = []
+    while not joins or joins[-1].chunk.song_index != 0:
+        joins += joins_of(go(planner, 1))
+        assert len(joins) <= TOWARDS_PHRASES + 1
+    assert any("comes back early" in reason for reason in joins[-1].reasons)
+
+
+def test_a_song_that_plays_in_its_order_is_reached_at_the_end_of_the_one_before(
+    generation: Generation,
+) -> None:
+    planner = Planner(generation, PlannerSettings(strategy="natural"), generation.chunk(0))
+    planner.steer(Steering(towards=hash_of(generation, 7)))
+    assert [step.chunk.row for step in go(planner, CHUNKS + 2)][-2:] == [7 * CHUNKS, 7 * CHUNKS + 1]
+
+
+def test_steering_towards_a_song_survives_plans_that_are_thrown_away(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1), generation.chunk(0))
+    first = planner.next()
+    planner.deliver(first)
+    goal = hash_of(generation, 4)
+    planner.steer(Steering(towards=goal))
+    while planner.next().chunk.song_index != 4:
+        pass
+    planner.anchor(first.chunk)
+    joins: list[Step] = []
+    while not joins or joins[-1].chunk.song_index != 4:
+        joins += joins_of(go(planner, 1))
+        assert len(joins) <= TOWARDS_PHRASES + 1
+
+
+def test_what_is_planned_before_the_new_anchor_counts_as_played(generation: Generation) -> None:
+    def after(anchored: bool) -> list[int]:
+        planner = Planner(generation, PlannerSettings(seed=1, strategy="random", no_repeat_share=0.9))
+        planned = [planner.next() for _ in range(8)]
+        if anchored:
+            planner.anchor(planned[4].chunk)
+        kept = planned[:5] if anchored else planned
+        later = [planner.next() for _ in range(180)]
+        return [step.chunk.row for step in kept + later]
+
+    for rows in (after(False), after(True)):
+        assert len(set(rows)) == len(rows)
+
+
+def test_the_nearer_a_song_is_the_more_it_is_pulled_to(generation: Generation) -> None:
+    goal = 3
+    leaning = Leaning.of(generation, Steering(towards=hash_of(generation, goal)))
+    vectors, index = generation.opened.vectors, generation.index
+    assert vectors is not None
+    rows = np.flatnonzero(index.song == goal)
+    chosen = rows[np.unique(np.linspace(0, len(rows) - 1, 16).round().astype(int))]
+    best = np.array(
+        [
+            max(vectors.scores(int(row))[chosen].max() for row in np.flatnonzero(index.song == song))
+            for song in range(SONGS)
+        ]
+    )
+    near = np.array([leaning.near[index.song == song][0] for song in range(SONGS)])
+    assert near[goal] == 1.0 and np.delete(near, goal).max() == 0.5
+    others = np.delete(np.arange(SONGS), goal)
+    assert list(others[np.argsort(best[others])]) == list(others[np.argsort(near[others])])
+
+
+def test_a_song_that_the_pool_does_not_hold_changes_nothing(generation: Generation) -> None:
+    plain = go(Planner(generation, PlannerSettings(seed=1)), 80)
+    gone = frozenset(["of another pool"])
+    other = go(steered(generation, muted=gone, towards="gone as well"), 80)
+    assert [step.chunk.row for step in other] == [step.chunk.row for step in plain]
