@@ -13,7 +13,7 @@ from stream.choosing.history import Course
 from stream.choosing.leaning import Leaning, Steered, opened_to
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries, entries
-from stream.choosing.rules import anything, anywhere, elsewhere, in_order, plain_step, song_starts
+from stream.choosing.rules import any_step, anywhere, elsewhere, next_in_order, plain_step, song_starts
 from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
@@ -217,7 +217,7 @@ class Planner:
     def _after(self, reference: Chunk, leave: bool, deadline_s: float | None) -> Step:
         row = self.generation.row(reference.key)
         if row is None:
-            return anything(reference, self.generation, self._left_out, self._rng)
+            return any_step(reference, self.generation, self._left_out, self._rng)
         natural = int(self.generation.index.successor[row])
         if natural != NO_SUCCESSOR and (leave or self._left_out[natural]):
             natural = NO_SUCCESSOR
@@ -345,5 +345,5 @@ class Planner:
     def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
         target = self._aim()
         starts = song_starts(self.generation.index, self._left_out if target is None else ~target)
-        following = in_order(row, natural, starts if target is None else starts[:1])
+        following = next_in_order(row, natural, starts if target is None else starts[:1])
         return plain_step(self.generation, reference, following, natural, "natural", reasons=self._why)

@@ -62,7 +62,7 @@ def elsewhere(
     return plain_step(generation, now.reference, int(rng.choice(choices)), natural, "rules", reasons=reasons)
 
 
-def anything(reference: Chunk, generation: Generation, left_out: BoolArray, rng: np.random.Generator) -> Step:
+def any_step(reference: Chunk, generation: Generation, left_out: BoolArray, rng: np.random.Generator) -> Step:
     """Draw any chunk after one that the generation does not hold."""
     row = int(rng.choice(np.flatnonzero(~left_out)))
     reasons = ["the chunk before is no longer in the pool"]
@@ -76,7 +76,7 @@ def song_starts(index: EdgeIndex, left_out: BoolArray) -> IntArray:
     return firsts[~left_out[firsts]]
 
 
-def in_order(row: int, natural: int, starts: IntArray) -> int:
+def next_in_order(row: int, natural: int, starts: IntArray) -> int:
     """Return the row that follows in the song, else where the next of `starts` is, round the pool."""
     if natural != NO_SUCCESSOR:
         return natural
