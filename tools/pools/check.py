@@ -1,13 +1,13 @@
 """The check says whether a pool's database, arrays and song files still are what was built."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import FloatArray, IntArray
+from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import DecodeError, PoolError
 from model.features.edges import chunk_edges
 from model.features.seam import seam_sides
@@ -62,10 +62,13 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
         if found:
             changed.add(index)
         problems += found
-    arrays = list(_array_problems(pool))
-    problems += arrays
-    # Whose values they are is not told apart: all songs are doubted.
-    doubted = set(range(len(pool.songs))) if arrays else set()
+    doubted: set[int] = set()
+    for name, rows in _impossible_values(pool).items():
+        songs = sorted(set(pool.chunk_song[rows].tolist()))
+        doubted.update(songs)
+        problems.append(
+            f"{name}.bin holds values of {_named(pool, songs)} that cannot be; run `endlos pool build` again"
+        )
     problems += embedding_problems(pool, deep=deep)
     count = len(pool.songs) if deep else min(SAMPLED_SONGS, len(pool.songs))
     for index in np.unique(np.linspace(0, len(pool.songs) - 1, count).astype(int)).tolist():
@@ -123,20 +126,33 @@ def _file_problems(song: Song, file: FileState, *, deep: bool) -> Iterator[str]:
         yield f"{song.path} cannot be read ({error.strerror}); put it back, or run `endlos pool build` again"
 
 
-def _array_problems(pool: Pool) -> Iterator[str]:
-    for name, edges in (("heads", pool.heads), ("tails", pool.tails)):
-        for start in range(0, len(pool), BLOCK_CHUNKS):
-            block = edges[start : start + BLOCK_CHUNKS]
-            # Written so that no comparison with NaN passes.
-            if not (np.abs(block) <= 1.0).all():
-                yield f"{name}.bin holds values that are no edges (chunk {start} on); build the pool again"
-                break
-    for start in range(0, len(pool), BLOCK_CHUNKS):
-        if pool.spectra is not None and not np.isfinite(pool.spectra[start : start + BLOCK_CHUNKS]).all():
-            yield f"spectra.bin holds values that are no levels (chunk {start} on); build the pool again"
-            break
-    if not (np.isfinite(pool.fingerprints).all() and np.isfinite(pool.loudness_db).all()):
-        yield "the pool holds fingerprints or levels that are no numbers; run `endlos pool build` again"
+def _impossible_values(pool: Pool) -> dict[str, IntArray]:
+    """Return by column the chunks whose values nothing that is measured can have."""
+    # Written so that no comparison with NaN passes.
+    tests: dict[str, Callable[[FloatArray], BoolArray]] = {
+        "heads": lambda values: np.abs(values) <= 1.0,
+        "tails": lambda values: np.abs(values) <= 1.0,
+        "spectra": np.isfinite,
+        "fingerprints": np.isfinite,
+        "loudness_db": np.isfinite,
+    }
+    found: dict[str, IntArray] = {}
+    for name, possible in tests.items():
+        column = getattr(pool, name)
+        wrong = [
+            start + np.flatnonzero(~possible(block).reshape(len(block), -1).all(axis=1))
+            for start in range(0, len(pool) if column is not None else 0, BLOCK_CHUNKS)
+            for block in (column[start : start + BLOCK_CHUNKS],)
+        ]
+        if any(map(len, wrong)):
+            found[name] = np.concatenate(wrong)
+    return found
+
+
+def _named(pool: Pool, songs: Sequence[int]) -> str:
+    """Return which songs are meant, in words."""
+    further = len(songs) - 1
+    return pool.songs[songs[0]].name + (f" and {further} more" if further else "")
 
 
 def _copy_problems(pool: Pool, index: int) -> Iterator[str]:

@@ -134,8 +134,8 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_nan_edge, "heads.bin holds values that are no edges"),
-        (_loud_edge, "tails.bin holds values that are no edges"),
+        (_nan_edge, "heads.bin holds values of a.wav that cannot be"),
+        (_loud_edge, "tails.bin holds values of a.wav that cannot be"),
         (_other_edge, "the edges of chunk 0 are not those of a.wav"),
         (_overlap, "the chunks of a.wav overlap or leave gaps"),
         (_gone, "a.wav cannot be read (No such file or directory); put it back"),
@@ -148,7 +148,7 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_lying_peak, "the loudness and peak kept of a.wav ("),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
         (_orphan, "the database has 1 rows without an owner"),
-        (_nan_spectrum, "spectra.bin holds values that are no levels"),
+        (_nan_spectrum, "spectra.bin holds values of a.wav that cannot be"),
         (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
         (_other_seams, "the seams and textures kept of a.wav are not its own"),
         (_other_texture, "the seams and textures kept of a.wav are not its own"),
@@ -163,6 +163,14 @@ def test_damage_is_named(folder: Path, damage: Damage, sentence: str) -> None:
     if damage is not _orphan:
         build_pool([folder.parent / "music"], folder, quick_settings())
         assert check_pool(folder, deep=True) == [], "what a check finds, a build mends"
+
+
+def test_songs_whose_values_cannot_be_are_analysed_anew_and_no_others(folder: Path) -> None:
+    _nan_edge(open_pool(folder), folder.parent / "music")
+    _other_fingerprint(open_pool(folder), folder.parent / "music")
+    assert check_pool(folder)
+    report = build_pool([folder.parent / "music"], folder, quick_settings())
+    assert (report.songs, report.analysed) == (3, 1)
 
 
 def test_a_sound_pool_is_silent(folder: Path) -> None:
