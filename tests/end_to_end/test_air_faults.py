@@ -146,3 +146,23 @@ def test_every_core_is_busy(air: OnAir) -> None:
     with busy_cores(8):
         wait_until(lambda: air.asked("status.json")["now"]["time_s"] > begun + 30.0, "half a minute is over")
         assert air.listener.unbroken
+
+
+@pytest.mark.soak
+def test_the_clock_on_the_wall_jumps(
+    tmp_path: Path, tiny_model: Path, server: IcecastServer, require_real: Callable[[str, bool], None]
+) -> None:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    require_real("no faketime: install it (Debian: faketime)", library is not None)
+    now = tmp_path / "now"
+    now.write_text("+0\n")
+    # As a clock that is set: what only ever counts up is left alone.
+    faked = {"FAKETIME_TIMESTAMP_FILE": str(now), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
+    with on_air(tmp_path, tiny_model, server, None, LD_PRELOAD=str(library), **faked) as air:
+        told = {air.date()}
+        for jump in ("+30d", "-400d", "+0"):
+            now.write_text(f"{jump}\n")
+            air.comes_back()
+            assert air.asked("status.json")["pacing"]["clock_resets"] == 0
+            told.add(air.date())
+        assert len(told) == 3, "the clock that the service sees has jumped"

@@ -90,6 +90,11 @@ class OnAir:
         except urllib.error.HTTPError as error:
             return json.load(error)
 
+    def date(self) -> str:
+        """Return which day it is for the service."""
+        with urllib.request.urlopen(f"{self.url}status.json", timeout=PATIENCE_S) as answer:
+            return str(answer.headers["date"])[:16]
+
     def output(self, name: str) -> dict[str, Any]:
         """Return how the output is whose name holds `name`."""
         outputs: list[dict[str, Any]] = self.asked("status.json")["outputs"]
@@ -123,8 +128,10 @@ class OnAir:
 
 
 @contextmanager
-def on_air(folder: Path, model: Path, server: IcecastServer, sink: PulseSink | None) -> Iterator[OnAir]:
-    """Serve until the end of the block."""
+def on_air(
+    folder: Path, model: Path, server: IcecastServer, sink: PulseSink | None, **environment: str
+) -> Iterator[OnAir]:
+    """Serve until the end of the block, to a sound card where there is a sink."""
     write_music(folder / "music", SONGS, seconds=20.0)
     build_pool([folder / "music"], folder / "pool", quick_settings())
     shutil.copytree(model, folder / "model")
@@ -136,11 +143,9 @@ def on_air(folder: Path, model: Path, server: IcecastServer, sink: PulseSink | N
         *("--icecast", f"icecast://source@127.0.0.1:{server.port}{MOUNT}"),
         *("--icecast-password-file", folder / "password"),
     ]
-    environment = {}
     if sink is not None:
         words += ["--device", "default"]
-        environment = {"HOME": sink.environment["HOME"]}
-        environment["XDG_RUNTIME_DIR"] = sink.environment["XDG_RUNTIME_DIR"]
+        environment |= {name: sink.environment[name] for name in ("HOME", "XDG_RUNTIME_DIR")}
     with ExitStack() as opened:
         running = opened.enter_context(Running(*words, **environment))
         running.wait_for("INFO serving http://")
