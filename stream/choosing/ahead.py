@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from model.base.errors import DecodeError, EndlosError
 from stream.choosing.bans import NothingReadableError
@@ -64,6 +64,11 @@ class Ahead:
         """Return the next planned step that leaves the song, else the next one."""
         with self._changed:
             return self._plan.peek()
+
+    def planned(self) -> Sequence[Step]:
+        """Return the steps that are planned and not taken yet, in order."""
+        with self._changed:
+            return self._plan.planned_steps
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Throw the plan away and plan no more steps into this song."""

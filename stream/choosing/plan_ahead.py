@@ -77,6 +77,11 @@ class PlanAhead:
         return len(self._ready)
 
     @property
+    def planned_steps(self) -> tuple[Step, ...]:
+        """Those, in order."""
+        return tuple(self._ready)
+
+    @property
     def has_work(self) -> bool:
         """Whether there is more to do than to look for a newer pool."""
         waits = bool(self._delivered) or self._anchor is not None or not self._told

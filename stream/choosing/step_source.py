@@ -1,5 +1,6 @@
 """A step source gives the renderer its steps, planned when asked (offline), or ahead by a thread (live)."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from model.base.errors import EndlosError
@@ -22,6 +23,9 @@ class StepSource(Protocol):
 
     def peek(self) -> Step | None:
         """Return the next step that leaves the song, if it is known already, else the next one."""
+
+    def planned(self) -> Sequence[Step]:
+        """Return the steps that are planned and not taken yet, in order."""
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song, whose file cannot be read; the stream stands at chunk `at`."""
@@ -58,6 +62,10 @@ class Immediate:
     def peek(self) -> Step | None:
         """Nothing is known ahead."""
         return None
+
+    def planned(self) -> Sequence[Step]:
+        """Nothing is known ahead."""
+        return ()
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song."""

@@ -1,8 +1,8 @@
 """The engine opens a pool's folder and gives one endless stream, which is pulled block by block."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.base.arrays import FloatArray
@@ -13,13 +13,14 @@ from stream.choosing.planner import Planner
 from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
-from stream.engine.last_join import LastJoin
 from stream.engine.newer import PoolWatch, judged_joins, judged_songs
+from stream.engine.past import JoinRecord, Past
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
+from stream.engine.told_joins import ToldJoins
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
-from stream.pool.feedback import HeardJoin, LabelledJoin, SongOpinion, remember, remember_opinion
+from stream.pool.feedback import HeardJoin, SongOpinion, remember_opinion
 from stream.pool.songs import Song
 
 
@@ -53,15 +54,17 @@ class Engine:
         planner: Planner,
         renderer: Renderer,
         *,
-        played: LastJoin,
+        played: Past,
+        told: ToldJoins,
         watch: PoolWatch,
         steering: Steering = NOT_STEERED,
     ) -> None:
-        """played: is told every decision. watch: of the pool that it plays. steering: of its planner."""
+        """played: is told every decision. told: its joins. watch: of the pool. steering: of its planner."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
         self._played = played
+        self._told = told
         self._watch = watch
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
@@ -90,7 +93,8 @@ class Engine:
             warm_up(generation)
         start = _start(generation, settings.start_song)
         steering = judged_songs(folder)
-        planner = Planner(generation, settings.planner, start, judged_joins(folder), steering)
+        judged = judged_joins(folder)
+        planner = Planner(generation, settings.planner, start, judged, steering)
         source: StepSource = Immediate(planner)
         if live:
             source = Ahead(
@@ -100,9 +104,10 @@ class Engine:
                 refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,
             )
-        played = LastJoin(on_decision)
+        played = Past(on_decision)
+        told = ToldJoins(played, joins, folder, judged)
         renderer = Renderer(source, joins, on_decision=played)
-        return cls(source, planner, renderer, played=played, watch=watch, steering=steering)
+        return cls(source, planner, renderer, played=played, told=told, watch=watch, steering=steering)
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
@@ -155,8 +160,34 @@ class Engine:
         What is disliked never comes back, what is liked comes more readily; live within about two seconds,
         for what is not planned yet. Raises `PoolError` when it cannot be written.
         """
-        remember(self._folder, LabelledJoin(**asdict(join), label=int(liked)))
+        self._told.label(join, liked)
         self._watch.judged()
+
+    def judge_join(self, n: int, liked: bool | None) -> JoinRecord:
+        """Remember what a listener thinks of one of `joins`, or of the coming one; None: nothing any more.
+
+        Raises `EndlosError` when there is no such join, `PoolError` when it cannot be written. Any thread.
+        """
+        record = self._told.judge(n, liked, self._planner.generation)
+        self._watch.judged()
+        return record
+
+    def joins(self) -> Sequence[JoinRecord]:
+        """Return the latest joins that are rendered or about to be, newest last. Any thread."""
+        return self._told.joins(self._planner.generation)
+
+    def upcoming(self) -> JoinRecord | None:
+        """Return the join that comes next; None as long as none is planned. Any thread."""
+        return self._told.upcoming(self._planner.generation, self._renderer.time_frames)
+
+    def preview(self, n: int) -> FloatArray:
+        """Return 12 s of sound around one of `joins`, or the coming one, `(frames, 2)` at the engine's rate.
+
+        The same samples as in the stream, as far as its latest joins tell what else was near; the stream is
+        not touched. Raises `EndlosError` when there is no such join, when its songs are not what they were,
+        and while another one is made. Any thread; it takes some tenths of a second.
+        """
+        return self._told.preview(n, self._planner.generation)
 
     def now(self) -> NowPlaying:
         """Return what is rendered now."""
@@ -185,6 +216,7 @@ class Engine:
 
     def _snapshot(self) -> NowPlaying:
         chunk, upcoming = self._renderer.chunk, self._source.peek()
+        self._told.look(self._renderer, self._source)
         return NowPlaying(
             song=chunk.song,
             position_s=self._renderer.position_s,

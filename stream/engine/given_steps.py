@@ -1,7 +1,7 @@
 """Given steps are known before they are played, as those of a log and those of a composition are."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk
@@ -9,6 +9,24 @@ from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan, JoinSource
 from stream.joins.levels import Release
+from stream.joins.settings import SoundSettings
+
+
+class KnownJoins:
+    """Joins that were planned before, as the renderer takes them (`JoinSource`)."""
+
+    def __init__(self, settings: SoundSettings, reach_frames: int) -> None:
+        self.settings = settings
+        self.reach_frames = reach_frames
+        self.plans: dict[Step, JoinPlan | None] = {}
+        """Of each step; None: it has none, and goes on naturally."""
+
+    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+        """Return the step's join; `EndlosError` where a step that needs one has none."""
+        plan = self.plans[step]
+        if plan is None:
+            raise EndlosError("a decision of the log lacks its join; replay it with the endlos that wrote it")
+        return plan
 
 
 class GivenSteps:
@@ -41,6 +59,10 @@ class GivenSteps:
     def peek(self) -> Step | None:
         """Nothing is told ahead."""
         return None
+
+    def planned(self) -> Sequence[Step]:
+        """Nothing is told ahead."""
+        return ()
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Raise `EndlosError`: no other song may take the place of one that cannot be read."""

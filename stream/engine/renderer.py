@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,14 @@ PULL_FRAMES = 32768
 """Longer blocks are made of such pieces."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """Where in the song of its first chunk a stream begins, and with which gain."""
+
+    frame: int
+    release: Release
+
+
 class Renderer:
     """Pulls steps and turns them into audio; every method belongs to one thread.
 
@@ -42,8 +51,12 @@ class Renderer:
         joins: JoinSource,
         *,
         on_decision: Callable[[Decision], None],
+        begin: Beginning | None = None,
     ) -> None:
-        """Make one that stands at the beginning of the stream, and plays by the settings of its joins."""
+        """Make one that stands at the beginning of the stream, and plays by the settings of its joins.
+
+        begin: None: where the first chunk starts.
+        """
         self.settings = joins.settings
         self._source = source
         self._joins = joins
@@ -65,7 +78,8 @@ class Renderer:
         """Stream time: frames rendered so far."""
         self._made_frames = 0
         step = self._take_readable(None, jump=False)
-        self._enter(step.chunk, self._span(step.chunk)[0], Release())
+        begin = begin or Beginning(frame=self._span(step.chunk)[0], release=Release())
+        self._enter(step.chunk, begin.frame, begin.release)
         self._report(step, None, self._position, t_out_frames=0)
 
     @property
@@ -87,6 +101,11 @@ class Renderer:
     def position_s(self) -> float:
         """Where in its song the next rendered frame is, but for the rest of a join."""
         return (self._position - len(self._join) - self._limiter.held_frames) / self.settings.engine_rate_hz
+
+    @property
+    def pending(self) -> Step | None:
+        """The step that was taken and waits for its join; None where the next one is not taken yet."""
+        return self._pending
 
     def jump(self) -> None:
         """Leave for another piece at the next frame that is made, or as soon as a join under way is over."""

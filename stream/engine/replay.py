@@ -11,14 +11,13 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.generation import Chunk, Generation, open_generation
+from stream.choosing.generation import Generation, open_generation
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
-from stream.engine.given_steps import GivenSteps
+from stream.engine.given_steps import GivenSteps, KnownJoins
 from stream.engine.logged import check_decisions
 from stream.engine.renderer import Renderer
 from stream.joins.join_plan import JoinPlan
-from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
 from stream.scoring.settings import ScoringSettings
@@ -55,7 +54,7 @@ class Replay:
         lines = [_line(decision) for decision in decisions]
         _check(lines, self._generation, folder)
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
-        joins = _LoggedJoins(sound, settings["reach_frames"])
+        joins = KnownJoins(sound, settings["reach_frames"])
         steps = GivenSteps([self._step(line, joins) for line in lines], joins)
         self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
         if stop_frames is None:
@@ -86,7 +85,7 @@ class Replay:
             frames -= count
         return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)
 
-    def _step(self, line: _Line, joins: "_LoggedJoins") -> Step:
+    def _step(self, line: _Line, joins: KnownJoins) -> Step:
         chunk = self._generation.chunk(_row(self._generation, line.key))
         step = Step(after=None, chunk=chunk, natural=line.natural, rung="replay")
         joins.plans[step] = line.plan
@@ -100,21 +99,6 @@ class Replay:
     def close(self) -> None:
         """Close the songs."""
         self._generation.close()
-
-
-class _LoggedJoins:
-    """The joins of a log, as the renderer takes them."""
-
-    def __init__(self, settings: SoundSettings, reach_frames: int) -> None:
-        self.settings = settings
-        self.reach_frames = reach_frames
-        self.plans: dict[Step, JoinPlan | None] = {}
-
-    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
-        plan = self.plans[step]
-        if plan is None:
-            raise EndlosError("a decision of the log lacks its join; replay it with the endlos that wrote it")
-        return plan
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:

@@ -57,12 +57,23 @@ class JoinPlanner:
         if step.after is not None and not step.natural:
             self._at_the_cut(step.after, step.chunk)
 
+    def prepared(self, step: Step, release: Release) -> JoinPlan | None:
+        """Return what `plan` will for a step that was prepared; None for another one. It reads nothing."""
+        if step.after is None:
+            return None
+        with self._lock:
+            kept = self._kept.get((step.after.key, step.chunk.key))
+        return None if kept is None else self._levelled(kept, release)
+
     def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
         """Return the join from `before` into the step's chunk (`JoinSource`)."""
         if jump_frame is None:
             plan = self._at_the_cut(before, step.chunk)
         else:
             plan = self._plan(before, step.chunk, jump_frame)
+        return self._levelled(plan, release)
+
+    def _levelled(self, plan: JoinPlan, release: Release) -> JoinPlan:
         residual_db = release.db_at(plan.leave_frame)
         difference_db = plan.terms["level_difference_db"] or 0.0
         return _matched(plan, difference_db + residual_db, self.settings.engine_rate_hz)

@@ -1,13 +1,15 @@
 """A session is one running stream, with its engine, its pacer and the outputs that hear it."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
+from stream.engine.past import JoinRecord
 from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
 from stream.outputs.pacer import Pacer
 from stream.outputs.place import Tap
@@ -103,6 +105,28 @@ class Session:
         before = self.engine.steering
         self.engine.judge_song(audio_hash, opinion)
         self._note_steering(before)
+
+    def joins(self) -> Sequence[JoinRecord]:
+        """Return the latest joins that were heard, newest last. Any thread."""
+        heard_s = self.moment().playing.time_s
+        return [join for join in self.engine.joins() if join.time_s is not None and join.time_s <= heard_s]
+
+    def upcoming(self) -> JoinRecord | None:
+        """Return the join that is heard next, rendered or not; None while none is planned. Any thread."""
+        heard_s = self.moment().playing.time_s
+        rendered = (join for join in self.engine.joins() if join.time_s is not None and join.time_s > heard_s)
+        join = next(rendered, None) or self.engine.upcoming()
+        if join is None or join.time_s is None:
+            return join
+        return replace(join, in_s=max(0.0, join.time_s - heard_s))
+
+    def judge_join(self, n: int, liked: bool | None) -> JoinRecord:
+        """Remember what a listener thinks of a join (`Engine.judge_join`). Any thread."""
+        return self.engine.judge_join(n, liked)
+
+    def preview(self, n: int) -> FloatArray:
+        """Return a join with what is around it, to be heard again (`Engine.preview`). Any thread."""
+        return self.engine.preview(n)
 
     def pause(self) -> None:
         """Stand still, or go on."""

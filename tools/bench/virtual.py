@@ -6,7 +6,7 @@ machine that has a core for each of both threads.
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream.choosing.generation import Chunk
@@ -164,6 +164,10 @@ class VirtualSteps:
     def peek(self) -> Step | None:
         """Nobody asks."""
         return None
+
+    def planned(self) -> Sequence[Step]:
+        """Nobody asks."""
+        return ()
 
     def ban(self, audio_hash: str, at: Chunk) -> None:
         """Plan no more steps into this song."""

@@ -1,0 +1,126 @@
+"""The told joins are those of a stream, past and to come, as a listener judges them and hears them again."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
+from stream.choosing.generation import Generation
+from stream.choosing.step import Step
+from stream.choosing.step_source import StepSource
+from stream.engine.past import JoinRecord, Past, PlacedJoin
+from stream.engine.preview import Preview
+from stream.engine.renderer import Renderer
+from stream.joins.join_planner import JoinPlanner
+from stream.pool.feedback import HeardJoin, LabelledJoin, forget, remember
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Coming:
+    n: int
+    step: Step
+
+
+class ToldJoins:
+    """What can be asked of a stream's joins; any thread, but for `look`.
+
+    The pool's current generation comes with each question: none is held.
+    """
+
+    def __init__(self, past: Past, joins: JoinPlanner, folder: Path, judged: Sequence[LabelledJoin]) -> None:
+        """past: of the stream. joins: of its renderer. folder: of its pool. judged: joins so far."""
+        self._past = past
+        self._joins = joins
+        self._folder = folder
+        self._labels = {_bare(join): join.label for join in judged}
+        self._coming: _Coming | None = None
+        # Held while a join is heard again; who asks meanwhile is refused.
+        self._previewing = threading.Lock()
+
+    def look(self, renderer: Renderer, source: StepSource) -> None:
+        """See which join comes next; for the thread that renders."""
+        pending = renderer.pending
+        steps = source.planned() if pending is None else (pending,)
+        places = (place for place, step in enumerate(steps) if step.after is not None and not step.natural)
+        place = next(places, None)
+        self._coming = None if place is None else _Coming(n=self._past.decisions + place, step=steps[place])
+
+    def joins(self, generation: Generation) -> Sequence[JoinRecord]:
+        """Return the latest joins that are rendered or about to be, newest last."""
+        return [self._told(placed, generation) for placed in self._past.joins]
+
+    def upcoming(self, generation: Generation, time_frames: int) -> JoinRecord | None:
+        """Return the join that comes next, as far as it is planned; time_frames: stream time now."""
+        placed = self._placed_coming()
+        if placed is None:
+            return None
+        in_s = (placed.middle_frames - time_frames) / self._joins.settings.engine_rate_hz
+        return replace(self._told(placed, generation), in_s=max(0.0, in_s))
+
+    def judge(self, n: int, liked: bool | None, generation: Generation) -> JoinRecord:
+        """Remember what a listener thinks of a join, in the pool, and return it; None: nothing any more.
+
+        `EndlosError` for a join that is not known, `PoolError` when the pool cannot be written.
+        """
+        placed = self._find(n)
+        self.label(placed.record.heard, liked)
+        return self._told(placed, generation)
+
+    def label(self, heard: HeardJoin, liked: bool | None) -> None:
+        """Remember what a listener thinks of a join, known or not; `PoolError` when it cannot be written."""
+        if liked is None:
+            forget(self._folder, heard)
+            self._labels.pop(heard, None)
+        else:
+            remember(self._folder, LabelledJoin(**asdict(heard), label=int(liked)))
+            self._labels[heard] = int(liked)
+
+    def preview(self, n: int, generation: Generation) -> FloatArray:
+        """Return `(frames, 2)` float32: a join as it sounded, or will sound, with what is around it.
+
+        `EndlosError` for a join that is not known, while another one is heard, and where a song has changed.
+        """
+        if not self._previewing.acquire(blocking=False):
+            raise EndlosError("another join is being heard at this moment; ask again in a second")
+        try:
+            placed = self._find(n)
+            preview = Preview(generation, self._joins.settings)
+            try:
+                return preview.render(placed, self._past.joins)
+            finally:
+                preview.close()
+        finally:
+            self._previewing.release()
+
+    def _find(self, n: int) -> PlacedJoin:
+        found = next((placed for placed in self._past.joins if placed.record.n == n), None)
+        if found is None:
+            coming = self._placed_coming()
+            found = coming if coming is not None and coming.record.n == n else None
+        if found is None:
+            raise EndlosError(f"no join {n} is remembered; ask for one of the latest, or the next")
+        return found
+
+    def _placed_coming(self) -> PlacedJoin | None:
+        coming = self._coming
+        if coming is None:
+            return None
+        return self._past.coming(coming.n, coming.step, self._joins)
+
+    def _told(self, placed: PlacedJoin, generation: Generation) -> JoinRecord:
+        """Return its record with what is thought of it, and where its chunks are now."""
+        leaves, enters = generation.row(placed.leaves), generation.row(placed.enters)
+        return replace(
+            placed.record,
+            label=self._labels.get(placed.record.heard),
+            chunk_from=-1 if leaves is None else leaves,
+            chunk_to=-1 if enters is None else enters,
+        )
+
+
+def _bare(join: LabelledJoin) -> HeardJoin:
+    fields = asdict(join)
+    del fields["label"]
+    return HeardJoin(**fields)
