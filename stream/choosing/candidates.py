@@ -15,7 +15,7 @@ from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.hubs import hub_levels
-from stream.scoring.ladder import Ladder, ScoredCandidates
+from stream.scoring.ladder import Ladder, ScoredCandidates, band_logits
 
 SHORTLISTED = 4_096
 """Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
@@ -114,6 +114,21 @@ class Search:
         """Whether the scores after `row` are known, or as good as known."""
         scorer = self.generation.scorer
         return scorer is not None and (self._known or scorer.kept(row) is not None)
+
+    def reach(self, row: int, rows: IntArray) -> float:
+        """Return what the best join from chunk `row` to one of `rows` `(n,)` is worth at any time.
+
+        By the model, in log-odds, where its scores are as good as known, else by band levels.
+        """
+        self.prepare()
+        scorer = self.generation.scorer
+        if self._known and scorer is not None:
+            model = logits(scorer.score(row, rows))
+        else:
+            model = band_logits(-self.generation.index.bands.scores(row, rows))
+        costs = self.costs.terms(row, rows, self._weights).sum(axis=1, dtype=np.float32)
+        hubs = np.float32(self._weights.hub) * self._hubs[rows]
+        return float((model + costs - hubs).max())
 
     def affords(self, time_left_s: float | None) -> bool:
         """Whether there is time to score one more exit, whose scores are not known."""

@@ -1,23 +1,24 @@
 """The leaning says what a listener's steering makes of each chunk of one generation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import BoolArray, FloatArray
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.kernels import kernel
 from stream.choosing.generation import Generation
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries
 from stream.choosing.steering import Steering
 from stream.choosing.weights import CostWeights
-from stream.scoring.ladder import band_logits
 
 TOWARDS_PHRASES = 3
 """So many phrases may end elsewhere on the way to the song that is asked for; then it follows."""
-MOST_LISTENED = 16
-"""Chunks of that song, evenly spread, which say how near the other songs are."""
-_NEAREST = 0.5
-"""What the nearest other song has of the pull of the song that is asked for."""
+MOST_LISTENED = 1_024
+"""So many chunks of the pool, evenly spread, are held against the starts of that song."""
+_FARTHEST = -20.0
+"""Worth of a phrase from which nothing that is known leads to that song, in log-odds."""
 LEAST_LEFT = 2
 """A stream needs as many chunks that may be played."""
 
@@ -51,23 +52,34 @@ class Leaning:
     """What steering means among the `N` chunks of one generation, at any time.
 
     muted, favoured: `(N,)` bool. target: `(N,)` bool, the chunks of the song that is asked for, or None.
-    near: `(N,)` float32 from 0 to 1: how much of the pull to that song each chunk has by its own song.
+    ways: `(N,)` float32, in log-odds: how good the join into that song is to which a phrase leads.
     """
 
     muted: BoolArray
     favoured: BoolArray
     target: BoolArray | None
-    near: FloatArray
+    ways: FloatArray
 
     @classmethod
-    def of(cls, generation: Generation, steering: Steering) -> "Leaning":
-        """Find the songs of a steering in a generation, and how near all are to the one to be reached."""
+    def of(
+        cls,
+        generation: Generation,
+        steering: Steering,
+        phrases: Phrases,
+        reach: Callable[[int, IntArray], float] | None,
+    ) -> "Leaning":
+        """Find the songs of a steering in a generation, and which phrases lead to the one to be reached.
+
+        reach: what the best join from a chunk to one of others, `(n,)`, is worth; None: nobody knows.
+        """
         goal = None if steering.towards is None else generation.song_of(steering.towards)
         return cls(
             muted=_of_songs(generation, steering.muted),
             favoured=_of_songs(generation, steering.favoured),
             target=None if goal is None else generation.index.song == goal,
-            near=np.zeros(0, dtype=np.float32) if goal is None else _near(generation, goal),
+            ways=np.zeros(len(generation.index), dtype=np.float32)
+            if goal is None or reach is None
+            else _ways(generation.song_rows(goal), phrases, reach),
         )
 
     def left_out(self, banned: BoolArray) -> tuple[BoolArray, tuple[str, ...]]:
@@ -90,9 +102,10 @@ class Leaning:
     def aimed(self, here: Entries, target: BoolArray, phrases_since: int, weights: CostWeights) -> Steered:
         """Return how things stand on the way to `target` `(N,)`, so many phrases after it was asked for.
 
+        Either a good join leads there, or one to where a good join leads there: what both are worth counts.
         The pull grows with each phrase, until nothing else may follow.
         """
-        towards = np.float32(weights.towards * (phrases_since + 1)) * self.near
+        towards = np.where(target, np.float32(weights.towards * (phrases_since + 1)), self.ways)
         wanted = here.allowed & target
         if phrases_since < TOWARDS_PHRASES or not wanted.any():
             reasons = (*here.reasons, "towards the song that was asked for")
@@ -124,23 +137,22 @@ def _of_songs(generation: Generation, hashes: frozenset[str]) -> BoolArray:
     return np.isin(generation.index.song, found)
 
 
-def _near(generation: Generation, goal: int) -> FloatArray:
-    """Return `(N,)` float32: 1 in song `goal`, in others the more the better one of their ends leads there.
+def _ways(goal: slice, phrases: Phrases, reach: Callable[[int, IntArray], float]) -> FloatArray:
+    """Return `(N,)` float32: how good the best join is that leads from a phrase into the rows of `goal`."""
+    count = len(phrases.first_exit)
+    leads = np.full(count, _FARTHEST, dtype=np.float32)
+    starts = np.arange(goal.start, goal.stop)
+    for row in np.unique(np.linspace(0, count - 1, min(count, MOST_LISTENED)).round().astype(int)).tolist():
+        leads[row] = max(_FARTHEST, reach(row, starts))
+    return _beyond(leads, phrases.first_exit, phrases.last_exit, _FARTHEST)
 
-    By rank of the songs, so that any model's scores do: the nearest has `_NEAREST`, the farthest 0.
-    """
-    index, rows = generation.index, generation.song_rows(goal)
-    vectors = generation.opened.vectors
-    chosen = np.linspace(rows.start, rows.stop - 1, min(MOST_LISTENED, rows.stop - rows.start))
-    best = np.full(len(index), -np.inf, dtype=np.float32)
-    for row in np.unique(chosen.round().astype(int)).tolist():
-        leads = band_logits(-index.bands.preceding(row)) if vectors is None else vectors.preceding(row)
-        np.maximum(best, leads, out=best)
-    songs = np.full(len(generation.pool.songs), -np.inf, dtype=np.float32)
-    np.maximum.at(songs, index.song, best)
-    songs[goal] = -np.inf
-    rank = np.argsort(np.argsort(songs, kind="stable"), kind="stable")
-    shares = (_NEAREST * rank / max(1, len(songs) - 1)).astype(np.float32)
-    shares[goal] = 1.0
-    near: FloatArray = shares[index.song]
-    return near
+
+@kernel
+def _beyond(leads: FloatArray, first_exit: IntArray, last_exit: IntArray, least: float) -> FloatArray:
+    """Return `(N,)`: of the exits of each phrase what the best leads to; `least` where none is known."""
+    result = np.full(len(leads), np.float32(least))
+    for entry in range(len(leads)):
+        if first_exit[entry] >= 0:
+            for exit_row in range(first_exit[entry], last_exit[entry] + 1):
+                result[entry] = max(result[entry], leads[exit_row])
+    return result

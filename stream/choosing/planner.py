@@ -83,8 +83,7 @@ class Planner:
         """
         if self._left_out.all():
             raise NothingReadableError("none of the songs can be read any more; build the pool again")
-        if self._reference is not None:
-            # The first step needs no scores, and a stream should sound at once.
+        if self._reference is not None:  # the first step needs no scores: a stream should sound at once
             self.prepare()
         began_s = time.perf_counter()
         step = self._first() if self._reference is None else self._after(self._reference, leave, deadline_s)
@@ -164,9 +163,11 @@ class Planner:
 
     def _lean(self) -> None:
         """Find what the steering means in this generation."""
-        self._leaning = Leaning.of(self.generation, self._steering)
-        factor = self._steering.phrase_factor
-        self._phrases = Phrases.of_pool(self.generation.pool, self._settings, factor)
+        pool, factor = self.generation.pool, self._steering.phrase_factor
+        self._phrases = Phrases.of_pool(pool, self._settings, factor)
+        by_phrases = self._settings.strategy == "model" and not self._settings.walk
+        reach = self._search.reach if by_phrases else None
+        self._leaning = Leaning.of(self.generation, self._steering, self._phrases, reach)
         self._search.future.measure(self._phrases)
         self._selection = Selection(self._search, self._phrases, self._settings)
         self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None

@@ -105,9 +105,10 @@ class Selection:
         only_others = now.asked or now.history.owed > _MOST_OWED
         covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
         nothing = np.zeros(len(covered), dtype=np.float32)
+        coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
         price = OTHER_SONG_LOGIT * now.history.owed
-        future = self._search.future.worths(now.here.allowed, entering, price, self._settings)
+        future = self._search.future.worths(now.here.allowed, coming, price, self._settings)
         return View(
             now=now,
             coverage=covered,

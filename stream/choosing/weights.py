@@ -54,9 +54,8 @@ class CostWeights:
     """For a join that the listener liked."""
     favoured: float = 1.5
     """For a start in a song that the listener favours."""
-    towards: float = 2.0
-    """For a start in the song that the listener asked for, once more with each phrase that ended since; of
-    other songs up to half of it, the nearer they are."""
+    towards: float = 1.0
+    """For a start in the song that the listener asked for, once more with each phrase that ended since."""
     coverage: float = 1.0
     """For each factor e by which a phrase was played more often than the mean."""
     coverage_most: float = 3.0

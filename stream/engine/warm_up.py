@@ -9,10 +9,12 @@ import numpy as np
 from model.base.arrays import FloatArray
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
+from stream.choosing.leaning import Leaning
 from stream.choosing.lookahead import Future
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage, entries
 from stream.choosing.settings import PlannerSettings
+from stream.choosing.steering import Steering
 from stream.choosing.terms import Costs
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
@@ -44,6 +46,8 @@ def _choose(generation: Generation) -> None:
     index, chunks, settings = generation.index, len(generation.index), PlannerSettings()
     beginnings = np.zeros(chunks, dtype=np.int64)
     course, phrases = Course.new(chunks), Phrases(first_exit=beginnings, last_exit=beginnings)
+    towards = Steering(towards=generation.pool.songs[0].audio_hash)
+    Leaning.of(generation, towards, phrases, lambda row, rows: 0.0)
     allowed = entries(course, phrases, np.zeros(chunks, dtype=np.bool_), window=0, after=0).allowed
     if generation.scorer is None:
         return

@@ -190,20 +190,6 @@ class EmbeddingIndex:
             scores[first : first + _SLICE_ROWS] = self._scores(reference, rows, scales)
         return scores
 
-    def preceding(self, reference: int) -> FloatArray:
-        """Return `(N,)` float32, the higher the nearer: every chunk before `reference`.
-
-        A metric gives the same for two embeddings whichever of them comes first.
-        """
-        if not 0 <= reference < len(self):
-            raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
-        scores = np.empty(len(self), dtype=np.float32)
-        row, scale = self.successors[reference], self.successor_scales[reference]
-        METRICS[self.metric].scores(
-            row, scale, self.predecessors, self.predecessor_scales, self.width, scores
-        )
-        return scores
-
     def shortlist(self, reference: int, mask: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
         """Return the `count` nearest rows where `mask` holds, best first, and their scores.
 

@@ -15,6 +15,7 @@ from numba.core.registry import CPUDispatcher
 from model.base.errors import EndlosError
 from stream.choosing.generation import open_generation
 from stream.choosing.settings import PlannerSettings
+from stream.choosing.steering import Steering
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
@@ -22,6 +23,7 @@ from stream.index.top import FEW
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.ring.ring import Ring
 from stream.pool.feedback import HeardJoin
+from stream.pool.pool import open_pool
 from stream.scoring.settings import ScoringSettings
 
 RATE_HZ = 44_100
@@ -61,6 +63,7 @@ def play(pool: Path, settings: EngineSettings) -> dict[str, object]:
     ring = Ring(RATE_HZ, from_silence=True)
     feeds = [EncoderFeed(RATE_HZ), EncoderFeed(RATE_HZ, card_paced=True)]
     engine = Engine.open(pool, settings, on_decision=heard, live=True)
+    songs = open_pool(pool).songs
     before = signatures()
     judged: HeardJoin | None = None
     for second in range(MOST_S):
@@ -79,7 +82,13 @@ def play(pool: Path, settings: EngineSettings) -> dict[str, object]:
             ring.switch(100)
         if second % 13 == 12:
             ring.discard()
+        if second % 10 == 3:
+            wanted = [song.audio_hash for song in songs if song.audio_hash != engine.now().song.audio_hash]
+            steering = Steering(towards=wanted[0], favoured=frozenset(wanted), phrase_factor=0.5)
+            engine.steer(steering if second % 20 == 3 else Steering(muted=frozenset(wanted[:1])))
         join = engine.now().join
+        if join is not None and second % 10 == 5:
+            engine.preview(engine.joins()[-1].n)
         if judged is None and join is not None:
             judged = join
             engine.judge(join, liked=True)
