@@ -127,8 +127,12 @@ class PlanAhead:
         self._start_anew(at)
 
     def steer(self, steering: Steering, now_s: float) -> None:
-        """Plan as the listener wants it, but for what is heard so soon that nothing else could be ready."""
+        """Plan as the listener wants it, but for what is heard so soon that nothing else could be ready.
+
+        It is looked at once for what is new: what was thought of joins counts as well.
+        """
         self._steering, self._told = steering, False
+        self._next_refresh_s = now_s
         kept, heard_s = 0, max(self._heard_until_s, now_s)
         while kept < len(self._ready) and heard_s < now_s + KEPT_S:
             heard_s += self._ready[kept].length_s

@@ -166,10 +166,15 @@ class Engine:
     def judge_join(self, n: int, liked: bool | None) -> JoinRecord:
         """Remember what a listener thinks of one of `joins`, or of the coming one; None: nothing any more.
 
+        A coming one that is disliked is not played, unless it is heard within seconds.
         Raises `EndlosError` when there is no such join, `PoolError` when it cannot be written. Any thread.
         """
+        coming = n >= self._played.decisions
         record = self._told.judge(n, liked, self._planner.generation)
         self._watch.judged()
+        if coming and liked is False:
+            with self._steer:
+                self._source.steer(self._steering)
         return record
 
     def joins(self) -> Sequence[JoinRecord]:

@@ -15,6 +15,7 @@ import soundfile
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import open_generation
+from stream.choosing.plan_ahead import KEPT_S
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step_source import Immediate
@@ -174,6 +175,29 @@ def test_a_join_is_judged_by_its_number_and_the_judgement_taken_back(pool: Path,
     again.close()
     assert engine.judge_join(second.n, None).label is None
     assert [join.label for join in labelled_joins(pool)] == [1]
+
+
+def test_a_join_to_come_that_is_disliked_does_not_come(pool: Path, engine: Engine) -> None:
+    settings = EngineSettings(planner=PlannerSettings(seed=4, min_phrase_s=8.0, max_phrase_s=12.0))
+    live = Engine.open(pool, settings, live=True)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        coming = live.upcoming()
+        while coming is None or coming.in_s is None or coming.in_s < KEPT_S + 2.0:
+            assert time.monotonic() < deadline
+            live.render(RATE_HZ // 4)
+            time.sleep(0.01)
+            coming = live.upcoming()
+        assert live.judge_join(coming.n, False).label == 0
+        until_s = live.now().time_s + coming.in_s + 2.0
+        while live.now().time_s < until_s:
+            # No faster than a listener hears, so that the planner has its time.
+            live.render(RATE_HZ // 10)
+            time.sleep(0.02)
+        joins = [join for join in live.joins() if join.n >= coming.n]
+        assert coming.heard not in [join.heard for join in joins]
+    finally:
+        live.close()
 
 
 def test_one_join_is_made_at_a_time(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
