@@ -66,7 +66,8 @@ class PlanAhead:
         self._steering = NOT_STEERED
         self._told = True
         """Whether the steering has been handed out."""
-        self._plan_number = 0
+        self._plan_number = self._begun_number = 0
+        """The second: of the first plan since a song was lost, or none was ready."""
         self._next_refresh_s = now_s + REFRESH_S
         self._heard_until_s = now_s
         """When the chunk that was taken last ends, if it began to sound when it was taken; at first, now."""
@@ -163,9 +164,19 @@ class PlanAhead:
         return work
 
     def planned(self, step: Step, work: PlanWork) -> None:
-        """Keep the step that `work` asked for, unless the plan has been thrown away meanwhile."""
+        """Keep the step that `work` asked for, unless the plan has been thrown away meanwhile.
+
+        Where a listener, who may steer without pause, did that, a step is kept that is needed soon.
+        """
         if work.plan_number == self._plan_number:
             self._ready.append(step)
+        elif (
+            work.plan_number >= self._begun_number
+            and step.after is (self._ready[-1].chunk if self._ready else self._at)
+            and self._heard_s(step.ready_at_s) < step.ready_at_s + KEPT_S
+        ):
+            self._ready.append(step)
+            self._anchor = step.chunk
 
     def renewed(self) -> None:
         """Try every song again: whoever built the newer pool has just read them."""
@@ -178,7 +189,12 @@ class PlanAhead:
     def _start_anew(self, at: Chunk) -> None:
         self._ready.clear()
         self._plan_number += 1
+        self._begun_number = self._plan_number
         self._anchor = self._at = at
+
+    def _heard_s(self, now_s: float) -> float:
+        """Return when all that is ready has been heard; a stream that stands still goes on now."""
+        return max(self._heard_until_s, now_s) + sum(step.length_s for step in self._ready)
 
     def _fallback(self, after: Chunk, now_s: float, *, jump: bool) -> Step:
         generation = after.generation

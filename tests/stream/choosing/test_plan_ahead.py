@@ -259,3 +259,23 @@ def test_no_fallback_leads_into_a_muted_song_where_there_is_another(generation: 
     at = plan.take(None, BEGAN_S).chunk
     plan.steer(Steering(muted=frozenset(hashes(generation)[1:2])), BEGAN_S)
     assert plan.take(at, BEGAN_S + 5.0, jump=True).chunk.song_index == 2
+
+
+def test_who_steers_without_pause_gets_the_steps_that_are_needed_at_once(generation: Generation) -> None:
+    """Each change comes while a step is chosen by the one before."""
+    plan = begun(generation, depth=8)
+    at = plan.take(None, BEGAN_S).chunk
+    for number, kept in enumerate([1, 2, 2]):
+        work = plan.work(BEGAN_S)
+        plan.steer(Steering(phrase_factor=1.0 + 0.01 * number), BEGAN_S)
+        following = step(at, generation.chunk(number + 1))
+        plan.planned(following, work)
+        # Chunks are a little longer than 1 s: after the first and two more the next is due after KEPT_S.
+        assert plan.ready == kept
+        if kept == number + 1:
+            at = following.chunk
+            assert plan.work(BEGAN_S).anchor is at
+    late = plan.work(BEGAN_S)
+    plan.ban(hashes(generation)[2], at, BEGAN_S)
+    plan.planned(step(at, generation.chunk(17)), late)
+    assert plan.ready == 0, "a song that was lost is no wish of the listener"

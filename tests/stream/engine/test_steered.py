@@ -57,7 +57,7 @@ def settings_of(model: Path) -> EngineSettings:
     return EngineSettings(model=model, planner=PlannerSettings(seed=3, min_phrase_s=2.0, max_phrase_s=6.0))
 
 
-def rendered_until(engine: Engine, done: Callable[[], bool], *, speed: float = 8.0) -> FloatArray:
+def rendered_until(engine: Engine, done: Callable[[], bool], *, speed: float = 6.0) -> FloatArray:
     """Render as a listener would hear it, `speed` times as fast, so that the planner has some time."""
     blocks, began_s = [], time.monotonic()
     while not done():
@@ -113,7 +113,7 @@ def test_many_changes_in_a_row_never_make_a_decision_late(pool: Path, model: Pat
 
     def steer() -> bool:
         engine.steer(Steering(phrase_factor=float(next(factors))))
-        return len(decisions) > 20
+        return len(decisions) > 12
 
     try:
         rendered_until(engine, steer)
