@@ -22,7 +22,7 @@ class Steering:
     other_songs: float | None = None
     """Share of the joins that lead to another song; None: as the settings have it."""
     phrase_factor: float = 1.0
-    """Phrases last so many times as long as by the settings, at least and at most."""
+    """Phrases last so many times as long as by the settings, at least and at most; a walk has none."""
     towards: str | None = None
     """The song that is to be reached by good joins within a few phrases; None: wherever the stream goes."""
 

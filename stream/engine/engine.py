@@ -211,11 +211,11 @@ class Engine:
 
     def _arrived(self, steering: Steering) -> Steering:
         """Return it without a song to be reached where that plays, or is lost."""
-        chunk = self._renderer.chunk
-        if steering.towards is None or chunk.generation.song_of(steering.towards) not in (
-            None,
-            chunk.song_index,
-        ):
+        towards, chunk = steering.towards, self._renderer.chunk
+        if towards is None:
+            return steering
+        lost = self._planner.generation.song_of(towards) is None
+        if not lost and chunk.generation.song_of(towards) != chunk.song_index:
             return steering
         return replace(steering, towards=None)
 
