@@ -303,3 +303,16 @@ def test_a_song_that_the_pool_does_not_hold_changes_nothing(generation: Generati
     gone = frozenset(["of another pool"])
     other = go(steered(generation, muted=gone, towards="gone as well"), 80)
     assert [step.chunk.row for step in other] == [step.chunk.row for step in plain]
+
+
+def test_what_the_listener_wants_holds_in_the_next_generation_too(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1), generation.chunk(0))
+    go(planner, 3)
+    muted, goal = hash_of(generation, 5), hash_of(generation, 9)
+    planner.steer(Steering(muted=frozenset([muted]), towards=goal))
+    newer = made_up(songs=SONGS + 2, chunks=CHUNKS, chunk_s=4.0, seed=3)
+    planner.adopt(newer)
+    steps = go(planner, 400)
+    assert all(step.chunk.generation is newer for step in steps)
+    assert hash_of(newer, 5) == muted and 5 not in songs(steps)
+    assert 9 in songs(joins_of(steps)[: TOWARDS_PHRASES + 1])
