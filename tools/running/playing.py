@@ -37,12 +37,13 @@ class DefaultPlace:
         return cls(place=HttpSettings(at=HttpAddress(fixed=False)), why="there is no sound card; ")
 
 
-def play_source(source: Path | None, settings: LiveSettings, why: str = "") -> None:
+def play_source(source: Path | None, settings: LiveSettings, line: StatusLine, why: str = "") -> None:
     """Play a pool, music or the demo songs until it is ended; `KeyboardInterrupt` after Ctrl-C.
 
-    why: said before where it plays. Raises `EndlosError` when there is nothing to play, or nowhere to.
+    line: where it is told how it goes. why: said before where it plays. Raises `EndlosError` when there is
+    nothing to play, or nowhere to.
     """
-    with StatusLine(settings.quiet) as line, Ending() as ending:
+    with line, Ending() as ending:
         try:
             _play(source, settings, why, line, ending)
         except EndedError:
