@@ -6,7 +6,7 @@ The protocol is one datagram a message (sd_notify(3)): a few lines, so no librar
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 
 from stream.service.moment import Moment
@@ -72,7 +72,9 @@ class ServiceManager:
 class SoundWatch:
     """Looks whether sound still leaves: what keeps the watchdog quiet. Belongs to one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock
+        self._began_s = clock()
         self._frames = -1
 
     def lives(self, moment: Moment) -> bool:
@@ -86,8 +88,10 @@ class SoundWatch:
         if moment.paused:
             return True
         playing = [status for status in moment.outputs if status.state in ("playing", "behind")]
-        heard = [status.audible_ago_s for status in playing if status.audible_ago_s is not None]
-        return moved and (not playing or min(heard, default=0.0) < SILENCE_S)
+        # What was never heard is silent for as long as there was anything to hear.
+        never_s = self._clock_s() - self._began_s
+        silent_s = [never_s if one.audible_ago_s is None else one.audible_ago_s for one in playing]
+        return moved and min(silent_s, default=0.0) < SILENCE_S
 
 
 def service_status(moment: Moment) -> str:
