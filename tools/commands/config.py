@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tools.config.addresses import MASK
-from tools.config.options import Sections, option_sections
+from tools.config.options import ConfigSections, option_sections
 from tools.terminal import AsJson, print_json, print_table, printable
 
 CONFIG_SETTINGS = {"ignore_unknown_options": True}
@@ -19,7 +19,7 @@ def config(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[COMMAND [OPTIONS]]...",
+            metavar="COMMAND [OPTIONS]",
             help="A command, with what else would be typed; without one, what is set for each.",
             show_default=False,
         ),
@@ -29,9 +29,9 @@ def config(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what every option is, and whether it comes from a flag, a variable, the file or endlos itself.
+    """Show what every option is, and where that comes from.
 
-    Nothing is run, and no secret is shown.
+    From a flag, a variable, the configuration file, or endlos itself. Nothing is run, and no secret is shown.
     """
     from tools.config.effective import named_section
     from tools.config.example import example_toml
@@ -45,7 +45,7 @@ def config(
     _show(context.find_root(), sections, chosen, list(rest), as_json=as_json)
 
 
-def _show(root: Any, sections: Sections, chosen: str | None, rest: list[str], *, as_json: bool) -> None:
+def _show(root: Any, sections: ConfigSections, chosen: str | None, rest: list[str], *, as_json: bool) -> None:
     from stream.outputs.secrets import SECRET_VARIABLES
     from tools.config.check import unknown_variables
     from tools.config.effective import effective_values

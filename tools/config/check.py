@@ -7,7 +7,7 @@ import typer
 
 from model.base.errors import EndlosError
 from model.base.guess import did_you_mean
-from tools.config.options import PREFIX, ConfigOption, Sections
+from tools.config.options import PREFIX, ConfigOption, ConfigSections
 
 
 def checked_value(option: ConfigOption, value: Any, where: str) -> Any:
@@ -24,7 +24,7 @@ def checked_value(option: ConfigOption, value: Any, where: str) -> Any:
     return value
 
 
-def check_variables(sections: Sections, environment: Mapping[str, str]) -> None:
+def check_variables(sections: ConfigSections, environment: Mapping[str, str]) -> None:
     """Raise `EndlosError` for a variable of an option whose value its command would refuse."""
     for options in sections.values():
         for option in options.values():
@@ -35,7 +35,7 @@ def check_variables(sections: Sections, environment: Mapping[str, str]) -> None:
 
 
 def unknown_variables(
-    sections: Sections, environment: Mapping[str, str], others: Sequence[str]
+    sections: ConfigSections, environment: Mapping[str, str], others: Sequence[str]
 ) -> dict[str, str]:
     """Return the variables that begin like ours and set nothing, with a guess in brackets what was meant."""
     known = [option.variable for options in sections.values() for option in options.values()]

@@ -7,7 +7,7 @@ from typing import Any
 from model.base.errors import EndlosError
 from model.base.guess import did_you_mean
 from tools.config.addresses import masked, masked_address
-from tools.config.options import ConfigOption, Sections, options_of
+from tools.config.options import ConfigOption, ConfigSections, options_of
 
 _SOURCES = {"COMMANDLINE": "flag", "ENVIRONMENT": "environment", "DEFAULT_MAP": "file"}
 
@@ -44,7 +44,7 @@ def effective_values(root: Any, section: str, words: Sequence[str] = ()) -> list
     return [_effective(option, context) for option in options_of(section, context.command)]
 
 
-def named_section(words: Sequence[str], sections: Sections) -> tuple[str, Sequence[str]]:
+def named_section(words: Sequence[str], sections: ConfigSections) -> tuple[str, Sequence[str]]:
     """Return which command the first words name, and the words behind it; `EndlosError` where none."""
     for count in (2, 1):
         section = ".".join(words[:count])

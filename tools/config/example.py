@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from tools.config.addresses import ADDRESS_KEYS
-from tools.config.options import ConfigOption, Sections
+from tools.config.options import ConfigOption, ConfigSections
 
 _WIDTH = 100
 _HEAD = """\
@@ -25,7 +25,7 @@ _ADDRESSES = """\
 """
 
 
-def example_toml(sections: Sections) -> str:
+def example_toml(sections: ConfigSections) -> str:
     """Return a file that changes nothing: every option is a comment."""
     parts = [_HEAD]
     for section, options in sections.items():

@@ -13,7 +13,7 @@ from model.base.errors import EndlosError
 from model.base.guess import did_you_mean
 from tools.config.addresses import ADDRESS_KEYS, address_of_table, split_password
 from tools.config.check import checked_value
-from tools.config.options import ConfigOption, Sections
+from tools.config.options import ConfigOption, ConfigSections
 
 CONFIG_VARIABLE = "ENDLOS_CONFIG"
 SYSTEM_CONFIG = Path("/etc/endlos/endlos.toml")
@@ -49,7 +49,7 @@ def usual_places() -> Sequence[Path]:
     return [Path(platformdirs.user_config_dir("endlos", appauthor=False)) / SYSTEM_CONFIG.name, SYSTEM_CONFIG]
 
 
-def read_config(path: Path | None, sections: Sections) -> ConfigFile:
+def read_config(path: Path | None, sections: ConfigSections) -> ConfigFile:
     """Read a file; `EndlosError`, in one sentence that names the place, for whatever is wrong with it."""
     if path is None:
         return ConfigFile()
@@ -88,7 +88,9 @@ def _read_toml(path: Path) -> Mapping[str, Any]:
         ) from None
 
 
-def _tables(said: Mapping[str, Any], sections: Sections, path: Path) -> list[tuple[str, Mapping[str, Any]]]:
+def _tables(
+    said: Mapping[str, Any], sections: ConfigSections, path: Path
+) -> list[tuple[str, Mapping[str, Any]]]:
     """Return the tables of commands, those of commands in a group by both names."""
     groups = {section.partition(".")[0] for section in sections if "." in section}
     found: dict[str, Any] = {}
@@ -109,7 +111,7 @@ def _tables(said: Mapping[str, Any], sections: Sections, path: Path) -> list[tup
     return list(found.items())
 
 
-def _option(key: str, section: str, sections: Sections, path: Path) -> ConfigOption:
+def _option(key: str, section: str, sections: ConfigSections, path: Path) -> ConfigOption:
     options = sections[section]
     option = options.get(key.replace("_", "-"))
     if option is not None:

@@ -34,11 +34,11 @@ class ConfigOption:
         return bool(getattr(self.parameter, "is_flag", False))
 
 
-Sections = Mapping[str, Mapping[str, ConfigOption]]
+ConfigSections = Mapping[str, Mapping[str, ConfigOption]]
 """The options by section and key."""
 
 
-def option_sections(command: Any) -> Sections:
+def option_sections(command: Any) -> ConfigSections:
     """Return the options of every command below `command`, which Click has made of the whole program."""
     return {
         section: {option.key: option for option in options_of(section, below)}
@@ -46,7 +46,7 @@ def option_sections(command: Any) -> Sections:
     }
 
 
-def name_variables(sections: Sections) -> None:
+def name_variables(sections: ConfigSections) -> None:
     """Let Click ask for each option's variable also where it would make no name, or another one.
 
     By itself it asks none for arguments, and names `--json` by the parameter behind it.
