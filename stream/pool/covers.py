@@ -45,7 +45,9 @@ def read_cover(pool: Pool, song_id: int) -> Cover | None:
         except sqlite3.Error as error:
             raise broken_database(pool.folder, error) from error
     data = row[0] if row else None
-    kind = image_type(data) if isinstance(data, bytes) else None
+    if not isinstance(data, bytes):
+        return None
+    kind = image_type(data)
     return None if kind is None else Cover(data=data, content_type=kind)
 
 
