@@ -92,3 +92,13 @@ def test_variables_alone_do_as_well(tiny_pool: Path) -> None:
         running.wait_for("http flac: playing")
         running.send(signal.SIGTERM)
         assert running.end() == 0
+
+
+def test_play_logs_for_programs_as_well(tiny_pool: Path) -> None:
+    words = ("play", tiny_pool, "--strategy", "random", "--http", "127.0.0.1:0", "--log-format", "json")
+    with Running(*words) as running:
+        running.wait_for("serving http://")
+        running.send(signal.SIGTERM)
+        assert running.end() == 0
+        lines = [json.loads(line) for line in running.printed().splitlines()]
+    assert any("open it in a browser" in line["message"] for line in lines)
