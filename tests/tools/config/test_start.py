@@ -124,3 +124,13 @@ def test_help_comes_whatever_is_wrong_with_the_file(
 def test_a_word_behind_two_dashes_is_no_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here("pool", "info", "--", "--config") == 1
     assert "--config" in capsys.readouterr().err
+
+
+def test_arguments_and_flags_of_another_name_have_variables_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENDLOS_POOL_INFO_POOL", "/a/pool")
+    monkeypatch.setenv("ENDLOS_POOL_INFO_JSON", "1")
+    info = told(capsys, "config", "pool", "info")["commands"]["pool.info"]
+    assert (info["pool"]["value"], info["pool"]["source"]) == ("/a/pool", "environment")
+    assert (info["json"]["value"], info["json"]["source"]) == (True, "environment")
