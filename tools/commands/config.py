@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -33,19 +34,21 @@ def config(
 
     From a flag, a variable, the configuration file, or endlos itself. Nothing is run, and no secret is shown.
     """
-    from tools.config.effective import named_section
+    from tools.config.effective import named_sections
     from tools.config.example import example_toml
 
     sections = option_sections(context.find_root().command)
-    chosen, rest = named_section(words, sections) if words else (None, ())
+    chosen, rest = named_sections(words, sections) if words else ([], ())
     if example:
-        wanted = sections if chosen is None else {chosen: sections[chosen]}
-        print(example_toml(wanted), end="")
+        wanted = chosen or sections
+        print(example_toml({section: sections[section] for section in wanted}), end="")
         return
     _show(context.find_root(), sections, chosen, list(rest), as_json=as_json)
 
 
-def _show(root: Any, sections: ConfigSections, chosen: str | None, rest: list[str], *, as_json: bool) -> None:
+def _show(
+    root: Any, sections: ConfigSections, chosen: Sequence[str], rest: list[str], *, as_json: bool
+) -> None:
     from stream.outputs.secrets import SECRET_VARIABLES
     from tools.config.check import unknown_variables
     from tools.config.effective import effective_values
@@ -55,11 +58,9 @@ def _show(root: Any, sections: ConfigSections, chosen: str | None, rest: list[st
     path = find_config()
     found = {
         section: [
-            value
-            for value in effective_values(root, section, rest)
-            if chosen is not None or value.source != "default"
+            value for value in effective_values(root, section, rest) if chosen or value.source != "default"
         ]
-        for section in (sections if chosen is None else [chosen])
+        for section in chosen or sections
     }
     secrets = {name: MASK for name in SECRET_VARIABLES if os.environ.get(name)}
     unknown = unknown_variables(sections, os.environ, [*SECRET_VARIABLES, CONFIG_VARIABLE, HOME_VARIABLE])

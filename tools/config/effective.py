@@ -44,13 +44,19 @@ def effective_values(root: Any, section: str, words: Sequence[str] = ()) -> list
     return [_effective(option, context) for option in options_of(section, context.command)]
 
 
-def named_section(words: Sequence[str], sections: ConfigSections) -> tuple[str, Sequence[str]]:
-    """Return which command the first words name, and the words behind it; `EndlosError` where none."""
+def named_sections(words: Sequence[str], sections: ConfigSections) -> tuple[Sequence[str], Sequence[str]]:
+    """Return which command the first words name, and the words behind it; of a group all its commands.
+
+    Raises `EndlosError` where they name none.
+    """
     for count in (2, 1):
         section = ".".join(words[:count])
         if section in sections:
-            return section, words[count:]
-    name = " ".join(words[:1])
+            return [section], words[count:]
+    group = [section for section in sections if section.startswith(f"{words[0]}.")]
+    if group and len(words) == 1:
+        return group, ()
+    name = " ".join(words[: 2 if group else 1])
     known = [section.replace(".", " ") for section in sections]
     raise EndlosError(f"there is no command {name}{did_you_mean(name, known)}; `endlos --help` lists all")
 

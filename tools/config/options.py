@@ -53,7 +53,8 @@ def name_variables(sections: ConfigSections) -> None:
     """
     for options in sections.values():
         for option in options.values():
-            option.parameter.envvar = option.variable
+            own = option.parameter.envvar or ()
+            option.parameter.envvar = [option.variable, *([own] if isinstance(own, str) else own)]
             # `endlos config` tells the names; in a help they would bury what an option does.
             option.parameter.show_envvar = False
 

@@ -134,3 +134,13 @@ def test_arguments_and_flags_of_another_name_have_variables_too(
     info = told(capsys, "config", "pool", "info")["commands"]["pool.info"]
     assert (info["pool"]["value"], info["pool"]["source"]) == ("/a/pool", "environment")
     assert (info["json"]["value"], info["json"]["source"]) == (True, "environment")
+
+
+def test_a_group_is_all_its_commands_and_a_wrong_name_is_one_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert {"pool.build", "pool.info", "pool.check"} <= set(told(capsys, "config", "pool")["commands"])
+    for words, guess in ((("sreve",), "serve"), (("pool", "bulid"), "pool build")):
+        assert run_here("config", *words) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"there is no command {' '.join(words)} (did you mean {guess}?)" in line
