@@ -1,20 +1,20 @@
 """The `endlos` command lists its commands, and turns an error into one sentence and an exit code."""
 
-import errno
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from model.base.errors import EndlosError
 from tools.commands import (
     bench,
     compose,
+    config,
     demo,
     evaluate,
     joins,
@@ -28,6 +28,11 @@ from tools.commands import (
     train,
 )
 from tools.commands.output_options import OutputCommand
+from tools.config.file import CONFIG_VARIABLE, SYSTEM_CONFIG
+from tools.config.options import PREFIX
+from tools.config.start import CONFIG_OPTION, configured
+from tools.terminal import DEBUG
+from tools.terminal import sentence as sentence
 
 app = typer.Typer(
     name="endlos",
@@ -53,8 +58,7 @@ app.command("serve", cls=OutputCommand)(serve.serve)
 app.command("bench")(bench.bench)
 app.command("devices")(machine.devices)
 app.command("doctor")(machine.doctor)
-
-DEBUG = "--debug"
+app.command("config", context_settings=config.CONFIG_SETTINGS)(config.config)
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,6 +74,15 @@ def endlos(
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
+    config_file: Annotated[
+        Path | None,
+        typer.Option(
+            CONFIG_OPTION,
+            metavar="FILE",
+            help="Read options from this TOML file (`endlos config --example`); may stand anywhere.",
+            show_default=f"that of the variable {CONFIG_VARIABLE}, the user's, or {SYSTEM_CONFIG}",
+        ),
+    ] = None,
     debug: Annotated[
         bool, typer.Option(DEBUG, help="Show the traceback of an error; may stand anywhere.")
     ] = False,
@@ -90,10 +103,12 @@ def main(arguments: list[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         with _signals_as_interrupts() as ended:
-            app(
-                args=[word for word in options if word != DEBUG] + arguments[len(options) :],
-                prog_name="endlos",
-            )
+            command = typer.main.get_command(app)
+            words = [word for word in options if word != DEBUG] + arguments[len(options) :]
+            with configured(command, words) as line:
+                command(
+                    args=line.words, prog_name="endlos", default_map=line.defaults, auto_envvar_prefix=PREFIX
+                )
     except SystemExit as exited:
         # As a shell tells of a command that a signal ended.
         sys.exit(128 + ended[0] if ended and exited.code else exited.code)
@@ -146,24 +161,6 @@ def _open_closed_streams() -> None:
             # The lowest free number is given, so that it is this one.
             opened = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, open(opened, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
-
-
-def sentence(error: Exception) -> str:
-    """Return what a user reads about `error`: what happened, and what to do."""
-    if isinstance(error, EndlosError):
-        return str(error)
-    if isinstance(error, OSError):
-        where = error.filename if error.filename is not None else "a file"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return f"no room left on the disk for {where}; free some and run this again, what is done is kept"
-        if isinstance(error, PermissionError):
-            return f"no permission for {where}; choose a place that you may read and write"
-        if error.strerror:
-            return f"{where}: {error.strerror}"
-    return (
-        f"unexpected {type(error).__name__}: {error}; "
-        f"this is a fault of endlos, {DEBUG} at the end of the same line shows where"
-    )
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ python_packages() {
 system_packages() {
     local packages=(libportaudio2)
     if [ "$1" = test ]; then
-        packages+=(libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg chromium strace cuetools)
+        packages+=(libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg chromium strace cuetools dbus-daemon systemd)
     fi
     if command -v apt-get >/dev/null; then
         debian_packages "${packages[@]}"

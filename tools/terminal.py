@@ -1,5 +1,6 @@
 """The terminal prints JSON, aligned tables, progress bars and times for the commands."""
 
+import errno
 import json
 import logging
 import sys
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from model.base.errors import EndlosError
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+DEBUG = "--debug"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 WIDEST_CELL = 60
 """What is wider does not widen its column."""
@@ -93,6 +97,24 @@ def plural(number: int, noun: str) -> str:
 def printable(text: str) -> str:
     """Return `text` without control characters: a tag must not steer the terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def sentence(error: Exception) -> str:
+    """Return what a user reads about `error`: what happened, and what to do."""
+    if isinstance(error, EndlosError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = error.filename if error.filename is not None else "a file"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"no room left on the disk for {where}; free some and run this again, what is done is kept"
+        if isinstance(error, PermissionError):
+            return f"no permission for {where}; choose a place that you may read and write"
+        if error.strerror:
+            return f"{where}: {error.strerror}"
+    return (
+        f"unexpected {type(error).__name__}: {error}; "
+        f"this is a fault of endlos, {DEBUG} at the end of the same line shows where"
+    )
 
 
 class _Warnings(logging.Handler):

@@ -1,13 +1,13 @@
 """A place is where the stream is to go, before it is opened; every kind of output has its own class."""
 
-import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, unquote
 
 from model.base.errors import OutputError
+from model.base.guess import did_you_mean as did_you_mean
 from stream.outputs.address import HttpAddress
 from stream.outputs.card_timing import MeasureCard
 from stream.outputs.output import Output
@@ -79,6 +79,8 @@ class OutputUri:
     """All of it."""
     password_file: Path | None = None
     """Where a password is read from that must not stand in `text`."""
+    password: str | None = field(default=None, repr=False)
+    """What the configuration file says of it, which goes before `password_file`."""
 
     @property
     def scheme(self) -> str:
@@ -141,9 +143,3 @@ class UriOptions:
             return None if text is None else float(text)
         except ValueError:
             raise OutputError(f"{self._whose} says {name}={text}; expected a number") from None
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """Return in brackets which of the known words is most like a wrong one; nothing where none is."""
-    best = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {best[0]}?)" if best else ""

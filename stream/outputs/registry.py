@@ -17,12 +17,13 @@ KINDS: tuple[OutputKind, ...] = (
 )
 
 
-def read_output(text: str, password_file: Path | None = None) -> Place:
+def read_output(text: str, password_file: Path | None = None, password: str | None = None) -> Place:
     """Read what `--output` takes; `OutputError` in one sentence on anything else.
 
     password_file: where a password is read from that an output needs and whose address names no other file.
+    password: of this output alone, where the configuration file says it.
     """
-    uri = OutputUri(text=text, password_file=password_file)
+    uri = OutputUri(text=text, password_file=password_file, password=password)
     for kind in KINDS:
         if kind.scheme == uri.scheme:
             return kind.from_uri(uri)

@@ -8,7 +8,7 @@ from model.base.errors import OutputError
 
 PASSWORD_VARIABLE = "ENDLOS_ICECAST_PASSWORD"
 TOKEN_VARIABLE = "ENDLOS_HTTP_TOKEN"
-_VARIABLES = (PASSWORD_VARIABLE, TOKEN_VARIABLE)
+SECRET_VARIABLES = (PASSWORD_VARIABLE, TOKEN_VARIABLE)
 
 
 def first_line(file: Path, what: str) -> str:
@@ -32,10 +32,10 @@ def http_token(file: Path | None, environment: Mapping[str, str] = os.environ) -
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment for a child process."""
-    return {name: value for name, value in environment.items() if name not in _VARIABLES}
+    return {name: value for name, value in environment.items() if name not in SECRET_VARIABLES}
 
 
 def forget_secrets(environment: MutableMapping[str, str] = os.environ) -> None:
     """Take out of this process's environment what has been read: whatever it starts would inherit it."""
-    for name in _VARIABLES:
+    for name in SECRET_VARIABLES:
         environment.pop(name, None)

@@ -130,8 +130,13 @@ class Session:
 
     def pause(self) -> None:
         """Stand still, or go on."""
-        self._pacer.pause(not self._pacer.paused)
-        self._note("pause" if self._pacer.paused else "resume")
+        self.set_pause(not self._pacer.paused)
+
+    def set_pause(self, paused: bool) -> None:
+        """Stand still, or go on. Any thread."""
+        if paused != self._pacer.paused:
+            self._pacer.pause(paused)
+            self._note("pause" if paused else "resume")
 
     def _note(self, event: str, told: Mapping[str, object] | None = None) -> None:
         if self._log is not None:

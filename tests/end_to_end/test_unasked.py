@@ -42,6 +42,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "serve": ("serve", "POOL", "--http", "127.0.0.1:0"),
     "bench": ("bench", "POOL", "--quick", "--only", "render", "--out", "OUT/bench.jsonl"),
     "devices": ("devices",),
+    "config": ("config", "serve"),
     "doctor": ("doctor",),
 }
 GOES_ON = ("play", "serve")

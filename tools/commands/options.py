@@ -1,7 +1,7 @@
 """Shared options have the same name, limits and words in every command."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,3 +21,7 @@ LiveLog = Annotated[
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file also where endlos has not written it.")]
+LogLines = Annotated[
+    Literal["text", "json"],
+    typer.Option("--log-format", help="Log on standard error for a person, or a JSON object a line."),
+]

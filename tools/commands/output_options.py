@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 from stream.outputs.card_timing import CardTiming
 from tools.commands.gathered import command_option, gathered
 from tools.commands.options import Force
+from tools.config.addresses import address_password
 
 if TYPE_CHECKING:
     from stream.outputs.kinds.soundcard import SoundCardSettings
@@ -55,7 +56,7 @@ class OutputChoice:
                     codecs=tuple(map(parse_codec, self.codec)) or HttpSettings.codecs,
                 )
             )
-        places += [read_output(text, file) for text in (*self.icecast, *self.output)]
+        places += [read_output(text, file, address_password(text)) for text in (*self.icecast, *self.output)]
         forget_secrets()
         return places
 

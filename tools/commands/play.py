@@ -1,12 +1,13 @@
 """The command `endlos play` plays on the sound card if there is one, else over HTTP on this machine."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
-from tools.commands.options import LiveLog
+from tools.commands.options import LiveLog, LogLines
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
 
@@ -26,6 +27,7 @@ def play(
     ] = None,
     log: LiveLog = None,
     quiet: Quiet = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Play without end.
 
@@ -36,15 +38,23 @@ def play(
     """
     from stream.outputs.settings import OutputSettings
     from tools.running.live import LiveSettings
+    from tools.running.logs import service_log
     from tools.running.playing import DefaultPlace, play_source
+    from tools.running.status_line import LoggedStatus, StatusLine
 
-    places = outputs.places()
-    default = None if places else DefaultPlace.find(outputs.card())
-    settings = OutputSettings(places=places if default is None else [default.place])
-    outputs.refuse_overwriting(settings, log, ("MUSIC", source), engine.settings.model)
-    settings.require()
-    play_source(
-        source,
-        LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
-        "" if default is None else default.why,
-    )
+    with ExitStack() as opened:
+        line = StatusLine(quiet)
+        if log_format == "json":
+            opened.enter_context(service_log(log_format, quiet=quiet))
+            line = LoggedStatus(quiet)
+        places = outputs.places()
+        default = None if places else DefaultPlace.find(outputs.card())
+        settings = OutputSettings(places=places if default is None else [default.place])
+        outputs.refuse_overwriting(settings, log, ("MUSIC", source), engine.settings.model)
+        settings.require()
+        play_source(
+            source,
+            LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
+            line,
+            "" if default is None else default.why,
+        )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
-from tools.commands.options import LiveLog
+from tools.commands.options import LiveLog, LogLines
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
 
@@ -26,6 +26,7 @@ def serve(
     ] = None,
     log: LiveLog = None,
     quiet: Quiet = False,
+    log_format: LogLines = "text",
 ) -> None:
     """Serve without end.
 
@@ -34,12 +35,14 @@ def serve(
     from stream.outputs.kinds.http import HttpSettings
     from stream.outputs.settings import OutputSettings
     from tools.running.live import LiveSettings
+    from tools.running.logs import service_log
     from tools.running.serving import serve_source
 
-    settings = OutputSettings(places=outputs.places() or [HttpSettings()])
-    outputs.refuse_overwriting(settings, log, ("POOL", source), engine.settings.model)
-    settings.require()
-    serve_source(
-        source,
-        LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
-    )
+    with service_log(log_format, quiet=quiet):
+        settings = OutputSettings(places=outputs.places() or [HttpSettings()])
+        outputs.refuse_overwriting(settings, log, ("POOL", source), engine.settings.model)
+        settings.require()
+        serve_source(
+            source,
+            LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
+        )

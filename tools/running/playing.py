@@ -1,6 +1,7 @@
 """This module runs `endlos play`, with its preparing, keys, status line and faded end."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from stream.outputs.address import HttpAddress
 from stream.outputs.devices import has_sound_card
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.place import Place
+from stream.pool.covers import read_cover
+from stream.pool.pool import open_pool
 from stream.service.session import Session
 from tools.running.ending import EndedError, Ending
 from tools.running.keys import Keys, open_keys
@@ -37,12 +40,13 @@ class DefaultPlace:
         return cls(place=HttpSettings(at=HttpAddress(fixed=False)), why="there is no sound card; ")
 
 
-def play_source(source: Path | None, settings: LiveSettings, why: str = "") -> None:
+def play_source(source: Path | None, settings: LiveSettings, line: StatusLine, why: str = "") -> None:
     """Play a pool, music or the demo songs until it is ended; `KeyboardInterrupt` after Ctrl-C.
 
-    why: said before where it plays. Raises `EndlosError` when there is nothing to play, or nowhere to.
+    line: where it is told how it goes. why: said before where it plays. Raises `EndlosError` when there is
+    nothing to play, or nowhere to.
     """
-    with StatusLine(settings.quiet) as line, Ending() as ending:
+    with line, Ending() as ending:
         try:
             _play(source, settings, why, line, ending)
         except EndedError:
@@ -61,9 +65,19 @@ def _play(source: Path | None, settings: LiveSettings, why: str, line: StatusLin
 
     with live_stream(source, settings, check=ending.check, notice=notice, tell=line.note) as live:
         line.note(f"{why}{_greeting(live.session)}")
-        with open_keys() as keys:
+        with _media_keys(live), open_keys() as keys:
             _run(live, keys, line, ending)
         line.clear()
+
+
+def _media_keys(live: Live) -> AbstractContextManager[object]:
+    """Let the desktop's media keys steer the stream where its extra is installed, and a bus is there."""
+    try:
+        from stream.service.mpris import MediaKeys
+    except ImportError:
+        return nullcontext()
+    pool = open_pool(live.prepared.pool)
+    return MediaKeys(live.session, lambda song: read_cover(pool, song.song_id))
 
 
 def _greeting(session: Session) -> str:

@@ -1,12 +1,12 @@
 """This module runs `endlos serve`, with a log line for each change of an output and a faded end."""
 
 import logging
-import sys
 from pathlib import Path
 
 from stream.outputs.output import OutputStatus
 from tools.running.ending import EndedError, Ending
 from tools.running.live import LiveSettings, live_stream
+from tools.running.service_manager import ServiceManager, SoundWatch, service_status
 from tools.terminal import printable
 
 _log = logging.getLogger("endlos")
@@ -17,38 +17,51 @@ _LOOK_S = 1.0
 def serve_source(source: Path | None, settings: LiveSettings) -> None:
     """Serve a pool, music or the demo songs until a signal ends it; `KeyboardInterrupt` after Ctrl-C.
 
-    Raises `EndlosError` when there is nothing to serve, or an output cannot ever work.
+    Raises `EndlosError` when there is nothing to serve, or an output cannot ever work. What it says goes to
+    the log (`tools.running.logs`), and to systemd where that has started it.
     """
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    _log.setLevel(logging.WARNING if settings.quiet else logging.INFO)
+    manager = ServiceManager()
     with Ending() as ending:
         try:
-            _serve(source, settings, ending)
+            _serve(source, settings, ending, manager)
         except EndedError:
             # Not an error: it was ended while it still prepared.
-            _log.info("ended")
+            _note("ended", "ended")
+        finally:
+            manager.close()
     if ending.by_interrupt:
         raise KeyboardInterrupt
 
 
-def _serve(source: Path | None, settings: LiveSettings, ending: Ending) -> None:
-    _log.info("opening %s", "the demo songs" if source is None else source)
-    with live_stream(source, settings, check=ending.check, notice=ending.check, tell=_log.info) as live:
+def _serve(source: Path | None, settings: LiveSettings, ending: Ending, manager: ServiceManager) -> None:
+    def check() -> None:
+        ending.check()
+        manager.preparing()
+
+    _note("opening", f"opening {'the demo songs' if source is None else source}")
+    with live_stream(source, settings, check=check, notice=check, tell=_log.info) as live:
         session = live.session
         for web in session.webs:
-            _log.info("serving %s", web.url)
+            _note("serving", f"serving {web.url}", url=web.url)
+        manager.ready()
         seen: dict[str, str] = {}
+        watch = SoundWatch()
         while not ending.wanted:
             session.check()
-            for status in session.moment().outputs:
+            moment = session.moment()
+            for status in moment.outputs:
                 _log_change(status, seen)
+            if watch.lives(moment):
+                manager.alive()
+            manager.status(service_status(moment))
             ending.wait(_LOOK_S)
-        _log.info("ending")
-    _log.info("ended")
+        manager.stopping()
+        _note("ending", "ending")
+    _note("ended", "ended")
+
+
+def _note(event: str, text: str, **more: object) -> None:
+    _log.info("%s", text, extra={"event": event, **more})
 
 
 def _log_change(status: OutputStatus, seen: dict[str, str]) -> None:
@@ -56,5 +69,17 @@ def _log_change(status: OutputStatus, seen: dict[str, str]) -> None:
         return
     seen[status.name] = status.state
     detail = f" ({printable(status.detail)})" if status.detail else ""
-    level = logging.WARNING if status.state == "reconnecting" else logging.INFO
-    _log.log(level, "%s: %s%s", status.name, status.state, detail)
+    _log.log(
+        logging.WARNING if status.state == "reconnecting" else logging.INFO,
+        "%s: %s%s",
+        status.name,
+        status.state,
+        detail,
+        extra={
+            "event": "output",
+            "output": status.name,
+            "state": status.state,
+            "detail": status.detail,
+            "reconnects": status.reconnects,
+        },
+    )

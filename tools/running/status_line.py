@@ -7,6 +7,8 @@ import sys
 from stream.service.moment import Moment, song_title
 from tools.terminal import clock, printable
 
+_log = logging.getLogger("endlos")
+
 
 def status_text(moment: Moment, engine_rate_hz: int) -> str:
     """Return the status line: song, position, what comes next and its score, how the output is doing."""
@@ -75,3 +77,20 @@ class StatusLine(logging.Handler):
     def __exit__(self, *exception: object) -> None:
         self.clear()
         logging.getLogger().removeHandler(self)
+
+
+class LoggedStatus(StatusLine):
+    """No line: messages go to the log, where a program reads them beside all else."""
+
+    def show(self, text: str) -> None:
+        """Write nothing."""
+
+    def note(self, text: str) -> None:
+        """Log a message."""
+        _log.info("%s", text)
+
+    def __enter__(self) -> "LoggedStatus":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass

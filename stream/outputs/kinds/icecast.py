@@ -128,7 +128,9 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
     if not kbps.isascii() or not kbps.isdigit() or len(kbps) > 4 or int(kbps) > MAX_KBPS:
         raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to {MAX_KBPS}")
     named = options.text("password-file")
-    password = icecast_password(Path(named).expanduser() if named else uri.password_file)
+    password = None if named else uri.password
+    if password is None:
+        password = icecast_password(Path(named).expanduser() if named else uri.password_file)
     if password is None:
         raise OutputError(
             f"{safe} needs the source password; set {PASSWORD_VARIABLE} or name a file that holds it, with "

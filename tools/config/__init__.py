@@ -1,0 +1,1 @@
+"""Where does the value of an option come from?"""
