@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from stream.choosing.generation import Chunk
 
 
+LATE_MARGIN_S = 0.2
+"""A step that lay ready for less came late: nearly the stream would have gone on without it."""
+_FALLBACKS = ("nearest", "natural", "any")
+"""Rungs on which no model had a say, though it should have."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WalkStop:
     """One place of the walk through the buckets, and what was bridged on the way to it."""
@@ -54,3 +60,10 @@ class Step:
     def leaves_song(self) -> bool:
         """Whether it goes from one song to another."""
         return self.after is not None and self.after.song.audio_hash != self.chunk.song.audio_hash
+
+    @property
+    def late(self) -> bool:
+        """Whether a step of a live stream was not ready in time, or only just, or had to do without a model."""
+        if self.margin_s is None or self.after is None:
+            return False
+        return self.rung in _FALLBACKS or self.margin_s < LATE_MARGIN_S

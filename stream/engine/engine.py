@@ -17,10 +17,12 @@ from stream.engine.newer import PoolWatch, judged_joins, judged_songs
 from stream.engine.past import JoinRecord, Past
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
+from stream.engine.tally import DecisionTally
 from stream.engine.told_joins import ToldJoins
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.pool.feedback import HeardJoin, SongOpinion, remember_opinion
+from stream.pool.pool import Pool
 from stream.pool.songs import Song
 
 
@@ -57,15 +59,17 @@ class Engine:
         played: Past,
         told: ToldJoins,
         watch: PoolWatch,
+        tally: DecisionTally,
         steering: Steering = NOT_STEERED,
     ) -> None:
-        """played: is told every decision. told: its joins. watch: of the pool. steering: of its planner."""
+        """played, tally: are told every decision. told: its joins. watch: of the pool. steering: as at first."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
         self._played = played
         self._told = told
         self._watch = watch
+        self.tally = tally
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
         # Held for no longer than it takes to hand it on.
@@ -104,10 +108,20 @@ class Engine:
                 refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,
             )
-        played = Past(on_decision)
+        tally = DecisionTally(on_decision)
+        played = Past(tally)
         told = ToldJoins(played, joins, folder, judged)
         renderer = Renderer(source, joins, on_decision=played)
-        return cls(source, planner, renderer, played=played, told=told, watch=watch, steering=steering)
+        return cls(
+            source,
+            planner,
+            renderer,
+            played=played,
+            told=told,
+            watch=watch,
+            tally=tally,
+            steering=steering,
+        )
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
@@ -197,6 +211,11 @@ class Engine:
     def now(self) -> NowPlaying:
         """Return what is rendered now."""
         return self._now
+
+    @property
+    def pool(self) -> Pool:
+        """The pool of the generation that steps are planned in now."""
+        return self._planner.generation.pool
 
     @property
     def lost(self) -> dict[Path, str]:
