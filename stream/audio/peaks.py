@@ -61,13 +61,16 @@ def _read_peaks(spans: _Spans, frames: int, rate_hz: int, points: int) -> FloatA
         ends = np.minimum(ends, starts + round(_LOOK_S * rate_hz))
         found = [_peak(spans.read(int(start), int(end))) for start, end in zip(starts, ends, strict=True)]
         return np.array(found, dtype=np.float32)
-    # In one go: to seek costs more than to read.
-    magnitude = np.empty(frames, dtype=np.float32)
-    for start in range(0, frames, _READ_FRAMES):
-        block = spans.read(start, min(start + _READ_FRAMES, frames))
-        np.abs(block).max(axis=1, out=magnitude[start : start + len(block)])
-    found = [_peak(magnitude[start:end]) for start, end in zip(starts, ends, strict=True)]
-    return np.array(found, dtype=np.float32)
+    # Many parts in one go: to seek costs more than to read.
+    at_once = max(1, int(_READ_FRAMES * points // max(frames, 1)))
+    peaks = np.zeros(points, dtype=np.float32)
+    for first in range(0, points, at_once):
+        last = min(first + at_once, points)
+        offset = int(starts[first])
+        block = spans.read(offset, int(ends[last - 1]))
+        for part in range(first, last):
+            peaks[part] = _peak(block[starts[part] - offset : ends[part] - offset])
+    return peaks
 
 
 def _peak(samples: FloatArray) -> float:

@@ -47,6 +47,7 @@ class SoundCard(Leader):
     """
 
     name = "sound card"
+    kind = "device"
 
     def __init__(
         self,

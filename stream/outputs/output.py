@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -54,6 +54,8 @@ class OutputStatus:
     """How long ago anything was last handed on, silence too; None: never."""
     audible_ago_s: float | None = None
     """How long ago audible sound was last handed on; None: never."""
+    kind: str = ""
+    """What its address begins with; `status_of` says it for every output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,8 @@ class Output(Protocol):
 
     name: str
     """Unique in a stream; in the log, the status and the health check."""
+    kind: str = "other"
+    """What its address begins with, as the registry has it."""
 
     def start(self) -> None:
         """Begin to take blocks; `OutputError` when it cannot ever work (no such device, port in use).
@@ -152,10 +156,10 @@ class Leader(Output, Protocol):
 def status_of(output: Output) -> OutputStatus:
     """Return an output's snapshot; of one that cannot even say how it is, one that says so. Any thread."""
     try:
-        return output.status()
+        return replace(output.status(), kind=output.kind)
     except Exception as error:  # of whatever kind: the other outputs have nothing to do with it
         detail = f"it cannot say how it is ({type(error).__name__}: {error})"
-        return OutputStatus(name=output.name, state="stopped", detail=detail)
+        return OutputStatus(name=output.name, state="stopped", detail=detail, kind=output.kind)
 
 
 def audible(block: FloatArray) -> bool:

@@ -1,4 +1,4 @@
-"""The web application serves the page, the HTTP stream, the status and the health check."""
+"""The web application serves the page, the streams, the interface, the status, health and metrics."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,12 +7,14 @@ from string import Template
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections
+from stream.outputs.connections import Connections, request_address
 from stream.outputs.output import OutputRoute
 from stream.service.access import PageAccess
+from stream.service.interface import Interface
+from stream.service.limits import UNKNOWN_NAME, Gate, RateLimit
 from stream.service.moment import Moment
 from stream.service.page import content_policy, page_texts
 
@@ -24,16 +26,19 @@ def create_app(
     output_routes: Sequence[OutputRoute] = (),
     skip: Callable[[], None] | None = None,
     address: HttpAddress | None = None,
+    interface: Interface | None = None,
 ) -> Starlette:
     """Return the web application.
 
     moment: looks how all is now. output_routes: what the outputs want to be asked. skip: called by
     `POST /next`; None: no button.
-    address: where it is served, and to whom; None: to this machine alone.
+    address: where it is served, and to whom; None: to this machine alone. interface: what programs may ask
+    below `/api`; None: nothing.
     Streams are for whoever reaches them. All else is answered only by a name that is its own, and nothing is
     changed for a page from elsewhere, nor without the token for who is not on this machine (`PageAccess`).
     """
     access = PageAccess(address or HttpAddress())
+    limit = RateLimit() if interface is None else interface.limit
     page = Template(_PAGE.read_text(encoding="utf-8"))
     policy = content_policy(page.template)
     streams = {route.path[1:]: route.content_type for route in output_routes if route.content_type}
@@ -56,9 +61,21 @@ def create_app(
         told = now.health_json(addresses=access.is_at_home(request))
         return JSONResponse(told, 200 if now.health.well else 503, headers={"Cache-Control": "no-store"})
 
+    def metrics(request: Request) -> Response:
+        # What makes them takes a while to import, and is not always asked for.
+        from prometheus_client import CONTENT_TYPE_LATEST
+
+        from stream.service.metrics import metrics_text
+
+        events = None if interface is None else interface.events
+        told = metrics_text(moment(), events, addresses=access.is_at_home(request))
+        return Response(told, headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"})
+
     def post_next(request: Request) -> Response:
         if skip is None:
             return PlainTextResponse("this stream cannot be skipped\n", 404)
+        if limit.wait_s(request_address(request.scope)) > 0:
+            return PlainTextResponse("too many changes; try again later\n", 429, headers={"Retry-After": "10"})
         refusal = access.refusal(request)
         if refusal is not None:
             return PlainTextResponse(f"{refusal}\n", 403)
@@ -70,15 +87,19 @@ def create_app(
     def known(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
         return lambda request: answer(request) if access.knows(request) else _unknown_name()
 
-    routes = [
+    routes: list[BaseRoute] = [
         Route("/", known(index)),
         Route("/status.json", known(status)),
         Route("/health", known(health)),
+        Route("/healthz", known(health)),
+        Route("/metrics", known(metrics)),
         Route("/next", known(post_next), methods=["POST"]),
     ]
     for route in output_routes:
         answer = _asked(route.answer)
         routes.append(Route(route.path, answer if route.content_type else known(answer)))
+    if interface is not None:
+        routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
     app = Starlette(routes=routes)
     app.state.connections = Connections()
     return app
@@ -90,6 +111,4 @@ def _asked(answer: Callable[[Request], Response]) -> Callable[[Request], Respons
 
 
 def _unknown_name() -> Response:
-    return PlainTextResponse(
-        "this page is not served by that name; add ?name=NAME to the address that endlos is to serve\n", 421
-    )
+    return PlainTextResponse(f"{UNKNOWN_NAME}\n", 421)

@@ -2,15 +2,33 @@
 
 A stream that somebody has paused is not ill: for as long as it stands still, and until it has had the time
 to be heard again, an output only has to hand on its silence. One that is gone is ill in a pause, too.
+Decisions that came late are told and make nobody ill: the sound does not wait for them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from stream.outputs.output import OutputStatus
 
 AWAY_S = 10.0
 """How long an output may be away, or silent, before it is ill: a server that starts again takes less."""
+LATE_S = 60.0
+"""For so long a late decision is told of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputHealth:
+    """How one output is."""
+
+    name: str
+    kind: str
+    state: str
+    healthy: bool
+    """Whether what is heard of the stream leaves here, or its silence in a pause."""
+    reason: str | None
+    """Why not."""
+    seconds_since_sound: float | None
+    """How long ago it handed on audible sound; None: never."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,40 +36,68 @@ class Health:
     """How the stream is, for whoever would start endlos again or wake somebody up."""
 
     paused: bool
-    away: Mapping[str, str]
-    """The outputs that nothing is heard of, by name, and why."""
-    silent_s: Mapping[str, float | None]
-    """How long ago each output handed on audible sound; None: never."""
+    outputs: Sequence[OutputHealth]
+    late_decisions: int = 0
+    """Decisions that came late, or were fallen back on, within the last minute."""
+
+    @property
+    def away(self) -> Mapping[str, str]:
+        """The outputs that nothing is heard of, by name, and why."""
+        return {output.name: output.reason for output in self.outputs if output.reason is not None}
+
+    @property
+    def silent_s(self) -> Mapping[str, float | None]:
+        """How long ago each output handed on audible sound; None: never."""
+        return {output.name: output.seconds_since_sound for output in self.outputs}
 
     @property
     def well(self) -> bool:
         """Whether the stream is heard wherever it is meant to be heard."""
-        return bool(self.silent_s) and not self.away
+        return bool(self.outputs) and not self.away
 
     def as_json(self) -> dict[str, object]:
-        """Return what `/health` says."""
+        """Return what `/healthz` and `/health` say."""
         return {
             "healthy": self.well,
             "paused": self.paused,
+            "outputs": [asdict(output) for output in self.outputs],
+            "late_decisions": self.late_decisions,
             "away": dict(self.away),
             "seconds_since_sound": dict(self.silent_s),
         }
 
 
-def health_of(statuses: Sequence[OutputStatus], since_pause_s: float | None) -> Health:
+def health_of(
+    statuses: Sequence[OutputStatus], since_pause_s: float | None, late_decisions: int = 0
+) -> Health:
     """Return how the stream is.
 
     statuses: of every output that was asked for. since_pause_s: how long ago the stream stood still on
-    purpose, 0 while it does; None: it never did.
+    purpose, 0 while it does; None: it never did. late_decisions: within the last `LATE_S`.
     """
     resting = since_pause_s is not None and since_pause_s < AWAY_S
-    away = {}
-    for status in statuses:
-        last_s = status.delivered_ago_s if resting else status.audible_ago_s
-        if last_s is None or last_s >= AWAY_S:
-            away[status.name] = f"{status.state}: {status.detail}" if status.detail else status.state
     return Health(
         paused=since_pause_s == 0.0,
-        away=away,
-        silent_s={status.name: status.audible_ago_s for status in statuses},
+        outputs=[_health_of_output(status, resting=resting) for status in statuses],
+        late_decisions=late_decisions,
+    )
+
+
+def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
+    last_s = status.delivered_ago_s if resting else status.audible_ago_s
+    reason = None
+    if last_s is None or last_s >= AWAY_S:
+        reason = status.state
+        delivered_s = status.delivered_ago_s
+        if delivered_s is not None and delivered_s < AWAY_S:
+            reason = f"{reason}, but digital silence"
+        if status.detail:
+            reason = f"{reason}: {status.detail}"
+    return OutputHealth(
+        name=status.name,
+        kind=status.kind,
+        state=status.state,
+        healthy=reason is None,
+        reason=reason,
+        seconds_since_sound=status.audible_ago_s,
     )

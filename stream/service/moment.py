@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stream.engine.engine import NowPlaying
+from stream.engine.tally import DecisionFigures
 from stream.outputs.output import OutputStatus
 from stream.outputs.pacer import PacerStatus
 from stream.outputs.titles import joined_title, one_line
 from stream.pool.songs import Song
-from stream.service.health import Health
+from stream.service.health import LATE_S, Health, health_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,18 @@ class Moment:
     leading: OutputStatus | None
     """Of the output whose clock paces the stream, if there is one."""
     pacing: PacerStatus
-    health: Health
+    since_pause_s: float | None = None
+    """How long ago the stream stood still on purpose: 0 in a pause, None before the first."""
+    decisions: DecisionFigures | None = None
+    """How decisions went; None where nobody counts them."""
+    sleep_in_s: float | None = None
+    """How long until the stream fades out to be paused, 0 while it does; None: it goes on."""
+
+    @property
+    def health(self) -> Health:
+        """How the stream is."""
+        late = 0 if self.decisions is None else self.decisions.late_within(LATE_S)
+        return health_of(self.outputs, self.since_pause_s, late)
 
     @property
     def listeners(self) -> int:
@@ -59,27 +71,24 @@ class Moment:
                 "chunks": playing.chunks,
                 "lost": playing.lost,
             },
-            "outputs": [
-                asdict(status if addresses else replace(status, name=_numbered(number), detail=""))
-                for number, status in enumerate(self.outputs, start=1)
-            ],
+            "outputs": [asdict(status) for status in self.statuses(addresses=addresses)],
             "pacing": asdict(self.pacing),
             "listeners": self.listeners,
             "healthy": self.health.well,
         }
 
     def health_json(self, *, addresses: bool = True) -> dict[str, object]:
-        """Return what `/health` says; addresses: as for `as_json`."""
-        told = self.health
-        if not addresses:
-            names = {status.name: _numbered(number) for number, status in enumerate(self.outputs, start=1)}
-            states = {status.name: status.state for status in self.outputs}
-            told = replace(
-                told,
-                away={names[name]: states[name] for name in told.away},
-                silent_s={names[name]: silent_s for name, silent_s in told.silent_s.items()},
-            )
-        return told.as_json()
+        """Return what `/healthz` says; addresses: as for `as_json`."""
+        return replace(self, outputs=self.statuses(addresses=addresses)).health.as_json()
+
+    def statuses(self, *, addresses: bool) -> list[OutputStatus]:
+        """Return how the outputs are; addresses: as for `as_json`."""
+        if addresses:
+            return list(self.outputs)
+        return [
+            replace(status, name=_numbered(number), detail="")
+            for number, status in enumerate(self.outputs, start=1)
+        ]
 
 
 def _numbered(number: int) -> str:

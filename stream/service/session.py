@@ -16,9 +16,10 @@ from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
 from stream.service.app import create_app
-from stream.service.health import health_of
+from stream.service.interface import Interface
 from stream.service.moment import Moment, stream_title
 from stream.service.server import WebServer
+from stream.service.sleep import SleepTimer
 
 _MOMENTS = 256
 
@@ -35,6 +36,7 @@ class Session:
         # Written by the pacer's thread: what was rendered lately, so that what is heard now can be told.
         self._rendered: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
         self._title = ""
+        self._sleep = SleepTimer(engine.engine_rate_hz)
         tap = Tap(engine_rate_hz=engine.engine_rate_hz, card_paced=settings.card_paced)
         self.outputs: list[Output] = [output for place in settings.places for output in place.open(tap)]
         leaders = (output.as_leader() for output in self.outputs)
@@ -44,10 +46,11 @@ class Session:
         self.streams = [route.path[1:] for route in routes if route.content_type]
         """What players can be pointed at, below the page."""
         addresses = [address for place in settings.places if (address := place.address()) is not None]
+        self._interface = Interface(self)
         self.webs: list[WebServer] = []
         try:
             for address in addresses:
-                app = create_app(self.moment, routes, self.skip, address)
+                app = create_app(self.moment, routes, self.skip, address, self._interface)
                 self.webs.append(WebServer(app, address))
         except OutputError:
             self._close_webs()
@@ -133,10 +136,16 @@ class Session:
         self.set_pause(not self._pacer.paused)
 
     def set_pause(self, paused: bool) -> None:
-        """Stand still, or go on. Any thread."""
+        """Stand still, or go on; who was going to sleep is so no more. Any thread."""
+        self._sleep.set(None)
         if paused != self._pacer.paused:
             self._pacer.pause(paused)
             self._note("pause" if paused else "resume")
+        self._interface.events.wake()
+
+    def sleep(self, in_s: float | None) -> None:
+        """Fade out in so many seconds, and pause then; None: go on. Any thread."""
+        self._sleep.set(in_s)
 
     def _note(self, event: str, told: Mapping[str, object] | None = None) -> None:
         if self._log is not None:
@@ -173,7 +182,9 @@ class Session:
             outputs=statuses,
             leading=leading,
             pacing=self._pacer.status(),
-            health=health_of(statuses, self._pacer.since_pause_s()),
+            since_pause_s=self._pacer.since_pause_s(),
+            decisions=self.engine.tally.figures(),
+            sleep_in_s=self._sleep.in_s,
         )
 
     def _render(self, frames: int) -> FloatArray:
@@ -185,8 +196,12 @@ class Session:
         if title != self._title:
             self._title = title
             self._pacer.entitle(title, max(0, now.entered_frames - began_frames))
+        block = self._sleep.faded(block)
+        if self._sleep.over():
+            self.set_pause(True)
         return block
 
     def _close_webs(self) -> None:
+        self._interface.close()
         for web in self.webs:
             web.close()

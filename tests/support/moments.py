@@ -7,7 +7,6 @@ from stream.engine.engine import NowPlaying
 from stream.outputs.output import Output, status_of
 from stream.outputs.pacer import PacerStatus
 from stream.pool.songs import Song
-from stream.service.health import health_of
 from stream.service.moment import Moment
 
 RATE_HZ = 44_100
@@ -69,5 +68,4 @@ def a_moment(
             leader_losses=0,
             failed_outputs=0,
         ),
-        health=health_of(statuses, None),
     )

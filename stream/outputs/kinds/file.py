@@ -57,6 +57,8 @@ class FileOutput(WrittenOutput):
     What was written before a fault, such as a full disk, is kept under the name that a failed render has.
     """
 
+    kind = "file"
+
     def __init__(self, settings: FileSettings, engine_rate_hz: int) -> None:
         super().__init__(f"file:{settings.path}", engine_rate_hz)
         self._settings = settings

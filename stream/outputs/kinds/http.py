@@ -50,6 +50,8 @@ class HttpSettings(Place):
 class HttpStream(Broadcast):
     """A broadcast that players ask for over HTTP."""
 
+    kind = "http"
+
     def routes(self) -> Sequence[OutputRoute]:
         """Return where it is heard."""
         return [

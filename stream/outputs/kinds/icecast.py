@@ -150,6 +150,8 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
 class IcecastOutput(EncodedOutput):
     """Feeds one mount of an Icecast server, with stream titles for MP3 and AAC."""
 
+    kind = "icecast"
+
     def __init__(
         self,
         target: IcecastSettings,

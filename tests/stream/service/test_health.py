@@ -35,8 +35,10 @@ def test_how_long_one_may_be_away_is_ten_seconds() -> None:
 
 
 def test_silence_is_no_sound_and_never_is_too_long() -> None:
-    assert both(output(ICECAST, 0.1, 10.1)).away == {ICECAST: "playing"}
-    assert both(output(ICECAST, 0.1, None)).away == {ICECAST: "playing"}
+    for last_s in (10.1, None):
+        found = both(output(ICECAST, 0.1, last_s))
+        assert found.away == {ICECAST: "playing, but digital silence"}
+        assert [told.healthy for told in found.outputs] == [False, True]
 
 
 @pytest.mark.parametrize("since_pause_s", [0.0, 9.9])
@@ -49,4 +51,10 @@ def test_in_a_pause_and_shortly_after_silence_is_enough_and_nothing_is_not(since
 
 
 def test_after_a_pause_the_sound_has_to_come_back() -> None:
-    assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing"}
+    assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing, but digital silence"}
+
+
+def test_late_decisions_are_told_and_make_nobody_ill() -> None:
+    found = health_of([output(HTTP, 0.1, 0.1)], None, late_decisions=3)
+    assert found.well
+    assert found.as_json()["late_decisions"] == 3

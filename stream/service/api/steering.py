@@ -1,0 +1,39 @@
+"""The route of the steering takes what a listener wants of the choice of songs and of phrases."""
+
+from dataclasses import replace
+
+from fastapi import APIRouter, HTTPException
+
+from model.base.errors import EndlosError
+from stream.choosing.steering import NOT_STEERED
+from stream.service.api.answers import SteeringTold, SteeringWish
+from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Asked
+
+
+def steering_routes(asked: Asked) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["steering"])
+
+    @router.get("/steering", responses=READ_FAULTS, summary="What is wanted of the stream.")
+    def steering() -> SteeringTold:
+        return asked.look().steering()
+
+    @router.put(
+        "/steering", responses={**CHANGE_FAULTS, **NOT_THERE}, summary="Want something else of the stream."
+    )
+    def put_steering(wish: SteeringWish) -> SteeringTold:
+        engine = asked.controls.engine
+        changes: dict[str, object] = {name: getattr(wish, name) for name in wish.model_fields_set}
+        if changes.get("phrase_factor", 1.0) is None:
+            changes["phrase_factor"] = NOT_STEERED.phrase_factor
+        if wish.towards is not None:
+            library, number = asked.song(wish.towards)
+            changes["towards"] = library.pool.songs[number].audio_hash
+        try:
+            wanted = replace(engine.steering, **changes)  # type: ignore[arg-type]
+        except EndlosError as error:
+            raise HTTPException(409, "the song is muted, so that nothing leads there") from error
+        asked.changed(lambda: engine.steer(wanted))
+        return asked.look().steering()
+
+    return router

@@ -1,0 +1,77 @@
+"""The interface for programs is built when it is first asked for, so that the stream begins without it."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from stream.service.access import PageAccess
+from stream.service.controls import Controls
+from stream.service.events import EventFeed, Fact
+from stream.service.limits import RateLimit
+
+if TYPE_CHECKING:
+    from stream.service.api.asked import Kept
+
+
+class Interface:
+    """What programs may ask of one stream, wherever it is served; any thread."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+        self._lock = threading.Lock()
+        self._kept: Kept | None = None
+        self.events = EventFeed(self._facts)
+        self.limit = RateLimit()
+        """Of all that changes something."""
+
+    def served(self, access: PageAccess) -> ASGIApp:
+        """Return the application for one address, to be mounted at `/api` behind a gate."""
+        return _Lazily(lambda: self._build(access))
+
+    def close(self) -> None:
+        """End whoever listens to events, and what is still computed."""
+        self.events.close()
+        with self._lock:
+            if self._kept is not None:
+                self._kept.waveforms.close()
+
+    # FastAPI and pydantic are imported by these alone.
+
+    def _build(self, access: PageAccess) -> ASGIApp:
+        from stream.service.api.application import create_api
+        from stream.service.api.asked import Asked
+
+        return create_api(
+            Asked(controls=self._controls, access=access, events=self.events, kept=self._all_kept())
+        )
+
+    def _facts(self) -> Sequence[Fact]:
+        from stream.service.api.told import facts
+
+        return facts(self._controls, self._all_kept().shelf)
+
+    def _all_kept(self) -> "Kept":
+        from stream.service.api.asked import Kept
+
+        with self._lock:
+            if self._kept is None:
+                self._kept = Kept()
+            return self._kept
+
+
+class _Lazily:
+    """An application that is built by its first request, beside the event loop."""
+
+    def __init__(self, build: Callable[[], ASGIApp]) -> None:
+        self._build = build
+        self._building = asyncio.Lock()
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._building:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._build)
+        await self._app(scope, receive, send)
