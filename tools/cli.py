@@ -15,6 +15,7 @@ from tools.commands import (
     bench,
     compose,
     config,
+    ctl,
     demo,
     evaluate,
     joins,
@@ -55,6 +56,7 @@ app.command("render")(render.render)
 app.command("compose")(compose.compose)
 app.command("play", cls=OutputCommand)(play.play)
 app.command("serve", cls=OutputCommand)(serve.serve)
+app.add_typer(ctl.ctl_app, name="ctl")
 app.command("bench")(bench.bench)
 app.command("devices")(machine.devices)
 app.command("doctor")(machine.doctor)

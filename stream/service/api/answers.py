@@ -13,7 +13,9 @@ class _Answer(BaseModel):
 
 
 class _Wish(_Answer):
-    """What a request holds."""
+    """What a request holds: exactly that, or it is refused."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class Fault(_Answer):

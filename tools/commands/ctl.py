@@ -1,0 +1,272 @@
+"""The commands `endlos ctl ...` steer a stream that is served somewhere, by its interface."""
+
+import http.client
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode, urlsplit
+
+import typer
+
+from model.base.errors import EndlosError, OutputError
+from stream.outputs.secrets import http_token
+from tools.commands.gathered import command_option, gathered
+from tools.terminal import AsJson, clock, print_json, print_table, printable
+
+URL = "http://127.0.0.1:8000"
+_PATIENCE_S = 10.0
+
+ctl_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Steer a stream that is served: go on, pause, like, mute, sleep.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """A stream that is served elsewhere."""
+
+    url: str
+    token_file: Path | None
+    as_json: bool
+
+    def ask(self, method: str, path: str, body: object = None) -> Any:
+        """Return what the interface answers, None where it says nothing.
+
+        `EndlosError` in one sentence where nothing answers, or it refuses.
+        """
+        place = urlsplit(self.url)
+        if place.scheme not in ("http", "https") or not place.hostname:
+            raise EndlosError(f"{self.url} is no address of a page; expected one such as {URL}")
+        secure = place.scheme == "https"
+        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = kind(place.hostname, place.port, timeout=_PATIENCE_S)
+        headers = {"X-Endlos": "ctl", "Content-Type": "application/json"}
+        token = http_token(self.token_file.expanduser() if self.token_file else None)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None if body is None else json.dumps(body)
+        try:
+            connection.request(method, f"{place.path.rstrip('/')}/api/{path}", data, headers)
+            answer = connection.getresponse()
+            told = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise OutputError(
+                f"nothing answers at {self.url} ({reason}); start `endlos serve` there, or give --url"
+            ) from error
+        finally:
+            connection.close()
+        found = _parsed(told)
+        if not 200 <= answer.status < 300:
+            detail = found.get("detail") if isinstance(found, dict) else None
+            raise EndlosError(f"{self.url} refused: {detail or f'the answer was {answer.status}'}")
+        if told and found is None:
+            raise EndlosError(f"what answers at {self.url} is not endlos; give its address with --url")
+        return found
+
+    def say(self, told: Any, words: Callable[[Any], str]) -> None:
+        """Print an answer as JSON where that is wanted, else in words."""
+        if self.as_json:
+            print_json(told)
+        else:
+            print(words(told))
+
+    def song(self, words: str) -> Any:
+        """Return the one song that a search finds; `EndlosError` where there are none or several."""
+        found = self.ask("GET", f"songs?{urlencode({'search': words, 'limit': 5})}")
+        if found["total"] == 0:
+            raise EndlosError(f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them")
+        if found["total"] > 1:
+            names = "; ".join(_name(song) for song in found["songs"])
+            raise EndlosError(f"{found['total']} songs have {words!r}, say more of one: {names}")
+        return found["songs"][0]
+
+    def judge_last(self, *, liked: bool) -> None:
+        """Say what is thought of the join that was heard last."""
+        joins = self.ask("GET", "joins?limit=1")["joins"]
+        if not joins:
+            raise EndlosError("no join was heard yet; wait for one")
+        told = self.ask("PUT", f"joins/{joins[0]['n']}/opinion", {"liked": liked})
+        word = "liked" if liked else "disliked, it never comes back"
+        self.say(told, lambda join: f"{_name(join['from'])} -> {_name(join['to'])}: {word}")
+
+
+_OPTIONS = (
+    command_option("url", Annotated[str, typer.Option(help="Where the page is served.")], URL),
+    command_option(
+        "token_file",
+        Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="Its first line is the token; else ENDLOS_HTTP_TOKEN."),
+        ],
+        None,
+    ),
+    command_option("as_json", AsJson, False),
+)
+
+
+def _of_remote(command: Callable[..., None]) -> Callable[..., None]:
+    return gathered("remote", _OPTIONS, Remote)(command)
+
+
+@ctl_app.command("now")
+@_of_remote
+def show_now(remote: Remote) -> None:
+    """Show what is heard, what follows, and how the outputs are."""
+    remote.say(remote.ask("GET", "now"), _now_text)
+
+
+@ctl_app.command("next")
+@_of_remote
+def go_on(remote: Remote) -> None:
+    """Go on to another piece at once."""
+    remote.say(remote.ask("POST", "next"), lambda _: "going on to another piece")
+
+
+@ctl_app.command("like")
+@_of_remote
+def like(remote: Remote) -> None:
+    """Like the join that was heard last."""
+    remote.judge_last(liked=True)
+
+
+@ctl_app.command("dislike")
+@_of_remote
+def dislike(remote: Remote) -> None:
+    """Dislike the join that was heard last: it never comes back."""
+    remote.judge_last(liked=False)
+
+
+@ctl_app.command("pause")
+@_of_remote
+def pause(remote: Remote) -> None:
+    """Stand still."""
+    remote.say(remote.ask("PUT", "pause", {"paused": True}), lambda _: "paused")
+
+
+@ctl_app.command("resume")
+@_of_remote
+def resume(remote: Remote) -> None:
+    """Go on from there."""
+    remote.say(remote.ask("PUT", "pause", {"paused": False}), lambda _: "playing")
+
+
+@ctl_app.command("sleep")
+@_of_remote
+def sleep(
+    remote: Remote,
+    minutes: Annotated[
+        float | None, typer.Argument(min=0, metavar="[MINUTES]", show_default="not any more")
+    ] = None,
+) -> None:
+    """Fade out in so many minutes, over 20 s, and pause then; without a number, do not."""
+    in_s = None if minutes is None else 60.0 * minutes
+    told = remote.ask("PUT", "sleep", {"in_s": in_s})
+    words = "it goes on" if minutes is None else f"it fades out in {clock(60.0 * minutes)}"
+    remote.say(told, lambda _: words)
+
+
+@ctl_app.command("songs")
+@_of_remote
+def songs(
+    remote: Remote,
+    search: Annotated[list[str] | None, typer.Argument(help="Words that stand in it.", show_default="all")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
+) -> None:
+    """List the songs of the pool, or those in which all words stand."""
+    told = remote.ask("GET", f"songs?{urlencode({'search': ' '.join(search or ()), 'limit': limit})}")
+    if remote.as_json:
+        print_json(told)
+        return
+    rows = [
+        (clock(song["length_s"]), song["chunks"], _opinion(song), printable(_name(song)))
+        for song in told["songs"]
+    ]
+    print_table(("length", "chunks", "opinion", "song"), rows)
+    if told["total"] > len(rows):
+        print(f"{told['total']} in all")
+
+
+@ctl_app.command("steer")
+@_of_remote
+def steer(
+    remote: Remote,
+    other_songs: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of joins to another song.", show_default="as it is"),
+    ] = None,
+    phrase_factor: Annotated[
+        float | None,
+        typer.Option(min=0.25, max=4, help="Phrases last so many times as long.", show_default="as it is"),
+    ] = None,
+    towards: Annotated[
+        str | None, typer.Option(metavar="SONG", help="Reach this song by good joins.", show_default="as it is")
+    ] = None,
+    mute: Annotated[str | None, typer.Option(metavar="SONG", help="Choose nothing of it.")] = None,
+    favour: Annotated[str | None, typer.Option(metavar="SONG", help="Choose it more readily.")] = None,
+    forget: Annotated[str | None, typer.Option(metavar="SONG", help="Neither, any more.")] = None,
+    usual: Annotated[bool, typer.Option("--usual", help="First forget all but muted and favoured songs.")] = False,
+) -> None:
+    """Want something else of the stream; a SONG is named by words that stand in no other."""
+    for words, opinion in ((mute, "muted"), (favour, "favoured"), (forget, None)):
+        if words is not None:
+            remote.ask("PUT", f"songs/{remote.song(words)['id']}/opinion", {"opinion": opinion})
+    wish: dict[str, object] = dict.fromkeys(("other_songs", "phrase_factor", "towards")) if usual else {}
+    if other_songs is not None:
+        wish["other_songs"] = other_songs
+    if phrase_factor is not None:
+        wish["phrase_factor"] = phrase_factor
+    if towards is not None:
+        wish["towards"] = remote.song(towards)["id"]
+    told = remote.ask("PUT", "steering", wish) if wish else remote.ask("GET", "steering")
+    remote.say(told, _steering_text)
+
+
+def _now_text(now: Any) -> str:
+    place = f"{clock(now['position_s'])} of {clock(now['length_s'])}"
+    lines = [f"{'paused' if now['paused'] else 'now'}: {_name(now['song'])}, {place}"]
+    if now["next"] is not None:
+        score = now["next"]["score"]
+        told = "" if score is None else f", score {score:.2f}"
+        lines.append(f"next: {_name(now['next']['to'])}{told}")
+    if now["sleep_in_s"] is not None:
+        lines.append(f"fades out in {clock(now['sleep_in_s'])}")
+    for output in now["outputs"]:
+        well = "" if output["healthy"] else ", nothing is heard of it"
+        detail = f" ({output['detail']})" if output["detail"] else ""
+        lines.append(f"{output['name']}: {output['state']}{detail}{well}")
+    return _lines(lines)
+
+
+def _steering_text(steering: Any) -> str:
+    lines = [
+        f"joins to another song: {steering['other_songs']:.0%}",
+        f"phrases: {steering['phrase_factor']:g} times as long as usual",
+    ]
+    if steering["towards"] is not None:
+        lines.append(f"towards: {_name(steering['towards'])}")
+    return _lines(lines)
+
+
+def _lines(lines: list[str]) -> str:
+    """Return lines without what would steer a terminal."""
+    return "\n".join(map(printable, lines))
+
+
+def _name(song: Any) -> str:
+    return f"{song['artist']} – {song['title']}" if song["artist"] else str(song["title"])
+
+
+def _opinion(song: Any) -> str:
+    return "muted" if song["muted"] else "favoured" if song["favoured"] else ""
+
+
+def _parsed(told: bytes) -> Any:
+    try:
+        return json.loads(told) if told else None
+    except ValueError:
+        return None
