@@ -43,7 +43,9 @@ class DecisionTally:
     """Passes every decision on, and counts it; `figures` belongs to any thread, the rest to the renderer's."""
 
     def __init__(
-        self, on_decision: Callable[[Decision], None] | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        on_decision: Callable[[Decision], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_decision = on_decision
         self._clock_s = clock

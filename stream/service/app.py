@@ -75,7 +75,9 @@ def create_app(
         if skip is None:
             return PlainTextResponse("this stream cannot be skipped\n", 404)
         if limit.wait_s(request_address(request.scope)) > 0:
-            return PlainTextResponse("too many changes; try again later\n", 429, headers={"Retry-After": "10"})
+            return PlainTextResponse(
+                "too many changes; try again later\n", 429, headers={"Retry-After": "10"}
+            )
         refusal = access.refusal(request)
         if refusal is not None:
             return PlainTextResponse(f"{refusal}\n", 403)

@@ -173,9 +173,7 @@ class EventFeed:
         return _Start(position=self._next_number, first=([reset] if last_id else []) + lasting)
 
     def _keep(self, told: "_Told") -> None:
-        event = Event(
-            number=self._next_number, name=told.fact.name, at_home=told.at_home, abroad=told.abroad
-        )
+        event = Event(number=self._next_number, name=told.fact.name, at_home=told.at_home, abroad=told.abroad)
         self._next_number += 1
         self._ring.append(event)
         if told.fact.lasts:
@@ -252,9 +250,7 @@ class _Start:
 class EventListener:
     """One place in a feed; all but `rouse` belongs to its event loop."""
 
-    def __init__(
-        self, feed: EventFeed, address: str, loop: asyncio.AbstractEventLoop, start: _Start
-    ) -> None:
+    def __init__(self, feed: EventFeed, address: str, loop: asyncio.AbstractEventLoop, start: _Start) -> None:
         self.address = address
         self.lost = False
         """Whether it fell so far behind that what it needs next is gone."""

@@ -89,9 +89,7 @@ class Gate:
         wait_s = self._limit.wait_s(request_address(request.scope))
         if wait_s > 0:
             seconds = math.ceil(wait_s)
-            return _refused(
-                429, f"too many changes; try again in {seconds} s", {"Retry-After": str(seconds)}
-            )
+            return _refused(429, f"too many changes; try again in {seconds} s", {"Retry-After": str(seconds)})
         why = self._access.refusal(request)
         return None if why is None else _refused(403, why)
 

@@ -43,8 +43,12 @@ STREAM_METRICS: tuple[StreamMetric, ...] = (
         told="1 where audible sound leaves every output, as /healthz says",
         read=lambda now: now.health.well,
     ),
-    StreamMetric(name="endlos_paused", told="1 while the stream stands still on purpose", read=lambda now: now.paused),
-    StreamMetric(name="endlos_listeners", told="Listeners of all outputs that know it", read=lambda now: now.listeners),
+    StreamMetric(
+        name="endlos_paused", told="1 while the stream stands still on purpose", read=lambda now: now.paused
+    ),
+    StreamMetric(
+        name="endlos_listeners", told="Listeners of all outputs that know it", read=lambda now: now.listeners
+    ),
     StreamMetric(name="endlos_songs", told="Songs in the pool", read=lambda now: now.playing.songs),
     StreamMetric(name="endlos_chunks", told="Chunks in the pool", read=lambda now: now.playing.chunks),
     StreamMetric(
@@ -197,9 +201,7 @@ class _Stream(Collector):
             below += count
             buckets.append(("+Inf" if bound == float("inf") else str(bound), below))
         name = "endlos_decision_margin_seconds"
-        yield HistogramMetricFamily(
-            name, OTHER_METRICS[name], buckets=buckets, sum_value=decisions.margins_s
-        )
+        yield HistogramMetricFamily(name, OTHER_METRICS[name], buckets=buckets, sum_value=decisions.margins_s)
 
 
 def _single(name: str, told: str, value: float) -> Metric:

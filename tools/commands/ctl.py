@@ -79,7 +79,9 @@ class Remote:
         """Return the one song that a search finds; `EndlosError` where there are none or several."""
         found = self.ask("GET", f"songs?{urlencode({'search': words, 'limit': 5})}")
         if found["total"] == 0:
-            raise EndlosError(f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them")
+            raise EndlosError(
+                f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them"
+            )
         if found["total"] > 1:
             names = "; ".join(_name(song) for song in found["songs"])
             raise EndlosError(f"{found['total']} songs have {words!r}, say more of one: {names}")
@@ -174,7 +176,9 @@ def sleep(
 @_of_remote
 def songs(
     remote: Remote,
-    search: Annotated[list[str] | None, typer.Argument(help="Words that stand in it.", show_default="all")] = None,
+    search: Annotated[
+        list[str] | None, typer.Argument(help="Words that stand in it.", show_default="all")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
 ) -> None:
     """List the songs of the pool, or those in which all words stand."""
@@ -204,12 +208,15 @@ def steer(
         typer.Option(min=0.25, max=4, help="Phrases last so many times as long.", show_default="as it is"),
     ] = None,
     towards: Annotated[
-        str | None, typer.Option(metavar="SONG", help="Reach this song by good joins.", show_default="as it is")
+        str | None,
+        typer.Option(metavar="SONG", help="Reach this song by good joins.", show_default="as it is"),
     ] = None,
     mute: Annotated[str | None, typer.Option(metavar="SONG", help="Choose nothing of it.")] = None,
     favour: Annotated[str | None, typer.Option(metavar="SONG", help="Choose it more readily.")] = None,
     forget: Annotated[str | None, typer.Option(metavar="SONG", help="Neither, any more.")] = None,
-    usual: Annotated[bool, typer.Option("--usual", help="First forget all but muted and favoured songs.")] = False,
+    usual: Annotated[
+        bool, typer.Option("--usual", help="First forget all but muted and favoured songs.")
+    ] = False,
 ) -> None:
     """Want something else of the stream; a SONG is named by words that stand in no other."""
     for words, opinion in ((mute, "muted"), (favour, "favoured"), (forget, None)):

@@ -189,6 +189,8 @@ class SongOpinionWish(_Wish):
 class SteeringWish(_Wish):
     """What is to change; what is left out stays as it is."""
 
-    other_songs: float | None = Field(default=None, ge=0.0, le=1.0, description="null: as the settings have it.")
+    other_songs: float | None = Field(
+        default=None, ge=0.0, le=1.0, description="null: as the settings have it."
+    )
     phrase_factor: float | None = Field(default=None, ge=0.25, le=4.0, description="null: as usual.")
     towards: SongId | None = Field(default=None, description="null: wherever the stream goes.")

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 _DESCRIPTION = (
     "What plays, what follows, and how to steer it. Whoever reaches the page may read. To change something, "
     "send the header `X-Endlos` from the machine that endlos runs on, or `Authorization: Bearer TOKEN`. "
-    "Every failure is `{\"detail\": \"one sentence\"}`."
+    'Every failure is `{"detail": "one sentence"}`.'
 )
 
 

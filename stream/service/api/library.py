@@ -53,9 +53,7 @@ class Library:
     def found(self, search: str) -> list[int]:
         """Return the songs, by their index, in whose texts every word of a search stands."""
         words = search.casefold().split()
-        return [
-            number for number, text in enumerate(self._texts) if all(word in text for word in words)
-        ]
+        return [number for number, text in enumerate(self._texts) if all(word in text for word in words)]
 
     @cached_property
     def _bounds(self) -> IntArray:

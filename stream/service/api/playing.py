@@ -17,16 +17,32 @@ def playing_routes(asked: Asked) -> APIRouter:
     def now(request: Request) -> NowTold:
         return asked.look().now(addresses=asked.addresses(request))
 
-    @router.post("/next", status_code=204, response_class=Response, responses=CHANGE_FAULTS, summary="Go on to another piece at once.")
+    @router.post(
+        "/next",
+        status_code=204,
+        response_class=Response,
+        responses=CHANGE_FAULTS,
+        summary="Go on to another piece at once.",
+    )
     def post_next() -> None:
         asked.changed(asked.controls.skip)
 
-    @router.put("/pause", status_code=204, response_class=Response, responses=CHANGE_FAULTS, summary="Stand still, or go on.")
+    @router.put(
+        "/pause",
+        status_code=204,
+        response_class=Response,
+        responses=CHANGE_FAULTS,
+        summary="Stand still, or go on.",
+    )
     def put_pause(wish: PauseWish) -> None:
         asked.changed(lambda: asked.controls.set_pause(wish.paused))
 
     @router.put(
-        "/sleep", status_code=204, response_class=Response, responses=CHANGE_FAULTS, summary="Fade out over 20 s later on, then pause."
+        "/sleep",
+        status_code=204,
+        response_class=Response,
+        responses=CHANGE_FAULTS,
+        summary="Fade out over 20 s later on, then pause.",
     )
     def put_sleep(wish: SleepWish) -> None:
         asked.changed(lambda: asked.controls.sleep(wish.in_s))

@@ -98,7 +98,10 @@ def song_routes(asked: Asked) -> APIRouter:
     @router.get(
         "/map",
         response_class=Response,
-        responses={200: {"model": PoolMap, "description": "It may be kept: its ETag changes with it."}, **READ_FAULTS},
+        responses={
+            200: {"model": PoolMap, "description": "It may be kept: its ETag changes with it."},
+            **READ_FAULTS,
+        },
         summary="All songs in the order of the pool, to be drawn.",
     )
     def pool_map(request: Request) -> Response:

@@ -156,15 +156,11 @@ def facts(controls: Controls, shelf: Shelf) -> Sequence[Fact]:
             tell=lambda addresses: look.now(addresses=addresses).model_dump_json(),
             again_s=NOW_AGAIN_S,
         ),
-        Fact(
-            name="steering", key=now.steering, tell=lambda addresses: now.steering.model_dump_json()
-        ),
+        Fact(name="steering", key=now.steering, tell=lambda addresses: now.steering.model_dump_json()),
         Fact(
             name="outputs",
             key=[(output.name, output.state, output.healthy, output.detail) for output in now.outputs],
-            tell=lambda addresses: OutputList(
-                outputs=look.outputs(addresses=addresses)
-            ).model_dump_json(),
+            tell=lambda addresses: OutputList(outputs=look.outputs(addresses=addresses)).model_dump_json(),
         ),
     ]
     heard = next(iter(look.heard_joins()), None)

@@ -43,7 +43,9 @@ class Stream:
             Fact(
                 name="state",
                 key=state,
-                tell=lambda home: f'{{"n": {state}, "home": {str(home).lower()}, "padding": "{self.padding}"}}',
+                tell=lambda home: (
+                    f'{{"n": {state}, "home": {str(home).lower()}, "padding": "{self.padding}"}}'
+                ),
                 again_s=self.again_s,
             ),
             Fact(name="join", key=joins, tell=lambda home: str(joins), lasts=False),
@@ -156,7 +158,9 @@ def test_without_a_listener_nothing_is_looked_at() -> None:
             first = reader.next()
             wait_until(lambda: stream.looks > 3, "it is looked at")
         wait_until(lambda: not feed.watching, "the watch ends")
-        wait_until(lambda: "events" not in [thread.name for thread in threading.enumerate()], "its thread ends")
+        wait_until(
+            lambda: "events" not in [thread.name for thread in threading.enumerate()], "its thread ends"
+        )
         with closing(EventReader(server.port, first.id)) as again:
             assert again.next().name == "reset", "nobody has watched meanwhile"
 
@@ -191,9 +195,10 @@ def test_a_look_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> N
 def test_addresses_of_outputs_are_told_at_home_alone() -> None:
     feed = EventFeed(Stream().look, look_s=NEVER_S)
     with served(feed) as server:
-        with closing(EventReader(server.port)) as home, closing(
-            EventReader(server.port, **{"X-Public": "1"})
-        ) as abroad:
+        with (
+            closing(EventReader(server.port)) as home,
+            closing(EventReader(server.port, **{"X-Public": "1"})) as abroad,
+        ):
             assert home.next().data["home"] is True
             assert abroad.next().data["home"] is False
 
