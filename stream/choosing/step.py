@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from stream.choosing.generation import Chunk
 
-
 LATE_MARGIN_S = 0.2
 """A step that lay ready for less came late: nearly the stream would have gone on without it."""
 _FALLBACKS = ("nearest", "natural", "any")
@@ -63,7 +62,7 @@ class Step:
 
     @property
     def late(self) -> bool:
-        """Whether a step of a live stream was not ready in time, or only just, or had to do without a model."""
+        """Whether a live stream had to wait for it, nearly had to, or has had to do without a model."""
         if self.margin_s is None or self.after is None:
             return False
         return self.rung in _FALLBACKS or self.margin_s < LATE_MARGIN_S

@@ -40,7 +40,7 @@ class DecisionFigures:
 
 
 class DecisionTally:
-    """Passes every decision on, and counts it; `figures` belongs to any thread, the rest to the renderer's."""
+    """Passes every decision on, and counts it; `figures` is for any thread, the rest for the renderer's."""
 
     def __init__(
         self,

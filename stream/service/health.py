@@ -85,7 +85,7 @@ def health_of(
 
 def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
     last_s = status.delivered_ago_s if resting else status.audible_ago_s
-    reason = None
+    reason: str | None = None
     if last_s is None or last_s >= AWAY_S:
         reason = status.state
         delivered_s = status.delivered_ago_s

@@ -51,7 +51,8 @@ class SleepTimer:
             self._silent_frames += len(block)
         self._level = float(levels[-1])
         # Squared: as loud as it seems, not as its samples are.
-        return (block * np.square(levels)[:, np.newaxis]).astype(np.float32)
+        faded: FloatArray = (block * np.square(levels)[:, np.newaxis]).astype(np.float32)
+        return faded
 
     def over(self) -> bool:
         """Return, once, whether all is faded out: then the stream is to be paused. For who renders."""

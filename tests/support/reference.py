@@ -167,6 +167,84 @@ def alternatives_page() -> str:
     )
 
 
+def interface_described() -> dict[str, Any]:
+    """Return the OpenAPI of the interface; nobody is asked anything for it."""
+    from stream.service.api.application import create_api
+
+    return create_api(None).openapi()  # type: ignore[arg-type]
+
+
+def type_said(schema: dict[str, Any]) -> str:
+    """Return in a few words what a schema takes."""
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(type_said(each) for each in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("type") == "array":
+        return f"list of {type_said(schema['items'])}"
+    bounds = [f"{schema[key]:g}" for key in ("minimum", "maximum") if key in schema]
+    return str(schema.get("type", "object")) + (f" {' to '.join(bounds)}" if len(bounds) == 2 else "")
+
+
+def interface_page() -> str:
+    """Return the page of the interface: what may be asked, what is answered, and every metric."""
+    from stream.service.metrics import OTHER_METRICS, OUTPUT_METRICS, STREAM_METRICS
+
+    described = interface_described()
+    requests = []
+    for path, methods in described["paths"].items():
+        for method, told in methods.items():
+            takes = [
+                f"`{one['name']}`: {type_said(one['schema'])}"
+                for one in told.get("parameters", ())
+                if one["in"] == "query"
+            ]
+            body = told.get("requestBody", {}).get("content", {}).get("application/json")
+            takes += [type_said(body["schema"])] if body else []
+            answers = next(found for status, found in told["responses"].items() if status.startswith("2"))
+            kinds = [
+                type_said(of["schema"]) if kind == "application/json" else f"`{kind}`"
+                for kind, of in answers.get("content", {}).items()
+            ]
+            requests.append(
+                (f"`{method.upper()} /api{path}`", told["summary"], ", ".join(takes), ", ".join(kinds))
+            )
+    parts = [
+        "# The interface for programs\n",
+        MADE,
+        described["info"]["description"] + "\n",
+        "The description that programs read (OpenAPI 3.1) is at `/api/openapi.json`. `endlos ctl` speaks this. "
+        "One address may change something 20 times in 10 s, and a body has 16 KiB at most.\n",
+        "## Requests\n",
+        table(("request", "what for", "takes", "answers"), requests) + "\n",
+    ]
+    for name, schema in sorted(described["components"]["schemas"].items()):
+        rows = [
+            (f"`{field}`", type_said(of), of.get("description", ""))
+            for field, of in schema.get("properties", {}).items()
+        ]
+        parts += [
+            f"## {name}\n",
+            f"{schema.get('description', '')}\n",
+            table(("field", "type", "meaning"), rows) + "\n",
+        ]
+    metrics = [(f"`{each.name}`", each.told) for each in (*STREAM_METRICS, *OUTPUT_METRICS)]
+    metrics += [(f"`{name}`", told) for name, told in OTHER_METRICS.items()]
+    parts += [
+        "## Health and metrics\n",
+        "`/healthz` (and `/health`) answers 200 while audible sound leaves every output, else 503, and says of "
+        "each how it is and why; a pause is no illness. `late_decisions` counts those of the last minute, and "
+        "makes nobody ill: the sound does not wait for them. `/metrics` is for Prometheus; what begins with "
+        "`endlos_output_` has the labels `output` and `kind`. Who asks from elsewhere is told neither by whom an "
+        "output is reached nor where: they are numbered.\n",
+        table(("metric", "meaning"), metrics) + "\n",
+    ]
+    return "\n".join(parts)
+
+
 def layers_of(folder: str) -> list[list[str]]:
     """Return the rooms of a folder from top to bottom, as the contract in pyproject.toml has them."""
     with (REPOSITORY / "pyproject.toml").open("rb") as file:
@@ -202,7 +280,12 @@ def with_rooms(text: str) -> str:
     )
 
 
-PAGES = {"commands.md": commands_page, "settings.md": settings_page, "alternatives.md": alternatives_page}
+PAGES = {
+    "commands.md": commands_page,
+    "settings.md": settings_page,
+    "alternatives.md": alternatives_page,
+    "api.md": interface_page,
+}
 
 WITH_ROOMS = ("README.md", "stream/README.md", "model/README.md", "tools/README.md")
 

@@ -38,13 +38,18 @@ class SongRef(_Answer):
 class JoinTold(_Answer):
     """One join, past or to come."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    # "from" is no name in Python.
+    model_config = ConfigDict(
+        alias_generator=lambda name: {"before": "from", "after": "to"}.get(name, name),
+        populate_by_name=True,
+        serialize_by_alias=True,
+    )
 
     n: int = Field(description="Of the decision; grows.")
     time_s: float | None = Field(description="Stream time of its middle; null: not placed yet.")
     in_s: float | None = Field(description="Until it is heard; null: past, or not known.")
-    before: SongRef = Field(alias="from")
-    after: SongRef = Field(alias="to")
+    before: SongRef
+    after: SongRef
     left_s: float = Field(description="Where the first song is left.")
     entered_s: float = Field(description="Where the second song is entered.")
     score: float | None

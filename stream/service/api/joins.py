@@ -1,4 +1,4 @@
-"""The routes of the joins list those that were heard, play them once more, and take what is thought of them."""
+"""The routes of the joins list them, play them once more, and take what is thought of them."""
 
 import io
 import threading
@@ -15,6 +15,8 @@ from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Aske
 from stream.service.api.told import Look
 
 MOST_JOINS_TOLD = 200
+MOST_PREVIEWS = 4
+"""Under way and waited for."""
 JoinPath = Annotated[int, Path(ge=0, le=2**53, description="Of the decision.")]
 
 
@@ -22,7 +24,7 @@ def join_routes(asked: Asked) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["joins"])
     # One after the other: a preview decodes two songs, and who listens comes first.
-    rendering = threading.Lock()
+    rendering, waiting = threading.Lock(), threading.BoundedSemaphore(MOST_PREVIEWS)
 
     @router.get("/joins", responses=READ_FAULTS, summary="The joins that were heard, newest first.")
     def joins(limit: Annotated[int, Query(ge=1, le=MOST_JOINS_TOLD)] = 50) -> JoinList:
@@ -44,12 +46,13 @@ def join_routes(asked: Asked) -> APIRouter:
     )
     def preview(n: JoinPath) -> Response:
         _record(asked, n)
-        if not rendering.acquire(blocking=False):
-            raise HTTPException(503, "another preview is being made; try again", {"Retry-After": "1"})
+        if not waiting.acquire(blocking=False):
+            raise HTTPException(503, "other previews are being made; try again", {"Retry-After": "2"})
         try:
-            data = _wav(asked, n)
+            with rendering:
+                data = _wav(asked, n)
         finally:
-            rendering.release()
+            waiting.release()
         return Response(data, media_type="audio/wav", headers={"Cache-Control": "private, max-age=60"})
 
     @router.put(

@@ -52,8 +52,8 @@ def playing_routes(asked: Asked) -> APIRouter:
         response_class=Response,
         responses={
             200: {
-                "description": "Server-sent events `now`, `join`, `steering`, `outputs`, and `reset` where what "
-                "was missed is gone. `Last-Event-ID` resumes. A comment comes every 15 s.",
+                "description": "Server-sent events `now`, `join`, `steering`, `outputs`, and `reset` where "
+                "what was missed is gone. `Last-Event-ID` resumes. A comment comes every 15 s.",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             **READ_FAULTS,

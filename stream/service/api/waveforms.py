@@ -1,6 +1,7 @@
 """The waveforms of songs are computed by one thread of their own, and the latest are kept."""
 
 import asyncio
+import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,11 +14,11 @@ MOST_WAITING = 8
 
 
 class Waveforms:
-    """Computes and keeps; every method but `close` belongs to an event loop, of which there may be several."""
+    """Computes and keeps; `of_song` belongs to event loops, of which there may be several."""
 
     def __init__(self) -> None:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="waveforms")
-        self._waiting = 0
+        self._waiting = threading.BoundedSemaphore(MOST_WAITING)
         self._kept: OrderedDict[tuple[str, int, int], Waveform] = OrderedDict()
 
     async def of_song(self, pool: Pool, song: int, points: int) -> Waveform | None:
@@ -26,13 +27,12 @@ class Waveforms:
         found = self._kept.get(key)
         if found is not None:
             return found
-        if self._waiting >= MOST_WAITING:
+        if not self._waiting.acquire(blocking=False):
             return None
-        self._waiting += 1
         try:
             found = await asyncio.wrap_future(self._worker.submit(_waveform, pool, song, points))
         finally:
-            self._waiting -= 1
+            self._waiting.release()
         self._kept[key] = found
         while len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)

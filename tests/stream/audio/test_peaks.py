@@ -1,5 +1,6 @@
 """Peaks are those of the samples, however a song is read, and levels where it cannot be."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def pool(tmp_path: Path, song: FloatArray) -> Pool:
 
 def truth(song: FloatArray, points: int) -> FloatArray:
     bounds = np.linspace(0, len(song), points + 1).astype(int)
-    return np.array([np.abs(song[a:b]).max() for a, b in zip(bounds, bounds[1:], strict=False)])
+    return np.array([np.abs(song[a:b]).max() for a, b in itertools.pairwise(bounds)])
 
 
 @pytest.mark.parametrize("points", [50, 333, 2000])

@@ -1,4 +1,4 @@
-"""Events reach whoever listens, in order, again where they were missed, and cost nothing without a listener."""
+"""Events reach whoever listens, in order, again where they were missed, and cost nothing for nobody."""
 
 import socket
 import threading
@@ -194,13 +194,13 @@ def test_a_look_that_fails_is_tried_again(caplog: pytest.LogCaptureFixture) -> N
 
 def test_addresses_of_outputs_are_told_at_home_alone() -> None:
     feed = EventFeed(Stream().look, look_s=NEVER_S)
-    with served(feed) as server:
-        with (
-            closing(EventReader(server.port)) as home,
-            closing(EventReader(server.port, **{"X-Public": "1"})) as abroad,
-        ):
-            assert home.next().data["home"] is True
-            assert abroad.next().data["home"] is False
+    with (
+        served(feed) as server,
+        closing(EventReader(server.port)) as home,
+        closing(EventReader(server.port, **{"X-Public": "1"})) as abroad,
+    ):
+        assert home.next().data["home"] is True
+        assert abroad.next().data["home"] is False
 
 
 def test_so_many_listen_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
