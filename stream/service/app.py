@@ -102,7 +102,7 @@ def create_app(
         routes.append(Route(route.path, answer if route.content_type else known(answer)))
     if interface is not None:
         routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.state.connections = Connections()
     return app
 
@@ -110,6 +110,13 @@ def create_app(
 def _asked(answer: Callable[[Request], Response]) -> Callable[[Request], Response]:
     """Return what Starlette asks in a thread, whatever kind of callable an output gave."""
     return lambda request: answer(request)
+
+
+def _not_found(request: Request, error: Exception) -> Response:
+    """Answer where no route is; `Mount` knows no path with a line break, and programs want JSON."""
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"detail": "there is nothing at this address"}, 404)
+    return PlainTextResponse("Not Found", 404)
 
 
 def _unknown_name() -> Response:

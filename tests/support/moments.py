@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stream.engine.engine import NowPlaying
+from stream.engine.tally import DecisionFigures
 from stream.outputs.output import Output, status_of
 from stream.outputs.pacer import PacerStatus
 from stream.pool.songs import Song
@@ -38,6 +39,7 @@ def a_moment(
     following: Song | None = None,
     score: float | None = None,
     position_s: float = 0.0,
+    decisions: DecisionFigures | None = None,
 ) -> Moment:
     """Return what is now, with the outputs as they are."""
     statuses = [status_of(output) for output in outputs]
@@ -68,4 +70,5 @@ def a_moment(
             leader_losses=0,
             failed_outputs=0,
         ),
+        decisions=decisions,
     )

@@ -216,7 +216,7 @@ def interface_page() -> str:
         "# The interface for programs\n",
         MADE,
         described["info"]["description"] + "\n",
-        "The description that programs read (OpenAPI 3.1) is at `/api/openapi.json`. `endlos ctl` speaks this. "
+        "The description that programs read (OpenAPI 3.1) is at `/api/openapi.json`; `endlos ctl` speaks it. "
         "One address may change something 20 times in 10 s, and a body has 16 KiB at most.\n",
         "## Requests\n",
         table(("request", "what for", "takes", "answers"), requests) + "\n",
@@ -235,11 +235,11 @@ def interface_page() -> str:
     metrics += [(f"`{name}`", told) for name, told in OTHER_METRICS.items()]
     parts += [
         "## Health and metrics\n",
-        "`/healthz` (and `/health`) answers 200 while audible sound leaves every output, else 503, and says of "
-        "each how it is and why; a pause is no illness. `late_decisions` counts those of the last minute, and "
-        "makes nobody ill: the sound does not wait for them. `/metrics` is for Prometheus; what begins with "
-        "`endlos_output_` has the labels `output` and `kind`. Who asks from elsewhere is told neither by whom an "
-        "output is reached nor where: they are numbered.\n",
+        "`/healthz` (and `/health`) answers 200 while audible sound leaves every output, else 503, and says "
+        "of each how it is and why; a pause is no illness. `late_decisions` counts those of the last minute, "
+        "and makes nobody ill: the sound does not wait for them. `/metrics` is for Prometheus; what begins "
+        "with `endlos_output_` has the labels `output` and `kind`. Who asks from elsewhere is not told where "
+        "an output is: they are numbered.\n",
         table(("metric", "meaning"), metrics) + "\n",
     ]
     return "\n".join(parts)

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,19 +39,14 @@ class Remote:
 
         `EndlosError` in one sentence where nothing answers, or it refuses.
         """
-        place = urlsplit(self.url)
-        if place.scheme not in ("http", "https") or not place.hostname:
-            raise EndlosError(f"{self.url} is no address of a page; expected one such as {URL}")
-        secure = place.scheme == "https"
-        kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        connection = kind(place.hostname, place.port, timeout=_PATIENCE_S)
+        connection, before = self._connection()
         headers = {"X-Endlos": "ctl", "Content-Type": "application/json"}
         token = http_token(self.token_file.expanduser() if self.token_file else None)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         data = None if body is None else json.dumps(body)
         try:
-            connection.request(method, f"{place.path.rstrip('/')}/api/{path}", data, headers)
+            connection.request(method, f"{before}/api/{path}", data, headers)
             answer = connection.getresponse()
             told = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -67,6 +63,16 @@ class Remote:
         if told and found is None:
             raise EndlosError(f"what answers at {self.url} is not endlos; give its address with --url")
         return found
+
+    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+        """Return a connection, still to be opened, and the path that stands before all others."""
+        place, port = urlsplit(self.url), None
+        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+        with suppress(ValueError):
+            port = place.port or {"http": 80, "https": 443}.get(place.scheme)
+        if place.scheme not in kinds or not place.hostname or port is None:
+            raise EndlosError(f"{self.url} is no address of a page; expected one such as {URL}")
+        return kinds[place.scheme](place.hostname, port, timeout=_PATIENCE_S), place.path.rstrip("/")
 
     def say(self, told: Any, words: Callable[[Any], str]) -> None:
         """Print an answer as JSON where that is wanted, else in words."""

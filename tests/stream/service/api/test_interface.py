@@ -1,0 +1,227 @@
+"""Programs are told what plays, search and map the songs, and steer the stream of a real session."""
+
+import gzip
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream.outputs.address import HttpAddress
+from stream.service import limits
+from stream.service.sleep import FADE_OUT_S
+from tests.support.event_reader import EventReader
+from tests.support.interface import PlayedPool
+from tests.support.reference import REPOSITORY
+from tests.support.waiting import wait_until
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+@pytest.fixture(scope="module")
+def pool(tiny_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tiny pool, whose second song has a cover."""
+    folder = Path(shutil.copytree(tiny_pool, tmp_path_factory.mktemp("own") / "pool"))
+    with closing(sqlite3.connect(folder / "pool.db")) as connection, connection:
+        connection.execute("UPDATE songs SET cover = ? WHERE title = 'two'", (PNG,))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def played(pool: Path) -> Iterator[PlayedPool]:
+    with closing(PlayedPool(pool)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CHANGES", 10_000)
+
+
+def test_nothing_of_it_is_loaded_before_somebody_asks(tiny_pool: Path) -> None:
+    """Who only feeds Icecast has no use for it."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from tests.support.interface import PlayedPool\n"
+        "played = PlayedPool(Path(sys.argv[1]))\n"
+        "print(sorted({'fastapi', 'pydantic', 'prometheus_client'} & set(sys.modules)))\n"
+        "assert played.ask('GET', '/healthz').status in (200, 503)\n"
+        "print(sorted({'fastapi', 'pydantic', 'prometheus_client'} & set(sys.modules)))\n"
+        "assert played.ask('GET', '/api/now').status == 200\n"
+        "print(sorted({'fastapi', 'pydantic', 'prometheus_client'} & set(sys.modules)))\n"
+        "played.close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tiny_pool], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]", "[]", "['fastapi', 'pydantic']"]
+
+
+def test_it_tells_what_plays(played: PlayedPool) -> None:
+    wait_until(lambda: played.ask("GET", "/api/now").told["healthy"], "it sounds")
+    now = played.ask("GET", "/api/now").told
+    assert now["song"]["title"] in ("one", "two", "three")
+    assert 0.0 <= now["position_s"] <= now["length_s"] == pytest.approx(6.0, abs=0.1)
+    assert now["song"]["has_cover"] is (now["song"]["title"] == "two")
+    (output,) = now["outputs"]
+    assert (output["name"], output["kind"], output["healthy"]) == ("http mp3", "http", True)
+    assert now["pool"]["songs"] == 3
+    assert (now["paused"], now["sleep_in_s"]) == (False, None)
+    assert now["rung"] in ("random", "phrase", "start")
+    assert played.ask("GET", "/api/now", headers={}).status == 200, "who reads needs no word"
+
+
+def test_songs_are_searched_and_come_in_pages(played: PlayedPool) -> None:
+    whole = played.ask("GET", "/api/songs").told
+    assert [song["title"] for song in whole["songs"]] == [song.title for song in played.engine.pool.songs]
+    assert whole["total"] == 3
+    assert [song["first_chunk"] for song in whole["songs"]] == [0, 3, 6]
+    assert {song["chunks"] for song in whole["songs"]} == {3}
+    part = played.ask("GET", "/api/songs?limit=1&offset=1").told
+    assert (part["total"], part["songs"]) == (3, whole["songs"][1:2])
+    found = played.ask("GET", "/api/songs?search=TWO").told
+    assert [song["title"] for song in found["songs"]] == ["two"]
+    assert played.ask("GET", "/api/songs?search=two+three").told["total"] == 0
+
+
+def test_a_cover_is_a_picture_and_nothing_else(played: PlayedPool) -> None:
+    ids = {song.title: song.audio_hash for song in played.engine.pool.songs}
+    cover = played.ask("GET", f"/api/songs/{ids['two']}/cover")
+    assert (cover.status, cover.body, cover.headers["content-type"]) == (200, PNG, "image/png")
+    assert cover.headers["x-content-type-options"] == "nosniff"
+    assert played.ask("GET", f"/api/songs/{ids['one']}/cover").status == 404
+    assert played.ask("GET", "/api/songs/nobody/cover").told == {"detail": "the pool has no such song"}
+
+
+def test_a_waveform_has_peaks_and_cuts(played: PlayedPool) -> None:
+    song = played.engine.pool.songs[0]
+    told = played.ask("GET", f"/api/songs/{song.audio_hash}/waveform?points=60").told
+    assert told["length_s"] == pytest.approx(song.frames / song.sample_rate_hz)
+    assert len(told["peaks"]) == 60
+    assert 0.05 < max(told["peaks"]) <= 1.0
+    assert told["cuts_s"] == pytest.approx([0.0, 2.0, 4.0, 6.0], abs=0.01)
+    assert played.ask("GET", "/api/songs/nobody/waveform").status == 404
+
+
+def test_the_map_has_all_songs_packed_and_is_kept(played: PlayedPool) -> None:
+    plain = played.ask("GET", "/api/map")
+    assert [song["first_chunk"] for song in plain.told["songs"]] == [0, 3, 6]
+    assert plain.told["chunks"] == 9
+    packed = played.ask("GET", "/api/map", headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body
+    again = played.ask("GET", "/api/map", headers={"If-None-Match": plain.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+def test_it_goes_on_stands_still_and_plays_again(played: PlayedPool) -> None:
+    with closing(EventReader(played.port)) as events:
+        events.until("now")
+        assert played.ask("PUT", "/api/pause", {"paused": True}).status == 204
+        while not events.until("now").data["paused"]:
+            pass
+        assert played.session.paused
+        assert played.ask("PUT", "/api/pause", {"paused": True}).status == 204, "twice is once"
+        assert played.session.paused
+        assert played.ask("PUT", "/api/pause", {"paused": False}).status == 204
+        while events.until("now").data["paused"]:
+            pass
+    skipped = []
+    before, played.session.engine.skip = played.session.engine.skip, lambda: skipped.append(1)  # type: ignore[method-assign, assignment, func-returns-value]
+    try:
+        assert played.ask("POST", "/api/next").status == 204
+        wait_until(lambda: skipped == [1], "the engine is told")
+    finally:
+        played.session.engine.skip = before  # type: ignore[method-assign]
+
+
+def test_it_falls_asleep(played: PlayedPool) -> None:
+    assert played.ask("PUT", "/api/sleep", {"in_s": 600}).status == 204
+    assert 590 < played.ask("GET", "/api/now").told["sleep_in_s"] <= 600
+    assert played.ask("PUT", "/api/sleep", {"in_s": None}).status == 204
+    assert played.ask("GET", "/api/now").told["sleep_in_s"] is None
+    assert played.ask("PUT", "/api/sleep", {"in_s": 0}).status == 204
+    # Pulled here, and not by the pacer, which would take its time.
+    rate_hz = played.engine.engine_rate_hz
+    heard = [np.abs(played.session._render(rate_hz)).max() for _ in range(round(FADE_OUT_S) + 1)]
+    assert heard[0] > 0.01
+    assert heard[-1] == 0.0
+    for _ in range(10):
+        played.session._render(rate_hz)
+    wait_until(lambda: played.ask("GET", "/api/now").told["paused"], "it is paused")
+    assert played.ask("GET", "/api/now").told["sleep_in_s"] is None
+    played.ask("PUT", "/api/pause", {"paused": False})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/api/nothing", None, 404),
+        ("GET", "/api/now/", None, 404),
+        ("DELETE", "/api/now", None, 405),
+        ("GET", "/api/songs?limit=0", None, 422),
+        ("GET", "/api/songs?limit=99999999999999999999999", None, 422),
+        ("PUT", "/api/pause", {"paused": 1}, 422),
+        ("PUT", "/api/pause", {"paused": True, "more": 1}, 422),
+        ("PUT", "/api/pause", None, 422),
+        ("PUT", "/api/sleep", {"in_s": -1}, 422),
+        ("PUT", "/api/sleep", {"in_s": float("nan")}, 422),
+        ("PUT", "/api/sleep", {"in_s": float("inf")}, 422),
+        ("PUT", "/api/pause", {"\ud800": "\udfff"}, 422),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(
+    played: PlayedPool, method: str, path: str, body: object, status: int
+) -> None:
+    answer = played.ask(method, path, body)
+    assert answer.status == status
+    assert list(answer.told) == ["detail"]
+    assert isinstance(answer.told["detail"], str) and answer.told["detail"]
+
+
+def test_its_description_is_openapi_3_1_and_there_is_no_page_of_others(played: PlayedPool) -> None:
+    described = played.ask("GET", "/api/openapi.json").told
+    assert described["openapi"].startswith("3.1.")
+    assert "http" not in json.dumps(described).replace("http mp3", ""), "no outside hosts"
+    for path in ("/api/docs", "/api/redoc"):
+        assert played.ask("GET", path).status == 404
+
+
+def test_from_elsewhere_outputs_are_numbered_and_nothing_is_changed_without_the_token(pool: Path) -> None:
+    address = HttpAddress(host="0.0.0.0", port=0, token="s3cret")
+    with closing(PlayedPool(pool, address)) as public:
+        for path in ("/api/now", "/healthz", "/metrics", "/status.json"):
+            answer = public.ask("GET", path)
+            assert b"output 1" in answer.body, path
+            assert b"http mp3" not in answer.body, path
+        with closing(EventReader(public.port)) as events:
+            assert [each["name"] for each in events.until("outputs").data["outputs"]] == ["output 1"]
+            assert events.until("now").data["outputs"][0]["detail"] == ""
+        changes = (("POST", "/api/next", None), ("PUT", "/api/pause", {"paused": True}))
+        for method, path, body in changes:
+            for headers in (None, {}, {"Authorization": "Bearer wrong"}):
+                assert public.ask(method, path, body, headers).status == 403
+        assert not public.session.paused
+        token = {"Authorization": "Bearer s3cret"}
+        assert public.ask("PUT", "/api/pause", {"paused": True}, token).status == 204
+        assert public.session.paused
+        for path in ("/api/now", "/healthz", "/metrics", "/api/events", "/api/openapi.json"):
+            assert public.ask("GET", path, headers={"Host": "evil.example"}).status == 421, path
+
+
+def test_changes_are_counted_together_however_they_are_asked_for(
+    pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CHANGES", 3)
+    with closing(PlayedPool(pool)) as limited:
+        asked = [limited.ask("PUT", "/api/sleep", {"in_s": None}).status for _ in range(2)]
+        asked += [limited.ask("POST", "/next").status for _ in range(2)]
+        asked += [limited.ask("POST", "/api/next").status]
+        assert asked == [204, 204, 204, 429, 429]

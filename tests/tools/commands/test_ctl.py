@@ -1,0 +1,120 @@
+"""The commands `endlos ctl ...` steer a real stream, say one sentence where they cannot, and start fast."""
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from stream.outputs.address import HttpAddress
+from stream.outputs.secrets import TOKEN_VARIABLE
+from stream.service import limits
+from tests.support.commands import REPOSITORY, run_here
+from tests.support.interface import PlayedPool
+
+
+@pytest.fixture(scope="module")
+def played(tiny_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedPool]:
+    pool = Path(shutil.copytree(tiny_pool, tmp_path_factory.mktemp("own") / "pool"))
+    with closing(PlayedPool(pool)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def without_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CHANGES", 10_000)
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+
+
+def url(played: PlayedPool) -> str:
+    return f"http://127.0.0.1:{played.port}"
+
+
+def ctl(played: PlayedPool, *words: str) -> int:
+    return run_here("ctl", *words, "--url", url(played))
+
+
+def test_it_shows_what_plays(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl(played, "now") == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("now: ")
+    assert "http mp3: " in shown
+    assert ctl(played, "now", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["pool"]["songs"] == 3
+
+
+def test_it_pauses_and_goes_on(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl(played, "pause") == 0
+    assert played.session.paused
+    assert ctl(played, "now") == 0
+    assert "paused: " in capsys.readouterr().out
+    assert ctl(played, "resume") == 0
+    assert not played.session.paused
+    assert ctl(played, "next") == 0
+    assert ctl(played, "next", "--json") == 0
+    assert capsys.readouterr().out.splitlines() == ["playing", "going on to another piece", "null"]
+
+
+def test_it_sends_to_sleep_and_wakes(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl(played, "sleep", "1.5") == 0
+    assert 60.0 < (played.session.moment().sleep_in_s or 0.0) <= 90.0
+    assert ctl(played, "now") == 0
+    assert ctl(played, "sleep") == 0
+    assert played.session.moment().sleep_in_s is None
+    shown = capsys.readouterr().out
+    assert "it fades out in 1:30" in shown and "fades out in 1:2" in shown and "it goes on" in shown
+
+
+def test_it_lists_songs(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl(played, "songs") == 0
+    assert [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]] == ["one", "three", "two"]
+    assert ctl(played, "songs", "th", "re", "--json") == 0
+    assert [song["title"] for song in json.loads(capsys.readouterr().out)["songs"]] == ["three"]
+    assert ctl(played, "songs", "--limit", "1") == 0
+    assert "3 in all" in capsys.readouterr().out
+
+
+def test_where_nothing_answers_it_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}"
+        assert run_here("ctl", "now", "--url", nowhere) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"endlos: nothing answers at {nowhere} (")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("wrong", ["example", "ftp://example/", "http://", "http://127.0.0.1:x"])
+def test_an_address_that_is_none_is_said(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("ctl", "now", "--url", wrong) == 1
+    said = capsys.readouterr().err
+    assert "is no address of a page; expected one such as http://127.0.0.1:8000" in said
+
+
+def test_what_is_refused_is_said_and_the_token_opens(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(PlayedPool(tiny_pool, HttpAddress(host="0.0.0.0", port=0, token="s3cret"))) as public:
+        assert ctl(public, "pause") == 1
+        assert "refused: send the header Authorization: Bearer TOKEN" in capsys.readouterr().err
+        file = tmp_path / "token"
+        file.write_text("s3cret\n")
+        assert ctl(public, "pause", "--token-file", str(file)) == 0
+        assert public.session.paused
+        monkeypatch.setenv(TOKEN_VARIABLE, "s3cret")
+        assert ctl(public, "resume") == 0
+        assert not public.session.paused
+
+
+def test_it_starts_without_anything_heavy() -> None:
+    code = "import sys, tools.commands.ctl; print(' '.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert not {"numpy", "numba", "starlette", "av", "rich", "onnxruntime"} & set(done.stdout.split())
