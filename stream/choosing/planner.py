@@ -66,6 +66,11 @@ class Planner:
         self._take_up(generation)
 
     @property
+    def settings(self) -> PlannerSettings:
+        """What it goes by where nobody steers."""
+        return self._settings
+
+    @property
     def has_decided(self) -> bool:
         """Whether the next step, unless it has to leave, carries out a join that is chosen already."""
         return self._plan is not None

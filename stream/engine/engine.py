@@ -62,7 +62,7 @@ class Engine:
         tally: DecisionTally,
         steering: Steering = NOT_STEERED,
     ) -> None:
-        """played, tally: are told every decision. told: its joins. watch: of the pool. steering: as at first."""
+        """played, tally: are told every decision. told: of its joins. watch: of the pool."""
         self._source = source
         self._planner = planner
         self._renderer = renderer
@@ -216,6 +216,11 @@ class Engine:
     def pool(self) -> Pool:
         """The pool of the generation that steps are planned in now."""
         return self._planner.generation.pool
+
+    @property
+    def usual_other_songs(self) -> float:
+        """Share of the joins that lead to another song where nobody wants another."""
+        return self._planner.settings.other_songs
 
     @property
     def lost(self) -> dict[Path, str]:

@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
+from stream.choosing.steering import Steering
 from stream.engine.engine import Engine
+from stream.pool.feedback import SongOpinion
 from stream.service.moment import Moment
 
 
@@ -24,3 +26,13 @@ class Controls(Protocol):
 
     def sleep(self, in_s: float | None) -> None:
         """Fade out in so many seconds, and pause then; None: go on."""
+
+    @property
+    def steering(self) -> Steering:
+        """What is wanted of the choice."""
+
+    def steer(self, steering: Steering) -> None:
+        """Choose so from the next decision on; `EndlosError` for a song that the pool does not hold."""
+
+    def judge_song(self, audio_hash: str, opinion: SongOpinion | None) -> None:
+        """Remember what is thought of a song, and choose accordingly; `EndlosError` as for `steer`."""

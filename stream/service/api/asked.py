@@ -1,5 +1,6 @@
 """What every part of the interface needs stands here, with how a request is told that it failed."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -34,6 +35,9 @@ CHANGE_FAULTS: dict[int | str, dict[str, object]] = {
         )
     },
 }
+CONFLICT: dict[int | str, dict[str, object]] = {
+    409: {"model": Fault, "description": "It goes against what was wanted before."}
+}
 NOT_THERE: dict[int | str, dict[str, object]] = {
     404: {"model": Fault, "description": "No such song, join or picture."}
 }
@@ -45,6 +49,8 @@ class Kept:
 
     shelf: Shelf = field(default_factory=Shelf)
     waveforms: Waveforms = field(default_factory=Waveforms)
+    steering: threading.Lock = field(default_factory=threading.Lock)
+    """Held by who changes the steering, of which every change is a part."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from stream.choosing.steering import Steering
 from stream.pool.covers import read_cover
-from stream.pool.feedback import SongOpinion, song_opinions
 from stream.service.api.answers import PoolMap, SongOpinionWish, SongPage, SongTold, Waveform
 from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Asked
 from stream.service.api.library import Library
@@ -31,8 +31,8 @@ def song_routes(asked: Asked) -> APIRouter:
     ) -> SongPage:
         library = asked.library()
         found = library.found(search)
-        opinions = song_opinions(library.pool.folder)
-        told = [_song_told(library, number, opinions) for number in found[offset : offset + limit]]
+        steering = asked.controls.steering
+        told = [_song_told(library, number, steering) for number in found[offset : offset + limit]]
         return SongPage(total=len(found), songs=told)
 
     @router.get(
@@ -92,8 +92,9 @@ def song_routes(asked: Asked) -> APIRouter:
     def put_opinion(song_id: SongPath, wish: SongOpinionWish) -> SongTold:
         library, number = asked.song(song_id)
         audio_hash = library.pool.songs[number].audio_hash
-        asked.changed(lambda: asked.controls.engine.judge_song(audio_hash, wish.opinion))
-        return _song_told(library, number, song_opinions(library.pool.folder))
+        with asked.kept.steering:
+            asked.changed(lambda: asked.controls.judge_song(audio_hash, wish.opinion))
+        return _song_told(library, number, asked.controls.steering)
 
     @router.get(
         "/map",
@@ -117,14 +118,13 @@ def song_routes(asked: Asked) -> APIRouter:
     return router
 
 
-def _song_told(library: Library, number: int, opinions: dict[str, SongOpinion]) -> SongTold:
+def _song_told(library: Library, number: int, steering: Steering) -> SongTold:
     song = library.pool.songs[number]
     first, count = library.chunks_of(number)
-    opinion = opinions.get(song.audio_hash)
     return SongTold(
         **library.song_ref(song).model_dump(),
-        muted=opinion == "muted",
-        favoured=opinion == "favoured",
+        muted=song.audio_hash in steering.muted,
+        favoured=song.audio_hash in steering.favoured,
         first_chunk=first,
         chunks=count,
     )

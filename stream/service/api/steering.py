@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException
 from model.base.errors import EndlosError
 from stream.choosing.steering import NOT_STEERED
 from stream.service.api.answers import SteeringTold, SteeringWish
-from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Asked
+from stream.service.api.asked import CHANGE_FAULTS, CONFLICT, NOT_THERE, READ_FAULTS, Asked
 
 
 def steering_routes(asked: Asked) -> APIRouter:
@@ -19,21 +19,24 @@ def steering_routes(asked: Asked) -> APIRouter:
         return asked.look().steering()
 
     @router.put(
-        "/steering", responses={**CHANGE_FAULTS, **NOT_THERE}, summary="Want something else of the stream."
+        "/steering",
+        responses={**CHANGE_FAULTS, **NOT_THERE, **CONFLICT},
+        summary="Want something else of the stream.",
     )
     def put_steering(wish: SteeringWish) -> SteeringTold:
-        engine = asked.controls.engine
+        controls = asked.controls
         changes: dict[str, object] = {name: getattr(wish, name) for name in wish.model_fields_set}
         if changes.get("phrase_factor", 1.0) is None:
             changes["phrase_factor"] = NOT_STEERED.phrase_factor
         if wish.towards is not None:
             library, number = asked.song(wish.towards)
             changes["towards"] = library.pool.songs[number].audio_hash
-        try:
-            wanted = replace(engine.steering, **changes)  # type: ignore[arg-type]
-        except EndlosError as error:
-            raise HTTPException(409, "the song is muted, so that nothing leads there") from error
-        asked.changed(lambda: engine.steer(wanted))
+        # What is changed here is put together from what stood there before.
+        with asked.kept.steering:
+            try:
+                asked.changed(lambda: controls.steer(replace(controls.steering, **changes)))  # type: ignore[arg-type]
+            except EndlosError as error:
+                raise HTTPException(409, "the song is muted, or gone, so that nothing leads there") from error
         return asked.look().steering()
 
     return router

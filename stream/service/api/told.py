@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stream.choosing.steering import Steering
 from stream.engine.past import JoinRecord
 from stream.outputs.titles import one_line
 from stream.service.api.answers import (
@@ -12,7 +11,6 @@ from stream.service.api.answers import (
     OutputList,
     OutputTold,
     PoolTold,
-    SongRef,
     SteeringTold,
 )
 from stream.service.api.library import Library, Shelf
@@ -81,7 +79,13 @@ class Look:
 
     def steering(self) -> SteeringTold:
         """Return what is wanted of the stream."""
-        return steering_told(self.controls.engine.steering, self.library, self.controls.engine.settled_others)
+        steering = self.controls.steering
+        number = None if steering.towards is None else self.library.pool.song_of(steering.towards)
+        return SteeringTold(
+            other_songs=steering.share_of_others(self.controls.engine.usual_other_songs),
+            phrase_factor=steering.phrase_factor,
+            towards=None if number is None else self.library.song_ref(self.library.pool.songs[number]),
+        )
 
     def heard_joins(self) -> Sequence[JoinRecord]:
         """Return the joins that were heard, newest first."""
@@ -128,17 +132,6 @@ class Look:
         if record.in_s is None:
             return None
         return record.in_s + max(0.0, self.controls.engine.now().time_s - heard_s)
-
-
-def steering_told(steering: Steering, library: Library, settled_others: float) -> SteeringTold:
-    """Return a steering as it is told; settled_others: share of joins to other songs by the settings."""
-    number = None if steering.towards is None else library.pool.song_of(steering.towards)
-    towards: SongRef | None = None if number is None else library.song_ref(library.pool.songs[number])
-    return SteeringTold(
-        other_songs=steering.share_of_others(settled_others),
-        phrase_factor=steering.phrase_factor,
-        towards=towards,
-    )
 
 
 def facts(controls: Controls, shelf: Shelf) -> Sequence[Fact]:

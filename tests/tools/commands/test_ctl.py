@@ -118,3 +118,31 @@ def test_it_starts_without_anything_heavy() -> None:
         [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
     assert not {"numpy", "numba", "starlette", "av", "rich", "onnxruntime"} & set(done.stdout.split())
+
+
+def test_it_steers(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ctl(played, "steer", "--other-songs", "0.5", "--phrase-factor", "2", "--mute", "two") == 0
+    steering = played.session.steering
+    (muted,) = steering.muted
+    assert played.engine.pool.songs[2].audio_hash == muted
+    assert (steering.other_songs, steering.phrase_factor) == (0.5, 2.0)
+    assert capsys.readouterr().out.splitlines() == [
+        "joins to another song: 50%",
+        "phrases: 2 times as long as usual",
+    ]
+    assert ctl(played, "songs", "two") == 0
+    assert "muted" in capsys.readouterr().out
+    assert ctl(played, "steer", "--usual", "--forget", "two", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["phrase_factor"] == 1.0
+    assert played.session.steering.muted == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("nobody", "no song has 'nobody'"), ("", "3 songs have '', say more of one: one; three; two")],
+)
+def test_a_song_that_is_not_meant_clearly_is_asked_for_again(
+    played: PlayedPool, capsys: pytest.CaptureFixture[str], words: str, said: str
+) -> None:
+    assert ctl(played, "steer", "--towards", words) == 1
+    assert said in capsys.readouterr().err

@@ -225,3 +225,50 @@ def test_changes_are_counted_together_however_they_are_asked_for(
         asked += [limited.ask("POST", "/next").status for _ in range(2)]
         asked += [limited.ask("POST", "/api/next").status]
         assert asked == [204, 204, 204, 429, 429]
+
+
+def test_songs_are_muted_and_favoured_and_the_choice_knows(played: PlayedPool) -> None:
+    first, second = (song.audio_hash for song in played.engine.pool.songs[:2])
+    told = played.ask("PUT", f"/api/songs/{first}/opinion", {"opinion": "muted"}).told
+    assert (told["id"], told["muted"], told["favoured"]) == (first, True, False)
+    assert played.ask("PUT", f"/api/songs/{second}/opinion", {"opinion": "favoured"}).status == 200
+    assert (played.session.steering.muted, played.session.steering.favoured) == ({first}, {second})
+    songs = played.ask("GET", "/api/songs").told["songs"]
+    assert [(song["muted"], song["favoured"]) for song in songs] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    for each in (first, second):
+        assert not played.ask("PUT", f"/api/songs/{each}/opinion", {"opinion": None}).told["muted"]
+    assert (played.session.steering.muted, played.session.steering.favoured) == (set(), set())
+    for wrong in ({}, {"opinion": "loved"}, {"opinion": 1}):
+        assert played.ask("PUT", f"/api/songs/{first}/opinion", wrong).status == 422
+    assert played.ask("PUT", "/api/songs/nobody/opinion", {"opinion": None}).status == 404
+
+
+def test_the_steering_changes_by_what_is_said_alone(played: PlayedPool) -> None:
+    usual = played.ask("GET", "/api/steering").told
+    assert usual == {"other_songs": 0.34, "phrase_factor": 1.0, "towards": None}
+    with closing(EventReader(played.port)) as events:
+        events.until("steering")
+        told = played.ask("PUT", "/api/steering", {"other_songs": 0.75}).told
+        assert told == {**usual, "other_songs": 0.75}
+        assert events.until("steering").data == told
+        told = played.ask("PUT", "/api/steering", {"phrase_factor": 2}).told
+        assert told == {**usual, "other_songs": 0.75, "phrase_factor": 2.0}
+        assert events.until("steering").data == told
+    reset = {"other_songs": None, "phrase_factor": None, "towards": None}
+    assert played.ask("PUT", "/api/steering", reset).told == usual
+    for wrong in ({"other_songs": 1.1}, {"phrase_factor": 0.1}, {"towards": 1}, {"muted": []}):
+        assert played.ask("PUT", "/api/steering", wrong).status == 422
+    assert played.ask("PUT", "/api/steering", {"towards": "nobody"}).status == 404
+
+
+def test_no_way_leads_to_a_muted_song(played: PlayedPool) -> None:
+    heard = played.session.moment().playing.song.audio_hash
+    other = next(song.audio_hash for song in played.engine.pool.songs if song.audio_hash != heard)
+    assert played.ask("PUT", f"/api/songs/{other}/opinion", {"opinion": "muted"}).status == 200
+    refused = played.ask("PUT", "/api/steering", {"towards": other})
+    assert (refused.status, list(refused.told)) == (409, ["detail"])
+    assert played.ask("PUT", f"/api/songs/{other}/opinion", {"opinion": None}).status == 200
