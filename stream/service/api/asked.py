@@ -82,7 +82,7 @@ class Asked:
         """Return whether who asks may be told where the outputs are."""
         return self.access.is_at_home(request)
 
-    def changed(self, change: Callable[[], None]) -> None:
+    def changed(self, change: Callable[[], object]) -> None:
         """Do a change, and have all be told."""
         change()
         self.events.wake()

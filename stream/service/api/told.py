@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from stream.engine.past import JoinRecord
 from stream.outputs.titles import one_line
@@ -87,18 +88,19 @@ class Look:
             towards=None if number is None else self.library.song_ref(self.library.pool.songs[number]),
         )
 
+    @cached_property
+    def _joins(self) -> Sequence[JoinRecord]:
+        return self.controls.engine.joins()
+
     def heard_joins(self) -> Sequence[JoinRecord]:
         """Return the joins that were heard, newest first."""
         heard_s = self.moment.playing.time_s
-        joins = self.controls.engine.joins()
-        return [join for join in reversed(joins) if join.time_s is not None and join.time_s <= heard_s]
+        return [join for join in reversed(self._joins) if join.time_s is not None and join.time_s <= heard_s]
 
     def next_join(self) -> JoinRecord | None:
         """Return the join that is heard next: one that is rendered already, or the one that is planned."""
         heard_s = self.moment.playing.time_s
-        under_way = (
-            join for join in self.controls.engine.joins() if join.time_s is not None and join.time_s > heard_s
-        )
+        under_way = (join for join in self._joins if join.time_s is not None and join.time_s > heard_s)
         return next(under_way, None) or self.controls.engine.upcoming()
 
     def join(self, record: JoinRecord) -> JoinTold:

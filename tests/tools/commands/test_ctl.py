@@ -16,6 +16,7 @@ from stream.outputs.secrets import TOKEN_VARIABLE
 from stream.service import limits
 from tests.support.commands import REPOSITORY, run_here
 from tests.support.interface import PlayedPool
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +147,15 @@ def test_a_song_that_is_not_meant_clearly_is_asked_for_again(
 ) -> None:
     assert ctl(played, "steer", "--towards", words) == 1
     assert said in capsys.readouterr().err
+
+
+def test_it_judges_the_join_that_was_heard_last(
+    played: PlayedPool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ctl(played, "next") == 0
+    wait_until(lambda: played.ask("GET", "/api/joins").told["joins"] != [], "a join is heard")
+    assert ctl(played, "like") == 0
+    assert capsys.readouterr().out.rstrip().endswith(": liked")
+    assert True in [join["liked"] for join in played.ask("GET", "/api/joins").told["joins"]]
+    assert ctl(played, "dislike", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["liked"] is False

@@ -1,6 +1,7 @@
 """Programs are told what plays, search and map the songs, and steer the stream of a real session."""
 
 import gzip
+import io
 import json
 import shutil
 import sqlite3
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from stream.outputs.address import HttpAddress
 from stream.service import limits
@@ -272,3 +274,41 @@ def test_no_way_leads_to_a_muted_song(played: PlayedPool) -> None:
     refused = played.ask("PUT", "/api/steering", {"towards": other})
     assert (refused.status, list(refused.told)) == (409, ["detail"])
     assert played.ask("PUT", f"/api/songs/{other}/opinion", {"opinion": None}).status == 200
+
+
+def test_a_join_is_told_when_it_is_heard_heard_again_and_judged(played: PlayedPool) -> None:
+    with closing(EventReader(played.port)) as events:
+        events.until("now")
+        # Rendered at once, heard a little later.
+        played.ask("POST", "/api/next")
+        told = events.until("join").data
+    listed = played.ask("GET", "/api/joins").told["joins"]
+    assert told["n"] in [join["n"] for join in listed]
+    assert [join["n"] for join in listed] == sorted((join["n"] for join in listed), reverse=True)
+    assert len(played.ask("GET", "/api/joins?limit=1").told["joins"]) == 1
+    record = next(record for record in played.engine.joins() if record.n == told["n"])
+    assert (told["from"]["id"], told["to"]["id"]) == (record.before.audio_hash, record.after.audio_hash)
+    assert (told["time_s"], told["in_s"], told["liked"]) == (record.time_s, None, None)
+    assert played.engine.pool.chunk_song[told["chunk_from"]] == played.engine.pool.song_of(told["from"]["id"])
+
+    sound, rate_hz = soundfile.read(io.BytesIO(played.ask("GET", f"/api/joins/{told['n']}/preview.wav").body))
+    assert rate_hz == played.engine.engine_rate_hz
+    expected = played.engine.preview(told["n"])
+    assert np.abs(sound - expected).max() < 1e-4
+    assert np.abs(sound).max() > 0.01
+
+    for liked in (True, False, None):
+        judged = played.ask("PUT", f"/api/joins/{told['n']}/opinion", {"liked": liked}).told
+        assert (judged["n"], judged["liked"]) == (told["n"], liked)
+    for path in ("/api/joins/99999999/preview.wav", "/api/joins/99999999/opinion"):
+        method = "GET" if path.endswith("wav") else "PUT"
+        assert played.ask(method, path, {"liked": True}).told == {"detail": "no such join is remembered"}
+
+
+def test_the_next_join_is_told_with_how_long_it_will_take(played: PlayedPool) -> None:
+    wait_until(lambda: played.ask("GET", "/api/now").told["next"] is not None, "a join is planned")
+    told = played.ask("GET", "/api/now").told
+    coming = told["next"]
+    assert coming["in_s"] == pytest.approx(coming["time_s"] - told["time_s"])
+    assert 0.0 < coming["in_s"] < 10.0
+    assert coming["from"]["id"] != "" and coming["to"]["id"] != ""
