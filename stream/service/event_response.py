@@ -12,7 +12,7 @@ from stream.service.events import Event, EventFeed, EventListener
 
 HEARTBEAT_S = 15.0
 """A comment comes as often, so that no proxy takes the connection for dead."""
-SLOW_AFTER_S = 10.0
+EVENTS_SLOW_AFTER_S = 10.0
 """Who takes nothing for so long is dropped."""
 _RETRY_MS = 2000
 
@@ -47,7 +47,7 @@ class EventResponse(Response):
                     data += b":\n\n"
                 if data:
                     message = {"type": "http.response.body", "body": data, "more_body": True}
-                    await asyncio.wait_for(send(message), SLOW_AFTER_S)
+                    await asyncio.wait_for(send(message), EVENTS_SLOW_AFTER_S)
                     data = b""
                 await listener.wait(max(0.0, beat_s + HEARTBEAT_S - time.monotonic()))
             if not listener.lost:

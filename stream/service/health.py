@@ -12,7 +12,7 @@ from stream.outputs.output import OutputStatus
 
 AWAY_S = 10.0
 """How long an output may be away, or silent, before it is ill: a server that starts again takes less."""
-LATE_S = 60.0
+LATELY_S = 60.0
 """For so long a late decision is told of."""
 
 
@@ -73,7 +73,7 @@ def health_of(
     """Return how the stream is.
 
     statuses: of every output that was asked for. since_pause_s: how long ago the stream stood still on
-    purpose, 0 while it does; None: it never did. late_decisions: within the last `LATE_S`.
+    purpose, 0 while it does; None: it never did. late_decisions: within the last `LATELY_S`.
     """
     resting = since_pause_s is not None and since_pause_s < AWAY_S
     return Health(

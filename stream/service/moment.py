@@ -10,7 +10,7 @@ from stream.outputs.output import OutputStatus
 from stream.outputs.pacer import PacerStatus
 from stream.outputs.titles import joined_title, one_line
 from stream.pool.songs import Song
-from stream.service.health import LATE_S, Health, health_of
+from stream.service.health import LATELY_S, Health, health_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Moment:
     @property
     def health(self) -> Health:
         """How the stream is."""
-        late = 0 if self.decisions is None else self.decisions.late_within(LATE_S)
+        late = 0 if self.decisions is None else self.decisions.late_within(LATELY_S)
         return health_of(self.outputs, self.since_pause_s, late)
 
     @property

@@ -12,7 +12,7 @@ from stream.service.api.answers import PoolMap, SongOpinionWish, SongPage, SongT
 from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Asked
 from stream.service.api.library import Library
 
-MOST_SONGS = 500
+MOST_SONGS_TOLD = 500
 FEWEST_POINTS, MOST_POINTS = 50, 2000
 _KEEP = {"Cache-Control": "private, max-age=300"}
 
@@ -26,7 +26,7 @@ def song_routes(asked: Asked) -> APIRouter:
     @router.get("/songs", responses=READ_FAULTS, summary="The songs of the pool, in its order.")
     def songs(
         search: Annotated[str, Query(max_length=200, description="Words that all have to stand in it.")] = "",
-        limit: Annotated[int, Query(ge=1, le=MOST_SONGS)] = 50,
+        limit: Annotated[int, Query(ge=1, le=MOST_SONGS_TOLD)] = 50,
         offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
     ) -> SongPage:
         library = asked.library()

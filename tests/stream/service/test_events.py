@@ -225,7 +225,7 @@ def test_so_many_listen_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_who_does_not_read_is_dropped_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_response, "SLOW_AFTER_S", 0.3)
+    monkeypatch.setattr(event_response, "EVENTS_SLOW_AFTER_S", 0.3)
     stream = Stream()
     stream.padding = "x" * 100_000
     feed = EventFeed(stream.look, look_s=NEVER_S)

@@ -312,3 +312,16 @@ def test_the_next_join_is_told_with_how_long_it_will_take(played: PlayedPool) ->
     assert coming["in_s"] == pytest.approx(coming["time_s"] - told["time_s"])
     assert 0.0 < coming["in_s"] < 10.0
     assert coming["from"]["id"] != "" and coming["to"]["id"] != ""
+
+
+def test_a_pool_that_cannot_be_read_is_said_and_its_path_is_not(pool: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(pool, tmp_path / "pool"))
+    with closing(PlayedPool(own)) as broken:
+        song_id = broken.ask("GET", "/api/songs?search=two").told["songs"][0]["id"]
+        (own / "pool.db").rename(own / "gone.db")
+        answer = broken.ask("GET", f"/api/songs/{song_id}/cover")
+        assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+        assert answer.told == {
+            "detail": "the pool cannot be read or written at this moment; endlos has logged why"
+        }
+        assert broken.ask("GET", "/api/now").status == 200, "what plays is told all the same"
