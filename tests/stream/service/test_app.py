@@ -197,15 +197,20 @@ def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
             opened.callback(output.close)
             opened.enter_context(Feeder(output, music(5), speed=1, loop=True))
 
-        def asked() -> tuple[int, list[str]]:
+        def asked(path: str = "/health") -> tuple[int, list[str]]:
             connection = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE_S)
-            connection.request("GET", "/health")
+            connection.request("GET", path)
             answer = connection.getresponse()
-            return answer.status, list(json.load(answer)["away"])
+            told = json.load(answer)
+            assert [each["kind"] for each in told["outputs"]] == ["icecast", "http"]
+            ill = [each["name"] for each in told["outputs"] if not each["healthy"]]
+            assert list(told["away"]) == ill
+            return answer.status, ill
 
         wait_until(lambda: asked() == (200, []), "both are heard")
         server.kill()
         wait_until(lambda: asked() == (503, [target.url]), "the one that is gone is named")
+        assert asked("/healthz") == (503, [target.url])
         server.start()
         wait_until(lambda: asked() == (200, []), "both are heard again")
 
