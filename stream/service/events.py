@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 _log = logging.getLogger(__name__)
 
-MOST_LISTENERS = 64
+MOST_EVENT_LISTENERS = 64
 MOST_OF_ADDRESS = 16
 RING_EVENTS = 512
 """So many are kept, which are some minutes; a listener that is further behind is dropped."""
@@ -103,7 +103,9 @@ class EventFeed:
         last_id: of the last event that it had before; None: it comes new.
         """
         with self._changed:
-            full = len(self._listeners) >= MOST_LISTENERS or self._of_address[address] >= MOST_OF_ADDRESS
+            full = (
+                len(self._listeners) >= MOST_EVENT_LISTENERS or self._of_address[address] >= MOST_OF_ADDRESS
+            )
             if full or self._closed:
                 return None
             if not self._watching:

@@ -36,7 +36,7 @@ class Interface:
         self.events.close()
         with self._lock:
             if self._kept is not None:
-                self._kept.waveforms.close()
+                self._kept.worker.close()
 
     # FastAPI and pydantic are imported by these alone.
 

@@ -12,6 +12,7 @@ from stream.service.api.answers import Fault
 from stream.service.api.library import Library, Shelf
 from stream.service.api.told import Look
 from stream.service.api.waveforms import Waveforms
+from stream.service.api.worker import Worker
 from stream.service.controls import Controls
 from stream.service.events import EventFeed
 
@@ -49,6 +50,7 @@ class Kept:
 
     shelf: Shelf = field(default_factory=Shelf)
     waveforms: Waveforms = field(default_factory=Waveforms)
+    worker: Worker = field(default_factory=Worker)
     steering: threading.Lock = field(default_factory=threading.Lock)
     """Held by who changes the steering, of which every change is a part."""
 

@@ -1,7 +1,7 @@
 """The routes of the joins list them, play them once more, and take what is thought of them."""
 
 import io
-import threading
+from functools import partial
 from typing import Annotated
 
 import soundfile
@@ -15,16 +15,12 @@ from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Aske
 from stream.service.api.told import Look
 
 MOST_JOINS_TOLD = 200
-MOST_PREVIEWS = 4
-"""Under way and waited for."""
 JoinPath = Annotated[int, Path(ge=0, le=2**53, description="Of the decision.")]
 
 
 def join_routes(asked: Asked) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["joins"])
-    # One after the other: a preview decodes two songs, and who listens comes first.
-    rendering, waiting = threading.Lock(), threading.BoundedSemaphore(MOST_PREVIEWS)
 
     @router.get("/joins", responses=READ_FAULTS, summary="The joins that were heard, newest first.")
     def joins(limit: Annotated[int, Query(ge=1, le=MOST_JOINS_TOLD)] = 50) -> JoinList:
@@ -44,15 +40,8 @@ def join_routes(asked: Asked) -> APIRouter:
         },
         summary="A join to be heard again, or the one to come beforehand.",
     )
-    def preview(n: JoinPath) -> Response:
-        _record(asked, n)
-        if not waiting.acquire(blocking=False):
-            raise HTTPException(503, "other previews are being made; try again", {"Retry-After": "2"})
-        try:
-            with rendering:
-                data = _wav(asked, n)
-        finally:
-            waiting.release()
+    async def preview(n: JoinPath) -> Response:
+        data = await asked.kept.worker.done(partial(_wav, asked, n))
         return Response(data, media_type="audio/wav", headers={"Cache-Control": "private, max-age=60"})
 
     @router.put(
@@ -80,6 +69,7 @@ def _record(asked: Asked, n: int) -> tuple[Look, JoinRecord]:
 
 
 def _wav(asked: Asked, n: int) -> bytes:
+    _record(asked, n)
     engine = asked.controls.engine
     try:
         sound = engine.preview(n)

@@ -76,11 +76,7 @@ def song_routes(asked: Asked) -> APIRouter:
         number = pool.song_of(song_id)
         if number is None:
             raise HTTPException(404, "the pool has no such song")
-        found = await asked.kept.waveforms.of_song(pool, number, points)
-        if found is None:
-            raise HTTPException(
-                503, "too many waveforms are waited for; try again later", {"Retry-After": "2"}
-            )
+        found = await asked.kept.waveforms.of_song(pool, number, points, asked.kept.worker)
         response.headers.update(_KEEP)
         return found
 

@@ -204,8 +204,8 @@ def test_addresses_of_outputs_are_told_at_home_alone() -> None:
 
 
 def test_so_many_listen_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (events.MOST_LISTENERS, events.MOST_OF_ADDRESS) == (64, 16)
-    monkeypatch.setattr(events, "MOST_LISTENERS", 3)
+    assert (events.MOST_EVENT_LISTENERS, events.MOST_OF_ADDRESS) == (64, 16)
+    monkeypatch.setattr(events, "MOST_EVENT_LISTENERS", 3)
     monkeypatch.setattr(events, "MOST_OF_ADDRESS", 2)
     feed = EventFeed(Stream().look, look_s=NEVER_S)
     with served(feed) as server:
