@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from model.base.arrays import FloatArray
 from stream.outputs.address import HttpAddress
-from stream.service import limits
-from stream.service.sleep import FADE_OUT_S
+from stream.service import limits, sleep
 from tests.support.event_reader import EventReader
 from tests.support.interface import PlayedPool
 from tests.support.reference import REPOSITORY
@@ -144,22 +144,31 @@ def test_it_goes_on_stands_still_and_plays_again(played: PlayedPool) -> None:
         played.session.engine.skip = before  # type: ignore[method-assign]
 
 
-def test_it_falls_asleep(played: PlayedPool) -> None:
+def test_it_falls_asleep(played: PlayedPool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert played.ask("PUT", "/api/sleep", {"in_s": 600}).status == 204
     assert 590 < played.ask("GET", "/api/now").told["sleep_in_s"] <= 600
     assert played.ask("PUT", "/api/sleep", {"in_s": None}).status == 204
     assert played.ask("GET", "/api/now").told["sleep_in_s"] is None
+    # Each second of it is heard in `tests/stream/service/test_sleep.py`.
+    monkeypatch.setattr(sleep, "FADE_OUT_S", 1.5)
+    monkeypatch.setattr(sleep, "DRAINED_S", 0.5)
+    levels: list[float] = []
+    before = played.session._sleep.faded
+
+    def faded(block: FloatArray) -> FloatArray:
+        heard = before(block)
+        levels.append(float(np.abs(heard).max()))
+        return heard
+
+    monkeypatch.setattr(played.session._sleep, "faded", faded)
+    wait_until(lambda: len(levels) > 0, "it is heard")
     assert played.ask("PUT", "/api/sleep", {"in_s": 0}).status == 204
-    # Pulled here, and not by the pacer, which would take its time.
-    rate_hz = played.engine.engine_rate_hz
-    heard = [np.abs(played.session._render(rate_hz)).max() for _ in range(round(FADE_OUT_S) + 1)]
-    assert heard[0] > 0.01
-    assert heard[-1] == 0.0
-    for _ in range(10):
-        played.session._render(rate_hz)
     wait_until(lambda: played.ask("GET", "/api/now").told["paused"], "it is paused")
+    assert levels[0] > 0.01
+    assert levels[-1] == 0.0, "all is silent before it stands still"
     assert played.ask("GET", "/api/now").told["sleep_in_s"] is None
     played.ask("PUT", "/api/pause", {"paused": False})
+    wait_until(lambda: levels[-1] > 0.01, "it is heard again")
 
 
 @pytest.mark.parametrize(
