@@ -1,6 +1,7 @@
 """The interface for programs is built when it is first asked for, so that the stream begins without it."""
 
 import asyncio
+import importlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ class Interface:
         self.events = EventFeed(self._facts)
         self.limit = RateLimit()
         """Of all that changes something."""
+
+    def prepare(self) -> None:
+        """Load all that it needs, which for a moment no other thread runs beside."""
+        self._all_kept()
+        importlib.import_module("stream.service.api.application")
+        importlib.import_module("stream.service.metrics")
 
     def served(self, access: PageAccess) -> ASGIApp:
         """Return the application for one address, to be mounted at `/api` behind a gate."""

@@ -55,6 +55,9 @@ class Session:
         except OutputError:
             self._close_webs()
             raise
+        if self.webs and self.leader is not None:
+            # A sound card does not wait for as long as it takes to load it later.
+            self._interface.prepare()
 
     def start(self) -> None:
         """Begin to sound; `OutputError` when an output cannot start, with all others closed again."""

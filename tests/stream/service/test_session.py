@@ -31,6 +31,7 @@ from stream.outputs.place import Place, Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import labelled_joins
 from stream.service import health
+from stream.service.interface import Interface
 from stream.service.moment import full_title
 from stream.service.session import Session
 from tests.support.commands import wait_until
@@ -259,6 +260,19 @@ def test_a_sound_card_is_driven_as_told_and_the_others_keep_to_the_wall_clock(ti
     assert isinstance(stream, HttpStream)
     assert stream._feed._follower is None
     alone.close()
+
+
+def test_the_interface_is_loaded_before_a_sound_card_plays_and_else_when_it_is_asked(
+    tiny_pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[Interface] = []
+    monkeypatch.setattr(Interface, "prepare", lambda self: prepared.append(self))
+    http, card = HttpSettings(at=HttpAddress(port=0)), SoundCardSettings(latency=0.05, block_frames=128)
+    for places, loads in (([http, card], 1), ([card], 0), ([http], 0)):
+        prepared.clear()
+        session = Session(open_engine(tiny_pool), OutputSettings(places=places))
+        assert len(prepared) == loads
+        session.close()
 
 
 def test_a_stream_goes_somewhere() -> None:
