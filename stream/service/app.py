@@ -1,12 +1,10 @@
 """The web application serves the page, the streams, the interface, the status, health and metrics."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from string import Template
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from stream.outputs.address import HttpAddress
@@ -16,9 +14,7 @@ from stream.service.access import PageAccess
 from stream.service.interface import Interface
 from stream.service.limits import UNKNOWN_NAME, Gate, RateLimit
 from stream.service.moment import Moment
-from stream.service.page import content_policy, page_texts
-
-_PAGE = Path(__file__).with_name("static") / "index.html"
+from stream.service.page import Page
 
 
 def create_app(
@@ -39,18 +35,13 @@ def create_app(
     """
     access = PageAccess(address or HttpAddress())
     limit = RateLimit() if interface is None else interface.limit
-    page = Template(_PAGE.read_text(encoding="utf-8"))
-    policy = content_policy(page.template)
     streams = {route.path[1:]: route.content_type for route in output_routes if route.content_type}
+    page = Page(streams)
 
     def index(request: Request) -> Response:
-        button = "" if skip is None else "open" if access.is_at_home(request) else "locked"
-        if button == "locked" and not access.with_token:
-            button = ""
-        return HTMLResponse(
-            page.substitute(page_texts(moment(), streams, button=button)),
-            headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"},
-        )
+        at_home = access.is_at_home(request)
+        able = skip is not None and (at_home or access.with_token)
+        return page.answer(moment(), can_change=able and (at_home or "token"))
 
     def status(request: Request) -> Response:
         told = moment().as_json(addresses=access.is_at_home(request))
@@ -91,6 +82,7 @@ def create_app(
 
     routes: list[BaseRoute] = [
         Route("/", known(index)),
+        Route("/static/{name}", known(page.file)),
         Route("/status.json", known(status)),
         Route("/health", known(health)),
         Route("/healthz", known(health)),

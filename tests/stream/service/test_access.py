@@ -7,7 +7,6 @@ from contextlib import closing
 import pytest
 
 from stream.outputs.address import HttpAddress
-from tests.support.browser import rendered
 from tests.support.site import Site
 
 PATHS = ("/", "/status.json", "/health")
@@ -104,10 +103,3 @@ def test_a_public_status_says_how_the_outputs_are_and_not_where(site: Site, publ
     told = json.load(public.ask("GET", "/health"))
     assert list(told["away"]) == list(told["seconds_since_sound"]) == ["output 1"]
     assert told["away"]["output 1"] in ("starting", "playing")
-
-
-def test_a_browser_that_has_the_token_is_offered_the_button(public: Site) -> None:
-    url = f"http://127.0.0.1:{public.server.port}/"
-    assert '<form id="skip" method="post" action="next" hidden' in rendered(url)
-    page = rendered(f"{url}#s3cret")
-    assert '<form id="skip" method="post" action="next"><button>' in page
