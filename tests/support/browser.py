@@ -1,11 +1,12 @@
-"""This helper starts a real headless browser, for tests that want the real thing."""
+"""This helper starts a real headless browser, and drives it, for tests that want the real thing."""
 
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.real import require_real
 from tests.support.waiting import PATIENCE_S
@@ -23,11 +24,15 @@ _SWITCHES = (
 )
 
 
-def _command(profile: str, *arguments: str) -> list[str]:
+def _program() -> str:
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     require_real("no browser: install one, for instance `apt install chromium`", program is not None)
     assert program is not None
-    return [program, *_SWITCHES, f"--user-data-dir={profile}", *arguments]
+    return program
+
+
+def _command(profile: str, *arguments: str) -> list[str]:
+    return [_program(), *_SWITCHES, f"--user-data-dir={profile}", *arguments]
 
 
 def rendered(url: str, timeout_s: float = 5 * PATIENCE_S) -> str:
@@ -38,16 +43,11 @@ def rendered(url: str, timeout_s: float = 5 * PATIENCE_S) -> str:
 
 
 @contextmanager
-def browsing(url: str) -> Iterator[None]:
-    """Have the page open for the length of a `with` block."""
-    with tempfile.TemporaryDirectory(prefix="endlos-browser-", ignore_cleanup_errors=True) as profile:
-        # With an open debugging port it stays instead of ending once the page is loaded.
-        command = _command(profile, "--remote-debugging-port=0", url)
-        log = Path(profile) / "stderr"
-        with log.open("wb") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
-            try:
-                yield
-            finally:
-                process.terminate()
-                process.wait(PATIENCE_S)
+def driven_browser() -> Iterator[Browser]:
+    """Have a browser that a test drives, for the length of a `with` block."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=_program(), args=list(_SWITCHES))
+        try:
+            yield browser
+        finally:
+            browser.close()
