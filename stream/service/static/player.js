@@ -60,6 +60,8 @@ export class Player extends EventTarget {
     clearTimeout(this.#again);
     this.#audio.pause();
     this.#close();
+    // Without it the browser would go on to fetch.
+    this.#audio.load();
   }
 
   choose(source) {

@@ -1,4 +1,4 @@
-"""The modules of the page notice a sound or a line that stands still, by a clock that the test turns."""
+"""The modules of the page draw pools of every size, and notice a sound or a line that stands still."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.browser import driven_browser
+from tests.support.circle import TURNS, draw_circle
 from tests.support.site import Site
 
 
@@ -14,9 +15,10 @@ from tests.support.site import Site
 def page() -> Iterator[Page]:
     with closing(Site()) as site, driven_browser() as browser:
         page = browser.new_page()
+        # The tests turn it.
         page.clock.install()
-        # Any document that may load the modules.
-        page.goto(f"{site.server.url}static/icon.svg")
+        # A document that may load the modules, and has none of its own.
+        page.goto(f"{site.server.url}static/htm.LICENSE.txt")
         yield page
 
 
@@ -30,6 +32,7 @@ def test_a_sound_that_stands_still_fails_or_ends_is_started_anew_and_none_that_w
                 currentTime = 0; buffered = { length: 0 }; dataset = {}; starts = 0;
                 set src(path) { this.starts += 1; this.currentTime = 0; }
                 removeAttribute() {}
+                load() {}
                 async play() {}
                 pause() { this.dispatchEvent(new Event("pause")); }
             }
@@ -97,3 +100,13 @@ def test_a_line_that_says_nothing_is_opened_anew_and_so_it_is_when_the_network_i
     assert lines(0) == 3
     page.evaluate("lines.at(-1).readyState = 2")
     assert lines(2_500) == 4, "the server refused, and is asked again"
+
+
+@pytest.mark.parametrize(("chunks", "per_song"), [(30, 3), (1_800, 36), (100_000, 40)])
+def test_the_circle_is_drawn_at_every_size_and_knows_where_its_songs_are(
+    page: Page, chunks: int, per_song: int
+) -> None:
+    drawn = draw_circle(page, chunks, per_song, frames=2)
+    assert all(drawn.inked) and not drawn.corner
+    assert drawn.songs == [int(turn * chunks / per_song) for turn in TURNS]
+    assert drawn.middle is None
