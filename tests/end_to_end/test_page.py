@@ -87,19 +87,14 @@ def opened(browser: Browser, stream: Stream) -> Iterator[Callable[..., Page]]:
         assert faults == []
 
 
-def newest_join(stream: Stream) -> dict[str, Any]:
-    """Return the join that was heard last; waits for the first."""
-    wait_until(lambda: bool(stream.ask("joins")["joins"]), "a join was heard")
-    return dict(stream.ask("joins")["joins"][0])
-
-
 @contextmanager
-def held(page: Page) -> Iterator[None]:
-    """Have the stream stand still for the length of a `with` block: no row comes in between."""
+def held(page: Page, stream: Stream) -> Iterator[int]:
+    """Have the stream stand still after a join, given by its number: no row comes in between."""
+    wait_until(lambda: bool(stream.ask("joins")["joins"]), "a join was heard")
     page.get_by_role("button", name="Pause, for all").click()
     go_on = page.get_by_role("button", name="Go on, for all")
     expect(go_on).to_be_visible()
-    yield
+    yield int(stream.ask("joins")["joins"][0]["n"])
     go_on.click()
     expect(page.get_by_role("button", name="Pause, for all")).to_be_visible()
 
@@ -135,7 +130,7 @@ def test_next_is_heard_and_stands_in_the_history(opened: Callable[..., Page], st
     before = stream.ask("joins")["joins"]
     page.get_by_role("button", name="Next", exact=True).click()
     wait_until(lambda: len(stream.ask("joins")["joins"]) > len(before), "a join was heard")
-    join = newest_join(stream)
+    join = stream.ask("joins")["joins"][0]
     expect(page.locator(f"#join-{join['n']} .song-title")).to_have_text(join["to"]["title"])
 
 
@@ -143,8 +138,7 @@ def test_what_is_liked_muted_and_wanted_is_so_on_the_server(
     opened: Callable[..., Page], stream: Stream
 ) -> None:
     page = opened()
-    with held(page):
-        n = newest_join(stream)["n"]
+    with held(page, stream) as n:
         for name, liked in (("Like", True), ("Never again", False)):
             button = page.locator(f"#join-{n}").get_by_role("button", name=name)
             button.click()
@@ -199,10 +193,10 @@ def test_the_circle_tells_songs_by_keys_and_goes_towards_one(
     expect(page.locator(".towards")).to_have_count(0)
 
 
-def test_every_control_is_reached_by_the_keyboard(opened: Callable[..., Page]) -> None:
+def test_every_control_is_reached_by_the_keyboard(opened: Callable[..., Page], stream: Stream) -> None:
     page = opened()
     expect(page.locator(".songs li")).to_have_count(3)
-    with held(page):
+    with held(page, stream):
         controls = "button, input, select, summary, canvas"
         count = page.locator(controls).count()
         assert count > 15
@@ -265,9 +259,8 @@ def test_it_sounds_repeats_a_join_and_comes_back_after_the_server_was_killed(
     page = opened()
     page.get_by_role("button", name="Listen here").click()
     wait_until(lambda: current_time_s(page) > 1.0, "it sounds")
-    with held(page):
-        join = page.locator(f"#join-{newest_join(stream)['n']}")
-        hear = join.get_by_role("button", name="Hear this join")
+    with held(page, stream) as n:
+        hear = page.locator(f"#join-{n}").get_by_role("button", name="Hear this join")
         hear.click()
         expect(hear).to_have_attribute("aria-pressed", "true")
         volume = "document.getElementById('audio').volume"
