@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Mount, Route
 
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections, request_address
+from stream.outputs.listeners.connections import Connections, request_address
 from stream.outputs.output import OutputRoute
 from stream.service.access import PageAccess
 from stream.service.interface import Interface

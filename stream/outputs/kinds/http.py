@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from model.base.errors import EndlosError, OutputError
 from stream.outputs.address import HttpAddress, parse_address
-from stream.outputs.broadcast import Broadcast
 from stream.outputs.encoding.codecs import Codec, content_type, extension, parse_codec
-from stream.outputs.http_response import answer_listener
+from stream.outputs.listeners.broadcast import Broadcast
+from stream.outputs.listeners.http_response import answer_listener
 from stream.outputs.output import OutputRoute
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.secrets import http_token

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stream.outputs.icy import IcyTitles
+from stream.outputs.listeners.icy import IcyTitles
 from stream.outputs.titles import TitleParts, joined_title, one_line, shortened_title, title_parts
 from stream.service.moment import stream_title
 from tests.support.moments import a_moment, a_song

@@ -15,12 +15,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from model.base.errors import OutputError
-from stream.outputs import http_response
 from stream.outputs.address import HttpAddress
-from stream.outputs.broadcast import MAX_LISTENERS
 from stream.outputs.encoded import EncodedOutput
 from stream.outputs.kinds.http import HttpStream
 from stream.outputs.kinds.icecast import IcecastOutput
+from stream.outputs.listeners import http_response
+from stream.outputs.listeners.broadcast import MAX_LISTENERS
 from stream.outputs.output import OutputStatus
 from stream.service import health
 from stream.service.app import create_app

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from stream.outputs.broadcast import Broadcast, Listener
-from stream.outputs.connections import Connections, abort, request_address
-from stream.outputs.icy import ICY_INTERVAL_BYTES, IcyTitles
+from stream.outputs.listeners.broadcast import Broadcast, Listener
+from stream.outputs.listeners.connections import Connections, abort, request_address
+from stream.outputs.listeners.icy import ICY_INTERVAL_BYTES, IcyTitles
 
 SLOW_AFTER_S = 10.0
 """A listener that takes nothing for so long is dropped."""

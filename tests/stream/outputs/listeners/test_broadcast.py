@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from stream.outputs import broadcast as module
-from stream.outputs.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.icy import IcyTitles
+from stream.outputs.listeners import broadcast as module
+from stream.outputs.listeners.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
+from stream.outputs.listeners.icy import IcyTitles
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from stream.outputs import connections
-from stream.outputs.broadcast import MAX_LISTENERS, MAX_LISTENERS_OF_ADDRESS
-from stream.outputs.connections import client_address
+from stream.outputs.listeners import connections
+from stream.outputs.listeners.broadcast import MAX_LISTENERS, MAX_LISTENERS_OF_ADDRESS
+from stream.outputs.listeners.connections import client_address
 from tests.support.heard import music, wait_until
 from tests.support.site import Site
 from tests.support.waiting import PATIENCE_S
