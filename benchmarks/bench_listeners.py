@@ -212,7 +212,7 @@ def main() -> None:
     """Measure, print, record; or be the listeners."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pool", nargs="?", type=Path, help="a pool; else that of the demo songs")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each of the four measurements")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each of the four measurements")
     parser.add_argument("--listen", nargs=2, metavar=("PORT", "PATH"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.listen is not None:

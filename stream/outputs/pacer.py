@@ -34,7 +34,7 @@ LEADER_REFILL_S = 0.1
 """How much more than a leader holds the others may be given in advance."""
 LEADER_SLEW = 0.05
 """The most by which a leader's clock is taken to differ from the wall clock; what goes beyond is a stall."""
-LEAD_S = 3.0
+START_LEAD_S = 3.0
 """What may be pulled at once at the start where nothing paces but the wall clock: who comes first then gets
 about as much in advance as who comes later. Less than any output's ring."""
 MAX_SKIPS_WAITING = 8

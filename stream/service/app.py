@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from stream.outputs.address import HttpAddress
 from stream.outputs.listeners.connections import Connections, request_address
+from stream.outputs.listeners.playlists import playlist_routes
 from stream.outputs.output import OutputRoute
 from stream.service.access import PageAccess
 from stream.service.interface import Interface
@@ -37,7 +38,8 @@ def create_app(
     Streams are for whoever reaches them. All else is answered only by a name that is its own, and nothing is
     changed for a page from elsewhere, nor without the token for who is not on this machine (`PageAccess`).
     """
-    access = PageAccess(address or HttpAddress())
+    address = address or HttpAddress()
+    access = PageAccess(address)
     limit = RateLimit() if interface is None else interface.limit
     page = Template(_PAGE.read_text(encoding="utf-8"))
     policy = content_policy(page.template)
@@ -97,13 +99,13 @@ def create_app(
         Route("/metrics", known(metrics)),
         Route("/next", known(post_next), methods=["POST"]),
     ]
-    for route in output_routes:
+    for route in (*output_routes, *playlist_routes(streams, access.knows_name)):
         answer = _asked(route.answer)
         routes.append(Route(route.path, answer if route.content_type else known(answer)))
     if interface is not None:
         routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    app.state.connections = Connections()
+    app.state.connections = Connections(address.limits)
     return app
 
 

@@ -65,7 +65,6 @@ class WebServer:
 
     def close(self) -> None:
         """End, within a second, whoever is listening."""
-        self._connections.closing = True
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from playwright.sync_api import Page, sync_playwright
+
 from tests.support.real import require_real
 from tests.support.waiting import PATIENCE_S
 
@@ -51,3 +53,17 @@ def browsing(url: str) -> Iterator[None]:
             finally:
                 process.terminate()
                 process.wait(PATIENCE_S)
+
+
+@contextmanager
+def chromium_page() -> Iterator[Page]:
+    """Yield an empty page of a real Chromium that plays without being asked, for scripts to drive."""
+    program = _command("")[0]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--autoplay-policy=no-user-gesture-required"]
+        )
+        try:
+            yield browser.new_page()
+        finally:
+            browser.close()
