@@ -67,7 +67,8 @@ python_packages() {
 system_packages() {
     local packages=(libportaudio2)
     if [ "$1" = test ]; then
-        packages+=(libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg chromium strace cuetools dbus-daemon systemd)
+        packages+=(libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg chromium strace cuetools dbus-daemon systemd
+            curl mpv vlc-bin vlc-plugin-base)
     fi
     if command -v apt-get >/dev/null; then
         debian_packages "${packages[@]}"

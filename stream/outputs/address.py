@@ -12,6 +12,20 @@ _SEND_BUFFER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """How many connections there may be at once, beside those of listeners: pages, and who only asks."""
+
+    connections: int = 256
+    of_address: int = 48
+
+    def and_also(self, connections: int, of_address: int) -> "ConnectionLimits":
+        """Return the same with room for so many more."""
+        return ConnectionLimits(
+            connections=self.connections + connections, of_address=self.of_address + of_address
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class HttpAddress:
     """Where the page and the streams are served."""
 
@@ -24,6 +38,7 @@ class HttpAddress:
     """By which else the page may be asked for, such as that of a reverse proxy."""
     token: str | None = field(default=None, repr=False)
     """What who is not on this machine has to say before anything is changed; None: nothing is."""
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

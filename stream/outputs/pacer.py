@@ -34,6 +34,9 @@ LEADER_REFILL_S = 0.1
 """How much more than a leader holds the others may be given in advance."""
 LEADER_SLEW = 0.05
 """The most by which a leader's clock is taken to differ from the wall clock; what goes beyond is a stall."""
+START_LEAD_S = 3.0
+"""What may be pulled at once at the start where nothing paces but the wall clock: who comes first then gets
+about as much in advance as who comes later. Less than any output's ring."""
 MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
@@ -78,6 +81,7 @@ class Pacer:
         *,
         leader: Leader | None = None,
         block_frames: int | None = None,
+        lead_s: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], object] | None = None,
     ) -> None:
@@ -85,7 +89,8 @@ class Pacer:
 
         render: returns the next frames, `(frames, 2)` float32. outputs: all of them, `leader` among them or
         not. block_frames: what is pulled at once; None: `LEADER_BLOCK_FRAMES` where there is a leader, else
-        `ALONE_BLOCK_FRAMES`. clock, wait: seconds, for a simulated wall clock.
+        `ALONE_BLOCK_FRAMES`. lead_s: how much more the wall clock is given than it asks for, from the
+        start, without a leader. clock, wait: seconds, for a simulated wall clock.
         """
         if block_frames is None:
             block_frames = LEADER_BLOCK_FRAMES if leader is not None else ALONE_BLOCK_FRAMES
@@ -99,6 +104,7 @@ class Pacer:
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
         self._max_wait_s = MAX_WAIT_S if leader is not None else MAX_WAIT_ALONE_S
+        self._lead_frames = round(lead_s * engine_rate_hz) if leader is None else 0
         self._clock_s = clock
         self._wait_s = wait or self._wait_for_wake
 
@@ -120,7 +126,7 @@ class Pacer:
 
         # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
         self._anchor_s = clock()
-        self._anchor_frames = 0
+        self._anchor_frames = self._lead_frames
         self._leader_moved_s = self._led_s = self._anchor_s
         self._leader_stood = False
         self._leader_played = False
@@ -331,9 +337,14 @@ class Pacer:
             self._anchor_s += now_s - due_s
             _log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
             due_s = now_s
+        leads = self._blocks * self._block_frames < self._lead_frames
         block = self._pull()
         after_s = self._clock_s()
-        self._lateness.note(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
+        if leads:
+            # Nobody waits for it, and the clock runs from when it is there.
+            self._anchor_s = after_s
+        else:
+            self._lateness.note(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
         # A leader that is gone is offered it all the same, and counts what it misses.
         self._offer(block)
 

@@ -36,6 +36,10 @@ class PageAccess:
         if host is None:
             # No browser: it always says whom it asks.
             return True
+        return self.knows_name(host)
+
+    def knows_name(self, host: str) -> bool:
+        """Return whether a `Host` is a name of this page, or a number."""
         name = _name_of(host)
         return name is not None and (name in self._names or _is_number(name))
 
@@ -74,7 +78,9 @@ def _same(said: str, token: str) -> bool:
 def _name_of(host: str) -> str | None:
     """Return the name in a `Host`, in small letters and without its port; None where it is none."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".") or None
+        asked = urlsplit(f"//{host}")
+        name, _ = asked.hostname, asked.port  # which raises where it is none
+        return (name or "").rstrip(".") or None
     except ValueError:
         return None
 

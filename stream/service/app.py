@@ -8,7 +8,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import BaseRoute, Mount, Route
 
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections, request_address
+from stream.outputs.listeners.connections import Connections, request_address
+from stream.outputs.listeners.playlists import playlist_routes
 from stream.outputs.output import OutputRoute
 from stream.service.access import PageAccess
 from stream.service.interface import Interface
@@ -33,7 +34,8 @@ def create_app(
     Streams are for whoever reaches them. All else is answered only by a name that is its own, and nothing is
     changed for a page from elsewhere, nor without the token for who is not on this machine (`PageAccess`).
     """
-    access = PageAccess(address or HttpAddress())
+    address = address or HttpAddress()
+    access = PageAccess(address)
     limit = RateLimit() if interface is None else interface.limit
     streams = {route.path[1:]: route.content_type for route in output_routes if route.content_type}
     page = Page(streams)
@@ -89,13 +91,13 @@ def create_app(
         Route("/metrics", known(metrics)),
         Route("/next", known(post_next), methods=["POST"]),
     ]
-    for route in output_routes:
+    for route in (*output_routes, *playlist_routes(streams, access.knows_name)):
         answer = _asked(route.answer)
         routes.append(Route(route.path, answer if route.content_type else known(answer)))
     if interface is not None:
         routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
-    app.state.connections = Connections()
+    app.state.connections = Connections(address.limits)
     return app
 
 

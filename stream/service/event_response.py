@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from stream.outputs.connections import abort, request_address
+from stream.outputs.listeners.connections import abort, request_address
 from stream.service.events import Event, EventFeed, EventListener
 
 HEARTBEAT_S = 15.0

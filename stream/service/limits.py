@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stream.outputs.connections import request_address
+from stream.outputs.listeners.connections import request_address
 from stream.service.access import PageAccess
 
 CHANGES = 20

@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from model.base.errors import OutputError
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections, NotedProtocol
+from stream.outputs.listeners.connections import Connections, NotedProtocol
 
 _FURTHER_PORTS = 20
 _CLOSE_S = 0.6
@@ -65,7 +65,6 @@ class WebServer:
 
     def close(self) -> None:
         """End, within a second, whoever is listening."""
-        self._connections.closing = True
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)

@@ -11,7 +11,7 @@ from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord
 from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
-from stream.outputs.pacer import Pacer
+from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
@@ -41,7 +41,9 @@ class Session:
         self.outputs: list[Output] = [output for place in settings.places for output in place.open(tap)]
         leaders = (output.as_leader() for output in self.outputs)
         self.leader = next((leader for leader in leaders if leader is not None), None)
-        self._pacer = Pacer(self._render, self.outputs, engine.engine_rate_hz, leader=self.leader)
+        self._pacer = Pacer(
+            self._render, self.outputs, engine.engine_rate_hz, leader=self.leader, lead_s=START_LEAD_S
+        )
         routes = [route for output in self.outputs for route in output.routes()]
         self.streams = [route.path[1:] for route in routes if route.content_type]
         """What players can be pointed at, below the page."""

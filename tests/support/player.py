@@ -18,9 +18,9 @@ import numpy as np
 import sounddevice
 
 from model.base.arrays import FloatArray
-from stream.outputs.broadcast import Broadcast
 from stream.outputs.card import SoundCard
 from stream.outputs.card_timing import CardTiming
+from stream.outputs.listeners.broadcast import Broadcast
 from stream.outputs.pacer import Pacer
 
 RATE_HZ = 44_100

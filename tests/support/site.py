@@ -5,7 +5,9 @@ import http.client
 from starlette.applications import Starlette
 
 from stream.outputs.address import HttpAddress
+from stream.outputs.encoding.codecs import Codec
 from stream.outputs.kinds.http import HttpStream
+from stream.outputs.listeners.broadcast import ListenerLimits
 from stream.service.app import create_app
 from stream.service.moment import Moment
 from stream.service.server import WebServer
@@ -20,10 +22,15 @@ FOLLOWING = a_song("Coffee", "The Others", 60.0)
 class Site:
     """A broadcast, its application and its server."""
 
-    def __init__(self, address: HttpAddress | None = None) -> None:
+    def __init__(
+        self,
+        address: HttpAddress | None = None,
+        limits: ListenerLimits | None = None,
+        codec: Codec = "mp3",
+    ) -> None:
         address = address or HttpAddress(port=0)
         self.skips = 0
-        self.broadcast = HttpStream(RATE_HZ, "mp3", 128)
+        self.broadcast = HttpStream(RATE_HZ, codec, 128, limits=limits)
         self.broadcast.entitle("Künstler – Titel", 0)
         self.app: Starlette = create_app(self._moment, self.broadcast.routes(), self._skip, address)
         self.server = WebServer(self.app, address)

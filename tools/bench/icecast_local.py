@@ -16,7 +16,7 @@ from model.base.errors import EndlosError
 from tools.bench.free_port import free_port
 
 _CONFIG = """<icecast>
-  <limits><clients>20</clients><sources>8</sources></limits>
+  <limits><clients>{clients}</clients><sources>8</sources></limits>
   <authentication><source-password>{password}</source-password>
     <admin-user>admin</admin-user><admin-password>{password}</admin-password></authentication>
   <hostname>127.0.0.1</hostname>
@@ -38,6 +38,7 @@ class LocalIcecast:
 
     port: int
     password: str = field(repr=False)
+    process_id: int
 
 
 def program() -> str | None:
@@ -46,9 +47,9 @@ def program() -> str | None:
 
 
 @contextmanager
-def local_icecast() -> Iterator[LocalIcecast]:
+def local_icecast(clients: int = 20) -> Iterator[LocalIcecast]:
     """Run a server for the length of a `with` block; `EndlosError` when it does not start."""
-    server = LocalIcecast(port=free_port(), password=secrets.token_hex(16))
+    port, password = free_port(), secrets.token_hex(16)
     with tempfile.TemporaryDirectory(prefix="endlos-icecast-") as name:
         folder = Path(name)
         # icecast2 refuses to run as root unless it may change to somebody else, who then writes the logs.
@@ -58,7 +59,7 @@ def local_icecast() -> Iterator[LocalIcecast]:
             folder.chmod(0o777)
         config = folder / "icecast.xml"
         config.write_text(
-            _CONFIG.format(port=server.port, password=server.password, folder=folder, owner=owner),
+            _CONFIG.format(port=port, password=password, folder=folder, owner=owner, clients=clients),
             encoding="utf-8",
         )
         process = subprocess.Popen(
@@ -68,8 +69,8 @@ def local_icecast() -> Iterator[LocalIcecast]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            _wait(process, server.port)
-            yield server
+            _wait(process, port)
+            yield LocalIcecast(port=port, password=password, process_id=process.pid)
         finally:
             process.kill()
             process.wait()

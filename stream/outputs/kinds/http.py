@@ -2,20 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from model.base.errors import EndlosError, OutputError
 from stream.outputs.address import HttpAddress, parse_address
-from stream.outputs.broadcast import Broadcast
 from stream.outputs.encoding.codecs import Codec, content_type, extension, parse_codec
-from stream.outputs.http_response import answer_listener
+from stream.outputs.listeners.broadcast import Broadcast, ListenerLimits
+from stream.outputs.listeners.http_response import Listening
 from stream.outputs.output import OutputRoute
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.secrets import http_token
 
-_FORM = "http://HOST:PORT[?codec=mp3&codec=opus&name=radio.example]"
+_FORM = "http://HOST:PORT[?codec=mp3&codec=opus&listeners=500&name=radio.example]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +23,8 @@ class HttpSettings(Place):
 
     at: HttpAddress = field(default_factory=HttpAddress)
     codecs: Sequence[Codec] = ("mp3",)
+    limits: ListenerLimits = field(default_factory=ListenerLimits)
+    """Of each stream."""
 
     def __post_init__(self) -> None:
         if not self.codecs:
@@ -31,7 +32,10 @@ class HttpSettings(Place):
 
     def open(self, tap: Tap) -> Sequence["HttpStream"]:
         """Return one output for each codec."""
-        return [HttpStream(tap.engine_rate_hz, codec, card_paced=tap.card_paced) for codec in self.codecs]
+        return [
+            HttpStream(tap.engine_rate_hz, codec, card_paced=tap.card_paced, limits=self.limits)
+            for codec in self.codecs
+        ]
 
     def takes(self) -> Sequence[str]:
         """Return the addresses of the streams."""
@@ -43,8 +47,10 @@ class HttpSettings(Place):
             self.at.bind().close()
 
     def address(self) -> HttpAddress:
-        """Return where the page is served."""
-        return self.at
+        """Return where the page is served, with room for the listeners."""
+        streams = len(self.codecs)
+        limits = self.at.limits.and_also(streams * self.limits.listeners, streams * self.limits.of_address)
+        return replace(self.at, limits=limits)
 
 
 class HttpStream(Broadcast):
@@ -57,7 +63,7 @@ class HttpStream(Broadcast):
         return [
             OutputRoute(
                 path=f"/{stream_name(self.codec)}",
-                answer=partial(answer_listener, self),
+                answer=Listening(self).answer,
                 content_type=content_type(self.codec),
             )
         ]
@@ -69,11 +75,11 @@ def stream_name(codec: Codec) -> str:
 
 
 def http_from_uri(uri: OutputUri) -> HttpSettings:
-    """Read `http://HOST:PORT[?codec=C&name=N&token-file=F...]`; `OutputError` on anything else.
+    """Read `http://HOST:PORT[?codec=C&name=N&listeners=N...]`; `OutputError` on anything else.
 
     Names and codecs may be repeated; the token stands in that file, or in the environment.
     """
-    options = uri.options("codec", "name", "token-file")
+    options = uri.options("codec", "name", "token-file", "listeners", "listeners-of-address")
     codecs = options.all("codec")
     place = urlsplit(uri.text.partition("?")[0])
     try:
@@ -85,7 +91,15 @@ def http_from_uri(uri: OutputUri) -> HttpSettings:
             names=tuple(options.all("name")),
             token=http_token(Path(named).expanduser() if named else None),
         )
-        return HttpSettings(at=at, codecs=tuple(map(parse_codec, codecs)) or HttpSettings.codecs)
+        given = {
+            "listeners": options.whole("listeners"),
+            "of_address": options.whole("listeners-of-address"),
+        }
+        return HttpSettings(
+            at=at,
+            codecs=tuple(map(parse_codec, codecs)) or HttpSettings.codecs,
+            limits=ListenerLimits(**{name: value for name, value in given.items() if value is not None}),
+        )
     except OutputError:
         raise
     except EndlosError as error:

@@ -21,10 +21,10 @@ from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.outputs import card as module
 from stream.outputs import devices
-from stream.outputs.broadcast import BURST_S
 from stream.outputs.card import SoundCard
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.devices import OutputDevice
+from stream.outputs.listeners.broadcast import BURST_S
 from stream.outputs.portaudio import card_stream
 from stream.outputs.portaudio.card_feed import RAMP_S, SWITCH_FADE_S
 from tests.support.player import RATE_HZ, song

@@ -173,6 +173,34 @@ class Bench:
             watch()
 
 
+def test_at_the_start_there_is_a_lead_which_is_kept_and_counts_as_late_in_nothing() -> None:
+    """Who comes right after a restart gets a burst, too."""
+    clock = SimulatedClock()
+    engine, output = Engine(clock), Collector()
+    pacer = Pacer(engine.render, [output], RATE_HZ, lead_s=3.0, clock=clock, wait=clock.pass_by)
+    began_s = clock()
+    engine.takes_s = 0.2
+    while output.frames() < 3 * RATE_HZ:
+        pacer.step()
+    assert clock() - began_s == pytest.approx(0.2), "all at once, but for what the engine took"
+    while clock() < began_s + 60:
+        pacer.step()
+    assert 62.8 <= output.frames() / RATE_HZ < 63.3
+    assert pacer.status().late_blocks == 0
+
+
+def test_a_leader_is_given_no_lead() -> None:
+    clock = SimulatedClock()
+    engine, other, card = Engine(clock), Collector(), Card(clock)
+    pacer = Pacer(
+        engine.render, [card, other], RATE_HZ, leader=card, lead_s=3.0, clock=clock, wait=clock.pass_by
+    )
+    began_s = clock()
+    while clock() < began_s + 20:
+        pacer.step()
+    assert other.frames() / RATE_HZ < 21
+
+
 def test_the_wall_clock_paces_where_there_is_no_leader() -> None:
     bench = Bench()
     bench.run(60)

@@ -10,6 +10,7 @@ from stream.outputs.kinds.file import FileSettings
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.kinds.icecast import PASSWORD_VARIABLE, IcecastSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
+from stream.outputs.listeners.broadcast import ListenerLimits
 from stream.outputs.place import Place
 from stream.outputs.registry import KINDS, read_output
 
@@ -33,6 +34,10 @@ from stream.outputs.registry import KINDS, read_output
         (
             "http://0.0.0.0:80?name=radio.example&name=other.example",
             HttpSettings(at=HttpAddress(host="0.0.0.0", port=80, names=("radio.example", "other.example"))),
+        ),
+        (
+            "http://127.0.0.1:80?listeners=2000&listeners-of-address=100",
+            HttpSettings(at=HttpAddress(port=80), limits=ListenerLimits(listeners=2000, of_address=100)),
         ),
         ("HTTP://localhost:1", HttpSettings(at=HttpAddress(host="localhost", port=1))),
         ("file:a.flac", FileSettings(path=Path("a.flac"))),
@@ -58,6 +63,8 @@ def test_an_address_is_read(text: str, place: Place) -> None:
         ("http://h:1/stream", r"is not an address to serve; expected http://HOST:PORT"),
         ("http://h:1?codec=wav", "there is no codec 'wav'; take one of mp3"),
         ("http://h:1?codecs=mp3", r"unknown option codecs \(did you mean codec\?\); expected codec"),
+        ("http://h:1?listeners=0", "0 listeners are asked for; expected 1 to 10000"),
+        ("http://h:1?listeners=many", "says listeners=many; expected a whole number"),
         ("device:?latency=fast", "'fast' is no latency; expected low, high"),
         ("device:?latncy=low", r"unknown option latncy \(did you mean latency\?\)"),
         ("device:?block=-1", "says block=-1; expected a whole number"),
@@ -76,6 +83,16 @@ def test_what_is_none_is_told_in_one_sentence_without_a_password(text: str, sent
         read_output(text)
     assert "\n" not in str(refusal.value)
     assert "hidden" not in str(refusal.value)
+
+
+def test_there_are_connections_for_all_who_may_listen_and_for_others() -> None:
+    place = read_output("http://127.0.0.1:80?codec=mp3&codec=opus&listeners=2000&listeners-of-address=100")
+    at = place.address()
+    assert at is not None
+    spare = HttpAddress().limits
+    assert at.limits == spare.and_also(2 * 2000, 2 * 100)
+    assert spare.connections >= 200
+    assert spare.of_address >= 32
 
 
 def test_a_password_comes_from_a_file_that_the_address_names_or_from_elsewhere(

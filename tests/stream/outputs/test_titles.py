@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import pytest
 
-from stream.outputs.icy import IcyTitles
+from stream.outputs.listeners.icy import IcyTitles
 from stream.outputs.titles import TitleParts, joined_title, one_line, shortened_title, title_parts
 from stream.service.moment import stream_title
 from tests.support.moments import a_moment, a_song
@@ -39,7 +39,7 @@ def test_names_that_are_no_text_reach_status_and_outputs() -> None:
     song = a_song("M\udcfcll", "K\udce4se\n", 60.0)
     assert stream_title(song) == "K?se - M?ll"
     str(a_moment((), song, song).as_json()).encode()
-    assert IcyTitles(lambda: "M\udcfcll", 4).weave(b"1234")[5:].rstrip(b"\0") == b"StreamTitle='M?ll';"
+    assert IcyTitles(4).weave(b"1234", "M\udcfcll")[5:].rstrip(b"\0") == b"StreamTitle='M?ll';"
 
 
 def test_one_line() -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections
+from stream.outputs.listeners.connections import Connections
 from stream.service import event_response, events
 from stream.service.event_response import answer_events
 from stream.service.events import EventFeed, Fact

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from stream.outputs.address import HttpAddress
-from stream.outputs.connections import Connections
+from stream.outputs.listeners.connections import Connections
 from stream.service import limits
 from stream.service.access import PageAccess
 from stream.service.limits import Gate, RateLimit

@@ -5,6 +5,7 @@ import logging
 import shutil
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -71,6 +72,22 @@ def test_it_sounds_and_says_what(session: Session) -> None:
     assert heard_s(session) <= session.engine.now().time_s
     with urllib.request.urlopen(session.webs[0].url + "stream.mp3", timeout=PATIENCE_S) as stream:
         assert len(stream.read(8000)) == 8000
+
+
+def test_who_comes_right_after_the_start_has_a_burst(tiny_pool: Path) -> None:
+    """A player that gets nothing in advance stutters for as long as it plays."""
+    session = Session(open_engine(tiny_pool), HTTP)
+    session.start()
+    began_s = time.monotonic()
+
+    def ahead_s() -> float:
+        pulled_s = session.moment().pacing.frames / session.engine.engine_rate_hz
+        return pulled_s - (time.monotonic() - began_s)
+
+    try:
+        wait_until(lambda: ahead_s() > 2, "what is ready is seconds ahead of the clock")
+    finally:
+        session.close()
 
 
 class LateOutput(Output):

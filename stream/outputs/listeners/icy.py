@@ -1,7 +1,5 @@
 """This module writes stream titles between the bytes of audio, by SHOUTcast's ICY protocol."""
 
-from collections.abc import Callable
-
 from stream.outputs.titles import icy_text
 
 ICY_INTERVAL_BYTES = 16_000
@@ -14,25 +12,23 @@ _MAX_BYTES = 255 * _UNIT_BYTES
 class IcyTitles:
     """Sets stream titles between the bytes of one listener."""
 
-    def __init__(self, title: Callable[[], str], interval_bytes: int = ICY_INTERVAL_BYTES) -> None:
-        self._title = title
+    def __init__(self, interval_bytes: int = ICY_INTERVAL_BYTES) -> None:
         self._interval_bytes = interval_bytes
         self._left_bytes = interval_bytes
         self._said: str | None = None
 
-    def weave(self, data: bytes) -> bytes:
-        """Return `data` with a title after each interval; an empty one where it has not changed."""
-        woven = bytearray()
-        while len(data) >= self._left_bytes:
-            woven += data[: self._left_bytes]
-            data = data[self._left_bytes :]
+    def weave(self, data: bytes, title: str) -> bytes:
+        """Return `data`, which has one title, with it after each interval; an empty one where it is said."""
+        parts = []
+        begin = 0
+        while len(data) - begin >= self._left_bytes:
+            parts += [data[begin : begin + self._left_bytes], self._block(title)]
+            begin += self._left_bytes
             self._left_bytes = self._interval_bytes
-            woven += self._block()
-        self._left_bytes -= len(data)
-        return bytes(woven + data)
+        self._left_bytes -= len(data) - begin
+        return b"".join([*parts, data[begin:]])
 
-    def _block(self) -> bytes:
-        title = self._title()
+    def _block(self, title: str) -> bytes:
         if title == self._said:
             return b"\0"
         self._said = title

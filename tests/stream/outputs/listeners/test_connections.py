@@ -9,12 +9,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from stream.outputs import connections
-from stream.outputs.broadcast import MAX_LISTENERS, MAX_LISTENERS_OF_ADDRESS
-from stream.outputs.connections import client_address
+from stream.outputs.address import ConnectionLimits, HttpAddress
+from stream.outputs.listeners import connections
+from stream.outputs.listeners.broadcast import ListenerLimits
+from stream.outputs.listeners.connections import client_address
 from tests.support.heard import music, wait_until
 from tests.support.site import Site
 from tests.support.waiting import PATIENCE_S
+
+OF_ADDRESS = ListenerLimits.of_address
 
 
 @pytest.fixture
@@ -128,8 +131,7 @@ def test_who_asks_and_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_listener_is_no_half_open_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "REQUEST_S", 0.5)
-    monkeypatch.setattr(connections, "MAX_OF_ADDRESS", 4)
-    site = Site()
+    site = Site(HttpAddress(port=0, limits=ConnectionLimits(of_address=4)))
     listener = ask(site, "/stream.mp3", "127.0.0.1")
     with ExitStack() as opened:
         opened.callback(site.close)
@@ -141,7 +143,7 @@ def test_a_listener_is_no_half_open_request(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_one_address_cannot_take_the_places_of_all(site: Site) -> None:
-    taken = [ask(site, "/stream.mp3", "127.0.0.1") for _ in range(MAX_LISTENERS_OF_ADDRESS)]
+    taken = [ask(site, "/stream.mp3", "127.0.0.1") for _ in range(OF_ADDRESS)]
     assert {answer.status for answer in taken} == {200}
     assert ask(site, "/stream.mp3", "127.0.0.1").status == 503
     assert ask(site, "/stream.mp3", "127.0.0.2").status == 200
@@ -150,28 +152,27 @@ def test_one_address_cannot_take_the_places_of_all(site: Site) -> None:
 
 
 def test_a_proxy_stands_for_whom_it_names_and_for_one_where_it_names_nobody(site: Site) -> None:
-    households = [f"203.0.113.{number}" for number in range(MAX_LISTENERS_OF_ADDRESS + 4)]
+    households = [f"203.0.113.{number}" for number in range(OF_ADDRESS + 4)]
     # What a listener claims of himself stands before what the proxy adds.
     named = [ask(site, "/stream.mp3", "127.0.0.1", f"10.0.0.1, {address}") for address in households]
     assert {answer.status for answer in named} == {200}
     # Each answer is held: one that is let go leaves, and makes room for the next.
     greedy = [
         ask(site, "/stream.mp3", "127.0.0.1", f"10.0.0.{number}, 198.51.100.1")
-        for number in range(MAX_LISTENERS_OF_ADDRESS + 2)
+        for number in range(OF_ADDRESS + 2)
     ]
     assert [answer.status for answer in greedy].count(503) == 2
-    unnamed = [ask(site, "/stream.mp3", "127.0.0.1") for _ in range(MAX_LISTENERS_OF_ADDRESS + 1)]
+    unnamed = [ask(site, "/stream.mp3", "127.0.0.1") for _ in range(OF_ADDRESS + 1)]
     assert [answer.status for answer in unnamed].count(503) == 1
-    assert site.broadcast.listeners == 3 * MAX_LISTENERS_OF_ADDRESS + 4 <= MAX_LISTENERS
+    assert site.broadcast.listeners == 3 * OF_ADDRESS + 4
 
 
-def test_no_descriptor_left_is_said_once(
-    site: Site, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "MAX_OF_ADDRESS", 10_000)
+def test_no_descriptor_left_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    site = Site(HttpAddress(port=0, limits=ConnectionLimits(of_address=10_000)))
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     half_open = [socket.socket() for _ in range(60)]
     with ExitStack() as opened:
+        opened.callback(site.close)
         for connection in half_open:
             opened.enter_context(connection)
         resource.setrlimit(resource.RLIMIT_NOFILE, (half_open[-1].fileno() + 10, before[1]))
@@ -182,8 +183,24 @@ def test_no_descriptor_left_is_said_once(
             wait_until(lambda: "out of system resource" in caplog.text, "it is said")
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    assert ask(site, "/status.json", "127.0.0.1").status == 200
-    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+        assert ask(site, "/status.json", "127.0.0.1").status == 200
+        assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+def test_descriptors_are_asked_for_as_connections_need_them(caplog: pytest.LogCaptureFixture) -> None:
+    """A process has 1,024 on most systems, 256 on macOS, and may grant itself more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+    try:
+        assert connections.Connections(ConnectionLimits(connections=756))._most == 756
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 2 * 756
+        assert caplog.text == ""
+        # More than there is.
+        asked = before[1] + 1
+        assert connections.Connections(ConnectionLimits(connections=asked))._most == before[1] // 2
+        assert f"{asked} connections are asked for" in caplog.text
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from stream.outputs import broadcast as module
-from stream.outputs.broadcast import BURST_S, HISTORY_S, MAX_LISTENERS, Broadcast, Listener
+from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.icy import IcyTitles
+from stream.outputs.listeners import broadcast as module
+from stream.outputs.listeners.broadcast import BURST_S, HISTORY_S, Broadcast, Listener, ListenerLimits
+from stream.outputs.listeners.icy import IcyTitles
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 
@@ -17,8 +18,7 @@ class Reader:
         self.data = b""
 
     def poll(self) -> None:
-        while data := self.listener.take():
-            self.data += data
+        self.data += b"".join(piece.data for piece in self.listener.take())
 
 
 def play(output: Broadcast, sound: np.ndarray, *readers: Reader) -> None:
@@ -58,13 +58,35 @@ def test_two_listeners_hear_the_same_and_a_late_one_gets_a_burst(codec: Codec) -
     assert residual_db(sound, burst, rate_hz) < -20
 
 
+def test_each_piece_wakes_once_and_so_does_the_end() -> None:
+    """However many listen, and at the end when all is there."""
+    output = Broadcast(RATE_HZ, "mp3", 128)
+    seen: list[tuple[int, bool]] = []
+    output.call(wake := lambda: seen.append((output.oldest + len(output._pieces), output.closed)))
+    readers = [Reader(output.join()) for _ in range(30)]
+    output.start()
+    play(output, music(5), *readers)
+    output.close()
+    assert [pieces for pieces, _ in seen] == [*range(1, len(seen)), len(seen) - 1]
+    assert [closed for _, closed in seen[-1:]] == [True]
+    output.call_no_more(wake)
+    assert output._wakers == ()
+
+
+@pytest.mark.parametrize(("listeners", "of_address"), [(0, 1), (1, 0), (10_001, 1), (1, 10_001)])
+def test_limits_that_make_no_sense_are_refused(listeners: int, of_address: int) -> None:
+    with pytest.raises(OutputError, match="expected 1 to 10000"):
+        ListenerLimits(listeners=listeners, of_address=of_address)
+
+
 def test_a_slow_listener_is_lost_and_touches_nobody() -> None:
     output = Broadcast(RATE_HZ, "mp3", 64)
     output.start()
     slow, quick = Reader(output.join()), Reader(output.join())
     play(output, music(HISTORY_S + 6), quick)
-    slow.poll()
+    slow.listener.look()
     assert slow.listener.lost
+    slow.poll()
     assert slow.listener.ended
     assert slow.data == b""
     assert not quick.listener.lost
@@ -79,8 +101,8 @@ def test_a_slow_listener_is_lost_and_touches_nobody() -> None:
 
 
 def test_listeners_are_limited() -> None:
-    output = Broadcast(RATE_HZ)
-    listeners = [output.join() for _ in range(MAX_LISTENERS)]
+    output = Broadcast(RATE_HZ, limits=ListenerLimits(listeners=20))
+    listeners = [output.join() for _ in range(20)]
     assert None not in listeners
     assert output.join() is None
     output.leave(dropped=False)
@@ -107,9 +129,13 @@ def test_after_an_encoder_fault_ogg_listeners_get_a_new_header(monkeypatch: pyte
 @pytest.mark.parametrize("pieces", [1, 99, 1000, 4096, 100_000])
 def test_titles_stand_between_the_bytes(pieces: int) -> None:
     data = np.random.default_rng(0).bytes(20_500)
-    titles = iter(["One", "One", "It's – two", "x" * 9000, "end';evil"])
-    icy = IcyTitles(lambda: next(titles), interval_bytes=4096)
-    woven = b"".join(icy.weave(data[i : i + pieces]) for i in range(0, len(data), pieces))
+    icy = IcyTitles(interval_bytes=4096)
+    woven, position = b"", 0
+    for end, title in ((9000, "One"), (13_000, "It's – two"), (17_000, "x" * 9000), (20_500, "end';evil")):
+        while position < end:
+            more = data[position : min(position + pieces, end)]
+            woven += icy.weave(more, title)
+            position += len(more)
 
     audio, seen, position = b"", [], 0
     while position < len(woven):
@@ -139,8 +165,8 @@ def test_a_listener_is_told_the_title_of_what_it_takes_not_of_what_is_encoded() 
     output.close()
     assert output.title == "second"
     heard: dict[str, bytes] = {}
-    while data := early.take():
-        heard[early.title] = heard.get(early.title, b"") + data
+    for piece in early.take():
+        heard[piece.title] = heard.get(piece.title, b"") + piece.data
     assert list(heard) == ["first", "second"]
     seconds = len(heard["first"]) / (128_000 / 8)
     assert 2.6 < seconds < 3.2, "but for what the encoder holds back"

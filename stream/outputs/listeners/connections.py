@@ -12,12 +12,15 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any
 
 from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
+
+from stream.outputs.address import ConnectionLimits
 
 _log = logging.getLogger(__name__)
 
@@ -25,13 +28,11 @@ REQUEST_S = 10.0
 """What a whole request, head and body, may take, counted from the connection or from the answer before."""
 STALL_S = 15.0
 """A client that takes nothing of an answer for so long is cut off."""
-MAX_CONNECTIONS = 512
-MAX_OF_ADDRESS = 64
 _DESCRIPTOR_SHARE = 0.5
 """Of the files that this process may open, for connections at most."""
 _WARN_INTERVAL_S = 60.0
 
-_TRANSPORT = "endlos.transport"
+_CONNECTION = "endlos.connection"
 _FORWARDED = b"x-forwarded-for"
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 10\r\n"
@@ -40,24 +41,24 @@ _FULL = (
 
 
 class Connections:
-    """What all connections of one server have in common; the rest than `closing` belongs to its loop."""
+    """What all connections of one server have in common; belongs to its loop."""
 
-    def __init__(self) -> None:
-        self.closing = False
-        """Set by any thread: endless answers end now."""
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
         self.refused = 0
         """Connections for which there was no room, or that had to make room."""
         # By age: the one that waits longest for its request comes first.
         self._waiting: dict[NotedProtocol, None] = {}
         self._all: set[NotedProtocol] = set()
         self._of_address: Counter[str] = Counter()
-        self._most = _most_connections()
+        limits = limits or ConnectionLimits()
+        self._most = _openable(limits.connections)
+        self._most_of_address = limits.of_address
         self._warned_s = -_WARN_INTERVAL_S
 
     def enter(self, connection: "NotedProtocol", address: str) -> bool:
         """Take a connection in, or move it to another address; False when there is no room."""
         known = connection in self._all
-        if self._of_address[address] >= MAX_OF_ADDRESS and not self._make_room(address):
+        if self._of_address[address] >= self._most_of_address and not self._make_room(address):
             return False
         if not known and len(self._all) >= self._most and not self._make_room(None):
             return False
@@ -134,7 +135,7 @@ class NotedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Take the connection in, and note it where uvicorn takes the state of each of its requests from."""
         super().connection_made(transport)
-        self.app_state = {**self.app_state, _TRANSPORT: transport}
+        self.app_state = {**self.app_state, _CONNECTION: self}
         self._await_request()
         if self._connections.enter(self, self._address_now()):
             self._connections.note_waiting(self, waiting=True)
@@ -165,6 +166,12 @@ class NotedProtocol(H11Protocol):
         self._await_request()
         self._connections.note_waiting(self, waiting=True)
         super().on_response_complete()
+
+    def hand_over(self) -> asyncio.Transport:
+        """Return where the body of an answer goes, whose head is sent; uvicorn has no more part in it."""
+        if self.cycle is None or not self.cycle.response_started:
+            raise RuntimeError("something stands between an endless answer and its connection")
+        return self.transport
 
     def pause_writing(self) -> None:
         """Give the client, who does not read, a while."""
@@ -213,9 +220,15 @@ def request_address(scope: Scope) -> str:
     return client_address(client[0] if client else "", scope["headers"])
 
 
+def connection_of(scope: Scope) -> NotedProtocol:
+    """Return the connection that a request came by."""
+    connection: NotedProtocol = scope["state"][_CONNECTION]
+    return connection
+
+
 def abort(scope: Scope) -> None:
     """End the connection that a request came by, without waiting for what is under way."""
-    cast(asyncio.Transport, scope["state"][_TRANSPORT]).abort()
+    connection_of(scope).transport.abort()
 
 
 def _without_port(text: str) -> str:
@@ -239,12 +252,27 @@ def _cancel(timer: asyncio.TimerHandle | None) -> None:
         timer.cancel()
 
 
-def _most_connections() -> int:
+def _openable(connections: int) -> int:
+    """Return how many of so many connections there can be, with the descriptors that the system grants."""
     try:
         import resource
     except ImportError:  # Windows
-        return MAX_CONNECTIONS
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    return max(1, min(MAX_CONNECTIONS, int(soft * _DESCRIPTOR_SHARE)))
+        return connections
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = round(connections / _DESCRIPTOR_SHARE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # 1,024 on most systems, 256 on macOS, far below what every process may grant itself.
+        most = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    possible = max(1, int(soft * _DESCRIPTOR_SHARE))
+    _log.warning(
+        "web server: %d connections are asked for, and %d open files allow %d; raise the limit (ulimit -n)",
+        connections,
+        soft,
+        possible,
+    )
+    return possible

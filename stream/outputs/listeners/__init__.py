@@ -1,0 +1,1 @@
+"""How does one stream reach many players over HTTP?"""
