@@ -1,5 +1,6 @@
 """An encoded output runs a thread that takes, encodes and delivers, and starts over after a fault."""
 
+import logging
 import random
 import threading
 import time
@@ -10,8 +11,12 @@ from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import Codec
 from stream.outputs.encoding.encoder import StreamEncoder
+from stream.outputs.encoding.guarded_encoder import EncodedPiece, GuardedEncoder
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.output import Output, OutputStatus, State, ago_s, audible
+from stream.outputs.titles import ogg_tags
+
+_log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
@@ -37,11 +42,18 @@ _CLOSE_S = 0.5
 _INTERRUPTED_S = 0.4
 
 
+class OutputEndedError(OutputError):
+    """What no retry mends, only a person: it ends an output."""
+
+
 class EncodedOutput(Output):
     """An `Output` whose one thread runs sessions for ever: connect, encode, deliver; after a fault, again.
 
     A subclass says how to connect and deliver. Those methods may block; the pacer only ever meets the ring.
     """
+
+    titles_in_band = False
+    """Whether each title begins an Ogg stream of its own, chained to the one before."""
 
     def __init__(
         self,
@@ -63,14 +75,22 @@ class EncodedOutput(Output):
         self.engine_rate_hz = engine_rate_hz
         self.bitrate_kbps = bitrate_kbps
         self._feed = EncoderFeed(engine_rate_hz, card_paced=card_paced)
+        self._encoder = GuardedEncoder(
+            lambda tags: StreamEncoder(codec, engine_rate_hz, bitrate_kbps, tags), engine_rate_hz
+        )
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._started = False
         self._state: State = "starting"
         self._fault = ""
         self._frames_out = 0
+        self._bytes_out = 0
+        self._lost_frames = 0
+        self._ended = False
         self._sessions = 0
         self._dropped_before = 0
+        # Since the last delivery, and of the worker's thread alone.
+        self._header_is_due, self._encoded_frames, self._sounds = True, 0, False
         self._behind = False
         self._delivered_at_s: float | None = None
         self._audible_at_s: float | None = None
@@ -109,7 +129,7 @@ class EncodedOutput(Output):
                 "behind",
                 f"behind by {self._feed.buffered_s:.0f} s, {lost_s:.0f} s left out so far",
             )
-        if self._stop.is_set():
+        if self._stop.is_set() or self._ended:
             state = "stopped"
         elif self._started and not self._thread.is_alive():
             state, detail = "stopped", "its thread died; start endlos again"
@@ -119,11 +139,13 @@ class EncodedOutput(Output):
             detail=detail,
             frames_out=self._frames_out,
             underrun_frames=self._feed.silence_frames,
-            dropped_frames=self._feed.dropped_frames,
+            dropped_frames=self._feed.dropped_frames + self._lost_frames,
             stretched_frames=self._feed.stretched_frames,
             skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
+            bytes_out=self._bytes_out,
             reconnects=max(self._sessions - 1, 0),
+            encoder_restarts=self._encoder.replaced,
             listeners=self._listening(),
             delivered_ago_s=ago_s(self._delivered_at_s),
             audible_ago_s=ago_s(self._audible_at_s),
@@ -147,15 +169,18 @@ class EncodedOutput(Output):
     # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
 
     def _connect(self) -> None:
-        """Make ready to deliver; raise what went wrong."""
+        """Make ready to deliver; raise what went wrong, `OutputEndedError` where that will be so for ever."""
         raise NotImplementedError
 
     def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
-        """Hand on encoded bytes; header: what a new listener needs first, empty but with the first bytes.
+        """Hand on encoded bytes; header: what a new listener needs first, empty but where a stream begins.
 
         frames: engine frames that were encoded since the last delivery.
         """
         raise NotImplementedError
+
+    def _announce(self, title: str) -> None:
+        """Tell the title of what is delivered next, where that is told beside the sound; raises nothing."""
 
     def _attend(self) -> None:
         """Do what is due between two deliveries; raise when the connection is gone."""
@@ -184,7 +209,12 @@ class EncodedOutput(Output):
                 try:
                     self._session()
                 finally:
+                    self._encoder.restart()
                     self._disconnect()
+            except OutputEndedError as error:
+                self._fault, self._ended = str(error), True
+                _log.warning("%s has ended: %s", self.name, error)
+                return
             except Exception as error:
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
                 self._fault = explain(error)
@@ -208,15 +238,15 @@ class EncodedOutput(Output):
 
     def _session(self) -> None:
         self._connect()
-        encoder = StreamEncoder(self.codec, self.engine_rate_hz, self.bitrate_kbps)
         self._feed.restart()
         self._dropped_before = self._feed.dropped_frames
         self._sessions += 1
         self._state, self._fault = "playing", ""
-        header_is_due, frames, sounds = True, 0, False
+        self._header_is_due, self._encoded_frames, self._sounds = True, 0, False
         while True:
             last = self._stop.is_set()
             block = self._feed.take()
+            title = self.title
             if last:
                 # What else waits would take too long; the fade is near enough to where it would have come.
                 self._feed.discard()
@@ -224,23 +254,31 @@ class EncodedOutput(Output):
                 block = tail if block is None else np.concatenate([block, tail])
             if block is None:
                 self._attend()
-                self._stop.wait(FIRST_POLL_S if header_is_due else _POLL_S)
+                self._stop.wait(FIRST_POLL_S if self._header_is_due else _POLL_S)
                 continue
-            data = encoder.encode(block)
-            if last:
-                data += encoder.encode(self._silence()) + encoder.flush()
-            frames += len(block)
-            sounds = sounds or audible(block)
-            if data:
-                self._deliver(encoder.header if header_is_due else b"", data, frames)
-                self._frames_out += frames
-                self._delivered_at_s = time.monotonic()
-                if sounds:
-                    self._audible_at_s = self._delivered_at_s
-                header_is_due, frames, sounds = False, 0, False
+            if self.titles_in_band:
+                self._hand_on(self._encoder.turn(ogg_tags(title)))
+            self._encoded_frames += len(block)
+            self._sounds = self._sounds or audible(block)
+            self._announce(title)
+            whole = np.concatenate([block, self._silence()]) if last else block
+            self._hand_on(self._encoder.encode(whole, last=last))
             if last:
                 return
             self._attend()
+
+    def _hand_on(self, piece: EncodedPiece) -> None:
+        """Deliver what was encoded, if anything was."""
+        self._lost_frames += piece.lost_frames
+        if not piece.data:
+            return
+        self._deliver(piece.header, piece.data, self._encoded_frames)
+        self._frames_out += self._encoded_frames
+        self._bytes_out += len(piece.header) + len(piece.data)
+        self._delivered_at_s = time.monotonic()
+        if self._sounds:
+            self._audible_at_s = self._delivered_at_s
+        self._header_is_due, self._encoded_frames, self._sounds = False, 0, False
 
     def _silence(self) -> FloatArray:
         return np.zeros((round(END_SILENCE_S * self.engine_rate_hz), 2), dtype=np.float32)

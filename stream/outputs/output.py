@@ -43,9 +43,13 @@ class OutputStatus:
     """What has been offered and not yet been handed on."""
     latency_s: float = 0.0
     """Time from handing on to hearing, as far as the output knows."""
+    bytes_out: int = 0
+    """Encoded bytes that were handed on, each once however many listen; 0 where nothing is encoded."""
     device_underruns: int = 0
     """How often a device said that it had run dry itself."""
     reconnects: int = 0
+    encoder_restarts: int = 0
+    """Encoders that hung or failed and were replaced, while the connection stayed."""
     listeners: int | None = None
     """Who listens now; None where it cannot be known."""
     volume_db: float | None = None

@@ -136,6 +136,13 @@ class UriOptions:
             raise OutputError(f"{self._whose} says {name}={text}; expected a whole number")
         return None if text is None else int(text)
 
+    def flag(self, name: str) -> bool:
+        """Return whether an option that is 1 or 0 is 1; no where it is not given."""
+        text = self.text(name)
+        if text not in (None, "0", "1"):
+            raise OutputError(f"{self._whose} says {name}={text}; expected 1 or 0")
+        return text == "1"
+
     def number(self, name: str) -> float | None:
         """Return the value of an option that is a number; None where it is not given."""
         text = self.text(name)

@@ -36,6 +36,12 @@ def one_line(text: str) -> str:
     return " ".join("".join(each if each.isprintable() else " " for each in encodable).split())
 
 
+def ogg_tags(text: str) -> dict[str, str]:
+    """Return what the header of an Ogg stream says of a joined title, by the names that it has there."""
+    parts = title_parts(text)
+    return {name: told for name, told in (("artist", parts.artist), ("title", parts.title)) if told}
+
+
 def icy_text(text: str) -> str:
     """Return a text without what players take for the end of an ICY title."""
     return text.replace("';", "’;")

@@ -69,14 +69,25 @@ class Feeder:
                 return
 
 
-def decode(data: bytes) -> tuple[FloatArray, int]:
-    """Return what a player would hear, `(frames, 2)`, and its rate in Hz, by FFmpeg."""
+def decode(data: bytes, *, torn: bool = False) -> tuple[FloatArray, int]:
+    """Return what a player would hear, `(frames, 2)`, and its rate in Hz, by FFmpeg.
+
+    torn: it may begin and end within a frame, which a player forgives.
+    """
     with av.open(io.BytesIO(data)) as container:
         resampler = av.AudioResampler(format="flt", layout="stereo")
         blocks = []
         rate_hz = container.streams.audio[0].rate
-        for frame in container.decode(audio=0):
-            blocks += [part.to_ndarray().reshape(-1, 2) for part in resampler.resample(frame)]
+        refused = 0
+        for packet in container.demux(audio=0):
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                refused += 1
+                assert torn and refused <= 2
+                continue
+            for frame in frames:
+                blocks += [part.to_ndarray().reshape(-1, 2) for part in resampler.resample(frame)]
     return np.concatenate(blocks), rate_hz
 
 

@@ -15,8 +15,9 @@ from types import TracebackType
 from unittest.mock import patch
 from xml.sax.saxutils import escape
 
-from stream.outputs.kinds.icecast import PASSWORD_VARIABLE, IcecastSettings, icecast_from_uri
+from stream.outputs.kinds.icecast import IcecastSettings, icecast_from_uri
 from stream.outputs.place import OutputUri
+from stream.outputs.secrets import PASSWORD_VARIABLE
 from tests.support.waiting import PATIENCE_S
 from tools.bench.free_port import free_port
 
@@ -24,15 +25,15 @@ SOURCE_PASSWORD = "pass&word/with?odd=characters"
 ADMIN_PASSWORD = "the-admins-own"
 
 _CONFIG = """<icecast>
-  <limits><clients>20</clients><sources>4</sources><source-timeout>{source_timeout_s}</source-timeout>
+  <limits><clients>20</clients><sources>8</sources><source-timeout>{source_timeout_s}</source-timeout>
     <burst-on-connect>0</burst-on-connect><burst-size>0</burst-size><queue-size>4194304</queue-size></limits>
   <authentication><source-password>{source}</source-password>
     <admin-user>admin</admin-user><admin-password>{admin}</admin-password></authentication>
   <hostname>127.0.0.1</hostname>
   <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
-  <fileserve>0</fileserve>
+  {tls_socket}<fileserve>0</fileserve>
   <paths><basedir>{share}</basedir><logdir>{logs}</logdir><webroot>{share}/web</webroot>
-    <adminroot>{share}/admin</adminroot></paths>
+    <adminroot>{share}/admin</adminroot>{certificate}</paths>
   <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>4</loglevel></logging>
   <security><chroot>0</chroot>{owner}</security>
 </icecast>
@@ -49,8 +50,10 @@ class IcecastServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, folder: Path, source_timeout_s: int = 10) -> None:
+    def __init__(self, folder: Path, source_timeout_s: int = 10, certificate: Path | None = None) -> None:
+        """certificate: with its key, of a second port that speaks TLS."""
         self.port = free_port()
+        self.tls_port = free_port()
         self._logs = folder
         self._config = folder / "icecast.xml"
         self._process: subprocess.Popen[bytes] | None = None
@@ -71,6 +74,12 @@ class IcecastServer:
                 source=escape(SOURCE_PASSWORD),
                 admin=escape(ADMIN_PASSWORD),
                 source_timeout_s=source_timeout_s,
+                tls_socket=""
+                if certificate is None
+                else f"<listen-socket><port>{self.tls_port}</port><ssl>1</ssl></listen-socket>",
+                certificate=""
+                if certificate is None
+                else f"<ssl-certificate>{certificate}</ssl-certificate>",
             ),
             encoding="utf-8",
         )
@@ -132,11 +141,11 @@ class IcecastServer:
 
 
 @contextmanager
-def icecast_server(source_timeout_s: int = 10) -> Iterator[IcecastServer]:
+def icecast_server(source_timeout_s: int = 10, certificate: Path | None = None) -> Iterator[IcecastServer]:
     """Run a server for the length of a `with` block, in a folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="endlos-icecast-"))
     try:
-        with IcecastServer(folder, source_timeout_s) as server:
+        with IcecastServer(folder, source_timeout_s, certificate) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ from model.base.errors import EndlosError
 from model.saved.contract import carried_model, load_contract
 from model.saved.scoring import EMBEDDED
 from stream.outputs.encoding.lame import system_lame
-from stream.outputs.kinds.icecast import PASSWORD_VARIABLE
+from stream.outputs.secrets import PASSWORD_VARIABLE
 from stream.pool.pool import open_pool
 from tools.bench import icecast_local, rendering
 from tools.bench.figures import Figure, missing

@@ -27,8 +27,13 @@ class StreamEncoder:
     Belongs to one thread.
     """
 
-    def __init__(self, codec: Codec, sample_rate_hz: int, bitrate_kbps: int) -> None:
-        """codec: one of `CODECS`; bitrate_kbps: ignored for FLAC, a quality near it for Vorbis."""
+    def __init__(
+        self, codec: Codec, sample_rate_hz: int, bitrate_kbps: int, tags: Mapping[str, str] = NO_TAGS
+    ) -> None:
+        """codec: one of `CODECS`; bitrate_kbps: ignored for FLAC, a quality near it for Vorbis.
+
+        tags: by name, of what stands in Ogg.
+        """
         if codec not in CODECS:
             raise OutputError(f"{codec} is no codec of endlos; use one of {', '.join(CODECS)}")
         self.codec: Codec = codec
@@ -39,10 +44,17 @@ class StreamEncoder:
             if self.sample_rate_hz != sample_rate_hz
             else None
         )
+        self._bitrate_kbps = bitrate_kbps
         self._sink = _Sink()
+        self._begin(tags)
+
+    def _begin(self, tags: Mapping[str, str]) -> None:
+        codec, bitrate_kbps = self.codec, self._bitrate_kbps
         self._pages = OggPages() if is_ogg(codec) else None
         try:
-            self._coder = open_coder(self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True)
+            self._coder = open_coder(
+                self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True, tags=tags
+            )
         except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
             raise OutputError(
                 f"{codec} at {self.sample_rate_hz} Hz and {bitrate_kbps} kbit/s cannot be encoded ({error}); "
@@ -68,6 +80,15 @@ class StreamEncoder:
             self._coder.encode(cast(FloatArray, self._resampler.resample_chunk(nothing, last=True)))
         self._coder.close()
         return self._ready()
+
+    def end_link(self) -> bytes:
+        """End an Ogg stream that another is going to be chained to; return its last bytes."""
+        self._coder.close()
+        return self._ready()
+
+    def begin_link(self, tags: Mapping[str, str]) -> None:
+        """Begin the stream that follows; no frame is lost between the two, and `header` is the new one's."""
+        self._begin(tags)
 
     def _ready(self) -> bytes:
         data = self._sink.take()

@@ -1,40 +1,26 @@
-"""The Icecast output is a source client that reconnects for ever and never tells its password.
+"""The Icecast output is a source client that reconnects for ever and never tells its password."""
 
-PyAV's own `icecast://` was tried against icecast2: it drops the `password` option, so the password has to
-stand in the URL, which its exceptions then print; passwords with `/` or `?` in them are refused; and a
-server that stalls blocks it for good. The protocol itself is one PUT request.
-"""
-
-import base64
 import os
-import select
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from model.base.errors import OutputError
-from stream.outputs.encoded import EncodedOutput, explain
-from stream.outputs.encoding.codecs import CODECS, Codec, content_type
-from stream.outputs.place import OutputKind, OutputUri, Place, Tap
-from stream.outputs.secrets import PASSWORD_VARIABLE as PASSWORD_VARIABLE
-from stream.outputs.secrets import first_line
-from stream.outputs.titles import icy_text, shortened_title, title_parts
+from stream.outputs.encoded import EncodedOutput
+from stream.outputs.encoding.codecs import CODECS, Codec
+from stream.outputs.icecast.admin_titles import TITLED_CODECS, AdminTitles
+from stream.outputs.icecast.connection import has_ended, shut_down, tls_context
+from stream.outputs.icecast.mount import IcecastMount, Station
+from stream.outputs.icecast.source import open_mount
+from stream.outputs.place import OutputKind, OutputUri, Place, Tap, UriOptions
+from stream.outputs.secrets import PASSWORD_VARIABLE, first_line
 
 MAX_KBPS = 512
-_DEFAULT_PORT = 8000
-CONNECT_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 5.0
-"""For a whole answer: one that drips is none."""
-STALL_TIMEOUT_S = 5.0
-"""A server that takes nothing for this long is given up, and called again."""
-TITLE_TIMEOUT_S = 1.0
-TITLE_RETRY_S = 5.0
-
+_PORT, _TLS_PORT = 8000, 443
 _DEFAULT_KBPS: dict[Codec, int] = {"mp3": 128, "opus": 96, "vorbis": 128, "aac": 128, "flac": 0}
 _EXTENSIONS: dict[str, Codec] = {
     "mp3": "mp3",
@@ -44,32 +30,33 @@ _EXTENSIONS: dict[str, Codec] = {
     "aac": "aac",
     "flac": "flac",
 }
-# What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
-_SEND_BUFFER_BYTES = 64 * 1024
-_ANSWER_BYTES = 8192
-# A server resets the connection of a request that has more than about 3,800 bytes.
-_ARTIST_BYTES = 900
-_TITLE_BYTES = 2100
-_USER_AGENT = "endlos"
 _FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
+_TLS_FORM = "icecasts://[USER@]HOST[:PORT]/MOUNT[?ca-file=FILE]"
+_OPTIONS = (
+    *("format", "bitrate", "password-file", "ca-file", "titles"),
+    *("name", "genre", "description", "url", "public", "header"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IcecastSettings(Place):
     """Where to send the stream, and as what."""
 
-    host: str
-    port: int
-    mount: str
-    """With its leading slash."""
-    user: str
-    password: str = field(repr=False)
+    mount: IcecastMount
+    station: Station = field(default_factory=Station)
     codec: Codec
     bitrate_kbps: int
+    titles_in_band: bool = False
+    """Of Opus and FLAC: whether each title begins a chained stream, which some players do not survive."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.bitrate_kbps <= MAX_KBPS:
             raise OutputError(f"the bit rate is {self.bitrate_kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+        if self.titles_in_band and self.codec in TITLED_CODECS:
+            raise OutputError(
+                f"titles=in-band is asked for with {self.codec}, into which the server itself puts titles; "
+                "leave it out"
+            )
 
     def open(self, tap: Tap) -> Sequence["IcecastOutput"]:
         """Return the output that feeds the mount."""
@@ -77,18 +64,12 @@ class IcecastSettings(Place):
 
     def takes(self) -> Sequence[str]:
         """Return the mount."""
-        return [self.url]
+        return [self.mount.url]
 
-    @property
-    def url(self) -> str:
-        """The address without the password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"icecast://{host}:{self.port}{self.mount}"
-
-    @property
-    def authorization(self) -> str:
-        """The value of the HTTP header that carries user and password."""
-        return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
+    def require(self) -> None:
+        """Refuse a file that holds no certificates."""
+        if self.mount.tls:
+            tls_context(self.mount.ca_file)
 
 
 def icecast_password(file: Path | None, environment: Mapping[str, str] = os.environ) -> str | None:
@@ -99,7 +80,7 @@ def icecast_password(file: Path | None, environment: Mapping[str, str] = os.envi
 
 
 def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
-    """Read `icecast://[user@]host[:port]/mount[?format=F&bitrate=KBPS]`; refuse a password in it.
+    """Read `icecast://[user@]host[:port]/mount[?options]` (`icecasts`: TLS); refuse a password in it.
 
     The format is `format`, else the mount's extension, else mp3; the password stands in the file that
     `password-file` names, or in the environment. `OutputError` on anything else.
@@ -108,7 +89,7 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
     wanted = f"expected {_FORM}, such as icecast://source@localhost:8000/endlos.mp3"
     try:
         parts = urlsplit(uri.text)
-        port = parts.port or _DEFAULT_PORT
+        port = parts.port or (_TLS_PORT if parts.scheme == "icecasts" else _PORT)
     except ValueError:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}") from None
     if parts.password is not None:
@@ -117,166 +98,125 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
             f"set {PASSWORD_VARIABLE} or name a file that holds it instead, with password-file=FILE behind "
             "a question mark or with --icecast-password-file"
         )
-    if parts.scheme != "icecast" or not parts.hostname or len(parts.path) < 2 or parts.fragment:
+    tls = parts.scheme == "icecasts"
+    schemes = ("icecast", "icecasts")
+    if parts.scheme not in schemes or not parts.hostname or len(parts.path) < 2 or parts.fragment:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}")
-    options = uri.options("format", "bitrate", "password-file")
-    ending = parts.path.rpartition(".")[2].lower() if "." in parts.path else ""
+    options = uri.options(*_OPTIONS)
+    ca_file = options.text("ca-file")
+    if ca_file is not None and not tls:
+        raise OutputError(f"{safe} names certificates without TLS; expected {_TLS_FORM}")
+    codec = _codec(options, parts.path, safe)
+    mount = IcecastMount(
+        host=parts.hostname,
+        port=port,
+        path=quote(unquote(parts.path)),
+        user=unquote(parts.username or "source"),
+        password=_password(uri, options),
+        tls=tls,
+        ca_file=None if ca_file is None else Path(ca_file).expanduser(),
+    )
+    titles = options.text("titles")
+    if titles not in (None, "in-band"):
+        raise OutputError(f"{safe} says titles={titles}; expected titles=in-band, or nothing")
+    try:
+        return IcecastSettings(
+            mount=mount,
+            station=_station(options),
+            codec=codec,
+            bitrate_kbps=_kbps(options, codec, safe),
+            titles_in_band=titles is not None,
+        )
+    except OutputError as error:
+        raise OutputError(f"{safe}: {error}") from None
+
+
+def _codec(options: UriOptions, path: str, safe: str) -> Codec:
+    ending = path.rpartition(".")[2].lower() if "." in path else ""
     codec = options.text("format") or _EXTENSIONS.get(ending, "mp3")
     if codec not in CODECS:
         raise OutputError(f"{safe} asks for the format {codec}; expected one of {', '.join(CODECS)}")
+    return codec
+
+
+def _kbps(options: UriOptions, codec: Codec, safe: str) -> int:
     kbps = options.text("bitrate") or str(_DEFAULT_KBPS[codec])
     if not kbps.isascii() or not kbps.isdigit() or len(kbps) > 4 or int(kbps) > MAX_KBPS:
         raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+    return int(kbps)
+
+
+def _password(uri: OutputUri, options: UriOptions) -> str:
     named = options.text("password-file")
     password = None if named else uri.password
     if password is None:
         password = icecast_password(Path(named).expanduser() if named else uri.password_file)
     if password is None:
         raise OutputError(
-            f"{safe} needs the source password; set {PASSWORD_VARIABLE} or name a file that holds it, with "
-            "password-file=FILE behind a question mark or with --icecast-password-file"
+            f"{uri.safe} needs the source password; set {PASSWORD_VARIABLE} or name a file that holds it, "
+            "with password-file=FILE behind a question mark or with --icecast-password-file"
         )
-    return IcecastSettings(
-        host=parts.hostname,
-        port=port,
-        mount=quote(unquote(parts.path)),
-        user=unquote(parts.username or "source"),
-        password=password,
-        codec=codec,
-        bitrate_kbps=int(kbps),
+    return password
+
+
+def _station(options: UriOptions) -> Station:
+    given = {name: options.text(name) for name in ("name", "genre", "description", "url")}
+    headers = {}
+    for header in options.all("header"):
+        name, colon, text = header.partition(":")
+        if not colon:
+            raise OutputError(f"header={header} has no colon; expected header=Name: value")
+        headers[name.strip()] = text.strip()
+    return Station(
+        **{name: text for name, text in given.items() if text is not None},
+        public=options.flag("public"),
+        headers=headers,
     )
 
 
 class IcecastOutput(EncodedOutput):
-    """Feeds one mount of an Icecast server, with stream titles for MP3 and AAC."""
+    """Feeds one mount of an Icecast server, and has titles told there, for every codec that can have them."""
 
     kind = "icecast"
 
     def __init__(
         self,
-        target: IcecastSettings,
+        settings: IcecastSettings,
         engine_rate_hz: int,
         *,
         card_paced: bool = False,
     ) -> None:
-        super().__init__(target.url, engine_rate_hz, target.codec, target.bitrate_kbps, card_paced=card_paced)
-        self._target = target
-        self._sent_title: str | None = None
-        self._sent_artist = False
-        self._title_due_s = 0.0
-        self._title_fault = ""
+        mount = settings.mount
+        super().__init__(
+            mount.url, engine_rate_hz, settings.codec, settings.bitrate_kbps, card_paced=card_paced
+        )
+        self.titles_in_band = settings.titles_in_band
+        self._settings = settings
+        self._titles = AdminTitles(mount, settings.codec) if settings.codec in TITLED_CODECS else None
         self._socket: socket.socket | None = None
 
     def _detail(self) -> str:
-        return self._title_fault or f"http://{self._target.url.removeprefix('icecast://')}"
+        fault = "" if self._titles is None else self._titles.fault
+        return fault or self._settings.mount.listen_url
 
     def _connect(self) -> None:
-        target = self._target
-        connection = socket.create_connection((target.host, target.port), timeout=CONNECT_TIMEOUT_S)
-        self._socket = connection
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        until_s = time.monotonic() + ANSWER_TIMEOUT_S
-        connection.sendall(self._request())
-        self._check(_first_line_of(_answer(connection, until_s)))
-        connection.settimeout(STALL_TIMEOUT_S)
-        # The server forgot the title together with the old connection.
-        self._sent_title, self._title_due_s, self._title_fault = None, 0.0, ""
-        self._sent_artist = False
+        settings = self._settings
+        self._socket = open_mount(settings.mount, settings.station, self.codec, settings.bitrate_kbps)
+        if self._titles is not None:
+            self._titles.restart()
 
-    def _request(self) -> bytes:
-        target = self._target
-        lines = [
-            f"PUT {target.mount} HTTP/1.1",
-            f"Host: {target.host}:{target.port}",
-            f"Authorization: {target.authorization}",
-            f"User-Agent: {_USER_AGENT}",
-            f"Content-Type: {content_type(target.codec)}",
-            "Expect: 100-continue",
-            "Ice-Name: endlos",
-            "Ice-Description: An endless, seamless stream",
-            "Ice-Genre: Various",
-            "Ice-Public: 0",
-        ]
-        if target.bitrate_kbps:
-            lines.append(f"Ice-Bitrate: {target.bitrate_kbps}")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    def _check(self, answer: str) -> None:
-        words = answer.split(maxsplit=2)
-        if len(words) < 2 or not words[0].startswith("HTTP/"):
-            raise OutputError("the server does not speak HTTP; is the port right?")
-        if words[1] in ("100", "200"):
-            return
-        if words[1] == "401":
-            raise OutputError(
-                f"the server refuses the password of user {self._target.user} (401); "
-                "compare it with <source-password> in icecast.xml"
-            )
-        reason = words[2] if len(words) > 2 else ""
-        raise OutputError(f"the server refuses the stream ({words[1]} {reason})")
+    def _announce(self, title: str) -> None:
+        if self._titles is not None:
+            self._titles.tell(title)
 
     def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
         cast(socket.socket, self._socket).sendall(header + data)
 
     def _attend(self) -> None:
-        connection = cast(socket.socket, self._socket)
-        # A source is told nothing while all is well, so that what can be read is mostly the end.
-        if select.select([connection], [], [], 0)[0] and not connection.recv(_ANSWER_BYTES):
+        # A source is told nothing while all is well.
+        if has_ended(cast(socket.socket, self._socket)):
             raise ConnectionResetError(None, "the server closed the connection")
-        if self.codec in ("mp3", "aac") and time.monotonic() >= self._title_due_s:
-            self._send_title()
-
-    def _send_title(self) -> None:
-        title = self.title
-        if not title or title == self._sent_title:
-            return
-        target = self._target
-        query = urlencode(
-            {"mount": unquote(target.mount), "mode": "updinfo", **self._title_words(title)},
-            quote_via=quote,
-        )
-        try:
-            answer = self._ask_admin(f"/admin/metadata?{query}")
-            words = answer.split(maxsplit=1)
-            if words[1:2] == [] or not words[1].startswith("200"):
-                raise OutputError(words[1] if len(words) > 1 else "no HTTP answer")
-        except (OSError, OutputError) as error:
-            # A missing title is no reason to stop the music.
-            self._title_fault = f"the title was not taken ({explain(error)})"
-            self._title_due_s = time.monotonic() + TITLE_RETRY_S
-        else:
-            self._sent_title, self._title_fault = title, ""
-
-    def _ask_admin(self, path: str) -> str:
-        """Return the first line of the server's answer, which is given `TITLE_TIMEOUT_S` in all."""
-        target = self._target
-        until_s = time.monotonic() + TITLE_TIMEOUT_S
-        request = (
-            f"GET {path} HTTP/1.0\r\nHost: {target.host}:{target.port}\r\n"
-            f"Authorization: {target.authorization}\r\nUser-Agent: {_USER_AGENT}\r\n\r\n"
-        )
-        with socket.create_connection((target.host, target.port), timeout=TITLE_TIMEOUT_S) as connection:
-            connection.sendall(request.encode())
-            return _first_line_of(_answer(connection, until_s))
-
-    def _title_words(self, text: str) -> dict[str, str]:
-        """Return what is told of a title.
-
-        Artist and title apart, which other servers that speak this protocol need. Icecast forgets an artist
-        only when it is told another, an empty one too. Of MP3 it makes Latin-1 where it is told the charset,
-        and entities of what has no place there; untold, it hands on what it gets.
-        """
-        parts = title_parts(icy_text(text))
-        artist = shortened_title(parts.artist, _ARTIST_BYTES)
-        title = shortened_title(parts.title, _TITLE_BYTES)
-        words = {"artist": artist, "title": title} if artist or self._sent_artist else {"song": title}
-        self._sent_artist = self._sent_artist or bool(artist)
-        try:
-            f"{artist}{title}".encode("latin-1")
-        except UnicodeEncodeError:
-            return words
-        return {**words, "charset": "UTF-8"}
+        self._announce(self.title)
 
     def _disconnect(self) -> None:
         connection, self._socket = self._socket, None
@@ -287,31 +227,18 @@ class IcecastOutput(EncodedOutput):
         connection = self._socket
         if connection is not None:
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-
-def _answer(connection: socket.socket, until_s: float) -> bytes:
-    """Return the head of an answer; `TimeoutError` where it is not there at a time of the monotonic clock."""
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        left_s = until_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError
-        connection.settimeout(left_s)
-        more = connection.recv(_ANSWER_BYTES)
-        answer += more
-        if not more or len(answer) > _ANSWER_BYTES:
-            break
-    return answer
-
-
-def _first_line_of(answer: bytes) -> str:
-    return answer.partition(b"\r\n")[0].decode("latin-1")
+                shut_down(connection)
 
 
 ICECAST_KIND = OutputKind(
     scheme="icecast",
     form=_FORM,
     summary="a mount of an Icecast server",
+    from_uri=icecast_from_uri,
+)
+ICECASTS_KIND = OutputKind(
+    scheme="icecasts",
+    form=_TLS_FORM,
+    summary="the same over TLS; the certificate has to be trusted, by this machine or by that file",
     from_uri=icecast_from_uri,
 )

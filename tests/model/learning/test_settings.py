@@ -17,6 +17,7 @@ from stream.choosing.weights import CostWeights
 from stream.engine.settings import EngineSettings
 from stream.outputs.address import HttpAddress
 from stream.outputs.card_timing import CardTiming
+from stream.outputs.icecast.mount import IcecastMount
 from stream.outputs.kinds.file import FileSettings
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
@@ -36,11 +37,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "EvalSettings": {"model": Path("model")},
     "FileSettings": {"path": Path("stream.flac")},
     "IcecastSettings": {
-        "host": "h",
-        "port": 8000,
-        "mount": "/a.mp3",
-        "user": "source",
-        "password": "x",
+        "mount": IcecastMount(host="h", port=8000, path="/a.mp3", user="source", password="x"),
         "codec": "mp3",
         "bitrate_kbps": 128,
     },

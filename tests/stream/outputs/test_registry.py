@@ -8,11 +8,12 @@ from model.base.errors import EndlosError
 from stream.outputs.address import HttpAddress
 from stream.outputs.kinds.file import FileSettings
 from stream.outputs.kinds.http import HttpSettings
-from stream.outputs.kinds.icecast import PASSWORD_VARIABLE, IcecastSettings
+from stream.outputs.kinds.icecast import IcecastSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
 from stream.outputs.listeners.broadcast import ListenerLimits
 from stream.outputs.place import Place
 from stream.outputs.registry import KINDS, read_output
+from stream.outputs.secrets import PASSWORD_VARIABLE
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_password_comes_from_a_file_that_the_address_names_or_from_elsewhere(
     def password(options: str, file: Path | None = None) -> str:
         place = read_output(f"icecast://h/a.mp3{options}", file)
         assert isinstance(place, IcecastSettings)
-        return place.password
+        return place.mount.password
 
     assert password("") == "environment"
     assert password("", tmp_path / "common") == "common"

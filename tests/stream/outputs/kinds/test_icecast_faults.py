@@ -5,13 +5,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from stream.outputs.encoded import BROKEN_RETRY_S, LAST_RETRY_S, UNANSWERED_RETRY_S
-from stream.outputs.kinds import icecast
+from stream.outputs.icecast import admin_titles, source
 from stream.outputs.kinds.icecast import IcecastOutput
 from tests.support.heard import RATE_HZ, Feeder, music, wait_until
 from tests.support.icecast_server import icecast_settings
@@ -66,14 +65,13 @@ def peer_of() -> Iterator[Callable[..., Peer]]:
 
 
 def output_to(port: int, mount: str = "/a.mp3") -> IcecastOutput:
-    place = icecast_settings(f"icecast://127.0.0.1{mount}", "p")
-    return IcecastOutput(replace(place, port=port), RATE_HZ)
+    return IcecastOutput(icecast_settings(f"icecast://127.0.0.1:{port}{mount}", "p"), RATE_HZ)
 
 
 def test_a_server_that_drips_its_answer_is_given_up_and_called_again(
     peer_of: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(icecast, "ANSWER_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(source, "ANSWER_TIMEOUT_S", 0.5)
     peer = peer_of(lambda peer, connection, request: peer.drip(connection))
     output = output_to(peer.port)
     output.start()
@@ -86,7 +84,7 @@ def test_a_server_that_drips_its_answer_is_given_up_and_called_again(
 def test_a_title_that_is_answered_by_drips_does_not_stop_the_music(
     peer_of: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(icecast, "TITLE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(admin_titles, "TITLE_TIMEOUT_S", 0.5)
 
     def serve(peer: Peer, connection: socket.socket, request: bytes) -> None:
         if request.startswith(b"GET"):

@@ -1,0 +1,100 @@
+"""Titles of a mount are told by the server's admin interface, which inserts them for MP3, AAC and Vorbis."""
+
+import re
+import time
+from html import unescape
+from urllib.parse import quote, unquote, urlencode
+
+from model.base.errors import OutputError
+from stream.outputs.encoded import explain
+from stream.outputs.encoding.codecs import Codec
+from stream.outputs.icecast.connection import open_connection, read_all
+from stream.outputs.icecast.mount import IcecastMount
+from stream.outputs.icecast.source import USER_AGENT
+from stream.outputs.titles import icy_text, shortened_title, title_parts
+
+TITLE_TIMEOUT_S = 1.0
+TITLE_RETRY_S = 5.0
+TITLED_CODECS: tuple[Codec, ...] = ("mp3", "aac", "vorbis")
+"""Of what the server itself puts titles into; Opus and FLAC it leaves alone."""
+
+# A server resets the connection of a request that has more than about 3,800 bytes.
+_ARTIST_BYTES = 900
+_TITLE_BYTES = 2100
+_TAKEN = "successful"
+"""icecast2 says so where a title was taken; where it was not, status and `return` are the same."""
+
+
+class AdminTitles:
+    """Tells one mount its titles, each once; belongs to one thread."""
+
+    def __init__(self, mount: IcecastMount, codec: Codec) -> None:
+        self.fault = ""
+        """Why the last title was not taken, empty where it was. Any thread may read it."""
+        self._mount = mount
+        self._codec = codec
+        self._told = ""
+        self._told_artist = False
+        self._due_s = 0.0
+
+    def restart(self) -> None:
+        """Take note that the server has forgotten everything, as with each new connection."""
+        self._told, self._told_artist, self._due_s, self.fault = "", False, 0.0, ""
+
+    def tell(self, title: str) -> None:
+        """Tell a title that the server does not know yet; what fails is tried later, and raises nothing.
+
+        May block for `TITLE_TIMEOUT_S`, and twice that over TLS.
+        """
+        if not title or title == self._told or time.monotonic() < self._due_s:
+            return
+        words = {"mount": unquote(self._mount.path), "mode": "updinfo", **self._words(title)}
+        try:
+            self._ask(f"/admin/metadata?{urlencode(words, quote_via=quote)}")
+        except (OSError, OutputError) as error:
+            # A missing title is no reason to stop the music.
+            self.fault = f"the title was not taken ({explain(error)})"
+            self._due_s = time.monotonic() + TITLE_RETRY_S
+        else:
+            self._told, self.fault = title, ""
+
+    def _ask(self, path: str) -> None:
+        mount = self._mount
+        until_s = time.monotonic() + TITLE_TIMEOUT_S
+        request = (
+            f"GET {path} HTTP/1.0\r\nHost: {mount.server}\r\n"
+            f"Authorization: {mount.authorization}\r\nUser-Agent: {USER_AGENT}\r\n\r\n"
+        )
+        with open_connection(mount, TITLE_TIMEOUT_S) as connection:
+            connection.sendall(request.encode())
+            _check(read_all(connection, until_s).decode("utf-8", "replace"))
+
+    def _words(self, text: str) -> dict[str, str]:
+        """Return what is told of a title.
+
+        Artist and title apart, which other servers that speak this protocol need. Icecast forgets an artist
+        only when it is told another, an empty one too. Of MP3 it makes Latin-1 where it is told the charset,
+        and entities of what has no place there; untold, it hands on what it gets. In Ogg all is UTF-8.
+        """
+        parts = title_parts(icy_text(text))
+        artist = shortened_title(parts.artist, _ARTIST_BYTES)
+        title = shortened_title(parts.title, _TITLE_BYTES)
+        words = {"artist": artist, "title": title} if artist or self._told_artist else {"song": title}
+        self._told_artist = self._told_artist or bool(artist)
+        try:
+            f"{artist}{title}".encode("latin-1")
+        except UnicodeEncodeError:
+            return words
+        return {**words, "charset": "UTF-8"}
+
+
+def _check(answer: str) -> None:
+    """Raise what an answer says against a title: icecast2 refuses with status 200 and `return` 1."""
+    head, _, body = answer.partition("\r\n\r\n")
+    words = head.partition("\r\n")[0].split(maxsplit=1)
+    if len(words) < 2 or not words[1].startswith("200"):
+        raise OutputError(words[1] if len(words) > 1 else "no HTTP answer")
+    message = re.search(r"<message>(.*?)</message>", body, re.DOTALL)
+    # Other servers that speak this protocol say something of their own, or nothing.
+    if message and "<iceresponse>" in body and _TAKEN not in message[1]:
+        raise OutputError(unescape(message[1]).strip())

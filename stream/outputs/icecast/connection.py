@@ -1,0 +1,115 @@
+"""A connection reaches an Icecast server, over TLS where that is asked for; each failure is a sentence.
+
+PyAV's own `icecast://` was tried against icecast2: it drops the `password` option, so the password has to
+stand in the URL, which its exceptions then print; passwords with `/` or `?` in them are refused; and a
+server that stalls blocks it, and with it the whole process, for good. The protocol is one PUT request.
+"""
+
+import socket
+import ssl
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from model.base.errors import OutputError
+from stream.outputs.icecast.mount import IcecastMount
+
+ANSWER_BYTES = 8192
+# What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
+_SEND_BUFFER_BYTES = 64 * 1024
+_UNSEEN_MS = 8_000
+"""A network that is cut says nothing: what was sent and not confirmed for this long ends the connection."""
+
+
+def open_connection(mount: IcecastMount, timeout_s: float) -> socket.socket:
+    """Return a connection to the server; `OutputError`, or `OSError`, in words where there is none.
+
+    timeout_s: for each step. A certificate that is not trusted, or is for another name, is refused.
+    """
+    try:
+        connection = socket.create_connection((mount.host, mount.port), timeout=timeout_s)
+    except socket.gaierror as error:
+        raise OutputError(f"there is no host {mount.host} ({error.strerror}); is its name right?") from None
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNSEEN_MS)
+        return _secured(connection, mount) if mount.tls else connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return what checks a server's certificate; `OutputError` where that file holds no certificates."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an `SSLError` is one, too
+        reason = "it holds none in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        raise OutputError(
+            f"{ca_file} cannot be read as certificates ({reason}); give the file of the authority's"
+        ) from None
+
+
+def _secured(connection: socket.socket, mount: IcecastMount) -> socket.socket:
+    try:
+        return tls_context(mount.ca_file).wrap_socket(connection, server_hostname=mount.host)
+    except ssl.SSLCertVerificationError as error:
+        raise OutputError(
+            f"the server's certificate is refused ({error.verify_message.rstrip('.')}); "
+            "if it is one of your own, name the file of who signed it with ca-file=FILE"
+        ) from None
+    except ssl.SSLError:
+        raise OutputError(
+            f"the server does not speak TLS at {mount.server}; is it icecast:// there?"
+        ) from None
+
+
+def read_answer(connection: socket.socket, until_s: float) -> bytes:
+    """Return the head of an answer, and what came with it of its body.
+
+    `TimeoutError` where the head is not there at a time of the monotonic clock.
+    """
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        more = _received(connection, until_s)
+        answer += more
+        if not more or len(answer) > ANSWER_BYTES:
+            break
+    return answer
+
+
+def read_all(connection: socket.socket, until_s: float) -> bytes:
+    """Return an answer, `ANSWER_BYTES` at most, as far as it is there then; `TimeoutError` as above."""
+    answer = read_answer(connection, until_s)
+    with suppress(TimeoutError):
+        while len(answer) <= ANSWER_BYTES and (more := _received(connection, until_s)):
+            answer += more
+    return answer
+
+
+def has_ended(connection: socket.socket) -> bool:
+    """Return whether the other side has closed; what it says is thrown away. Does not block."""
+    timeout_s = connection.gettimeout()
+    connection.settimeout(0.0)
+    try:
+        return not connection.recv(ANSWER_BYTES)
+    except (BlockingIOError, ssl.SSLWantReadError):
+        return False
+    finally:
+        connection.settimeout(timeout_s)
+
+
+def shut_down(connection: socket.socket) -> None:
+    """Make whatever another thread waits for on a connection fail at once."""
+    # Not the method of a TLS socket, which would first make it one that sends in the clear.
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _received(connection: socket.socket, until_s: float) -> bytes:
+    left_s = until_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    connection.settimeout(left_s)
+    return connection.recv(ANSWER_BYTES)
