@@ -180,7 +180,10 @@ class EncodedOutput(Output):
         raise NotImplementedError
 
     def _announce(self, title: str) -> None:
-        """Tell the title of what is delivered next, where that is told beside the sound; raises nothing."""
+        """Tell the title of what is delivered next, where that is told beside the sound; raises nothing.
+
+        Not before the first delivery: a server does not know yet what it is going to be.
+        """
 
     def _attend(self) -> None:
         """Do what is due between two deliveries; raise when the connection is gone."""
@@ -260,7 +263,8 @@ class EncodedOutput(Output):
                 self._hand_on(self._encoder.turn(ogg_tags(title)))
             self._encoded_frames += len(block)
             self._sounds = self._sounds or audible(block)
-            self._announce(title)
+            if not self._header_is_due:
+                self._announce(title)
             whole = np.concatenate([block, self._silence()]) if last else block
             self._hand_on(self._encoder.encode(whole, last=last))
             if last:

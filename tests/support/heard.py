@@ -101,10 +101,7 @@ def residual_db(offered: FloatArray, heard: FloatArray, heard_rate_hz: int, skip
         offered = soxr.resample(offered, RATE_HZ, heard_rate_hz)
     skip = round(skip_s * heard_rate_hz)
     heard = heard[skip : len(heard) - skip]
-    size = 1 << (len(offered) + len(heard)).bit_length()
-    spectrum = np.fft.rfft(offered.mean(axis=1), size) * np.conj(np.fft.rfft(heard.mean(axis=1), size))
-    lag = int(np.argmax(np.fft.irfft(spectrum, size)))
-    lag -= size if lag > size // 2 else 0
+    lag = _lag_frames(offered, heard)
     assert lag >= 0, "something was heard before it was offered"
     reference = offered[lag : lag + len(heard)]
     assert len(reference) == len(heard), "more was heard than was offered"
@@ -113,3 +110,17 @@ def residual_db(offered: FloatArray, heard: FloatArray, heard_rate_hz: int, skip
     error = np.square(heard / gain - reference).mean() / np.square(reference).mean()
     print(f"residual {10 * np.log10(error + 1e-20):.1f} dB, gain {gain:.4f}")
     return float(10 * np.log10(error + 1e-20))
+
+
+def begins_at_s(offered: FloatArray, heard: FloatArray, heard_rate_hz: int) -> float:
+    """Return where in what was offered that begins which was heard, in seconds."""
+    if heard_rate_hz != RATE_HZ:
+        offered = soxr.resample(offered, RATE_HZ, heard_rate_hz)
+    return _lag_frames(offered, heard) / heard_rate_hz
+
+
+def _lag_frames(offered: FloatArray, heard: FloatArray) -> int:
+    size = 1 << (len(offered) + len(heard)).bit_length()
+    spectrum = np.fft.rfft(offered.mean(axis=1), size) * np.conj(np.fft.rfft(heard.mean(axis=1), size))
+    lag = int(np.argmax(np.fft.irfft(spectrum, size)))
+    return lag - size if lag > size // 2 else lag

@@ -65,6 +65,9 @@ class IcecastServer:
         if os.geteuid() == 0:
             owner = "<changeowner><user>nobody</user><group>nogroup</group></changeowner>"
         folder.chmod(0o777)
+        if certificate is not None:
+            # Where whoever the server changes to can read it.
+            (folder / "tls.pem").write_bytes(certificate.read_bytes())
         self._config.write_text(
             _CONFIG.format(
                 port=self.port,
@@ -79,7 +82,7 @@ class IcecastServer:
                 else f"<listen-socket><port>{self.tls_port}</port><ssl>1</ssl></listen-socket>",
                 certificate=""
                 if certificate is None
-                else f"<ssl-certificate>{certificate}</ssl-certificate>",
+                else f"<ssl-certificate>{folder}/tls.pem</ssl-certificate>",
             ),
             encoding="utf-8",
         )
@@ -128,6 +131,11 @@ class IcecastServer:
     def error_log(self) -> str:
         """Return what it has logged so far."""
         path = self._logs / "error.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def access_log(self) -> str:
+        """Return what was asked of it so far."""
+        path = self._logs / "access.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def __enter__(self) -> "IcecastServer":

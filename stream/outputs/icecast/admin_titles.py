@@ -14,7 +14,8 @@ from stream.outputs.icecast.source import USER_AGENT
 from stream.outputs.titles import icy_text, shortened_title, title_parts
 
 TITLE_TIMEOUT_S = 1.0
-TITLE_RETRY_S = 5.0
+FIRST_TITLE_RETRY_S, LAST_TITLE_RETRY_S = 0.5, 5.0
+"""At once only where a stream has just begun: a server first reads what it is made of."""
 TITLED_CODECS: tuple[Codec, ...] = ("mp3", "aac", "vorbis")
 """Of what the server itself puts titles into; Opus and FLAC it leaves alone."""
 
@@ -28,18 +29,19 @@ _TAKEN = "successful"
 class AdminTitles:
     """Tells one mount its titles, each once; belongs to one thread."""
 
-    def __init__(self, mount: IcecastMount, codec: Codec) -> None:
+    def __init__(self, mount: IcecastMount) -> None:
         self.fault = ""
         """Why the last title was not taken, empty where it was. Any thread may read it."""
         self._mount = mount
-        self._codec = codec
         self._told = ""
         self._told_artist = False
         self._due_s = 0.0
+        self._retry_s = FIRST_TITLE_RETRY_S
 
     def restart(self) -> None:
         """Take note that the server has forgotten everything, as with each new connection."""
-        self._told, self._told_artist, self._due_s, self.fault = "", False, 0.0, ""
+        self._told, self._told_artist, self.fault = "", False, ""
+        self._due_s, self._retry_s = 0.0, FIRST_TITLE_RETRY_S
 
     def tell(self, title: str) -> None:
         """Tell a title that the server does not know yet; what fails is tried later, and raises nothing.
@@ -54,9 +56,10 @@ class AdminTitles:
         except (OSError, OutputError) as error:
             # A missing title is no reason to stop the music.
             self.fault = f"the title was not taken ({explain(error)})"
-            self._due_s = time.monotonic() + TITLE_RETRY_S
+            self._due_s = time.monotonic() + self._retry_s
+            self._retry_s = min(2 * self._retry_s, LAST_TITLE_RETRY_S)
         else:
-            self._told, self.fault = title, ""
+            self._told, self.fault, self._retry_s = title, "", FIRST_TITLE_RETRY_S
 
     def _ask(self, path: str) -> None:
         mount = self._mount

@@ -192,7 +192,7 @@ class IcecastOutput(EncodedOutput):
         )
         self.titles_in_band = settings.titles_in_band
         self._settings = settings
-        self._titles = AdminTitles(mount, settings.codec) if settings.codec in TITLED_CODECS else None
+        self._titles = AdminTitles(mount) if settings.codec in TITLED_CODECS else None
         self._socket: socket.socket | None = None
 
     def _detail(self) -> str:
@@ -216,7 +216,8 @@ class IcecastOutput(EncodedOutput):
         # A source is told nothing while all is well.
         if has_ended(cast(socket.socket, self._socket)):
             raise ConnectionResetError(None, "the server closed the connection")
-        self._announce(self.title)
+        if not self._header_is_due:
+            self._announce(self.title)
 
     def _disconnect(self) -> None:
         connection, self._socket = self._socket, None

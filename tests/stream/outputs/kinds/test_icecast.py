@@ -24,8 +24,8 @@ from tests.support.icecast_server import (
     icecast_server,
     icecast_settings,
 )
+from tests.support.listening import Recording
 from tests.support.real import require_real
-from tests.support.waiting import PATIENCE_S
 
 
 @pytest.fixture
@@ -45,25 +45,6 @@ def target(
 
 def wait_for(output: IcecastOutput, state: str) -> None:
     wait_until(lambda: output.status().state == state, f"the output is {state}")
-
-
-class Recording:
-    """A listener that records until its server or the stream ends."""
-
-    def __init__(self, server: IcecastServer, mount: str, *, titles: bool = False) -> None:
-        self.response = server.listen(mount, titles=titles)
-        self.data = b""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def finish(self) -> bytes:
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
-        return self.data
-
-    def _run(self) -> None:
-        while more := self.response.read1(4096):
-            self.data += more
 
 
 # Measured: -76, -27, -30, -34, -79 dB.
