@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote, urlencode
 from model.base.errors import OutputError
 from stream.outputs.encoded import explain
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.icecast.connection import open_connection, read_all
+from stream.outputs.icecast.connection import open_connection, read_answer, read_rest
 from stream.outputs.icecast.mount import IcecastMount
 from stream.outputs.icecast.source import USER_AGENT
 from stream.outputs.titles import icy_text, shortened_title, title_parts
@@ -70,7 +70,8 @@ class AdminTitles:
         )
         with open_connection(mount, TITLE_TIMEOUT_S) as connection:
             connection.sendall(request.encode())
-            _check(read_all(connection, until_s).decode("utf-8", "replace"))
+            answer = read_answer(connection, until_s) + read_rest(connection, until_s)
+        _check(answer.decode("utf-8", "replace"))
 
     def _words(self, text: str) -> dict[str, str]:
         """Return what is told of a title.

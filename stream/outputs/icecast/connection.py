@@ -80,13 +80,13 @@ def read_answer(connection: socket.socket, until_s: float) -> bytes:
     return answer
 
 
-def read_all(connection: socket.socket, until_s: float) -> bytes:
-    """Return an answer, `ANSWER_BYTES` at most, as far as it is there then; `TimeoutError` as above."""
-    answer = read_answer(connection, until_s)
-    with suppress(TimeoutError):
-        while len(answer) <= ANSWER_BYTES and (more := _received(connection, until_s)):
-            answer += more
-    return answer
+def read_rest(connection: socket.socket, until_s: float) -> bytes:
+    """Return what else comes of an answer, `ANSWER_BYTES` at most, as far as it is there at that time."""
+    rest = b""
+    with suppress(OSError):
+        while len(rest) <= ANSWER_BYTES and (more := _received(connection, until_s)):
+            rest += more
+    return rest
 
 
 def has_ended(connection: socket.socket) -> bool:

@@ -1,13 +1,16 @@
 """A source client asks a server for a mount by one PUT request, and then sends the stream."""
 
+import re
 import socket
 import time
+from html import unescape
 
 from model.base.errors import OutputError
 from stream.outputs.encoded import OutputEndedError
 from stream.outputs.encoding.codecs import Codec, content_type
-from stream.outputs.icecast.connection import open_connection, read_answer
+from stream.outputs.icecast.connection import open_connection, read_answer, read_rest
 from stream.outputs.icecast.mount import IcecastMount, Station
+from stream.outputs.titles import one_line
 
 USER_AGENT = "endlos"
 CONNECT_TIMEOUT_S = 5.0
@@ -15,6 +18,7 @@ ANSWER_TIMEOUT_S = 5.0
 """For a whole answer: one that drips is none."""
 STALL_TIMEOUT_S = 5.0
 """A server that takes nothing for this long is given up, and called again."""
+_MOST_REASON = 200
 
 
 def open_mount(mount: IcecastMount, station: Station, codec: Codec, bitrate_kbps: int) -> socket.socket:
@@ -27,7 +31,9 @@ def open_mount(mount: IcecastMount, station: Station, codec: Codec, bitrate_kbps
     try:
         until_s = time.monotonic() + ANSWER_TIMEOUT_S
         connection.sendall(_request(mount, station, codec, bitrate_kbps))
-        _check(read_answer(connection, until_s), mount, codec)
+        answer = read_answer(connection, until_s)
+        if not _goes_on(answer):
+            raise _refusal(answer + read_rest(connection, until_s), mount, codec)
         connection.settimeout(STALL_TIMEOUT_S)
     except BaseException:
         connection.close()
@@ -49,27 +55,42 @@ def _request(mount: IcecastMount, station: Station, codec: Codec, bitrate_kbps: 
     return ("\r\n".join(lines) + "\r\n").encode() + station.lines() + b"\r\n"
 
 
-def _check(answer: bytes, mount: IcecastMount, codec: Codec) -> None:
-    """Raise what a server says instead of "go on", in a sentence."""
-    words = answer.partition(b"\r\n")[0].decode("latin-1").split(maxsplit=2)
+def _goes_on(answer: bytes) -> bool:
+    words = _status_line(answer)
+    return len(words) > 1 and words[0].startswith("HTTP/") and words[1] in ("100", "200")
+
+
+def _refusal(answer: bytes, mount: IcecastMount, codec: Codec) -> OutputError:
+    """Return what a server says instead of "go on", in a sentence."""
     if not answer:
-        raise OutputError("the server closed the connection without an answer")
+        return OutputError("the server closed the connection without an answer; does it want icecasts://?")
+    words = _status_line(answer)
     if len(words) < 2 or not words[0].startswith("HTTP/"):
-        raise OutputError("the server does not speak HTTP; is the port right?")
-    status, reason = words[1], words[2] if len(words) > 2 else ""
-    if status in ("100", "200"):
-        return
+        return OutputError("the server does not speak HTTP; is the port right?")
+    status, reason = words[1], _reason(answer)
     if status == "401":
-        raise OutputEndedError(
+        return OutputEndedError(
             f"the server refuses the password of user {mount.user} (401); "
             "compare it with <source-password> in icecast.xml, and start endlos again"
         )
     if status == "415" or "content-type" in reason.lower():
-        raise OutputError(
+        return OutputError(
             f"the server does not take {codec} ({status} {reason}); choose another with format="
         )
     if "in use" in reason.lower():
-        raise OutputError(
+        return OutputError(
             f"the mount {mount.path} is in use ({status} {reason}); end its source, or choose another mount"
         )
-    raise OutputError(f"the server refuses the stream ({status} {reason})")
+    return OutputError(f"the server refuses the stream ({status} {reason[:_MOST_REASON]})")
+
+
+def _status_line(answer: bytes) -> list[str]:
+    return answer.partition(b"\r\n")[0].decode("latin-1").split(maxsplit=2)
+
+
+def _reason(answer: bytes) -> str:
+    """Return why a stream is refused: icecast2 says "Forbidden", and in the body what it means by that."""
+    body = answer.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
+    marked = re.search(r"<b>\d+ - ([^<]*)</b>", body)
+    told = one_line(unescape(marked[1]) if marked else body)
+    return told if told and "<" not in told else " ".join(_status_line(answer)[2:])

@@ -4,7 +4,6 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -14,41 +13,9 @@ from stream.outputs.icecast import admin_titles, source
 from stream.outputs.kinds.icecast import IcecastOutput
 from tests.support.heard import RATE_HZ, Feeder, music, wait_until
 from tests.support.icecast_server import icecast_settings
-from tests.support.waiting import PATIENCE_S
+from tests.support.peer import Peer
 
 OK = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class Peer:
-    """A server of one's own: each connection's request is given to `serve`, which does as it likes."""
-
-    def __init__(self, serve: Callable[["Peer", socket.socket, bytes], None]) -> None:
-        self.over = threading.Event()
-        self.calls = 0
-        self._serve = serve
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listening.accept()
-                self.calls += 1
-                threading.Thread(target=self._attend, args=(connection,), daemon=True).start()
-
-    def _attend(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            connection.settimeout(PATIENCE_S)
-            self._serve(self, connection, connection.recv(65_536))
-
-    def drip(self, connection: socket.socket) -> None:
-        while not self.over.wait(0.1):
-            connection.sendall(b"x")
-
-    def close(self) -> None:
-        self.over.set()
-        self._listening.close()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_opus_and_flac_have_no_titles_unless_they_are_asked_for(server: IcecastS
     output = output_of(server, mount)
     output.entitle("First", 0)
     output.start()
-    with Feeder(output, music(5), speed=2, loop=True):
+    with Feeder(output, music(5), speed=4, loop=True):
         wait_until(lambda: output.status().frames_out > RATE_HZ, "something was sent")
         listener = Recording(server, mount)
         output.entitle("Second", 0)
