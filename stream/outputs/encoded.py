@@ -33,6 +33,8 @@ BEHIND_S = 3.5
 """What waits to be delivered when an output is behind: its ring is full now and again."""
 CAUGHT_UP_S = 2.5
 """When it is so no more."""
+MOST_REFUSALS = 3
+"""What no retry mends is believed when it has been said so often, one after the other."""
 _STEADY_S = 10.0
 """A session that lasted this long makes the next fault a new one, retried quickly."""
 END_SILENCE_S = 0.2
@@ -43,7 +45,7 @@ _INTERRUPTED_S = 0.4
 
 
 class OutputEndedError(OutputError):
-    """What no retry mends, only a person: it ends an output."""
+    """What no retry mends, only a person: said `MOST_REFUSALS` times, it ends an output."""
 
 
 class EncodedOutput(Output):
@@ -169,7 +171,7 @@ class EncodedOutput(Output):
     # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
 
     def _connect(self) -> None:
-        """Make ready to deliver; raise what went wrong, `OutputEndedError` where that will be so for ever."""
+        """Make ready to deliver; raise what went wrong, `OutputEndedError` where no retry mends it."""
         raise NotImplementedError
 
     def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
@@ -205,7 +207,7 @@ class EncodedOutput(Output):
     # The worker's thread.
 
     def _work(self) -> None:
-        retry_s = _FIRST_RETRY_S
+        retry_s, refusals = _FIRST_RETRY_S, 0
         while not self._stop.is_set():
             began_s, sessions, longest_s = time.monotonic(), self._sessions, LAST_RETRY_S
             try:
@@ -214,14 +216,15 @@ class EncodedOutput(Output):
                 finally:
                     self._encoder.restart()
                     self._disconnect()
-            except OutputEndedError as error:
-                self._fault, self._ended = str(error), True
-                _log.warning("%s has ended: %s", self.name, error)
-                return
             except Exception as error:
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
                 self._fault = explain(error)
                 self._state = "reconnecting"
+                refusals = refusals + 1 if isinstance(error, OutputEndedError) else 0
+                if refusals >= MOST_REFUSALS:
+                    self._ended = True
+                    _log.warning("%s has ended: %s", self.name, error)
+                    return
                 if self._sessions > sessions:
                     longest_s = BROKEN_RETRY_S
                 elif isinstance(error, OSError):

@@ -82,7 +82,7 @@ def decode(data: bytes, *, torn: bool = False) -> tuple[FloatArray, int]:
         for packet in container.demux(audio=0):
             try:
                 frames = packet.decode()
-            except av.InvalidDataError:
+            except av.FFmpegError:
                 refused += 1
                 assert torn and refused <= 2
                 continue

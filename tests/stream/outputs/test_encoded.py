@@ -4,12 +4,16 @@ import threading
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from stream.outputs import encoded
 from stream.outputs import output as output_module
 from stream.outputs.encoded import LAST_RETRY_S, EncodedOutput, explain
+from stream.outputs.encoding import guarded_encoder
+from stream.outputs.encoding.encoder import StreamEncoder
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 
@@ -165,6 +169,45 @@ def test_a_dead_thread_is_seen() -> None:
     output.close()
 
 
+@pytest.mark.parametrize("fault", ["hangs", "fails"])
+def test_a_broken_encoder_is_replaced_while_the_connection_stays(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, free = threading.Event(), threading.Event()
+    monkeypatch.setattr(guarded_encoder, "ENCODER_STALL_S", 0.5)
+
+    class Broken(StreamEncoder):
+        def encode(self, block: FloatArray) -> bytes:
+            if broken.is_set():
+                broken.clear()
+                if fault == "fails":
+                    raise ValueError("no more")
+                free.wait()
+            return super().encode(block)
+
+    monkeypatch.setattr(encoded, "StreamEncoder", Broken)
+    output, sound = Recorder(), music(8)
+    output.start()
+    with Feeder(output, sound, speed=2, loop=True):
+        wait_until(lambda: output.status().frames_out > RATE_HZ, "it plays")
+        broken.set()
+        wait_until(lambda: output.status().encoder_restarts == 1, "the encoder is replaced")
+        sent = output.status().frames_out
+        wait_until(lambda: output.status().frames_out > sent + 3 * RATE_HZ, "it plays again")
+        assert output.status().state == "playing"
+    output.close()
+    free.set()
+    status = output.status()
+    assert (status.reconnects, len(output.sessions)) == (0, 1)
+    # What was in the encoder that is gone is counted.
+    assert status.dropped_frames > 0
+    assert status.bytes_out == len(output.sessions[0])
+    first, second = output.sessions[0].split(b"OggS\x00\x02")[1:]
+    heard, rate_hz = decode(b"OggS\x00\x02" + second)
+    assert residual_db(np.concatenate([sound, sound]), heard[: 2 * rate_hz], rate_hz, skip_s=0.4) < -75
+    assert len(first) > 10_000
+
+
 def test_close_without_a_start() -> None:
     output = Recorder()
     output.close()
@@ -179,3 +222,32 @@ def test_faults_in_words() -> None:
     with pytest.raises(FileNotFoundError) as missing:
         Path("no such file").read_bytes()
     assert explain(missing.value) == "No such file or directory"
+
+
+def test_what_no_retry_mends_ends_it_when_it_was_said_three_times(
+    quick_retries: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    output = Recorder()
+    output.fault = encoded.OutputEndedError("you are not wanted")
+    tried: list[BaseException | None] = []
+
+    def connect() -> None:
+        tried.append(output.fault)
+        if len(tried) == 3:
+            output.fault = OSError("something else for once")
+        elif len(tried) == 4:
+            output.fault = encoded.OutputEndedError("you are not wanted")
+        assert output.fault is not None
+        raise output.fault
+
+    output._connect = connect  # type: ignore[method-assign]
+    output.start()
+    wait_until(lambda: output.status().state == "stopped", "it ends")
+    assert output.status().detail == "you are not wanted"
+    assert len(tried) == 6
+    assert "recorder has ended: you are not wanted" in caplog.text
+    output.close()
+    # Offered more than its ring holds, it blocks nobody.
+    for _ in range(10):
+        output.offer(music(1))
+    assert output.status().dropped_frames > 0

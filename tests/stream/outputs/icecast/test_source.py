@@ -62,7 +62,7 @@ def test_over_tls_the_stream_and_its_title_arrive(server: IcecastServer, certifi
     output.entitle("Artist - Title", 0)
     output.start()
     wait_until(lambda: output.status().state == "playing", "it plays")
-    with Feeder(output, sound, speed=2) as feeder:
+    with Feeder(output, sound, speed=4) as feeder:
         wait_until(lambda: output.status().frames_out > RATE_HZ, "something was sent")
         listener, reader = Recording(server, "/tls.mp3"), Recording(server, "/tls.mp3", titles=True)
         wait_until(lambda: feeder.done and output.status().buffered_s == 0, "all is offered and taken")

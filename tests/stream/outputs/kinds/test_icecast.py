@@ -173,9 +173,10 @@ def test_a_wrong_password_is_told_and_no_password_is(
         lambda: output.status().detail.startswith("the server refuses the password of user source (401)"),
         "the cause is told",
     )
-    status = output.status()
     # No waiting mends it.
-    assert status.state == "stopped"
+    wait_for(output, "stopped")
+    status = output.status()
+    assert status.detail.startswith("the server refuses the password of user source (401)")
     wait_until(lambda: output.name not in {t.name for t in threading.enumerate()}, "its thread ends")
     output.close()
 

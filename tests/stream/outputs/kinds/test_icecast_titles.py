@@ -47,7 +47,7 @@ def test_a_title_in_ogg_begins_a_stream_where_its_sound_begins(
     output.entitle("„Größe“ – € - Zweites", round(turn_s * RATE_HZ))
     output.start()
     wait_until(lambda: output.status().state == "playing", "it plays")
-    with Feeder(output, sound, speed=2) as feeder:
+    with Feeder(output, sound, speed=4) as feeder:
         wait_until(lambda: output.status().frames_out > RATE_HZ, "something was sent")
         listener = Recording(server, address.partition("?")[0])
         wait_until(lambda: feeder.done and output.status().buffered_s == 0, "all is offered and taken")
