@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
-from starlette.requests import Request
-from starlette.responses import Response
 
 from model.base.arrays import FloatArray
+
+if TYPE_CHECKING:  # 10 MB, where nothing is asked for over HTTP
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""
@@ -68,7 +70,7 @@ class OutputRoute:
 
     path: str
     """Below the page, with its leading slash; as Starlette takes it."""
-    answer: Callable[[Request], Response]
+    answer: "Callable[[Request], Response]"
     """Called in a thread of the web server for each request, which it may hold up."""
     content_type: str | None = None
     """Of a stream that a player can be pointed at, which the page then offers; None: no such stream."""

@@ -9,6 +9,7 @@ from stream.engine.decisions import DecisionLog
 from stream.engine.settings import EngineSettings
 from stream.outputs.settings import OutputSettings
 from stream.service.session import Session
+from tools.running.footprint import settling, share_heap
 from tools.running.latency import measuring_card
 from tools.running.preparing import Prepared, prepare, require_model
 
@@ -49,6 +50,7 @@ def live_stream(
     ever work.
     """
     require_model(settings.engine)
+    share_heap()
     outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
     with ExitStack() as opened:
         prepared = prepare(source, notice, tell)
@@ -57,4 +59,5 @@ def live_stream(
         session = Session(prepared.open_engine(settings.engine, notice, log), outputs, log)
         opened.callback(session.close)
         session.start()
+        opened.enter_context(settling())
         yield Live(session=session, prepared=prepared)

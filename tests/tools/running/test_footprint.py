@@ -1,0 +1,78 @@
+"""What only a start needed is let go, and whatever is needed after all still works."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.waiting import wait_until
+from tools.running import footprint
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+# Prints what is resident before and after, in MB, and what a kernel says that LLVM compiles afterwards.
+_PROGRAM = """
+import sys
+import numba
+from tools.running.footprint import let_go
+
+def resident_mb():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+assert numba.njit(lambda x: x + 1)(1) == 2
+before = resident_mb()
+let_go()
+print(before, resident_mb(), numba.njit(lambda x: x * 3)(14))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is let go on Linux only")
+def test_the_compilers_pages_are_let_go_and_it_compiles_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    before_mb, after_mb, answer = map(float, done.stdout.split())
+    # Measured: 60 MB.
+    assert before_mb - after_mb > 30
+    assert answer == 42
+
+
+def test_what_the_linker_or_anyone_changed_is_kept() -> None:
+    def told(permissions: str, path: str, anonymous_kb: int) -> str:
+        return (
+            f"7f0000001000-7f0000003000 {permissions} 00000000 fe:00 53 {path}\n"
+            f"Rss: 8 kB\nAnonymous:             {anonymous_kb} kB\nVmFlags: rd mr mw me\n"
+        )
+
+    kept = [
+        told("rw-p", "/usr/lib/libx.so", 0),
+        told("r--p", "/usr/lib/libx.so", 4),
+        told("r--p", "/home/x/pool/embeddings.npy", 0),
+        told("r-xp", "", 0),
+        told("r--s", "/usr/lib/libx.so", 0),
+    ]
+    assert list(footprint._only_read("".join(kept))) == []
+    for path in ("/usr/lib/libx.so", "/usr/lib/libx.so.1.2"):
+        (part,) = footprint._only_read("".join([*kept, told("r-xp", path, 0), *kept]))
+        assert (part.begin, part.size) == (0x7F0000001000, 0x2000)
+
+
+def test_it_is_let_go_once_the_stream_has_settled_and_not_where_it_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = threading.Event()
+    monkeypatch.setattr(footprint, "let_go", let_go.set)
+    monkeypatch.setattr(footprint, "SETTLED_S", 1e6)
+    with footprint.settling():
+        pass
+    wait_until(
+        lambda: not any(isinstance(each, threading.Timer) for each in threading.enumerate()), "nothing waits"
+    )
+    assert not let_go.is_set()
+    monkeypatch.setattr(footprint, "SETTLED_S", 0.0)
+    with footprint.settling():
+        wait_until(let_go.is_set, "it is let go")
