@@ -1,4 +1,4 @@
-"""This helper takes a chained Ogg stream apart: each stream of it with its title."""
+"""This helper takes a chained Ogg stream apart, into streams with a title each."""
 
 import re
 from dataclasses import dataclass

@@ -35,8 +35,10 @@ class Budgets:
     beyond_encoder_cpu_s: float = 15.0
     """Processor time of an hour of stream beyond what its encoder takes, with precomputed rows or embeddings:
     rendered offline, and sent to Icecast."""
-    peer_cpu_ratio: float = 1.0
+    peer_cpu_ratio: float = 0.85
     """Processor time of an hour to Icecast, by that of Liquidsoap."""
+    served_resident_mb: float = 150.0
+    """Resident memory of a process that sends one stream to Icecast and serves nothing else."""
 
 
 def with_changes(budgets: Budgets, changes: Iterable[str]) -> Budgets:

@@ -84,7 +84,8 @@ def measure_peers(settings: BenchSettings) -> list[Figure]:
         figures.append(
             _figure(f"{stream.name}, MP3 {_KBPS}k to Icecast", "CPU s/h", per_hour[stream.name], note=note)
         )
-        figures.append(_figure(f"{stream.name}, resident memory", "MB", memory))
+        most_mb = settings.budgets.served_resident_mb if stream.name == "endlos" else None
+        figures.append(_figure(f"{stream.name}, resident memory", "MB", memory, at_most=most_mb))
     for name in names:
         ratio = per_hour["endlos"] / per_hour[name]
         at_most = settings.budgets.peer_cpu_ratio if name == "Liquidsoap" else None

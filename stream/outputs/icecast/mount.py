@@ -1,4 +1,4 @@
-"""A mount is one stream of an Icecast server: where it is, who may feed it, and what it says of itself."""
+"""A mount is one stream of an Icecast server, with who may feed it and what it says of itself."""
 
 import base64
 import re

@@ -32,10 +32,11 @@ _EXTENSIONS: dict[str, Codec] = {
 }
 _FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
 _TLS_FORM = "icecasts://[USER@]HOST[:PORT]/MOUNT[?ca-file=FILE]"
-_OPTIONS = (
+OPTIONS = (
     *("format", "bitrate", "password-file", "ca-file", "titles"),
     *("name", "genre", "description", "url", "public", "header"),
 )
+"""Of an address; docs/icecast.md says what they mean."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +103,7 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
     schemes = ("icecast", "icecasts")
     if parts.scheme not in schemes or not parts.hostname or len(parts.path) < 2 or parts.fragment:
         raise OutputError(f"{safe} is not an Icecast address; {wanted}")
-    options = uri.options(*_OPTIONS)
+    options = uri.options(*OPTIONS)
     ca_file = options.text("ca-file")
     if ca_file is not None and not tls:
         raise OutputError(f"{safe} names certificates without TLS; expected {_TLS_FORM}")

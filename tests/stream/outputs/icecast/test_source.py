@@ -1,6 +1,7 @@
 """A source client trusts no stranger, says what the station is, and tells each refusal in a sentence."""
 
 import socket
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +12,7 @@ from model.base.errors import OutputError
 from stream.outputs.encoded import OutputEndedError
 from stream.outputs.icecast import source
 from stream.outputs.icecast.source import open_mount
+from stream.outputs.kinds import icecast as icecast_kind
 from stream.outputs.kinds.icecast import IcecastOutput, IcecastSettings
 from tests.support.certificates import Certificate, make_certificate, openssl_program
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
@@ -45,7 +47,9 @@ def refusal(address: str, kind: type[Exception] = OutputError) -> str:
     settings = icecast_settings(address, SOURCE_PASSWORD)
     with pytest.raises(kind) as raised:
         opened(settings)
-    assert SOURCE_PASSWORD not in str(raised.value)
+    told = "".join(traceback.format_exception(raised.value)) + repr(settings)
+    for secret in (SOURCE_PASSWORD, settings.mount.authorization):
+        assert secret not in told
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
@@ -207,3 +211,9 @@ def answered(settings: IcecastSettings) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def test_every_option_stands_in_the_page_for_operators() -> None:
+    page = Path(__file__).resolve().parents[4] / "docs" / "icecast.md"
+    for option in icecast_kind.OPTIONS:
+        assert f"`{option}`" in page.read_text(encoding="utf-8")
