@@ -7,10 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
-SETTLED_S = 10.0
-"""After so long every kernel is loaded and the first decisions are made."""
+SETTLED_S = (10.0, 60.0)
+"""After so long every kernel is loaded and the first decisions are made; on a slow machine a little later."""
+AGAIN_S = 3600.0
+"""Then so often: a pool that grew was opened anew, or something rare was done for once."""
 
 _MAPS = Path("/proc/self/smaps")
 _HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +(/\S.*\.so[.0-9]*)$")
@@ -33,14 +36,20 @@ def share_heap() -> None:
 
 @contextmanager
 def settling() -> Iterator[None]:
-    """Let go once, in a thread of its own, `SETTLED_S` after this was entered, unless it is left before."""
-    timer = threading.Timer(SETTLED_S, let_go)
-    timer.daemon = True
-    timer.start()
+    """Let go again and again, in a thread of its own, for as long as this is entered."""
+    over = threading.Event()
+
+    def run() -> None:
+        for wait_s in chain(SETTLED_S, repeat(AGAIN_S)):
+            if over.wait(wait_s):
+                return
+            let_go()
+
+    threading.Thread(target=run, name="footprint", daemon=True).start()
     try:
         yield
     finally:
-        timer.cancel()
+        over.set()
 
 
 def let_go() -> None:

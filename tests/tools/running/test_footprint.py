@@ -61,18 +61,20 @@ def test_what_the_linker_or_anyone_changed_is_kept() -> None:
         assert (part.begin, part.size) == (0x7F0000001000, 0x2000)
 
 
-def test_it_is_let_go_once_the_stream_has_settled_and_not_where_it_ended(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    let_go = threading.Event()
-    monkeypatch.setattr(footprint, "let_go", let_go.set)
-    monkeypatch.setattr(footprint, "SETTLED_S", 1e6)
+def test_it_is_let_go_again_and_again_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[float] = []
+    monkeypatch.setattr(footprint, "let_go", lambda: calls.append(0.0))
+    monkeypatch.setattr(footprint, "SETTLED_S", (1e6,))
     with footprint.settling():
         pass
-    wait_until(
-        lambda: not any(isinstance(each, threading.Timer) for each in threading.enumerate()), "nothing waits"
-    )
-    assert not let_go.is_set()
-    monkeypatch.setattr(footprint, "SETTLED_S", 0.0)
+
+    def nothing_waits() -> bool:
+        return "footprint" not in {each.name for each in threading.enumerate()}
+
+    wait_until(nothing_waits, "its thread ends")
+    assert not calls
+    monkeypatch.setattr(footprint, "SETTLED_S", (0.0, 0.0))
+    monkeypatch.setattr(footprint, "AGAIN_S", 0.001)
     with footprint.settling():
-        wait_until(let_go.is_set, "it is let go")
+        wait_until(lambda: len(calls) > 4, "it is let go")
+    wait_until(nothing_waits, "its thread ends")
