@@ -120,12 +120,13 @@ def icecast_from_uri(uri: OutputUri) -> IcecastSettings:
     titles = options.text("titles")
     if titles not in (None, "in-band"):
         raise OutputError(f"{safe} says titles={titles}; expected titles=in-band, or nothing")
+    kbps, public = _kbps(options, codec, safe), options.flag("public")
     try:
         return IcecastSettings(
             mount=mount,
-            station=_station(options),
+            station=_station(options, public=public),
             codec=codec,
-            bitrate_kbps=_kbps(options, codec, safe),
+            bitrate_kbps=kbps,
             titles_in_band=titles is not None,
         )
     except OutputError as error:
@@ -160,7 +161,7 @@ def _password(uri: OutputUri, options: UriOptions) -> str:
     return password
 
 
-def _station(options: UriOptions) -> Station:
+def _station(options: UriOptions, *, public: bool) -> Station:
     given = {name: options.text(name) for name in ("name", "genre", "description", "url")}
     headers = {}
     for header in options.all("header"):
@@ -170,7 +171,7 @@ def _station(options: UriOptions) -> Station:
         headers[name.strip()] = text.strip()
     return Station(
         **{name: text for name, text in given.items() if text is not None},
-        public=options.flag("public"),
+        public=public,
         headers=headers,
     )
 
