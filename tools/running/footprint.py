@@ -12,8 +12,8 @@ from pathlib import Path
 
 SETTLED_S = (10.0, 60.0)
 """After so long every kernel is loaded and the first decisions are made; on a slow machine a little later."""
-AGAIN_S = 3600.0
-"""Then so often: a pool that grew was opened anew, or something rare was done for once."""
+AGAIN_S = 600.0
+"""Then so often: a pool that grew was opened anew, something rare was done for once, heap was freed."""
 
 _MAPS = Path("/proc/self/smaps")
 _HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +(/\S.*\.so[.0-9]*)$")

@@ -44,7 +44,10 @@ def target(
 
 
 def wait_for(output: IcecastOutput, state: str) -> None:
-    wait_until(lambda: output.status().state == state, f"the output is {state}")
+    try:
+        wait_until(lambda: output.status().state == state, f"the output is {state}")
+    except pytest.fail.Exception as failure:
+        pytest.fail(f"{failure}: {output.status()}")
 
 
 # Measured: -76, -27, -30, -34, -79 dB.
