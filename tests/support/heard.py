@@ -84,7 +84,7 @@ def decode(data: bytes, *, torn: bool = False) -> tuple[FloatArray, int]:
                 frames = packet.decode()
             except av.FFmpegError:
                 refused += 1
-                assert torn and refused <= 2
+                assert torn and refused <= 8
                 continue
             for frame in frames:
                 blocks += [part.to_ndarray().reshape(-1, 2) for part in resampler.resample(frame)]
