@@ -107,7 +107,7 @@ OUTPUT_METRICS: tuple[OutputMetric, ...] = (
     OutputMetric(
         name="endlos_output_bytes_total",
         told="Encoded bytes that were handed on, each once however many listen",
-        read=lambda status, health: getattr(status, "bytes_out", None),
+        read=lambda status, health: status.bytes_out,
     ),
     OutputMetric(
         name="endlos_output_underrun_frames_total",
@@ -133,6 +133,11 @@ OUTPUT_METRICS: tuple[OutputMetric, ...] = (
         name="endlos_output_reconnects_total",
         told="How often it had to connect again",
         read=lambda status, health: status.reconnects,
+    ),
+    OutputMetric(
+        name="endlos_output_encoder_restarts_total",
+        told="Encoders that hung or failed and were replaced, while the connection stayed",
+        read=lambda status, health: status.encoder_restarts,
     ),
     OutputMetric(
         name="endlos_output_listeners",

@@ -73,7 +73,7 @@ class Look:
                 detail=one_line(status.detail),
                 healthy=health.healthy,
                 listeners=status.listeners,
-                bytes_out=getattr(status, "bytes_out", None),
+                bytes_out=status.bytes_out,
             )
             for status, health in zip(told.outputs, told.health.outputs, strict=True)
         ]
