@@ -208,8 +208,8 @@ def test_health_is_that_of_every_output_and_a_real_server_that_is_gone_is_named(
 
         wait_until(lambda: asked() == (200, []), "both are heard")
         server.kill()
-        wait_until(lambda: asked() == (503, [target.url]), "the one that is gone is named")
-        assert asked("/healthz") == (503, [target.url])
+        wait_until(lambda: asked() == (503, [target.mount.url]), "the one that is gone is named")
+        assert asked("/healthz") == (503, [target.mount.url])
         server.start()
         wait_until(lambda: asked() == (200, []), "both are heard again")
 
