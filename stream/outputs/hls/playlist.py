@@ -42,7 +42,7 @@ class MediaPlaylist:
         # Whoever is behind must find three of them (RFC 8216, 6.2.2).
         while len(segments) > 3 and sum(each.length_s for each in segments[1:]) >= keep_s:
             segments.pop(0)
-        return replace(self, segments=segments)
+        return replace(self, segments=tuple(segments))
 
     def text(self) -> str:
         """Return the playlist as a file (RFC 8216); it has no end, so that players ask again for ever."""
@@ -73,9 +73,9 @@ class MediaPlaylist:
 def read_playlist(text: str, target_s: int) -> MediaPlaylist:
     """Return what `MediaPlaylist.text` wrote; what is not to be understood is a list without segments."""
     try:
-        segments = list(_segments(text.splitlines()))
+        segments = tuple(_segments(text.splitlines()))
     except (ValueError, LookupError):
-        segments = []
+        segments = ()
     return MediaPlaylist(target_s=target_s, segments=segments)
 
 
