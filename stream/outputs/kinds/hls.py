@@ -190,11 +190,11 @@ class HlsOutput(Output):
         until_s = time.monotonic() + _RETRY_S
         while time.monotonic() < until_s and not self._stop.wait(_POLL_S / 10):
             self._feed.discard()
+        self._feed.restart()
 
     def _write_run(self) -> None:
         segmenters = self._open_segmenters()
         self._store.begin(segmenters)
-        self._feed.restart()
         began: datetime | None = None
         while True:
             last = self._stop.is_set()
