@@ -6,7 +6,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from stream.outputs.hls.playlist import TYPE_OF_PLAYLIST
-from stream.outputs.hls.store import MASTER, is_ours
+from stream.outputs.hls.store import is_ours
+from stream.outputs.hls.variant import MASTER
 
 _TYPE_OF_SEGMENT = "audio/mp4"
 _CHANGES = "public, max-age=1"

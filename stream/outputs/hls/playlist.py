@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-PLAYLIST_MARK = "## made by endlos"
-"""A line of every playlist that endlos has written; players take it for a comment."""
+from stream.outputs.hls.variant import PLAYLIST_MARK
+
 TYPE_OF_PLAYLIST = "application/vnd.apple.mpegurl"
 
 

@@ -9,18 +9,16 @@ from pathlib import Path
 
 from model.base.errors import OutputError
 from model.base.files import is_left_behind, what_to_do, write_whole
-from stream.outputs.hls.playlist import PLAYLIST_MARK, ListedSegment, MediaPlaylist, read_playlist
+from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_playlist
 from stream.outputs.hls.segmenter import Segment, Segmenter
-from stream.outputs.hls.variant import HlsVariant, master_playlist, playlist_name
+from stream.outputs.hls.variant import MASTER, PLAYLIST_MARK, HlsVariant, master_playlists, playlist_name
 
 _log = logging.getLogger(__name__)
 
-MASTER = "stream.m3u8"
-"""What players are pointed at."""
 FIRST_LISTED = 2
 """So many segments a run lists first: a player that has waited for one alone would run dry again at once."""
 _VARIANT = r"(?:flac|aac-\d+|opus-\d+)"
-_OURS = re.compile(rf"{_VARIANT}-\d+\.m4s|{_VARIANT}-init-\d+\.mp4|{_VARIANT}\.m3u8|{re.escape(MASTER)}")
+_OURS = re.compile(rf"{_VARIANT}-\d+\.m4s|{_VARIANT}-init-\d+\.mp4|(?:{_VARIANT}|stream(?:-\w+)?)\.m3u8")
 _PART = re.compile(rf"(?:{_OURS.pattern})\.\d+\.part")
 _SWEEP_EVERY_S = 5.0
 _RUNS_SINCE_S = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
@@ -51,14 +49,17 @@ class HlsStore:
         variants: Sequence[HlsVariant],
         segment_s: int,
         keep_s: int,
+        rate_hz: int,
         *,
         wall_s: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Make one that has touched nothing yet; rate_hz: of the stream."""
         self.folder = folder
         self._variants = variants
         self._segment_s, self._keep_s = segment_s, keep_s
         self._wall_s, self._clock = wall_s, clock
+        self._masters = master_playlists(variants, rate_hz)
         self._lists: dict[str, MediaPlaylist] = {}
         self._last: dict[str, int] = {}
         self._run = 0
@@ -72,7 +73,7 @@ class HlsStore:
         """Make the folder; `OutputError` where it cannot be written to, or its playlists are another's."""
         try:
             self._make()
-            for name in (MASTER, *map(playlist_name, self._variants)):
+            for name in (*self._masters, *map(playlist_name, self._variants)):
                 there = self.folder / name
                 if there.exists() and PLAYLIST_MARK not in there.read_text("utf-8", "replace"):
                     raise OutputError(
@@ -135,13 +136,10 @@ class HlsStore:
         write_whole(self.folder / playlist_name(variant), playlist.text())
         self._shown.add(variant.name)
         if self._master_due and len(self._shown) == len(self._variants):
-            write_whole(self.folder / MASTER, self._master(segmenter))
+            for master, text in self._masters.items():
+                write_whole(self.folder / master, text)
             self._master_due = False
         self._sweep()
-
-    def _master(self, segmenter: Segmenter) -> str:
-        head, _, rest = master_playlist(self._variants, segmenter.rate_hz).partition("\n")
-        return f"{head}\n{PLAYLIST_MARK}\n{rest}"
 
     def _make(self) -> None:
         # Only the last folder: above it may be a disk that is not mounted now.
@@ -175,7 +173,7 @@ class HlsStore:
         if now_s < self._sweep_due_s:
             return
         self._sweep_due_s = now_s + _SWEEP_EVERY_S
-        listed = {MASTER, *map(playlist_name, self._variants), *self._inits.values()}
+        listed = {*self._masters, *map(playlist_name, self._variants), *self._inits.values()}
         for playlist in self._lists.values():
             listed |= {name for segment in playlist.segments for name in (segment.file, segment.init)}
         unlisted: dict[str, float] = {}

@@ -18,8 +18,8 @@ from stream.outputs.feed import EncoderFeed
 from stream.outputs.hls.answers import answer_hls
 from stream.outputs.hls.playlist import TYPE_OF_PLAYLIST
 from stream.outputs.hls.segmenter import Segment, Segmenter
-from stream.outputs.hls.store import MASTER, HlsStore
-from stream.outputs.hls.variant import HLS_CODECS, HlsCodec, HlsVariant
+from stream.outputs.hls.store import HlsStore
+from stream.outputs.hls.variant import HLS_CODECS, MASTER, HlsCodec, HlsVariant
 from stream.outputs.output import Output, OutputRoute, OutputStatus, State, ago_s, audible
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, did_you_mean
 from stream.outputs.written import file_place
@@ -75,9 +75,9 @@ class HlsSettings(Place):
                 found[HlsVariant(codec=codec, bitrate_kbps=kbps)] = None
         return list(found)
 
-    def store(self) -> HlsStore:
-        """Return what writes into the folder."""
-        return HlsStore(self.folder.expanduser(), self.variants(), self.segment_s, self.keep_s)
+    def store(self, rate_hz: int = 44_100) -> HlsStore:
+        """Return what writes a stream of that rate into the folder."""
+        return HlsStore(self.folder.expanduser(), self.variants(), self.segment_s, self.keep_s, rate_hz)
 
     def open(self, tap: Tap) -> Sequence["HlsOutput"]:
         """Return the output that writes all variants."""
@@ -100,7 +100,7 @@ class HlsOutput(Output):
         self.name = f"hls:{settings.folder}"
         self._settings = settings
         self._engine_rate_hz = tap.engine_rate_hz
-        self._store = settings.store()
+        self._store = settings.store(tap.engine_rate_hz)
         self._open_segmenters()
         self._feed = EncoderFeed(tap.engine_rate_hz, card_paced=tap.card_paced)
         self._stop = threading.Event()

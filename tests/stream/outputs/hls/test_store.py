@@ -10,8 +10,8 @@ import pytest
 from model.base.errors import OutputError
 from stream.outputs.hls.playlist import MediaPlaylist, read_playlist
 from stream.outputs.hls.segmenter import Segment, Segmenter
-from stream.outputs.hls.store import FIRST_LISTED, MASTER, HlsStore, is_ours
-from stream.outputs.hls.variant import HlsVariant
+from stream.outputs.hls.store import FIRST_LISTED, HlsStore, is_ours
+from stream.outputs.hls.variant import MASTER, HlsVariant
 from tests.stream.outputs.hls.test_playlist import listed
 
 AAC, FLAC = HlsVariant(codec="aac", bitrate_kbps=128), HlsVariant(codec="flac", bitrate_kbps=0)
@@ -34,7 +34,7 @@ class Runs:
     def restart(self) -> None:
         """Begin as a new process does."""
         self.store = HlsStore(
-            self.folder, self.variants, 2, 8, wall_s=lambda: self.wall_s, clock=lambda: self.clock_s
+            self.folder, self.variants, 2, 8, 44_100, wall_s=lambda: self.wall_s, clock=lambda: self.clock_s
         )
 
     def write(self, segments: int, title: str = "") -> None:
@@ -210,7 +210,12 @@ def test_a_title_stands_beside_its_segment(tmp_path: Path) -> None:
 
 
 def test_only_what_is_ours_is_ours() -> None:
-    assert all(map(is_ours, [MASTER, "aac-192.m3u8", "flac.m3u8", "flac-7.m4s", "opus-96-init-0.mp4"]))
+    assert all(
+        map(
+            is_ours,
+            [MASTER, "stream-flac.m3u8", "aac-192.m3u8", "flac.m3u8", "flac-7.m4s", "opus-96-init-0.mp4"],
+        )
+    )
     for name in (
         "../flac-7.m4s",
         "flac-7.m4s\n",
