@@ -1,6 +1,5 @@
 """The pipe output hands samples to another program, through standard output or a named pipe."""
 
-import errno
 import os
 import select
 import stat
@@ -92,11 +91,12 @@ class PipeOutput(WrittenOutput):
             else None
         )
         self._pipe: int | None = None
+        self._read = False
         self._trouble = ""
 
     def _open(self) -> None:
         if self._path is None:
-            self._pipe = taken_standard_output()
+            self._pipe, self._read = taken_standard_output(), True
             if self._format == "wav":
                 self._begin(self._pipe)
         else:
@@ -105,11 +105,10 @@ class PipeOutput(WrittenOutput):
     def _write(self, block: FloatArray) -> None:
         if self._resampler is not None:
             block = cast(FloatArray, self._resampler.resample_chunk(np.ascontiguousarray(block)))
-        pipe = self._reader()
-        if pipe is None:
-            return
         try:
-            self._put(pipe, self._samples(block))
+            pipe = self._reader()
+            if pipe is not None:
+                self._put(pipe, self._samples(block))
         except BrokenPipeError:
             if self._path is None:
                 raise EndOfWritingError("who read standard output has gone") from None
@@ -124,19 +123,25 @@ class PipeOutput(WrittenOutput):
         return whole_samples(block, 16).astype("<i2").tobytes()
 
     def _reader(self) -> int | None:
-        """Return the pipe where there is somebody at its other end."""
-        if self._pipe is not None or self._path is None:
+        """Return the pipe where there is somebody at its other end; a new reader gets the header first."""
+        if self._path is None:
             return self._pipe
+        read = self._pipe is not None and has_reader(self._pipe)
+        if self._pipe is not None and not read and (self._read or not is_pipe_at(self._pipe, self._path)):
+            # What was not read goes with it: the next reader is to begin with a whole frame.
+            self._hang_up()
         try:
-            pipe = open_for_reader(self._path)
+            if self._pipe is None:
+                self._pipe = open_writing_end(self._path)
+                read = has_reader(self._pipe)
         except (OSError, OutputError) as error:
             self._trouble = explain(error)
             return None
         self._trouble = ""
-        if pipe is not None:
-            self._pipe = pipe
-            self._begin(pipe)
-        return pipe
+        before, self._read = self._read, read
+        if read and not before:
+            self._begin(self._pipe)
+        return self._pipe if read else None
 
     def _begin(self, pipe: int) -> None:
         if self._format == "wav":
@@ -158,16 +163,16 @@ class PipeOutput(WrittenOutput):
         return False
 
     def _hang_up(self) -> None:
-        pipe, self._pipe = self._pipe, None
+        pipe, self._pipe, self._read = self._pipe, None, False
         if pipe is not None:
             with suppress(OSError):
                 os.close(pipe)
 
     def _listening(self) -> int | None:
-        return 0 if self._pipe is None else 1
+        return int(self._read)
 
     def _detail(self) -> str:
-        return self._trouble or ("" if self._pipe is not None else "nobody reads")
+        return self._trouble or ("" if self._read else "nobody reads")
 
 
 @cache
@@ -204,16 +209,34 @@ def make_pipe(path: Path) -> None:
         ) from error
 
 
-def open_for_reader(path: Path) -> int | None:
-    """Return a named pipe, open, where somebody reads it, else None; makes it anew where it is gone."""
+def open_writing_end(path: Path) -> int:
+    """Open a named pipe to write, which is made where there is none, whether anybody reads it or not.
+
+    It has to be open before its reader comes: snapserver 0.26 reads at once, and takes a pipe that nobody has
+    open to write for one that is at its end.
+    """
     make_pipe(path)
+    # Nobody can open one to write without waiting but where somebody has it open to read.
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        # To wait for a reader would mean never to end.
         return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
-            return None
-        raise
+    finally:
+        os.close(reading)
+
+
+def has_reader(pipe: int) -> bool:
+    """Return whether anybody has the other end of a pipe open."""
+    asked = select.poll()
+    asked.register(pipe, 0)
+    return not asked.poll(0)
+
+
+def is_pipe_at(pipe: int, path: Path) -> bool:
+    """Return whether a path still leads to an open pipe; a reader may have removed it, and made its own."""
+    try:
+        return os.path.samestat(os.fstat(pipe), path.stat())
+    except OSError:
+        return False
 
 
 def wav_header(rate_hz: int) -> bytes:
