@@ -1,4 +1,4 @@
-"""`--output pipe:-` hands the stream to the program behind it, and ends with it."""
+"""Standard output is the stream and nothing else where it is asked for, and ends with its reader."""
 
 import shutil
 import subprocess

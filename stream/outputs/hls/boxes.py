@@ -1,4 +1,4 @@
-"""This module builds the boxes of fragmented MP4: one init section, then a fragment for each segment.
+"""This module writes the boxes of fragmented MP4, an init section and then a fragment for each segment.
 
 They are written here because FFmpeg's muxer, through PyAV, cannot be told where a fragment ends: it counts
 each one's length for itself, so that two codecs never share a border, and hands one out only when the next

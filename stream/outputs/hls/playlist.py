@@ -70,7 +70,7 @@ class MediaPlaylist:
         return "\n".join([*lines, ""])
 
 
-def read_playlist(text: str, target_s: int) -> MediaPlaylist:
+def read_media_playlist(text: str, target_s: int) -> MediaPlaylist:
     """Return what `MediaPlaylist.text` wrote; what is not to be understood is a list without segments."""
     try:
         segments = tuple(_segments(text.splitlines()))

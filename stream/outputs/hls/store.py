@@ -1,4 +1,4 @@
-"""The store is the folder that a web server hands on: it writes what is new, and removes what is old."""
+"""The store keeps a folder for a web server, writes what is new there, and removes what is old."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.base.errors import OutputError
 from model.base.files import is_left_behind, what_to_do, write_whole
-from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_playlist
+from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_media_playlist
 from stream.outputs.hls.segmenter import Segment, Segmenter
 from stream.outputs.hls.variant import MASTER, PLAYLIST_MARK, HlsVariant, master_playlists, playlist_name
 
@@ -154,7 +154,7 @@ class HlsStore:
                 text = (self.folder / playlist_name(variant)).read_text("utf-8", "replace")
             except OSError:
                 text = ""
-            listed = read_playlist(text, self._segment_s)
+            listed = read_media_playlist(text, self._segment_s)
         number = self._last.get(name, int(self._wall_s()))
         if listed.segments:
             number = self._last.get(name, listed.segments[-1].number)

@@ -26,7 +26,7 @@ from stream.outputs.written import file_place
 
 _log = logging.getLogger(__name__)
 
-LEAST_KBPS, MOST_KBPS = 32, 320
+_LEAST_KBPS, _MOST_KBPS = 32, 320
 LONGEST_SEGMENT_S = 6
 """Longer ones keep listeners waiting; and an output that hands on nothing for 10 s is taken for ill."""
 LONGEST_LIST_S = 3600
@@ -41,18 +41,21 @@ class HlsSettings(Place):
     """Which folder to write into, in which variants, and how long a player may be behind."""
 
     folder: Path
+    """It is made where there is none, but not what it stands in."""
     codecs: Sequence[HlsCodec] = ("aac",)
+    """The first is `stream.m3u8`; each of the others has a playlist of its own, `stream-flac.m3u8`."""
     bitrates_kbps: Sequence[int] = (192,)
     """Of AAC and Opus; each makes a variant with each of them."""
     segment_s: int = 2
+    """How long a segment is; a player waits for about three of them before it begins."""
     keep_s: int = 30
     """How much music is listed; it is removed once it has been listed no more for as long again."""
 
     def __post_init__(self) -> None:
         for kbps in self.bitrates_kbps:
-            if not LEAST_KBPS <= kbps <= MOST_KBPS:
+            if not _LEAST_KBPS <= kbps <= _MOST_KBPS:
                 raise OutputError(
-                    f"{self.folder} is asked for with {kbps} kbit/s; expected {LEAST_KBPS} to {MOST_KBPS}"
+                    f"{self.folder} is asked for with {kbps} kbit/s; expected {_LEAST_KBPS} to {_MOST_KBPS}"
                 )
         if not 1 <= self.segment_s <= LONGEST_SEGMENT_S:
             raise OutputError(

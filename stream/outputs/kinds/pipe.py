@@ -26,7 +26,7 @@ from stream.outputs.written import EndOfWritingError, WrittenOutput, file_place
 PipeFormat = Literal["s16le", "f32le", "wav"]
 PIPE_FORMATS: tuple[PipeFormat, ...] = get_args(PipeFormat)
 LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 192_000
-_FORM = "pipe:-[?format=s16le&rate=48000] or pipe:PATH"
+_FORM = "pipe:PATH[?format=s16le&rate=48000]"
 _STANDARD = "-"
 # What may be written to a pipe without waiting, once it is said to have room (POSIX).
 _AT_ONCE_BYTES = 4096
@@ -44,7 +44,7 @@ class PipeSettings(Place):
     sample_format: PipeFormat = "s16le"
     """`wav` is s16le behind a header, which each reader gets."""
     rate_hz_asked: int | None = None
-    """None: the engine's."""
+    """How many frames a second; None: as many as the engine's."""
 
     def __post_init__(self) -> None:
         rate_hz = self.rate_hz_asked
@@ -251,7 +251,7 @@ def pipe_from_uri(uri: OutputUri) -> PipeSettings:
     options = uri.options("format", "rate")
     where = uri.rest.removeprefix("//")
     if not where:
-        raise OutputError(f"{uri.safe} names no pipe; expected {_FORM}")
+        raise OutputError(f"{uri.safe} names no pipe; expected {_FORM}, or pipe:- for standard output")
     return PipeSettings(
         path=None if where == _STANDARD else Path(where),
         sample_format=_format(options.text("format") or PipeSettings.sample_format),
@@ -272,6 +272,6 @@ def _format(name: str) -> PipeFormat:
 PIPE_KIND = OutputKind(
     scheme="pipe",
     form=_FORM,
-    summary="samples for another program: standard output, or a named pipe",
+    summary="samples for another program; PATH - is standard output",
     from_uri=pipe_from_uri,
 )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_playlist
+from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_media_playlist
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def test_a_playlist_is_read_as_it_was_written() -> None:
     written = playlist(
         listed(7), listed(8, title="Ä, b - C: d"), listed(9, run=4, length_s=1.25), listed(10, 4)
     )
-    assert read_playlist(written.text(), 2) == written
+    assert read_media_playlist(written.text(), 2) == written
 
 
 def test_it_says_what_was_before_and_never_that_it_ends() -> None:
@@ -83,10 +83,10 @@ def test_no_segment_is_longer_than_the_playlist_says_of_all() -> None:
     ],
 )
 def test_what_is_none_is_a_list_without_segments(text: str) -> None:
-    assert read_playlist(text, 2) == MediaPlaylist(target_s=2)
+    assert read_media_playlist(text, 2) == MediaPlaylist(target_s=2)
 
 
 def test_half_a_playlist_is_none() -> None:
     text = playlist(listed(1), listed(2)).text()
-    assert not read_playlist(text.replace("#EXT-X-MEDIA-SEQUENCE:1\n", ""), 2).segments
-    assert replace(read_playlist(text, 2), target_s=3) != read_playlist(text, 2)
+    assert not read_media_playlist(text.replace("#EXT-X-MEDIA-SEQUENCE:1\n", ""), 2).segments
+    assert replace(read_media_playlist(text, 2), target_s=3) != read_media_playlist(text, 2)

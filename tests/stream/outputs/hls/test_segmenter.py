@@ -1,4 +1,4 @@
-"""Segments, one behind the other, are the stream: nothing is missing, doubled or shifted at their borders."""
+"""Segments that follow each other are the stream, with nothing missing, doubled or shifted between them."""
 
 import io
 import subprocess

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from model.base.errors import OutputError
-from stream.outputs.hls.playlist import MediaPlaylist, read_playlist
+from stream.outputs.hls.playlist import MediaPlaylist, read_media_playlist
 from stream.outputs.hls.segmenter import Segment, Segmenter
 from stream.outputs.hls.store import FIRST_LISTED, HlsStore, is_ours
 from stream.outputs.hls.variant import MASTER, HlsVariant
@@ -54,7 +54,7 @@ class Runs:
             self.clock_s += 2
 
     def listed(self, variant: HlsVariant = AAC) -> MediaPlaylist:
-        return read_playlist((self.folder / f"{variant.name}.m3u8").read_text(), 2)
+        return read_media_playlist((self.folder / f"{variant.name}.m3u8").read_text(), 2)
 
     def numbers(self, variant: HlsVariant = AAC) -> list[int]:
         return [segment.number for segment in self.listed(variant).segments]

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs.hls.playlist import ListedSegment, read_playlist
+from stream.outputs.hls.playlist import ListedSegment, read_media_playlist
 from stream.outputs.kinds.hls import HlsOutput, HlsSettings
 from stream.outputs.place import Tap
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db
@@ -38,7 +38,7 @@ def opened(folder: Path, **settings: object) -> HlsOutput:
 
 def listed(folder: Path, variant: str = "flac") -> list[ListedSegment]:
     path = folder / f"{variant}.m3u8"
-    return list(read_playlist(path.read_text(), 1).segments) if path.exists() else []
+    return list(read_media_playlist(path.read_text(), 1).segments) if path.exists() else []
 
 
 def heard(folder: Path, run: int = -1, variant: str = "flac") -> tuple[FloatArray, int]:
