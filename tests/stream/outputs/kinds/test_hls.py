@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from model.base.arrays import FloatArray
@@ -23,7 +21,9 @@ from model.base.errors import OutputError
 from stream.outputs.hls.playlist import ListedSegment, read_media_playlist
 from stream.outputs.kinds.hls import HlsOutput, HlsSettings
 from stream.outputs.place import Tap
+from stream.service.app import create_app
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db
+from tests.support.moments import a_moment
 from tests.support.real import require_real
 from tests.support.waiting import wait_until
 
@@ -237,11 +237,12 @@ def test_it_is_asked_over_http_where_that_is_served(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("x")
     folder = tmp_path / "hls"
     output = opened(folder)
-    app = Starlette(routes=[Route(route.path, route.answer) for route in output.routes()])  # type: ignore[arg-type]
     with Feeder(output, music(4), speed=2) as feeder:
         wait_until(lambda: feeder.done, "all is offered")
         output.close()
-    client = TestClient(app)
+    # By whatever name, as a CDN asks.
+    client = TestClient(create_app(a_moment, output.routes()), base_url="http://cdn.example")
+    assert client.get("/").status_code == 421
     for name in ("stream.m3u8", "flac.m3u8"):
         told = client.get(f"/hls/{name}")
         assert told.content == (folder / name).read_bytes()

@@ -82,6 +82,23 @@ def test_readers_come_and_go_and_each_gets_the_stream_to_the_bit(tmp_path: Path)
     assert (status.state, status.dropped_frames) == ("stopped", 0)
 
 
+def test_a_reader_that_reads_at_once_finds_no_end(tmp_path: Path) -> None:
+    """As snapserver 0.26.0 does (`PosixStream`), which takes it for the end, and the pipe for useless."""
+    path = tmp_path / "pipe"
+    output = opened(path)
+    with Feeder(output, music(2), speed=1, loop=True):
+        wait_until(lambda: output.status().frames_out > 0, "it goes nowhere")
+        for _ in range(20):
+            reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                assert os.read(reading, 4) != b""
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(reading)
+    output.close()
+
+
 def test_a_reader_that_stands_still_holds_up_nothing_but_its_own(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     output = opened(path)
