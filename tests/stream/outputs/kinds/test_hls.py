@@ -1,31 +1,33 @@
 """The HLS output writes what is offered, comes back after a fault, and is fetched by real players."""
 
 import functools
+import http.client
 import math
 import resource
 import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from stream.outputs.address import HttpAddress
 from stream.outputs.hls.playlist import ListedSegment, read_media_playlist
 from stream.outputs.kinds.hls import HlsOutput, HlsSettings
 from stream.outputs.place import Tap
 from stream.service.app import create_app
+from stream.service.server import WebServer
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db
 from tests.support.moments import a_moment
 from tests.support.real import require_real
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE_S, wait_until
 
 
 def opened(folder: Path, **settings: object) -> HlsOutput:
@@ -237,32 +239,50 @@ def test_it_is_asked_over_http_where_that_is_served(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("x")
     folder = tmp_path / "hls"
     output = opened(folder)
-    with Feeder(output, music(4), speed=2) as feeder:
+    address = HttpAddress(port=0)
+    server = WebServer(create_app(a_moment, output.routes(), address=address), address)
+    server.start()
+
+    def asked(path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE_S)
+        # By whatever name, as a CDN asks.
+        connection.request(method, path, headers={"Host": "cdn.example", **headers})
+        answer = connection.getresponse()
+        told = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, told, answer.read()
+
+    with Feeder(output, music(4), speed=2) as feeder, closing(server):
         wait_until(lambda: feeder.done, "all is offered")
         output.close()
-    # By whatever name, as a CDN asks.
-    client = TestClient(create_app(a_moment, output.routes()), base_url="http://cdn.example")
-    assert client.get("/").status_code == 421
-    for name in ("stream.m3u8", "flac.m3u8"):
-        told = client.get(f"/hls/{name}")
-        assert told.content == (folder / name).read_bytes()
-        assert told.headers["content-type"] == "application/vnd.apple.mpegurl"
-        assert told.headers["cache-control"] == "public, max-age=1"
-        assert told.headers["access-control-allow-origin"] == "*"
-    segment = listed(folder)[0]
-    for name in (segment.file, segment.init):
-        told = client.get(f"/hls/{name}")
-        assert told.content == (folder / name).read_bytes()
-        assert told.headers["content-type"] == "audio/mp4"
-        assert told.headers["cache-control"] == "public, max-age=31536000, immutable"
-    assert client.get(f"/hls/{segment.file}", headers={"Range": "bytes=4-7"}).status_code == 206
-    assert client.head(f"/hls/{segment.file}").headers["content-length"] == str(
-        (folder / segment.file).stat().st_size
-    )
-    (folder / "notes.txt").write_text("x")
-    for name in ("..%2Fsecret.txt", "%2e%2e/secret.txt", "notes.txt", "flac-1.m4s", "flac.m3u8%00", "."):
-        refused = client.get(f"/hls/{name}")
-        assert refused.status_code == 404 and "immutable" not in refused.headers.get("cache-control", "")
+        assert asked("/")[0] == 421, "the page is not for all"
+        segment = listed(folder)[0]
+        for name, content_type, kept in (
+            ("stream.m3u8", "application/vnd.apple.mpegurl", "public, max-age=1"),
+            ("flac.m3u8", "application/vnd.apple.mpegurl", "public, max-age=1"),
+            (segment.file, "audio/mp4", "public, max-age=31536000, immutable"),
+            (segment.init, "audio/mp4", "public, max-age=31536000, immutable"),
+        ):
+            status, told, data = asked(f"/hls/{name}")
+            assert (status, data) == (200, (folder / name).read_bytes())
+            assert (told["content-type"], told["cache-control"]) == (content_type, kept)
+            assert told["access-control-allow-origin"] == "*"
+        whole = (folder / segment.file).read_bytes()
+        status, _, data = asked(f"/hls/{segment.file}", Range="bytes=4-7")
+        assert (status, data) == (206, whole[4:8])
+        status, told, data = asked(f"/hls/{segment.file}", "HEAD")
+        assert (status, told["content-length"], data) == (200, str(len(whole)), b"")
+        (folder / "notes.txt").write_text("x")
+        for name in (
+            "../secret.txt",
+            "..%2Fsecret.txt",
+            "%2e%2e/x",
+            "notes.txt",
+            "flac-1.m4s",
+            "flac.m3u8%00",
+            "",
+        ):
+            status, told, _ = asked(f"/hls/{name}")
+            assert status == 404 and "public" not in told.get("cache-control", ""), name
 
 
 @pytest.mark.parametrize(
