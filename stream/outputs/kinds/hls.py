@@ -34,6 +34,9 @@ _FORM = "hls:DIR[?codec=aac&bitrate=192&segment=2&keep=30]"
 _POLL_S = 0.5
 _RETRY_S = 2.0
 _CLOSE_S = 0.9
+_MOST_DATE_ERROR = timedelta(seconds=3)
+_SEGMENTS_BEHIND = 3.5
+"""Where players are: they begin three behind the end of the list, which is on average half a one old."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +151,7 @@ class HlsOutput(Output):
             stretched_frames=self._feed.stretched_frames,
             skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
+            latency_s=_SEGMENTS_BEHIND * self._settings.segment_s,
             reconnects=max(self._runs - 1, 0),
             delivered_ago_s=ago_s(self._delivered_at_s),
             audible_ago_s=ago_s(self._audible_at_s),
@@ -198,7 +202,7 @@ class HlsOutput(Output):
     def _write_run(self) -> None:
         segmenters = self._open_segmenters()
         self._store.begin(segmenters)
-        began: datetime | None = None
+        began, taken_frames = datetime.now(UTC), 0
         while True:
             last = self._stop.is_set()
             block = self._feed.take()
@@ -209,8 +213,11 @@ class HlsOutput(Output):
             if block is None:
                 self._stop.wait(_POLL_S)
                 continue
-            if began is None:
-                began = datetime.now(UTC) - timedelta(seconds=len(block) / self._engine_rate_hz)
+            taken_frames += len(block)
+            # Also after the clock was set, or after something was lost: dates are those of the wall clock.
+            ran = timedelta(seconds=taken_frames / self._engine_rate_hz)
+            if abs(datetime.now(UTC) - began - ran) > _MOST_DATE_ERROR:
+                began = datetime.now(UTC) - ran
             title = self._feed.title
             self._sounds = self._sounds or audible(block)
             for segmenter in segmenters:

@@ -9,9 +9,11 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,7 +63,11 @@ def find(sound: FloatArray, heard: FloatArray) -> int:
     raise AssertionError("it is nowhere in the sound")
 
 
-def test_all_variants_hold_the_stream_and_flac_to_the_bit(tmp_path: Path) -> None:
+def test_all_variants_hold_the_stream_and_flac_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Here the sound comes twice as fast as the clock goes.
+    monkeypatch.setattr("stream.outputs.kinds.hls._MOST_DATE_ERROR", timedelta(hours=1))
     sound = music(9)
     output = opened(tmp_path, codecs=("aac", "opus", "flac"), bitrates_kbps=(128,))
     assert output.status().state == "starting"
@@ -179,6 +185,24 @@ def test_a_restart_at_another_rate_has_an_init_section_of_its_own(tmp_path: Path
     assert [heard(tmp_path, run, "aac-192")[1] for run in (0, 1)] == [44_100, 48_000]
     text = (tmp_path / "aac-192.m3u8").read_text()
     assert text.count("#EXT-X-DISCONTINUITY\n") == 1 and text.count("#EXT-X-MAP") == 2
+
+
+def test_dates_go_with_the_clock_also_when_it_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_by = timedelta(0)
+    monkeypatch.setattr(
+        "stream.outputs.kinds.hls.datetime", SimpleNamespace(now=lambda zone: datetime.now(zone) + set_by)
+    )
+    output = opened(tmp_path)
+    with Feeder(output, music(3), speed=1, loop=True):
+        wait_until(lambda: len(listed(tmp_path)) > 1, "some segments")
+        before = listed(tmp_path)[-1].number
+        set_by = timedelta(hours=1)
+        wait_until(lambda: listed(tmp_path)[-1].number > before + 1, "some more")
+    output.close()
+    dates = {segment.number: segment.at for segment in listed(tmp_path)}
+    assert timedelta(seconds=0.5) < dates[before] - dates[before - 1] < timedelta(seconds=1.5)
+    assert timedelta(minutes=59) < dates[before + 2] - dates[before] < timedelta(minutes=61)
+    assert len({segment.run for segment in listed(tmp_path)}) == 1
 
 
 @contextmanager
