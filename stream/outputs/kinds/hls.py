@@ -115,6 +115,8 @@ class HlsOutput(Output):
         self._fault = ""
         self._runs = 0
         self._frames_out = 0
+        # Taken, and not yet in a segment that was written; and what was so when writing failed.
+        self._pending_frames = self._lost_frames = 0
         self._sounds = False
         self._delivered_at_s: float | None = None
         self._audible_at_s: float | None = None
@@ -147,7 +149,7 @@ class HlsOutput(Output):
             detail=self._fault or str(self._store.folder / MASTER),
             frames_out=self._frames_out,
             underrun_frames=self._feed.silence_frames,
-            dropped_frames=self._feed.dropped_frames,
+            dropped_frames=self._feed.dropped_frames + self._lost_frames,
             stretched_frames=self._feed.stretched_frames,
             skew_ppm=self._feed.skew_ppm,
             buffered_s=self._feed.buffered_s,
@@ -189,6 +191,8 @@ class HlsOutput(Output):
                 if fault != self._fault:
                     _log.warning("%s: %s", self.name, fault)
                 self._state, self._fault = "reconnecting", fault
+                self._lost_frames += max(0, self._pending_frames)
+                self._pending_frames = 0
                 self._rest()
         self._state = "stopped"
 
@@ -214,6 +218,7 @@ class HlsOutput(Output):
                 self._stop.wait(_POLL_S)
                 continue
             taken_frames += len(block)
+            self._pending_frames += len(block)
             # Also after the clock was set, or after something was lost: dates are those of the wall clock.
             ran = timedelta(seconds=taken_frames / self._engine_rate_hz)
             if abs(datetime.now(UTC) - began - ran) > _MOST_DATE_ERROR:
@@ -233,7 +238,9 @@ class HlsOutput(Output):
         if self._state != "playing":
             self._runs += 1
             self._state, self._fault = "playing", ""
-        self._frames_out += round(segment.length_s * self._engine_rate_hz)
+        frames = round(segment.length_s * self._engine_rate_hz)
+        self._frames_out += frames
+        self._pending_frames -= frames
         self._delivered_at_s = time.monotonic()
         if self._sounds:
             self._audible_at_s = self._delivered_at_s
