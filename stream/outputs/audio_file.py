@@ -21,6 +21,7 @@ from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder
 from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.encoding.encoder import open_coder
+from stream.outputs.encoding.pcm import beyond_full_scale, whole_samples
 
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - (1 << 17)
@@ -223,14 +224,10 @@ class _PcmCoder:
             setattr(self._file, name, text)
 
     def encode(self, block: FloatArray) -> None:
-        full = 1 << (self._bits - 1)
-        self.clipped_samples += int(np.count_nonzero(np.abs(block) > 1.0))
-        samples = np.clip(np.rint(block.astype(np.float64) * full), -full, full - 1)
-        if self._bits == 16:
-            self._file.write(samples.astype(np.int16))
-        else:
-            # libsndfile takes 24 bits from the upper end of 32.
-            self._file.write(samples.astype(np.int32) << 8)
+        self.clipped_samples += beyond_full_scale(block)
+        samples = whole_samples(block, self._bits)
+        # libsndfile takes 24 bits from the upper end of 32.
+        self._file.write(samples.astype(np.int16) if self._bits == 16 else samples << 8)
 
     def close(self) -> None:
         self._file.close()

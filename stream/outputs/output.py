@@ -31,6 +31,8 @@ class OutputStatus:
     state: State
     detail: str = ""
     """The last fault, or where the stream can be heard."""
+    done: bool = False
+    """Whether it has ended by itself, in good order: nobody wants more of it."""
     frames_out: int = 0
     """Frames that were handed on: played, encoded, or sent."""
     underrun_frames: int = 0
@@ -74,6 +76,8 @@ class OutputRoute:
     """Called in a thread of the web server for each request, which it may hold up."""
     content_type: str | None = None
     """Of a stream that a player can be pointed at, which the page then offers; None: no such stream."""
+    for_all: bool = False
+    """Whether it is answered by whatever name it is asked, as such a stream is."""
 
 
 class Output(Protocol):

@@ -132,9 +132,16 @@ class UriOptions:
     def whole(self, name: str) -> int | None:
         """Return the value of an option that is a whole number, 0 or more; None where it is not given."""
         text = self.text(name)
-        if text is not None and not (text.isascii() and text.isdigit() and len(text) < 10):
+        return None if text is None else self._read_whole(name, text)
+
+    def wholes(self, name: str) -> Sequence[int]:
+        """Return each value of an option that is a whole number and may be given again and again."""
+        return tuple(self._read_whole(name, text) for text in self.all(name))
+
+    def _read_whole(self, name: str, text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise OutputError(f"{self._whose} says {name}={text}; expected a whole number")
-        return None if text is None else int(text)
+        return int(text)
 
     def flag(self, name: str) -> bool:
         """Return whether an option that is 1 or 0 is 1; no where it is not given."""

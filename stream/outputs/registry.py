@@ -4,8 +4,10 @@ from pathlib import Path
 
 from model.base.errors import OutputError
 from stream.outputs.kinds.file import FILE_KIND
+from stream.outputs.kinds.hls import HLS_KIND
 from stream.outputs.kinds.http import HTTP_KIND
 from stream.outputs.kinds.icecast import ICECAST_KIND, ICECASTS_KIND
+from stream.outputs.kinds.pipe import PIPE_KIND
 from stream.outputs.kinds.soundcard import SOUND_CARD_KIND
 from stream.outputs.place import OutputKind, OutputUri, Place, did_you_mean
 
@@ -14,7 +16,9 @@ KINDS: tuple[OutputKind, ...] = (
     HTTP_KIND,
     ICECAST_KIND,
     ICECASTS_KIND,
+    HLS_KIND,
     FILE_KIND,
+    PIPE_KIND,
 )
 
 

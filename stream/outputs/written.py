@@ -47,6 +47,7 @@ class WrittenOutput(Output):
         self._dropped = 0
         self._state: State = "starting"
         self._fault = ""
+        self._done = False
         self._frames_out = 0
         self._delivered_at_s: float | None = None
         self._audible_at_s: float | None = None
@@ -65,6 +66,19 @@ class WrittenOutput(Output):
 
     def _finish(self, *, failed: bool) -> None:
         """Close what was opened; failed: whether anything was raised before."""
+
+    def _listening(self) -> int | None:
+        """Return how many take it, None where that cannot be known. Any thread."""
+        return None
+
+    def _detail(self) -> str:
+        """Return how it is while nothing is wrong. Any thread."""
+        return ""
+
+    @property
+    def ending(self) -> bool:
+        """Whether the output is to end, so that a write that waits must wait no longer."""
+        return self._stop.is_set()
 
     def add_to_fault(self, clause: str) -> None:
         """Have what ended it told with more, while it is being finished; for the worker's thread."""
@@ -99,9 +113,11 @@ class WrittenOutput(Output):
         return OutputStatus(
             name=self.name,
             state=self._state,
-            detail=self._fault,
+            detail=self._fault or self._detail(),
+            done=self._done,
             frames_out=self._frames_out,
             dropped_frames=self._dropped,
+            listeners=self._listening(),
             buffered_s=self._ring.readable_frames() / self.engine_rate_hz,
             delivered_ago_s=ago_s(self._delivered_at_s),
             audible_ago_s=ago_s(self._audible_at_s),
@@ -120,7 +136,7 @@ class WrittenOutput(Output):
             self._write_all()
             failed = False
         except EndOfWritingError as end:
-            failed, self._fault = False, str(end)
+            failed, self._fault, self._done = False, str(end), True
         except Exception as error:
             self._fault = explain(error)
         try:

@@ -93,7 +93,7 @@ def create_app(
     ]
     for route in (*output_routes, *playlist_routes(streams, access.knows_name)):
         answer = _asked(route.answer)
-        routes.append(Route(route.path, answer if route.content_type else known(answer)))
+        routes.append(Route(route.path, answer if route.content_type or route.for_all else known(answer)))
     if interface is not None:
         routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})

@@ -83,6 +83,10 @@ class Session:
             if not web.alive:
                 raise OutputError(f"the web server on {web.url} has ended by itself; start endlos again")
 
+    def is_over(self) -> bool:
+        """Return whether nobody wants more: every output has ended by itself, in good order."""
+        return all(status_of(output).done for output in self.outputs)
+
     def skip(self) -> None:
         """Go on to another piece at once. Any thread."""
         self._pacer.skip(self.engine.skip)

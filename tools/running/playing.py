@@ -94,7 +94,7 @@ def _greeting(session: Session) -> str:
 def _run(live: Live, keys: Keys, line: "StatusLine", ending: Ending) -> None:
     session, prepared = live.session, live.prepared
     building = prepared.build is not None
-    while not ending.wanted:
+    while not (ending.wanted or session.is_over()):
         session.check()
         if building and prepared.build is not None and not prepared.build.running:
             building = False

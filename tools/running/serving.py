@@ -46,7 +46,7 @@ def _serve(source: Path | None, settings: LiveSettings, ending: Ending, manager:
         manager.ready()
         seen: dict[str, str] = {}
         watch = SoundWatch()
-        while not ending.wanted:
+        while not (ending.wanted or session.is_over()):
             session.check()
             moment = session.moment()
             for status in moment.outputs:

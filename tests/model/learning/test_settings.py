@@ -19,7 +19,9 @@ from stream.outputs.address import HttpAddress
 from stream.outputs.card_timing import CardTiming
 from stream.outputs.icecast.mount import IcecastMount
 from stream.outputs.kinds.file import FileSettings
+from stream.outputs.kinds.hls import HlsSettings
 from stream.outputs.kinds.http import HttpSettings
+from stream.outputs.kinds.pipe import PipeSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
 from stream.outputs.settings import OutputSettings
 from stream.scoring.settings import ScoringSettings
@@ -36,6 +38,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "BenchSettings": {"pool": Path("pool")},
     "EvalSettings": {"model": Path("model")},
     "FileSettings": {"path": Path("stream.flac")},
+    "HlsSettings": {"folder": Path("hls")},
     "IcecastSettings": {
         "mount": IcecastMount(host="h", port=8000, path="/a.mp3", user="source", password="x"),
         "codec": "mp3",
@@ -119,6 +122,10 @@ def test_a_number_is_taken_or_refused_in_one_sentence(settings: type, name: str,
         (lambda value: CardTiming(block_frames=value), (-1, 1 << 20)),
         (lambda value: FileSettings(path=Path("a.wav"), bits=value), (0, 8, -24)),
         (lambda value: FileSettings(path=Path("a.mp3"), bitrate_kbps=value), (0, -1, 10**9)),
+        (lambda value: HlsSettings(folder=Path("hls"), segment_s=value), (math.nan, 0, -1, 7)),
+        (lambda value: HlsSettings(folder=Path("hls"), keep_s=value), (math.nan, 0, 5, 10**6)),
+        (lambda value: HlsSettings(folder=Path("hls"), bitrates_kbps=(value,)), (math.nan, 0, 10**6)),
+        (lambda value: PipeSettings(rate_hz_asked=value), (math.nan, 0, -1, 10**9)),
         (lambda value: HttpAddress(port=value), (-1, 70_000)),
         (lambda value: EngineSettings(simulate_slow_ms=value), (math.nan, math.inf, -1.0)),
         (lambda value: EngineSettings(scorer_threads=value), (0, -1, 10**6)),

@@ -7,8 +7,10 @@ import pytest
 from model.base.errors import EndlosError
 from stream.outputs.address import HttpAddress
 from stream.outputs.kinds.file import FileSettings
+from stream.outputs.kinds.hls import HlsSettings
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.kinds.icecast import IcecastSettings
+from stream.outputs.kinds.pipe import PipeSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
 from stream.outputs.listeners.broadcast import ListenerLimits
 from stream.outputs.place import Place
@@ -44,6 +46,22 @@ from stream.outputs.secrets import PASSWORD_VARIABLE
         ("file:a.flac", FileSettings(path=Path("a.flac"))),
         ("file:My Music/a b.wav?bits=16", FileSettings(path=Path("My Music/a b.wav"), bits=16)),
         ("file:///tmp/a.mp3?bitrate=320", FileSettings(path=Path("/tmp/a.mp3"), bitrate_kbps=320)),
+        ("hls:www/hls", HlsSettings(folder=Path("www/hls"))),
+        (
+            "hls:///srv/a b?codec=aac&codec=flac&bitrate=64&bitrate=192&segment=4&keep=60",
+            HlsSettings(
+                folder=Path("/srv/a b"),
+                codecs=("aac", "flac"),
+                bitrates_kbps=(64, 192),
+                segment_s=4,
+                keep_s=60,
+            ),
+        ),
+        ("pipe:-", PipeSettings()),
+        (
+            "pipe:/run/fifo?format=f32le&rate=48000",
+            PipeSettings(path=Path("/run/fifo"), sample_format="f32le", rate_hz_asked=48_000),
+        ),
     ],
 )
 def test_an_address_is_read(text: str, place: Place) -> None:
@@ -75,6 +93,16 @@ def test_an_address_is_read(text: str, place: Place) -> None:
         ("file:", "names no file; expected file:PATH"),
         ("file:a.wav?bits=8", "asked for with 8 bits; expected 16 or 24"),
         ("file:a.mp3?bitrate=9", "asked for with 9 kbit/s; expected 16 to 512"),
+        ("hls:", "names no folder; expected hls:DIR"),
+        ("hls:d?codec=mp3", r"there is no codec 'mp3' of HLS; take one of aac, flac, opus"),
+        ("hls:d?codec=oppus", r"\(did you mean opus\?\)"),
+        ("hls:d?bitrate=x", "says bitrate=x; expected a whole number"),
+        ("hls:d?bitrate=999", "asked for with 999 kbit/s; expected 32 to 320"),
+        ("hls:d?segment=7", "segments of 7 s; expected 1 to 6"),
+        ("hls:d?keep=3", "is to list 3 s; expected 6, which is three segments, to 3600"),
+        ("pipe:", "names no pipe; expected pipe:PATH.*, or pipe:- for standard output"),
+        ("pipe:-?format=s16", r"there is no format 's16' of a pipe \(did you mean s16le\?\)"),
+        ("pipe:x?rate=1", "pipe:x is asked for at 1 Hz; expected 8000 to 192000"),
         ("http://me:hidden@h:1", r"http://h:1 is not an address to serve"),
         ("device:me:hidden@h?x=1", "unknown option x"),
     ],
