@@ -22,6 +22,8 @@ class LiveSettings:
     outputs: OutputSettings
     log: Path | None = None
     """File for the decision log."""
+    watch: bool | None = None
+    """Whether songs are taken up that are added, changed or removed; None: of music, not of a pool."""
     quiet: bool = False
     """Say warnings only."""
 
@@ -53,7 +55,7 @@ def live_stream(
     share_heap()
     outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
     with ExitStack() as opened:
-        prepared = prepare(source, notice, tell)
+        prepared = prepare(source, notice, tell, watch=settings.watch)
         opened.callback(prepared.close)
         log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
         session = Session(prepared.open_engine(settings.engine, notice, log), outputs, log)
