@@ -16,8 +16,9 @@ from stream.choosing.step import Step
 from stream.engine.decisions import Decision
 from stream.engine.given_steps import GivenSteps, KnownJoins
 from stream.engine.logged import check_decisions
-from stream.engine.renderer import Renderer
+from stream.engine.renderer import Beginning, Renderer
 from stream.joins.join_plan import JoinPlan
+from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
 from stream.scoring.settings import ScoringSettings
@@ -56,10 +57,15 @@ class Replay:
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
         joins = KnownJoins(sound, settings["reach_frames"])
         steps = GivenSteps([self._step(line, joins) for line in lines], joins)
-        self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
+        # One that went on where another run stood did not begin at the start of a chunk.
+        begin = Beginning(frame=round(decisions[0]["to"]["start_s"] * self.engine_rate_hz), release=Release())
+        self._renderer = Renderer(
+            steps, steps, on_decision=on_decision or (lambda decision: None), begin=begin
+        )
         if stop_frames is None:
             # A run that was killed did not leave its last chunk, or the join would be in the log.
-            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
+            entered = begin.frame if len(lines) == 1 else None
+            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]), entered)
         self._stop_frames = stop_frames
 
     @property
@@ -91,10 +97,15 @@ class Replay:
         joins.plans[step] = line.plan
         return step
 
-    def _known_frames(self, last: _Line, t_out_frames: int) -> int:
-        """Return how long the stream is if its last chunk is played to its end."""
+    def _known_frames(self, last: _Line, t_out_frames: int, entered: int | None) -> int:
+        """Return how long the stream is if its last chunk is played to its end.
+
+        entered: where, of a chunk that the stream begins with.
+        """
         start, stop = self._generation.reader.chunk_span(_row(self._generation, last.key))
-        return t_out_frames + stop - (last.plan.enter_frame if last.plan else start)
+        if entered is None:
+            entered = last.plan.enter_frame if last.plan else start
+        return t_out_frames + stop - entered
 
     def close(self) -> None:
         """Close the songs."""

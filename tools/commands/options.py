@@ -28,6 +28,13 @@ Watch = Annotated[
         show_default="for music, not for a pool",
     ),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Go on where the last stream of the pool stood, unless --seed or --start is given.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file also where endlos has not written it.")]
 LogLines = Annotated[
     Literal["text", "json"],

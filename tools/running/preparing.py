@@ -8,9 +8,11 @@ from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, load_contract
+from stream.choosing.generation import Generation
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
+from stream.engine.standing import Standing
 from stream.pool.database import DATABASE_FILE
 from stream.pool.origin import Origin, origin_of
 from stream.pool.pool import current_generation
@@ -39,8 +41,9 @@ class Prepared:
         settings: EngineSettings,
         notice: Callable[[], None],
         on_decision: Callable[[Decision], None] | None = None,
+        recall: Callable[[Generation], Standing | None] | None = None,
     ) -> Engine:
-        """Return the live engine as soon as the pool has enough for a stream.
+        """Return the live engine as soon as the pool has enough for a stream (`Engine.open`).
 
         Raises `PoolError` when it never will, `ModelError` when the model does not fit. notice: called about
         ten times a second meanwhile; what it raises ends the wait.
@@ -48,7 +51,7 @@ class Prepared:
         while self.build is not None and self.build.running:
             if self._published():
                 try:
-                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
+                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
                 except PoolError:
                     # The first songs may be too few for a stream; more are on their way.
                     pass
@@ -57,7 +60,7 @@ class Prepared:
         failure = None if self.build is None else self.build.failure()
         if failure is not None and not self._published():
             raise PoolError(failure)
-        return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
+        return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
 
     def look(self) -> str | None:
         """Build again where music has changed and settled; return what is wrong with the last build, once.
