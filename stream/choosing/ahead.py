@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from model.base.errors import DecodeError, EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.memory import PlannerMemory
+from stream.choosing.history import PlannerMemory
 from stream.choosing.plan_ahead import PlanAhead
 from stream.choosing.planner import Planner
 from stream.choosing.steering import Steering

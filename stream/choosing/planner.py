@@ -9,9 +9,8 @@ from model.base.arrays import BoolArray
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Course
+from stream.choosing.history import Course, PlannedExit, PlannerMemory
 from stream.choosing.leaning import Leaning, Steered, opened_to
-from stream.choosing.memory import PlannedExit, PlannerMemory
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries, entries
 from stream.choosing.rules import any_step, anywhere, elsewhere, next_in_order, plain_step, song_starts

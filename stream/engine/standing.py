@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from model.base.errors import DecodeError
 from stream.choosing.generation import Chunk
-from stream.choosing.memory import PlannerMemory
+from stream.choosing.history import PlannerMemory
 from stream.choosing.steering import Steering
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Beginning

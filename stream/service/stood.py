@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Course
-from stream.choosing.memory import PlannedExit, PlannerMemory
+from stream.choosing.history import Course, PlannedExit, PlannerMemory
 from stream.choosing.steering import Steering
 from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing

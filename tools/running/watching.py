@@ -18,7 +18,7 @@ SETTLED_S = 3.0
 """A change is built once nothing has changed for so long: a file that is being written grows."""
 POLL_S = 10.0
 """How often folders are looked through whose system tells no changes."""
-RETRY_S, LONGEST_RETRY_S = 60.0, 3600.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 60.0, 3600.0
 """A build that failed is tried again, at first after so long, then after twice as long each time."""
 REST = 1.0
 """After a build that a change began there is none for so many times as long as it took: music that never
@@ -47,7 +47,7 @@ class Watching:
         self._seen = 0
         self._began_s: float | None = None
         self._rests_until_s = 0.0
-        self._retry_s = RETRY_S
+        self._retry_s = FIRST_RETRY_S
         self._retry_at_s: float | None = None
 
     def is_due(self, now_s: float) -> bool:
@@ -68,7 +68,7 @@ class Watching:
         if self._began_s is not None:
             self._rests_until_s = now_s + REST * (now_s - self._began_s)
         self._retry_at_s = now_s + self._retry_s if failed else None
-        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S) if failed else RETRY_S
+        self._retry_s = min(2 * self._retry_s, LONGEST_RETRY_S) if failed else FIRST_RETRY_S
 
     def close(self) -> None:
         """Watch no more."""

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 from tools.pools.build import build_pool
 from tools.running.background import Command
 from tools.running.preparing import Prepared, prepare
-from tools.running.watching import LONGEST_RETRY_S, REST, RETRY_S, SETTLED_S, Changes, Watching
+from tools.running.watching import FIRST_RETRY_S, LONGEST_RETRY_S, REST, SETTLED_S, Changes, Watching
 
 
 @pytest.fixture
@@ -158,10 +158,10 @@ def test_what_fails_is_tried_again_ever_more_seldom(monkeypatch: pytest.MonkeyPa
         watching._rests_until_s = now_s
         began_s = now_s
         while not watching.is_due(now_s):
-            now_s += RETRY_S / 2
+            now_s += FIRST_RETRY_S / 2
         waited_s.append(now_s - began_s)
         watching.build(now_s)
-    assert waited_s[:3] == [RETRY_S, 2 * RETRY_S, 4 * RETRY_S]
+    assert waited_s[:3] == [FIRST_RETRY_S, 2 * FIRST_RETRY_S, 4 * FIRST_RETRY_S]
     assert waited_s[-1] == LONGEST_RETRY_S
     watching.built(now_s, failed=False)
     assert not watching.is_due(now_s + 10 * LONGEST_RETRY_S)
