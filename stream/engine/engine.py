@@ -80,6 +80,7 @@ class Engine:
         self._standings = standings
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
+        self.target_lufs = renderer.settings.target_lufs
         # Held for no longer than it takes to hand it on.
         self._steer = threading.Lock()
         self._steering = steering

@@ -45,7 +45,10 @@ class Replay:
     def __init__(
         self, folder: Path, log: Path, *, on_decision: Callable[[Decision], None] | None = None
     ) -> None:
-        decisions, stop_frames = _read(log)
+        logged = _read(log)
+        decisions, stop_frames = logged.decisions, logged.stop_frames
+        self.announcements = logged.announcements
+        """How many there were in the run; its music stood still meanwhile, and they are not played again."""
         settings = decisions[0]["settings"]
         sound = SoundSettings(**{field.name: settings[field.name] for field in fields(SoundSettings)})
         self.engine_rate_hz = sound.engine_rate_hz
@@ -112,8 +115,17 @@ class Replay:
         self._generation.close()
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
-    """Return the decisions of a log, and the stream time of its stop in frames if it has one."""
+@dataclass(frozen=True, kw_only=True)
+class _Logged:
+    """What a log holds."""
+
+    decisions: list[dict[str, Any]]
+    stop_frames: int | None
+    """Stream time of its stop, if it has one."""
+    announcements: int
+
+
+def _read(path: Path) -> _Logged:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         decisions = [line for line in lines if "event" not in line]
@@ -126,7 +138,11 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
         raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
     if not decisions or not isinstance(decisions[0], dict) or decisions[0].get("n") != 0:
         raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
-    return decisions, stops[-1] if stops else None
+    return _Logged(
+        decisions=decisions,
+        stop_frames=stops[-1] if stops else None,
+        announcements=sum(line.get("event") == "say" for line in lines),
+    )
 
 
 def _line(decision: dict[str, Any]) -> _Line:
