@@ -17,7 +17,7 @@ from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
 from stream.service.announcing.announcement import Announcement, read_announcement
-from stream.service.announcing.announcer import Announcer, Music
+from stream.service.announcing.announcer import Announcer, InterruptedMusic
 from stream.service.app import create_app
 from stream.service.interface import Interface
 from stream.service.moment import Moment, stream_title
@@ -40,7 +40,9 @@ class Session:
         self._rendered: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
         self._title = ""
         self._sleep = SleepTimer(engine.engine_rate_hz)
-        music = Music(play=self._play, time_frames=self._time_frames, join_frames=self._join_frames)
+        music = InterruptedMusic(
+            play=self._play, time_frames=self._time_frames, join_frames=self._join_frames
+        )
         self._announcer = Announcer(music, engine.engine_rate_hz, self._note_announcement)
         tap = Tap(engine_rate_hz=engine.engine_rate_hz, card_paced=settings.card_paced)
         self.outputs: list[Output] = [output for place in settings.places for output in place.open(tap)]

@@ -12,14 +12,14 @@ from model.base.errors import EndlosError
 from stream.service.announcing.announcement import Announcement
 
 MOST_WAITING = 4
-FADE_S = 1.5
+MUSIC_FADE_S = 1.5
 LATEST_S = 25.0
 """Where no join comes sooner the music fades out at this time."""
 _LOOK_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Music:
+class InterruptedMusic:
     """The stream that is interrupted; asked by the thread that renders."""
 
     play: Callable[[int], FloatArray]
@@ -36,11 +36,11 @@ class Announcer:
     The music stands still meanwhile: not a sample of it is lost, and its own time goes on without a gap.
     """
 
-    def __init__(self, music: Music, rate_hz: int, begun: Callable[[Announcement], None]) -> None:
+    def __init__(self, music: InterruptedMusic, rate_hz: int, begun: Callable[[Announcement], None]) -> None:
         """begun: called by the thread that renders, as an announcement begins."""
         self._music = music
         self._begun = begun
-        self._fade_frames = round(FADE_S * rate_hz)
+        self._fade_frames = round(MUSIC_FADE_S * rate_hz)
         self._latest_frames = round(LATEST_S * rate_hz)
         self._look_frames = round(_LOOK_S * rate_hz)
         self._lock = threading.Lock()

@@ -6,10 +6,16 @@ import pytest
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.service.announcing.announcement import Announcement
-from stream.service.announcing.announcer import FADE_S, LATEST_S, MOST_WAITING, Announcer, Music
+from stream.service.announcing.announcer import (
+    LATEST_S,
+    MOST_WAITING,
+    MUSIC_FADE_S,
+    Announcer,
+    InterruptedMusic,
+)
 
 RATE_HZ = 1000
-FADE = round(FADE_S * RATE_HZ)
+FADE = round(MUSIC_FADE_S * RATE_HZ)
 
 
 class Played:
@@ -18,7 +24,7 @@ class Played:
     def __init__(self, joins: list[int]) -> None:
         self.time = 0
         self._joins = joins
-        self.music = Music(play=self._play, time_frames=lambda: self.time, join_frames=self._join)
+        self.music = InterruptedMusic(play=self._play, time_frames=lambda: self.time, join_frames=self._join)
 
     def _play(self, frames: int) -> FloatArray:
         self.time += frames

@@ -17,7 +17,7 @@ from stream.outputs.address import HttpAddress
 from stream.outputs.kinds.http import HttpSettings
 from stream.outputs.settings import OutputSettings
 from stream.service.announcing.announcement import read_announcement
-from stream.service.announcing.announcer import FADE_S
+from stream.service.announcing.announcer import MUSIC_FADE_S
 from stream.service.session import Session
 from tests.stream.engine.test_engine import RATE_HZ, build, write_songs
 from tests.support.commands import run_here
@@ -55,7 +55,7 @@ def test_it_is_in_the_stream_between_two_pieces(tmp_path: Path, capsys: pytest.C
     joins = [line["t_out_frames"] for line in lines if line.get("join")]
     assert at in joins, "between two pieces"
     music = np.concatenate([heard[:at], heard[at + len(said) :]])
-    fade = round(FADE_S * RATE_HZ)
+    fade = round(MUSIC_FADE_S * RATE_HZ)
     with closing(Replay(pool, path)) as replay:
         again = replay.render(len(music))
         assert replay.announcements == 1
