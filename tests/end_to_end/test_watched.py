@@ -17,8 +17,8 @@ PIECES = 10
 
 def test_a_song_that_is_copied_joins_and_one_that_is_removed_leaves(tmp_path: Path) -> None:
     music = tmp_path / "music"
-    write_music(music, ["a.wav", "b.wav", "c.wav"], seconds=20.0)
-    (new,) = write_music(tmp_path, ["d.wav"], seconds=20.0)
+    write_music(music, ["a.wav", "b.wav", "c.wav"], seconds=10.0)
+    (new,) = write_music(tmp_path, ["d.wav"], seconds=10.0)
     words = ("serve", music, "--strategy", "random", "--http", "127.0.0.1:0")
     with Running(*words, ENDLOS_HOME=str(tmp_path / "home")) as running:
         found = re.search(r"serving (http://\S+:(\d+)/)", running.wait_for("INFO serving http://"))
