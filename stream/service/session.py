@@ -143,13 +143,14 @@ class Session:
         """Return a join with what is around it, to be heard again (`Engine.preview`). Any thread."""
         return self.engine.preview(n)
 
-    def say(self, path: Path) -> None:
+    def say(self, path: Path, *, name: str | None = None) -> None:
         """Play a recording between two pieces, within about half a minute, the music faded out meanwhile.
 
-        Raises `EndlosError` where it cannot be read, is too long, or too many wait. Any thread; it takes as
-        long as decoding takes.
+        name: what it is called in the log; None: as its file. Raises `EndlosError` where it cannot be read or
+        is too long, `TooManyWaitError` where too many wait. Any thread; it takes as long as decoding takes.
         """
-        self._announcer.say(read_announcement(path, self.engine.engine_rate_hz, self.engine.target_lufs))
+        engine = self.engine
+        self._announcer.say(read_announcement(path, engine.engine_rate_hz, engine.target_lufs, name=name))
 
     def pause(self) -> None:
         """Stand still, or go on."""

@@ -11,10 +11,9 @@ from model.base.errors import EndlosError
 from stream.audio.decode_pyav import LeftOut, libav_blocks
 from stream.audio.reading import reading
 from stream.audio.sections import FileSection
+from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES, MOST_ANNOUNCEMENT_S
 from stream.service.announcing.weighting import spoken_lufs
 
-MOST_ANNOUNCEMENT_BYTES = 20_000_000
-MOST_ANNOUNCEMENT_S = 120.0
 _HIGHEST = 10 ** (-1 / 20)
 """Its samples reach -1 dBFS at most."""
 _EDGE_S = 0.01
@@ -31,9 +30,12 @@ class Announcement:
     """`(frames, 2)` at the engine's rate."""
 
 
-def read_announcement(path: Path, engine_rate_hz: int, target_lufs: float | None) -> Announcement:
+def read_announcement(
+    path: Path, engine_rate_hz: int, target_lufs: float | None, *, name: str | None = None
+) -> Announcement:
     """Decode a file of any format; target_lufs: the stream's loudness, None leaves it as loud as it is.
 
+    name: what it is called; None: as its file.
     Raises `EndlosError` (of a damaged file `DecodeError`) where it cannot be read, is too large, too long or
     silent.
     """
@@ -72,4 +74,4 @@ def read_announcement(path: Path, engine_rate_hz: int, target_lufs: float | None
     ramp = np.linspace(0.0, 1.0, edge, endpoint=False, dtype=np.float32)[:, None]
     audio[:edge] *= ramp
     audio[len(audio) - edge :] *= ramp[::-1]
-    return Announcement(name=path.name, audio=audio.astype(np.float32))
+    return Announcement(name=name or path.name, audio=audio.astype(np.float32))

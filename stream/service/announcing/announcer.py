@@ -10,8 +10,8 @@ import numpy as np
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.service.announcing.announcement import Announcement
+from stream.service.announcing.limits import MOST_ANNOUNCEMENTS
 
-MOST_WAITING = 4
 MUSIC_FADE_S = 1.5
 LATEST_S = 25.0
 """Where no join comes sooner the music fades out at this time."""
@@ -28,6 +28,10 @@ class InterruptedMusic:
     """Returns how much it has played."""
     join_frames: Callable[[], int | None]
     """Returns the time of the middle of its next join, as far as that is known."""
+
+
+class TooManyWaitError(EndlosError):
+    """So many announcements wait that there is no room for another."""
 
 
 class Announcer:
@@ -55,10 +59,12 @@ class Announcer:
         """Stream time of the music at which it has faded in again."""
 
     def say(self, announcement: Announcement) -> None:
-        """Say something at the next join, after what waits already; `EndlosError` where too much waits."""
+        """Say something at the next join, after what waits; `TooManyWaitError` where that is too much."""
         with self._lock:
-            if len(self._waiting) >= MOST_WAITING:
-                raise EndlosError(f"{MOST_WAITING} announcements wait already; try again in a minute")
+            if len(self._waiting) >= MOST_ANNOUNCEMENTS:
+                raise TooManyWaitError(
+                    f"{MOST_ANNOUNCEMENTS} announcements wait already; try again in a minute"
+                )
             self._waiting.append(announcement)
 
     def render(self, frames: int) -> FloatArray:

@@ -8,11 +8,11 @@ from model.base.errors import EndlosError
 from stream.service.announcing.announcement import Announcement
 from stream.service.announcing.announcer import (
     LATEST_S,
-    MOST_WAITING,
     MUSIC_FADE_S,
     Announcer,
     InterruptedMusic,
 )
+from stream.service.announcing.limits import MOST_ANNOUNCEMENTS
 
 RATE_HZ = 1000
 FADE = round(MUSIC_FADE_S * RATE_HZ)
@@ -81,7 +81,7 @@ def test_what_waits_comes_in_turn_and_not_too_much_may() -> None:
     levels = [0.6, 0.7, 0.8, 0.9]
     for level in levels:
         announcer.say(announcement(0.5, level))
-    with pytest.raises(EndlosError, match=f"{MOST_WAITING} announcements wait"):
+    with pytest.raises(EndlosError, match=f"{MOST_ANNOUNCEMENTS} announcements wait"):
         announcer.say(announcement(0.5))
     heard = rendered(announcer, 8.0)
     for place, level in enumerate(levels):
