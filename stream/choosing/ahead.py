@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from model.base.errors import DecodeError, EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.history import PlannerMemory
 from stream.choosing.plan_ahead import PlanAhead
 from stream.choosing.planner import Planner
 from stream.choosing.steering import Steering
@@ -39,14 +40,16 @@ class Ahead:
         prepare: Callable[[], None] = lambda: None,
         refresh: Callable[[], Generation | None] = lambda: None,
         rehearse: Callable[[Step], None] = lambda step: None,
+        remember: Callable[[PlannerMemory], None] | None = None,
     ) -> None:
-        """depth: steps that are kept ready."""
+        """depth: steps that are kept ready. remember: is told what the planner knows after each."""
         self._planner = planner
         self._prepare: Callable[[], None] | None = prepare
         self._refresh = refresh
         self._rehearse = rehearse
+        self._remember = remember
         self._changed = threading.Condition()
-        self._plan = PlanAhead(planner.next(), depth=depth, now_s=time.monotonic())
+        self._plan = PlanAhead(self._next(None), depth=depth, now_s=time.monotonic())
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="planner", daemon=True)
         self._thread.start()
@@ -127,6 +130,7 @@ class Ahead:
         self._planner.leave_out(work.left_out)
         if work.anchor is not None:
             self._planner.anchor(work.anchor)
+            self._keep()
         if work.steering is not None:
             self._planner.steer(work.steering)
         newer = self._refresh() if work.look_for_newer else None
@@ -137,12 +141,21 @@ class Ahead:
                 self._plan.renewed()
         if work.deadline_s is None:
             return
-        step = self._planner.next(deadline_s=work.deadline_s)
+        step = self._next(work.deadline_s)
         with self._changed:
             self._plan.planned(step, work)
             self._changed.notify_all()
         _read_ahead(step)
         self._rehearse(step)
+
+    def _next(self, deadline_s: float | None) -> Step:
+        step = self._planner.next(deadline_s=deadline_s)
+        self._keep()
+        return step
+
+    def _keep(self) -> None:
+        if self._remember is not None:
+            self._remember(self._planner.memory())
 
 
 def _read_ahead(step: Step) -> None:

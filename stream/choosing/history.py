@@ -1,12 +1,17 @@
-"""The history knows what was played, when, how often, and how the last phrase began."""
+"""The history knows what was played, when and how often, and with it all that another planner needs.
 
+That one goes on as the first would have done.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from model.base.arrays import IntArray
-from stream.choosing.generation import Generation
-from stream.choosing.step import WalkStop
+from stream.choosing.generation import Chunk, Generation
+from stream.choosing.step import Step, WalkStop
 from stream.index.edge_index import NEVER
 
 BEFORE_THE_WALK = -1
@@ -110,3 +115,30 @@ class Course:
                     moved.last_played[found] = self.last_played[row]
                     moved.plays[found] = self.plays[row]
         return moved
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannedExit:
+    """How the phrase that is played ends: leave after a chunk, for another."""
+
+    exit_row: int
+    step: Step
+    """The join, but for the chunk that it leaves."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannerMemory:
+    """What a planner knows once it has planned to a chunk; nothing of it is changed any more."""
+
+    chunk: Chunk | None
+    """Where it stands; None where the pool no longer holds that."""
+    generation: Generation
+    """Of the rows in here; the chunk may be of an earlier one."""
+    history: Course
+    """What was played, that chunk included."""
+    draws: Mapping[str, Any]
+    """The state of its random numbers, as NumPy has it."""
+    leaving: PlannedExit | None
+    """How the phrase ends, where that is chosen."""
+    asked_at: int | None
+    """How many phrases had ended when it was first looked for the song that is asked for."""

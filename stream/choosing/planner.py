@@ -1,7 +1,7 @@
 """The planner chooses what follows, lets phrases last, and draws with a seed among their best joins."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from model.base.arrays import BoolArray
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Course
+from stream.choosing.history import Course, PlannedExit, PlannerMemory
 from stream.choosing.leaning import Leaning, Steered, opened_to
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries, entries
@@ -26,15 +26,6 @@ from stream.pool.feedback import LabelledJoin
 JOIN_LATER = "the join comes later"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Plan:
-    """How the phrase that is played ends: leave after a chunk, for another."""
-
-    exit_row: int
-    step: Step
-    """The join, but for the chunk that it leaves."""
-
-
 class Planner:
     """Plans step after step from a reference chunk; belongs to one thread.
 
@@ -48,8 +39,12 @@ class Planner:
         start: Chunk | None = None,
         joins: list[LabelledJoin] | None = None,
         steering: Steering = NOT_STEERED,
+        memory: PlannerMemory | None = None,
     ) -> None:
-        """start: the chunk to begin with; None draws one. joins: what listeners thought of joins so far."""
+        """start: the chunk to begin with; None draws one. joins: what listeners thought of joins so far.
+
+        memory: of another planner, in this generation; the first step stands where that one stood.
+        """
         self._settings = settings
         self._steering = steering
         self._asked_at: int | None = None
@@ -64,6 +59,22 @@ class Planner:
         self._ahead = Course.new(len(generation.index))
         self._banned_hashes: frozenset[str] = frozenset()
         self._take_up(generation)
+        self._counted: Step | None = None
+        """The step that a memory begins with, which its history holds already."""
+        self._remembers = memory is not None and memory.chunk is not None
+        if memory is not None:
+            self._recall(memory)
+
+    def memory(self) -> PlannerMemory:
+        """Return what it knows, as if all that is planned had been heard."""
+        return PlannerMemory(
+            chunk=self._reference,
+            generation=self.generation,
+            history=self._ahead.copy(),
+            draws=self._rng.bit_generator.state,
+            leaving=self._plan,
+            asked_at=self._asked_at,
+        )
 
     @property
     def settings(self) -> PlannerSettings:
@@ -94,6 +105,8 @@ class Planner:
         step = self._first() if self._reference is None else self._after(self._reference, leave, deadline_s)
         decision_ms = (time.perf_counter() - began_s) * 1e3
         step = replace(step, decision_ms=decision_ms, ready_at_s=time.monotonic())
+        if self._reference is None and self._remembers:
+            self._counted = step
         self._planned.append(step)
         self._follow(self._ahead, step)
         self._reference = step.chunk
@@ -180,7 +193,7 @@ class Planner:
         self._forget_plan()
 
     def _forget_plan(self) -> None:
-        self._plan: _Plan | None = None
+        self._plan: PlannedExit | None = None
         self._selection.forget()
 
     def _look_again(self) -> None:
@@ -188,7 +201,16 @@ class Planner:
         for step in self._planned:
             self._follow(self._ahead, step)
 
+    def _recall(self, memory: PlannerMemory) -> None:
+        self._start = memory.chunk or self._start
+        self._heard = memory.history.copy()
+        self._look_again()
+        self._rng.bit_generator.state = dict(memory.draws)
+        self._plan, self._asked_at = memory.leaving, memory.asked_at
+
     def _follow(self, course: Course, step: Step) -> None:
+        if step is self._counted:
+            return
         joined = step.after is not None and not step.natural
         course.follow(
             self.generation.row(step.chunk.key),
@@ -210,7 +232,8 @@ class Planner:
 
     def _first(self) -> Step:
         if self._start is not None:
-            return Step(after=None, chunk=self._start, natural=False, rung="start")
+            reasons = ("it goes on where it stood",) if self._remembers else ()
+            return Step(after=None, chunk=self._start, natural=False, rung="start", reasons=reasons)
         if self._walk is not None:
             pick = self._walk.first(self._left_out, self._rng)
             if pick is not None:
@@ -283,7 +306,7 @@ class Planner:
         reached = any(self._is_reached(chunk) for chunk in (*here, *(step.chunk for step in self._planned)))
         return None if reached or not target.any() else target
 
-    def _carry_out(self, plan: _Plan, reference: Chunk, row: int, natural: int) -> Step:
+    def _carry_out(self, plan: PlannedExit, reference: Chunk, row: int, natural: int) -> Step:
         """Go on to the exit that was chosen, and there take the join."""
         if row == plan.exit_row:
             self._forget_plan()
@@ -317,7 +340,7 @@ class Planner:
             self.generation, reference, natural, natural, rung, considered=considered, reasons=reasons
         )
 
-    def _leave(self, now: Situation) -> tuple[Step, _Plan | None]:
+    def _leave(self, now: Situation) -> tuple[Step, PlannedExit | None]:
         """Choose the join that ends the phrase; no plan comes with a step that the rules alone chose."""
         reasons = ("next was asked for", *now.here.reasons) if now.asked else now.here.reasons
         choice = self._selection.draw(now, self._rng)
@@ -335,7 +358,7 @@ class Planner:
             reasons=(*reasons, *choice.reasons),
             terms=choice.terms,
         )
-        return step, _Plan(exit_row=choice.exit_row, step=step)
+        return step, PlannedExit(exit_row=choice.exit_row, step=step)
 
     def _walk_on(self, walk: Walk, now: Situation) -> Step:
         """Go on to the next bucket of the walk."""

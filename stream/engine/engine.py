@@ -17,6 +17,7 @@ from stream.engine.newer import PoolWatch, judged_joins, judged_songs
 from stream.engine.past import JoinRecord, Past
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings
+from stream.engine.standing import Standing, Standings
 from stream.engine.tally import DecisionTally
 from stream.engine.told_joins import ToldJoins
 from stream.engine.warm_up import first_score, warm_up
@@ -43,6 +44,8 @@ class NowPlaying:
     chunks: int
     lost: int
     """Files that could not be read while playing."""
+    decision: int
+    """Number of the decision that led to the chunk."""
     join: HeardJoin | None
     """The last join, for `Engine.judge`; None before the first."""
 
@@ -60,9 +63,13 @@ class Engine:
         told: ToldJoins,
         watch: PoolWatch,
         tally: DecisionTally,
+        standings: Standings | None = None,
         steering: Steering = NOT_STEERED,
     ) -> None:
-        """played, tally: are told every decision. told: of its joins. watch: of the pool."""
+        """played, tally: are told every decision. told: of its joins. watch: of the pool.
+
+        standings: what the planner knew after each step, where that is wanted.
+        """
         self._source = source
         self._planner = planner
         self._renderer = renderer
@@ -70,8 +77,10 @@ class Engine:
         self._told = told
         self._watch = watch
         self.tally = tally
+        self._standings = standings
         self._folder = planner.generation.pool.folder
         self.engine_rate_hz = renderer.settings.engine_rate_hz
+        self.target_lufs = renderer.settings.target_lufs
         # Held for no longer than it takes to hand it on.
         self._steer = threading.Lock()
         self._steering = steering
@@ -86,9 +95,12 @@ class Engine:
         *,
         on_decision: Callable[[Decision], None] | None = None,
         live: bool = False,
+        recall: Callable[[Generation], Standing | None] | None = None,
     ) -> "Engine":
         """Open the pool in `folder`; live, steps are planned ahead by a thread and new songs join in.
 
+        recall: returns where in a generation another run stood, None to begin anew; with it, `standing` tells
+        where this one stands.
         Raises `PoolError` or `ModelError` when there is no stream to be made of it.
         """
         watch, joins = PoolWatch(folder, settings, live=live), JoinPlanner(settings)
@@ -98,7 +110,14 @@ class Engine:
         start = _start(generation, settings.start_song)
         steering = judged_songs(folder)
         judged = judged_joins(folder)
-        planner = Planner(generation, settings.planner, start, judged, steering)
+        stood = None if recall is None else recall(generation)
+        if stood is not None:
+            stood = stood.readable()
+            steering = stood.steered(steering)
+        memory = None if stood is None else stood.memory
+        planner = Planner(generation, settings.planner, start, judged, steering, memory)
+        tally = DecisionTally(on_decision)
+        standings = None if recall is None else Standings(tally)
         source: StepSource = Immediate(planner)
         if live:
             source = Ahead(
@@ -107,11 +126,12 @@ class Engine:
                 prepare=lambda: first_score(planner.generation.scorer),
                 refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,
+                remember=None if standings is None else standings.remember,
             )
-        tally = DecisionTally(on_decision)
-        played = Past(tally)
+        played = Past(standings or tally)
         told = ToldJoins(played, joins, folder, judged)
-        renderer = Renderer(source, joins, on_decision=played)
+        begin = None if stood is None else stood.beginning(joins)
+        renderer = Renderer(source, joins, on_decision=played, begin=begin)
         return cls(
             source,
             planner,
@@ -120,6 +140,7 @@ class Engine:
             told=told,
             watch=watch,
             tally=tally,
+            standings=standings,
             steering=steering,
         )
 
@@ -212,6 +233,16 @@ class Engine:
         """Return what is rendered now."""
         return self._now
 
+    def standing(self, playing: NowPlaying) -> Standing | None:
+        """Return where the stream stood at a moment of the last seconds, for another run to go on from there.
+
+        None where that is not known: at the very first, and where nothing is recalled. Any thread.
+        """
+        memory = None if self._standings is None else self._standings.at(playing.decision)
+        if memory is None:
+            return None
+        return Standing(memory=memory, position_s=playing.position_s, steering=self._steering)
+
     @property
     def pool(self) -> Pool:
         """The pool of the generation that steps are planned in now."""
@@ -257,6 +288,7 @@ class Engine:
             songs=len(self._planner.generation.pool.songs),
             chunks=len(self._planner.generation.pool),
             lost=len(self._renderer.lost),
+            decision=self._played.decisions - 1,
             join=self._played.join,
         )
 

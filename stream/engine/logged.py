@@ -10,6 +10,8 @@ from stream.pool.pool import ChunkKey
 
 _MOST_FRAMES = 2**45
 """Of a stream: more than twenty years."""
+_MOST_SECONDS = 1e6
+"""Of a song: eleven days."""
 _MOST_FADE_FRAMES = 40 * 48_000
 _MOST_DB = 120.0
 _MAY_BE_NEGATIVE = ("shift_frames", "enter_frame")
@@ -23,6 +25,7 @@ def check_decisions(decisions: Sequence[object], stops: Sequence[object]) -> Non
         told = _mapping(decision, where)
         _check_decision(told, where)
         if number == 0:
+            _seconds(_mapping(told.get("to"), f"to of {where}").get("start_s"), f"start_s of {where}")
             settings = _mapping(told.get("settings"), f"settings of {where}")
             _whole(settings.get("engine_rate_hz"), "engine_rate_hz")
             _number(settings.get("fade_s"), "fade_s")
@@ -73,6 +76,12 @@ def _number(value: object, what: str) -> None:
     good = isinstance(value, int | float) and not isinstance(value, bool)
     if not good or not math.isfinite(value) or abs(value) > _MOST_DB:  # type: ignore[arg-type]
         raise ValueError(f"{what} is {_shown(value)}, expected a number")
+
+
+def _seconds(value: object, what: str) -> None:
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    if not good or not 0 <= value <= _MOST_SECONDS:  # type: ignore[operator]
+        raise ValueError(f"{what} is {_shown(value)}, expected 0 to {_MOST_SECONDS:g} seconds")
 
 
 def _mapping(value: object, what: str) -> Mapping[str, Any]:

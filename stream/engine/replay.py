@@ -16,8 +16,9 @@ from stream.choosing.step import Step
 from stream.engine.decisions import Decision
 from stream.engine.given_steps import GivenSteps, KnownJoins
 from stream.engine.logged import check_decisions
-from stream.engine.renderer import Renderer
+from stream.engine.renderer import Beginning, Renderer
 from stream.joins.join_plan import JoinPlan
+from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
 from stream.scoring.settings import ScoringSettings
@@ -44,7 +45,10 @@ class Replay:
     def __init__(
         self, folder: Path, log: Path, *, on_decision: Callable[[Decision], None] | None = None
     ) -> None:
-        decisions, stop_frames = _read(log)
+        logged = _read(log)
+        decisions, stop_frames = logged.decisions, logged.stop_frames
+        self.announcements = logged.announcements
+        """How many there were in the run; its music stood still meanwhile, and they are not played again."""
         settings = decisions[0]["settings"]
         sound = SoundSettings(**{field.name: settings[field.name] for field in fields(SoundSettings)})
         self.engine_rate_hz = sound.engine_rate_hz
@@ -56,10 +60,15 @@ class Replay:
         self._jumps = deque(line.jump_frames for line in lines if line.jump_frames is not None)
         joins = KnownJoins(sound, settings["reach_frames"])
         steps = GivenSteps([self._step(line, joins) for line in lines], joins)
-        self._renderer = Renderer(steps, steps, on_decision=on_decision or (lambda decision: None))
+        # One that went on where another run stood did not begin at the start of a chunk.
+        begin = Beginning(frame=round(decisions[0]["to"]["start_s"] * self.engine_rate_hz), release=Release())
+        self._renderer = Renderer(
+            steps, steps, on_decision=on_decision or (lambda decision: None), begin=begin
+        )
         if stop_frames is None:
             # A run that was killed did not leave its last chunk, or the join would be in the log.
-            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]))
+            entered = begin.frame if len(lines) == 1 else None
+            stop_frames = self._known_frames(lines[-1], int(decisions[-1]["t_out_frames"]), entered)
         self._stop_frames = stop_frames
 
     @property
@@ -91,18 +100,32 @@ class Replay:
         joins.plans[step] = line.plan
         return step
 
-    def _known_frames(self, last: _Line, t_out_frames: int) -> int:
-        """Return how long the stream is if its last chunk is played to its end."""
+    def _known_frames(self, last: _Line, t_out_frames: int, entered: int | None) -> int:
+        """Return how long the stream is if its last chunk is played to its end.
+
+        entered: where, of a chunk that the stream begins with.
+        """
         start, stop = self._generation.reader.chunk_span(_row(self._generation, last.key))
-        return t_out_frames + stop - (last.plan.enter_frame if last.plan else start)
+        if entered is None:
+            entered = last.plan.enter_frame if last.plan else start
+        return t_out_frames + stop - entered
 
     def close(self) -> None:
         """Close the songs."""
         self._generation.close()
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
-    """Return the decisions of a log, and the stream time of its stop in frames if it has one."""
+@dataclass(frozen=True, kw_only=True)
+class _Logged:
+    """What a log holds."""
+
+    decisions: list[dict[str, Any]]
+    stop_frames: int | None
+    """Stream time of its stop, if it has one."""
+    announcements: int
+
+
+def _read(path: Path) -> _Logged:
     try:
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         decisions = [line for line in lines if "event" not in line]
@@ -115,7 +138,11 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int | None]:
         raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
     if not decisions or not isinstance(decisions[0], dict) or decisions[0].get("n") != 0:
         raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
-    return decisions, stops[-1] if stops else None
+    return _Logged(
+        decisions=decisions,
+        stop_frames=stops[-1] if stops else None,
+        announcements=sum(line.get("event") == "say" for line in lines),
+    )
 
 
 def _line(decision: dict[str, Any]) -> _Line:

@@ -12,10 +12,14 @@ from stream.outputs.listeners.connections import Connections, request_address
 from stream.outputs.listeners.playlists import playlist_routes
 from stream.outputs.output import OutputRoute
 from stream.service.access import PageAccess
+from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES
 from stream.service.interface import Interface
 from stream.service.limits import UNKNOWN_NAME, Gate, RateLimit
 from stream.service.moment import Moment
 from stream.service.page import Page
+
+MOST_BYTES = {"/api/say": MOST_ANNOUNCEMENT_BYTES}
+"""Of the body, where it may be larger than others."""
 
 
 def create_app(
@@ -95,7 +99,7 @@ def create_app(
         answer = _asked(route.answer)
         routes.append(Route(route.path, answer if route.content_type or route.for_all else known(answer)))
     if interface is not None:
-        routes.append(Mount("/api", app=Gate(interface.served(access), access, limit)))
+        routes.append(Mount("/api", app=Gate(interface.served(access), access, limit, MOST_BYTES)))
     app = Starlette(routes=routes, exception_handlers={404: _not_found})
     app.state.connections = Connections(address.limits)
     return app

@@ -1,5 +1,6 @@
 """The controls are what a page or a program may do to a running stream, and how they see it."""
 
+from pathlib import Path
 from typing import Protocol
 
 from stream.choosing.steering import Steering
@@ -26,6 +27,9 @@ class Controls(Protocol):
 
     def sleep(self, in_s: float | None) -> None:
         """Fade out in so many seconds, and pause then; None: go on."""
+
+    def say(self, path: Path, *, name: str | None = None) -> None:
+        """Play a recording between two pieces; `EndlosError`, and `TooManyWaitError` while many wait."""
 
     @property
     def steering(self) -> Steering:

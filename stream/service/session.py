@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
@@ -15,6 +16,8 @@ from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
+from stream.service.announcing.announcement import Announcement, read_announcement
+from stream.service.announcing.announcer import Announcer, InterruptedMusic
 from stream.service.app import create_app
 from stream.service.interface import Interface
 from stream.service.moment import Moment, stream_title
@@ -37,6 +40,10 @@ class Session:
         self._rendered: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
         self._title = ""
         self._sleep = SleepTimer(engine.engine_rate_hz)
+        music = InterruptedMusic(
+            play=self._play, time_frames=self._time_frames, join_frames=self._join_frames
+        )
+        self._announcer = Announcer(music, engine.engine_rate_hz, self._note_announcement)
         tap = Tap(engine_rate_hz=engine.engine_rate_hz, card_paced=settings.card_paced)
         self.outputs: list[Output] = [output for place in settings.places for output in place.open(tap)]
         leaders = (output.as_leader() for output in self.outputs)
@@ -140,6 +147,15 @@ class Session:
         """Return a join with what is around it, to be heard again (`Engine.preview`). Any thread."""
         return self.engine.preview(n)
 
+    def say(self, path: Path, *, name: str | None = None) -> None:
+        """Play a recording between two pieces, within about half a minute, the music faded out meanwhile.
+
+        name: what it is called in the log; None: as its file. Raises `EndlosError` where it cannot be read or
+        is too long, `TooManyWaitError` where too many wait. Any thread; it takes as long as decoding takes.
+        """
+        engine = self.engine
+        self._announcer.say(read_announcement(path, engine.engine_rate_hz, engine.target_lufs, name=name))
+
     def pause(self) -> None:
         """Stand still, or go on."""
         self.set_pause(not self._pacer.paused)
@@ -196,7 +212,25 @@ class Session:
             sleep_in_s=self._sleep.in_s,
         )
 
+    def _note_announcement(self, announcement: Announcement) -> None:
+        self._note("say", {"name": announcement.name, "frames": len(announcement.audio)})
+
+    def _time_frames(self) -> int:
+        return self.engine.now().time_frames
+
+    def _join_frames(self) -> int | None:
+        join = self.engine.upcoming()
+        return (
+            None if join is None or join.time_s is None else round(join.time_s * self.engine.engine_rate_hz)
+        )
+
     def _render(self, frames: int) -> FloatArray:
+        block = self._sleep.faded(self._announcer.render(frames))
+        if self._sleep.over():
+            self.set_pause(True)
+        return block
+
+    def _play(self, frames: int) -> FloatArray:
         began_frames = self._rendered[-1].time_frames
         block = self.engine.render(frames)
         now = self.engine.now()
@@ -205,9 +239,6 @@ class Session:
         if title != self._title:
             self._title = title
             self._pacer.entitle(title, max(0, now.entered_frames - began_frames))
-        block = self._sleep.faded(block)
-        if self._sleep.over():
-            self.set_pause(True)
         return block
 
     def _close_webs(self) -> None:

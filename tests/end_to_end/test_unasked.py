@@ -45,6 +45,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "bench": ("bench", "POOL", "--quick", "--only", "render", "--out", "OUT/bench.jsonl"),
     # Nothing answers there, which each says and ends; what it would ask goes nowhere else.
     **{f"ctl {name}": ("ctl", name, "--url", "http://127.0.0.1:9") for name in CTL},
+    "ctl say": ("ctl", "say", str(REPOSITORY / "README.md"), "--url", "http://127.0.0.1:9"),
     "devices": ("devices",),
     "config": ("config", "serve"),
     "doctor": ("doctor",),

@@ -13,6 +13,7 @@ import typer
 
 from model.base.errors import EndlosError, OutputError
 from stream.outputs.secrets import http_token
+from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES
 from tools.commands.gathered import command_option, gathered
 from tools.terminal import AsJson, clock, print_json, print_table, printable
 
@@ -22,7 +23,7 @@ _PATIENCE_S = 10.0
 ctl_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Steer a stream that is served: go on, pause, like, mute, sleep.",
+    help="Steer a stream that is served: go on, pause, like, mute, sleep, say something.",
 )
 
 
@@ -35,7 +36,7 @@ class Remote:
     as_json: bool
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
-        """Return what the interface answers, None where it says nothing.
+        """Return what the interface answers, None where it says nothing; body: bytes go as they are.
 
         `EndlosError` in one sentence where nothing answers, or it refuses.
         """
@@ -44,7 +45,7 @@ class Remote:
         token = http_token(self.token_file.expanduser() if self.token_file else None)
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        data = None if body is None else json.dumps(body)
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body)
         try:
             connection.request(method, f"{before}/api/{path}", data, headers)
             answer = connection.getresponse()
@@ -176,6 +177,27 @@ def sleep(
     told = remote.ask("PUT", "sleep", {"in_s": in_s})
     words = "it goes on" if minutes is None else f"it fades out in {clock(60.0 * minutes)}"
     remote.say(told, lambda _: words)
+
+
+@ctl_app.command("say")
+@_of_remote
+def say(
+    remote: Remote,
+    recording: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recording of two minutes and 20 MB at most.")
+    ],
+) -> None:
+    """Play a recording between two pieces, within half a minute, with the music faded out meanwhile."""
+    path = recording.expanduser()
+    try:
+        if path.stat().st_size > MOST_ANNOUNCEMENT_BYTES:
+            raise EndlosError(f"{path} is larger than {MOST_ANNOUNCEMENT_BYTES / 1e6:g} MB; shorten it")
+        data = path.read_bytes()
+    except OSError as error:
+        raise EndlosError(f"{path} cannot be read: {error.strerror}; name a recording") from error
+    named = urlencode({"name": path.name[:200]}, errors="replace")
+    remote.ask("POST", f"say?{named}", data)
+    remote.say(None, lambda _: "it is said between two pieces, within half a minute")
 
 
 @ctl_app.command("songs")

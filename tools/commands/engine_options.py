@@ -21,6 +21,8 @@ class EngineChoice:
     settings: EngineSettings
     rate_given: bool
     """Whether its rate was asked for; else that of a sound card is as good."""
+    begins_anew: bool
+    """Whether it was said how the stream begins, by a seed or a song."""
 
     def suited(self, rate_hz: int | None) -> EngineSettings:
         """Return the settings, at a rate that suits an output where no other was asked for."""
@@ -186,6 +188,7 @@ def _choose(
             simulate_slow_ms=simulate_slow_ms,
         ),
         rate_given=rate is not None,
+        begins_anew=seed is not None or start is not None,
     )
 
 

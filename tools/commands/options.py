@@ -20,6 +20,21 @@ LiveLog = Annotated[
         help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
     ),
 ]
+Watch = Annotated[
+    bool | None,
+    typer.Option(
+        "--watch/--no-watch",
+        help="Take songs up that are added, changed or removed while it plays.",
+        show_default="for music, not for a pool",
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Go on where the last stream of the pool stood, unless --seed or --start is given.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file also where endlos has not written it.")]
 LogLines = Annotated[
     Literal["text", "json"],

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
-from tools.commands.options import LiveLog, LogLines
+from tools.commands.options import LiveLog, LogLines, Resume, Watch
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
 
@@ -26,6 +26,8 @@ def play(
         ),
     ] = None,
     log: LiveLog = None,
+    watch: Watch = None,
+    resume: Resume = False,
     quiet: Quiet = False,
     log_format: LogLines = "text",
 ) -> None:
@@ -54,7 +56,14 @@ def play(
         settings.require()
         play_source(
             source,
-            LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
+            LiveSettings(
+                engine=engine.suited(settings.rate_hz()),
+                outputs=settings,
+                log=log,
+                watch=watch,
+                resume=resume and not engine.begins_anew,
+                quiet=quiet,
+            ),
             line,
             "" if default is None else default.why,
         )

@@ -119,6 +119,9 @@ def render(
         print_json(figures)
     elif not quiet:
         left_out = f"; {plural(len(lost), 'song')} left out" if lost else ""
+        said = stream.announcements if isinstance(stream, Replay) else 0
+        if said:
+            left_out += f"; {plural(said, 'announcement')} of the run left out"
         print(
             f"{out}: {clock(frames / rate)} in {took_s:.1f} s, {figures['times_real_time']} times real time"
             f"{left_out}"

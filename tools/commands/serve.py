@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
-from tools.commands.options import LiveLog, LogLines
+from tools.commands.options import LiveLog, LogLines, Resume, Watch
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
 
@@ -25,6 +25,8 @@ def serve(
         ),
     ] = None,
     log: LiveLog = None,
+    watch: Watch = None,
+    resume: Resume = True,
     quiet: Quiet = False,
     log_format: LogLines = "text",
 ) -> None:
@@ -44,5 +46,12 @@ def serve(
         settings.require()
         serve_source(
             source,
-            LiveSettings(engine=engine.suited(settings.rate_hz()), outputs=settings, log=log, quiet=quiet),
+            LiveSettings(
+                engine=engine.suited(settings.rate_hz()),
+                outputs=settings,
+                log=log,
+                watch=watch,
+                resume=resume and not engine.begins_anew,
+                quiet=quiet,
+            ),
         )

@@ -10,6 +10,7 @@ from model.base.arrays import IntArray
 from model.base.errors import PoolError
 from stream.audio.copies import copy_bytes, has_copy
 from stream.pool.columns import StoredColumns
+from stream.pool.origin import Origin
 from stream.pool.pool import Failure, decoded_copy
 from tools.pools.columns.disk import require_room
 from tools.pools.copies import without_copies
@@ -62,8 +63,9 @@ def build_pool(
             raise PoolError(f"no audio file in {places} can be read; {found.failures[0][1].reason}")
         raise PoolError(f"{places} holds no audio files; give a folder with wav, flac, mp3, ogg, ...")
     with locked(out), closing(PoolStore(out, settings.analysis.key)) as store:
-        build = _Build(store, settings, found, started_s, progress)
-        return build.run()
+        report = _Build(store, settings, found, started_s, progress).run()
+        store.save_origin(Origin(music=tuple(path.absolute() for path in music), options=settings.options))
+        return report
 
 
 class _Build:

@@ -1,7 +1,7 @@
 """The settings of a build say how songs are cut and what is kept of them."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from model.base.errors import PoolError
@@ -52,6 +52,14 @@ class BuildSettings:
     def edge_samples(self) -> int:
         """Length of the edges, in samples at `EDGE_RATE_HZ`."""
         return round(self.edge_s * EDGE_RATE_HZ)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of `endlos pool build` that cut and keep alike."""
+        told = {**asdict(self.cut), "edge_s": self.edge_s, "decoded_cache_gib": self.decoded_cache_gib}
+        return tuple(
+            f"--{name.replace('_', '-')}={value}" for name, value in told.items() if value is not None
+        )
 
     @property
     def analysis(self) -> AnalysisSettings:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
+from stream.pool.origin import ORIGIN_KEY, Origin
 from stream.pool.pool import Failure
 from stream.pool.songs import Track
 from tools.pools.columns.damage import SongLength
@@ -182,6 +183,11 @@ class PoolStore:
         """Keep why files are not in the pool; with `replace`, nothing else is kept about failures."""
         with self.transaction() as database:
             self.insert_failures(database, failures, replace=replace)
+
+    def save_origin(self, origin: Origin) -> None:
+        """Keep of which music the pool was built, and how."""
+        with self.transaction() as database:
+            database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (ORIGIN_KEY, origin.as_json()))
 
     def names(self, song_ids: Sequence[int]) -> set[tuple[str, str]]:
         """Return root and path of songs."""

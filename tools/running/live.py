@@ -1,13 +1,15 @@
 """A live stream is an engine with its outputs, as `play` and `serve` both open it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream.choosing.generation import Generation
 from stream.engine.decisions import DecisionLog
 from stream.engine.settings import EngineSettings
 from stream.outputs.settings import OutputSettings
+from stream.service.resume import ResumeFile
 from stream.service.session import Session
 from tools.running.footprint import settling, share_heap
 from tools.running.latency import measuring_card
@@ -22,6 +24,10 @@ class LiveSettings:
     outputs: OutputSettings
     log: Path | None = None
     """File for the decision log."""
+    watch: bool | None = None
+    """Whether songs are taken up that are added, changed or removed; None: of music, not of a pool."""
+    resume: bool = False
+    """Whether to go on where the last stream of the pool stood, rather than anew."""
     quiet: bool = False
     """Say warnings only."""
 
@@ -53,11 +59,18 @@ def live_stream(
     share_heap()
     outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
     with ExitStack() as opened:
-        prepared = prepare(source, notice, tell)
+        prepared = prepare(source, notice, tell, watch=settings.watch)
         opened.callback(prepared.close)
         log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
-        session = Session(prepared.open_engine(settings.engine, notice, log), outputs, log)
+        place = opened.enter_context(closing(ResumeFile(prepared.pool)))
+        recall = place.recall if settings.resume else _begin_anew
+        session = Session(prepared.open_engine(settings.engine, notice, log, recall), outputs, log)
         opened.callback(session.close)
         session.start()
         opened.enter_context(settling())
+        opened.enter_context(place.kept(lambda: session.engine.standing(session.moment().playing)))
         yield Live(session=session, prepared=prepared)
+
+
+def _begin_anew(generation: Generation) -> None:
+    """Recall nothing."""

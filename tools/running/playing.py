@@ -93,14 +93,11 @@ def _greeting(session: Session) -> str:
 
 def _run(live: Live, keys: Keys, line: "StatusLine", ending: Ending) -> None:
     session, prepared = live.session, live.prepared
-    building = prepared.build is not None
     while not (ending.wanted or session.is_over()):
         session.check()
-        if building and prepared.build is not None and not prepared.build.running:
-            building = False
-            failure = prepared.build.failure()
-            if failure is not None:
-                line.note(f"{failure} ({prepared.build.log} names them)")
+        failure = prepared.look()
+        if failure is not None:
+            line.note(failure)
         line.show(status_text(session.moment(), session.engine.engine_rate_hz))
         for key in keys.read(_REFRESH_S):
             if key in "qQ":

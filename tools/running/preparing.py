@@ -1,97 +1,49 @@
 """This module turns what `endlos play` was given into a pool that can sound, built in the background."""
 
-import os
+import logging
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model, load_contract
+from stream.choosing.generation import Generation
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings
+from stream.engine.standing import Standing
 from stream.pool.database import DATABASE_FILE
+from stream.pool.origin import Origin, origin_of
 from stream.pool.pool import current_generation
-from tools.running import apart
+from tools.running.background import Command
 from tools.running.home import cached_pool, demo_folder
+from tools.running.watching import Watching
+
+_log = logging.getLogger("endlos")
 
 _POLL_S = 0.1
-_TERMINATE_S = 5.0
-_BACKGROUND_NICENESS = 10
-_ERROR_BYTES = 4096
-
-
-class Command:
-    """One `endlos` command in a process of its own, in the background; belongs to one thread."""
-
-    def __init__(self, words: list[str], log: Path) -> None:
-        """Start `endlos` with `words`; what it prints goes to the file `log`."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.log = log
-        flags = 0
-        if sys.platform == "win32":
-            flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.BELOW_NORMAL_PRIORITY_CLASS
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                apart.command("tools.cli", *words),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=apart.environment(),
-                # A group of its own: the terminal's Ctrl-C is for the player, which then ends this one.
-                start_new_session=sys.platform != "win32",
-                creationflags=flags,
-            )
-        if sys.platform != "win32":
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _BACKGROUND_NICENESS)
-
-    @property
-    def running(self) -> bool:
-        """Whether it is still at work."""
-        return self._process.poll() is None
-
-    def failure(self) -> str | None:
-        """Return why it failed, in one sentence; None while it runs or when all went well."""
-        if not self._process.poll():
-            return None
-        text = self.log.read_bytes()[-_ERROR_BYTES:].decode(errors="replace")
-        told = [line.removeprefix("endlos: ") for line in text.splitlines() if line.startswith("endlos: ")]
-        return told[-1] if told else f"preparing the music failed; {self.log} says why"
-
-    def close(self) -> None:
-        """Stop it if it still works: what is analysed is kept, and the next build goes on from there."""
-        if not self.running:
-            return
-        if sys.platform == "win32":
-            self._process.terminate()
-        else:
-            # Its worker processes too.
-            os.killpg(self._process.pid, signal.SIGTERM)
-        try:
-            self._process.wait(_TERMINATE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
 
 class Prepared:
-    """A pool to play, with the process that builds it or brings it up to date."""
+    """A pool to play, with the process that builds it or brings it up to date; belongs to one thread."""
 
-    def __init__(self, pool: Path, build: Command | None) -> None:
+    def __init__(self, pool: Path, build: Command | None, watching: Watching | None = None) -> None:
+        """watching: of the music that it is built again of; None builds it no more."""
         self.pool = pool
         self.build = build
+        self._watching = watching
+        self._ended = build is None
+        self._told: str | None = None
 
     def open_engine(
         self,
         settings: EngineSettings,
         notice: Callable[[], None],
         on_decision: Callable[[Decision], None] | None = None,
+        recall: Callable[[Generation], Standing | None] | None = None,
     ) -> Engine:
-        """Return the live engine as soon as the pool has enough for a stream.
+        """Return the live engine as soon as the pool has enough for a stream (`Engine.open`).
 
         Raises `PoolError` when it never will, `ModelError` when the model does not fit. notice: called about
         ten times a second meanwhile; what it raises ends the wait.
@@ -99,7 +51,7 @@ class Prepared:
         while self.build is not None and self.build.running:
             if self._published():
                 try:
-                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
+                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
                 except PoolError:
                     # The first songs may be too few for a stream; more are on their way.
                     pass
@@ -108,10 +60,31 @@ class Prepared:
         failure = None if self.build is None else self.build.failure()
         if failure is not None and not self._published():
             raise PoolError(failure)
-        return Engine.open(self.pool, settings, on_decision=on_decision, live=True)
+        return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
+
+    def look(self) -> str | None:
+        """Build again where music has changed and settled; return what is wrong with the last build, once.
+
+        To be called about once a second while it plays.
+        """
+        told = None
+        if self.build is not None and not self._ended and not self.build.running:
+            self._ended = True
+            failure = self.build.failure()
+            if self._watching is not None:
+                self._watching.built(time.monotonic(), failed=failure is not None)
+            if failure not in (None, self._told):
+                told = f"{failure} ({self.build.log} names them)"
+            self._told = failure
+        if self._watching is not None and self._ended and self._watching.is_due(time.monotonic()):
+            _log.info("the music has changed; the pool is brought up to date")
+            self.build, self._ended = self._watching.build(time.monotonic()), False
+        return told
 
     def close(self) -> None:
         """Stop building."""
+        if self._watching is not None:
+            self._watching.close()
         if self.build is not None:
             self.build.close()
 
@@ -135,12 +108,16 @@ def prepare(
     source: Path | None,
     notice: Callable[[], None] = lambda: None,
     tell: Callable[[str], None] = lambda words: None,
+    *,
+    watch: bool | None = None,
 ) -> Prepared:
     """Return the pool that plays `source`, being built from now on unless it is one already.
 
     source: a pool, music (a folder, one file or a playlist), or None for the demo songs, which are made if
     missing (`notice` is called meanwhile). tell: called with what is about to take a while, before it begins.
+    watch: whether it is built again when its music changes; None: music is, a pool and the demo songs not.
     """
+    ours = source is None
     if source is None:
         source = demo_folder()
         if not source.is_dir():
@@ -150,12 +127,36 @@ def prepare(
     if not source.exists():
         raise EndlosError(f"{source} does not exist; name a folder of music, or a pool")
     if (source / DATABASE_FILE).is_file():
-        return Prepared(source, None)
+        return Prepared(source, None, _watching(_origin(source), source) if watch else None)
     pool = cached_pool(source)
-    words = ["pool", "build", str(source.resolve()), "--out", str(pool), "--quiet"]
+    origin = Origin(music=(source.resolve(),), options=())
     if not (pool / DATABASE_FILE).is_file():
         tell(f"analysing {source} (first sound in some seconds) ...")
-    return Prepared(pool, Command(words, pool.parent / f"{pool.name}.log"))
+    # Watched first: what comes while it is looked through is not missed.
+    watching = _watching(origin, pool) if watch or (watch is None and not ours) else None
+    return Prepared(pool, Command(_words(origin, pool), _log_beside(pool)), watching)
+
+
+def _watching(origin: Origin, pool: Path) -> Watching:
+    return Watching(origin.music, pool, lambda: Command(_words(origin, pool), _log_beside(pool)))
+
+
+def _words(origin: Origin, pool: Path) -> list[str]:
+    return ["pool", "build", *map(str, origin.music), "--out", str(pool), *origin.options, "--quiet"]
+
+
+def _log_beside(pool: Path) -> Path:
+    return pool.parent / f"{pool.name}.log"
+
+
+def _origin(pool: Path) -> Origin:
+    origin = origin_of(pool)
+    if origin is None:
+        raise EndlosError(
+            f"{pool} does not say of which music it was built; "
+            "run `endlos pool build` once more, or leave out --watch"
+        )
+    return origin
 
 
 def _make_demo_songs(folder: Path, notice: Callable[[], None]) -> None:

@@ -48,6 +48,9 @@ def _serve(source: Path | None, settings: LiveSettings, ending: Ending, manager:
         watch = SoundWatch()
         while not (ending.wanted or session.is_over()):
             session.check()
+            failure = live.prepared.look()
+            if failure is not None:
+                _log.warning("%s", printable(failure))
             moment = session.moment()
             for status in moment.outputs:
                 _log_change(status, seen)

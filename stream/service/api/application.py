@@ -12,6 +12,7 @@ from model.base.errors import EndlosError
 from stream.service.api.asked import Asked
 from stream.service.api.joins import join_routes
 from stream.service.api.playing import playing_routes
+from stream.service.api.saying import saying_routes
 from stream.service.api.songs import song_routes
 from stream.service.api.steering import steering_routes
 
@@ -37,7 +38,7 @@ def create_api(asked: Asked) -> FastAPI:
         openapi_url="/openapi.json",
         separate_input_output_schemas=False,
     )
-    for routes in (playing_routes, join_routes, song_routes, steering_routes):
+    for routes in (playing_routes, saying_routes, join_routes, song_routes, steering_routes):
         api.include_router(routes(asked))
     api.add_exception_handler(RequestValidationError, _not_meant)
     api.add_exception_handler(HTTPException, _failed)

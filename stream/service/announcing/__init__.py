@@ -1,0 +1,1 @@
+"""What is said between two pieces, and when?"""

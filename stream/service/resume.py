@@ -1,0 +1,197 @@
+"""The resume file keeps where a stream stands, beside its pool, so that a restart goes on from there.
+
+It is written every second, and at the end; a process that is killed loses no more than that.
+"""
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from model.base.arrays import IntArray
+from model.base.errors import EndlosError
+from stream.choosing.generation import Generation
+from stream.choosing.history import Course
+from stream.engine.standing import Standing
+from stream.index.edge_index import NEVER
+from stream.service.stood import stood, told
+
+_log = logging.getLogger(__name__)
+
+RESUME_FILE = "resume.db"
+WRITE_S = 1.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS stream (one INTEGER PRIMARY KEY CHECK (one = 1), standing TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS played (
+    audio_hash   TEXT NOT NULL,
+    start_sample INTEGER NOT NULL,
+    end_sample   INTEGER NOT NULL,
+    last_played  INTEGER NOT NULL,  -- the step at which, or -1
+    plays        INTEGER NOT NULL,
+    PRIMARY KEY (audio_hash, start_sample, end_sample)
+) WITHOUT ROWID;
+"""
+
+
+class ResumeFile:
+    """Where the stream of a pool stood, and stands; opened for one stream at a time.
+
+    What cannot be read or written is said in one sentence: the stream begins anew, or is not kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """folder: of the pool."""
+        self._path = folder / RESUME_FILE
+        self._database = self._open()
+        self._written = self._lost = ""
+        self._generation: Generation | None = None
+        self._last_played: IntArray = np.empty(0, dtype=np.int64)
+        self._plays: IntArray = np.empty(0, dtype=np.int64)
+
+    def recall(self, generation: Generation) -> Standing | None:
+        """Return where the stream stood, in a generation; None where it begins anew."""
+        if self._database is None:
+            return None
+        try:
+            row = self._database.execute("SELECT standing FROM stream").fetchone()
+            if row is None:
+                return None
+            return stood(json.loads(row[0]), self._history(generation), generation)
+        except (sqlite3.Error, EndlosError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            self._forget(error)
+            return None
+
+    @contextmanager
+    def kept(self, standing: Callable[[], Standing | None]) -> Iterator[None]:
+        """Write where the stream stands for as long as the block lasts, in a thread of its own.
+
+        standing: asked by that thread.
+        """
+        stop = threading.Event()
+
+        def write() -> None:
+            while not stop.wait(WRITE_S):
+                self._write(standing())
+            self._write(standing())
+
+        thread = threading.Thread(target=write, name="resume", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(timeout=5.0)
+
+    def close(self) -> None:
+        """Close it; another stream may open it."""
+        if self._database is not None:
+            self._database.close()
+
+    def _open(self) -> sqlite3.Connection | None:
+        for _ in range(2):
+            database = None
+            try:
+                database = sqlite3.connect(
+                    self._path, timeout=0.0, isolation_level=None, check_same_thread=False
+                )
+                # Held until the process ends, however that ends: a second stream does not go on here too.
+                database.execute("PRAGMA locking_mode = EXCLUSIVE")
+                # Waits for no disk: a process that is killed loses nothing by that, a power cut may.
+                database.execute("PRAGMA synchronous = OFF")
+                database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
+                return database
+            except sqlite3.Error as error:
+                if database is not None:
+                    database.close()
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code == sqlite3.SQLITE_BUSY:
+                    _log.warning(
+                        "another stream of this pool keeps its place in %s; this one begins anew",
+                        self._path,
+                    )
+                    return None
+                if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                    self._tell_lost(error)
+                    return None
+                _log.warning("%s is damaged (%s); the stream begins anew", self._path, error)
+                with suppress(OSError):
+                    self._path.unlink()
+        return None
+
+    def _forget(self, error: Exception) -> None:
+        _log.warning("%s does not say where the stream stood (%s); it begins anew", self._path, error)
+        self.close()
+        with suppress(OSError):
+            self._path.unlink()
+        self._database = self._open()
+
+    def _tell_lost(self, error: Exception) -> None:
+        _log.warning("%s cannot be written (%s); after a restart the stream begins anew", self._path, error)
+
+    def _history(self, generation: Generation) -> Course:
+        """Read what was played, song by song, of chunks that are as they were."""
+        assert self._database is not None, "it is open"
+        history = Course.new(len(generation.index))
+        rows: dict[str, list[tuple[int, int, int, int]]] = {}
+        for audio_hash, *numbers in self._database.execute("SELECT * FROM played"):
+            rows.setdefault(audio_hash, []).append(tuple(numbers))
+        pool = generation.pool
+        for audio_hash, played in rows.items():
+            song = generation.song_of(audio_hash)
+            if song is None:
+                continue
+            here = generation.song_rows(song)
+            start, end, last_played, plays = np.array(played, dtype=np.int64).T
+            at = np.minimum(here.start + np.searchsorted(pool.start_sample[here], start), here.stop - 1)
+            same = (pool.start_sample[at] == start) & (pool.end_sample[at] == end)
+            history.last_played[at[same]] = last_played[same]
+            history.plays[at[same]] = plays[same]
+        return history
+
+    def _write(self, standing: Standing | None) -> None:
+        if self._database is None or standing is None:
+            return
+        text = json.dumps(told(standing))
+        if text == self._written:
+            return
+        memory = standing.memory
+        anew = memory.generation is not self._generation
+        history = memory.history
+        if anew:
+            changed = np.flatnonzero((history.plays > 0) | (history.last_played != NEVER))
+        else:
+            others = (history.plays != self._plays) | (history.last_played != self._last_played)
+            changed = np.flatnonzero(others)
+        keys = [memory.generation.key(int(row)) for row in changed]
+        try:
+            self._database.execute("BEGIN")
+            if anew:
+                self._database.execute("DELETE FROM played")
+            self._database.executemany(
+                "INSERT OR REPLACE INTO played VALUES (?, ?, ?, ?, ?)",
+                [
+                    (
+                        *(key.audio_hash, key.start_sample, key.end_sample),
+                        *(int(history.last_played[row]), int(history.plays[row])),
+                    )
+                    for key, row in zip(keys, changed, strict=True)
+                ],
+            )
+            self._database.execute("INSERT OR REPLACE INTO stream VALUES (1, ?)", (text,))
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            # A full disk, or none any more: the stream goes on, and it is tried again with the next look.
+            with suppress(sqlite3.Error):
+                self._database.execute("ROLLBACK")
+            if self._lost != str(error):
+                self._lost = str(error)
+                self._tell_lost(error)
+            self._generation = None
+            return
+        self._written, self._generation = text, memory.generation
+        self._last_played, self._plays = history.last_played, history.plays
