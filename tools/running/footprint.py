@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
 
-SETTLED_S = (10.0, 60.0)
+LET_GO_AFTER_S = (10.0, 60.0)
 """After so long every kernel is loaded and the first decisions are made; on a slow machine a little later."""
 AGAIN_S = 600.0
 """Then so often: a pool that grew was opened anew, something rare was done for once, heap was freed."""
@@ -41,7 +41,7 @@ def settling() -> Iterator[None]:
     over = threading.Event()
 
     def run() -> None:
-        for wait_s in chain(SETTLED_S, repeat(AGAIN_S)):
+        for wait_s in chain(LET_GO_AFTER_S, repeat(AGAIN_S)):
             if over.wait(wait_s):
                 return
             let_go()

@@ -64,7 +64,7 @@ def test_what_the_linker_or_anyone_changed_is_kept() -> None:
 def test_it_is_let_go_again_and_again_until_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[float] = []
     monkeypatch.setattr(footprint, "let_go", lambda: calls.append(0.0))
-    monkeypatch.setattr(footprint, "SETTLED_S", (1e6,))
+    monkeypatch.setattr(footprint, "LET_GO_AFTER_S", (1e6,))
     with footprint.settling():
         pass
 
@@ -73,7 +73,7 @@ def test_it_is_let_go_again_and_again_until_the_end(monkeypatch: pytest.MonkeyPa
 
     wait_until(nothing_waits, "its thread ends")
     assert not calls
-    monkeypatch.setattr(footprint, "SETTLED_S", (0.0, 0.0))
+    monkeypatch.setattr(footprint, "LET_GO_AFTER_S", (0.0, 0.0))
     monkeypatch.setattr(footprint, "AGAIN_S", 0.001)
     with footprint.settling():
         wait_until(lambda: len(calls) > 4, "it is let go")
