@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.far_network import FarNetwork, far_network, far_network_possible
 from tests.support.icecast_server import IcecastServer, icecast_program, icecast_server
 from tests.support.on_air import MOUNT, SONGS, OnAir, busy_cores, changed, moved_away, on_air, standing_still
 from tests.support.pulse import MISSING, PulseSink, pulse_available, pulse_null_sink
@@ -166,3 +167,29 @@ def test_the_clock_on_the_wall_jumps(
             assert air.asked("status.json")["pacing"]["clock_resets"] == 0
             told.add(air.date())
         assert len(told) == 3, "the clock that the service sees has jumped"
+
+
+@pytest.fixture(scope="module")
+def network(require_real: Callable[[str, bool], None]) -> Iterator[FarNetwork]:
+    if not far_network_possible():
+        pytest.skip("networks can be made by root alone, and not in every container")
+    with far_network() as made:
+        yield made
+
+
+@pytest.mark.soak
+def test_the_network_to_icecast_is_cut_and_slowed_down(
+    tmp_path: Path, tiny_model: Path, network: FarNetwork
+) -> None:
+    with icecast_server(network=network) as far, on_air(tmp_path, tiny_model, far, None) as air:
+        with network.cut():
+            wait_until(air.is_ill, "health says that a mount is not heard")
+            assert air.output("http")["state"] == "playing"
+        air.comes_back()
+        assert air.output(MOUNT)["reconnects"] >= 1
+        # Of 128 kbit/s.
+        with network.slow(kbps=64):
+            wait_until(lambda: air.output(MOUNT)["state"] != "playing", "it is told that it is too slow")
+            assert air.output("http")["state"] == "playing"
+        air.comes_back()
+        assert air.output(MOUNT)["dropped_frames"] > 0

@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 from stream.outputs.kinds.icecast import IcecastSettings, icecast_from_uri
 from stream.outputs.place import OutputUri
 from stream.outputs.secrets import PASSWORD_VARIABLE
+from tests.support.far_network import FarNetwork
 from tests.support.waiting import PATIENCE_S
 from tools.bench.free_port import free_port
 
@@ -29,8 +30,8 @@ _CONFIG = """<icecast>
     <burst-on-connect>0</burst-on-connect><burst-size>0</burst-size><queue-size>4194304</queue-size></limits>
   <authentication><source-password>{source}</source-password>
     <admin-user>admin</admin-user><admin-password>{admin}</admin-password></authentication>
-  <hostname>127.0.0.1</hostname>
-  <listen-socket><port>{port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+  <hostname>{host}</hostname>
+  <listen-socket><port>{port}</port><bind-address>{host}</bind-address></listen-socket>
   {tls_socket}<fileserve>0</fileserve>
   <paths><basedir>{share}</basedir><logdir>{logs}</logdir><webroot>{share}/web</webroot>
     <adminroot>{share}/admin</adminroot>{certificate}</paths>
@@ -48,10 +49,16 @@ def icecast_program() -> str | None:
 class IcecastServer:
     """icecast2 in a process of its own: it can be killed, started again on its port, and stalled."""
 
-    host = "127.0.0.1"
-
-    def __init__(self, folder: Path, source_timeout_s: int = 10, certificate: Path | None = None) -> None:
-        """certificate: with its key, of a second port that speaks TLS."""
+    def __init__(
+        self,
+        folder: Path,
+        source_timeout_s: int = 10,
+        certificate: Path | None = None,
+        network: FarNetwork | None = None,
+    ) -> None:
+        """certificate: with its key, of a second port that speaks TLS. network: where it runs; None: here."""
+        self.host = "127.0.0.1" if network is None else network.host
+        self._where = () if network is None else network.command
         self.port = free_port()
         self.tls_port = free_port()
         self._logs = folder
@@ -70,6 +77,7 @@ class IcecastServer:
             (folder / "tls.pem").write_bytes(certificate.read_bytes())
         self._config.write_text(
             _CONFIG.format(
+                host=self.host,
                 port=self.port,
                 logs=folder,
                 share="/usr/share/icecast2",
@@ -94,7 +102,7 @@ class IcecastServer:
             if self._process is None or self._process.poll() is not None:
                 # One that could not bind its port ends at once; whoever has it may leave it again.
                 self._process = subprocess.Popen(
-                    [self._program, "-c", str(self._config)],
+                    [*self._where, self._program, "-c", str(self._config)],
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                 )
@@ -149,11 +157,13 @@ class IcecastServer:
 
 
 @contextmanager
-def icecast_server(source_timeout_s: int = 10, certificate: Path | None = None) -> Iterator[IcecastServer]:
+def icecast_server(
+    source_timeout_s: int = 10, certificate: Path | None = None, network: FarNetwork | None = None
+) -> Iterator[IcecastServer]:
     """Run a server for the length of a `with` block, in a folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="endlos-icecast-"))
     try:
-        with IcecastServer(folder, source_timeout_s, certificate) as server:
+        with IcecastServer(folder, source_timeout_s, certificate, network) as server:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -140,7 +140,7 @@ def on_air(
     words = [
         *("serve", folder / "pool", "--model", folder / "model", "--seed", "1"),
         *("--http", f"127.0.0.1:{port}"),
-        *("--icecast", f"icecast://source@127.0.0.1:{server.port}{MOUNT}"),
+        *("--icecast", f"icecast://source@{server.host}:{server.port}{MOUNT}"),
         *("--icecast-password-file", folder / "password"),
     ]
     if sink is not None:
