@@ -109,7 +109,7 @@ def test_a_password_reaches_the_output_and_nobody_else(tmp_path: Path, said: str
     finally:
         known_passwords.reset(token)
     assert isinstance(place, IcecastSettings)
-    assert place.password == password
+    assert place.mount.password == password
     assert address_password(address) is None
 
 

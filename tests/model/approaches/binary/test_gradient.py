@@ -114,8 +114,13 @@ class Interrupting(keras.optimizers.SGD):  # type: ignore[misc]
 
 def test_an_interruption_leaves_no_half_of_a_step() -> None:
     interrupted, whole = compiled(0.25, Interrupting()), compiled(0.25, keras.optimizers.SGD())
-    with pytest.raises(KeyboardInterrupt):
-        WedgeLearner(interrupted, seed=0).train_on_batch(*batch(4))
+    # A shell in the background hands on that it is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            WedgeLearner(interrupted, seed=0).train_on_batch(*batch(4))
+    finally:
+        signal.signal(signal.SIGINT, before)
     WedgeLearner(whole, seed=0).train_on_batch(*batch(4))
     assert int(interrupted.optimizer.iterations) == 1
     for own, other in zip(interrupted.get_weights(), whole.get_weights(), strict=True):

@@ -40,8 +40,14 @@ def test_it_is_in_the_stream_between_two_pieces(tmp_path: Path, capsys: pytest.C
         # Not started: nothing but this test asks for the stream.
         blocks = [session._render(1024) for _ in range(40)]
         session.say(recording)
+
+        def planned() -> bool:
+            # What comes is looked at with each block; these are shorter than the time between two looks.
+            blocks.append(session._render(64))
+            return engine.upcoming() is not None or len(engine.joins()) > 0
+
         # As live: the planner is ahead of what is heard.
-        wait_until(lambda: engine.upcoming() is not None or len(engine.joins()) > 0, "a join is planned")
+        wait_until(planned, "a join is planned")
         blocks += [session._render(1024) for _ in range(45 * RATE_HZ // 1024)]
         log.event("stop", engine.now().time_frames, RATE_HZ)
         session.close()
