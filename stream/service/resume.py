@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from model.base.arrays import IntArray
-from model.base.errors import EndlosError
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.engine.standing import Standing
@@ -62,7 +61,7 @@ class ResumeFile:
             if row is None:
                 return None
             return stood(json.loads(row[0]), self._history(generation), generation)
-        except (sqlite3.Error, EndlosError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except Exception as error:  # it may hold anything: whatever that raises, the stream begins anew
             self._forget(error)
             return None
 

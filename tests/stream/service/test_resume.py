@@ -170,6 +170,11 @@ def rewritten(change: Callable[[dict[str, object]], object]) -> Callable[[Path],
     return damage
 
 
+def left_by_terms_that_are_none(said: dict[str, object]) -> dict[str, object]:
+    step = {"rung": "full", "score": None, "rank": None, "considered": 1, "reasons": [], "stop": None}
+    return {"exit": said["chunk"], "entry": said["chunk"], "terms": [], **step}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -180,6 +185,7 @@ def rewritten(change: Callable[[dict[str, object]], object]) -> Callable[[Path],
         rewritten(lambda said: {**said, "draws": {"bit_generator": "MT19937"}}),
         rewritten(lambda said: {**said, "history": {}}),
         rewritten(lambda said: {**said, "steering": {"phrase_factor": 99}}),
+        rewritten(lambda said: {**said, "leaving": left_by_terms_that_are_none(said)}),
     ],
 )
 def test_damage_is_one_sentence_and_a_stream_that_begins_anew(
