@@ -38,15 +38,16 @@ CREATE TABLE IF NOT EXISTS played (
 
 
 class ResumeFile:
-    """Where the stream of a pool stood, and stands; opened for one stream at a time.
+    """Where the stream of a pool stood, and stands; opened for one stream at a time, when it is first needed.
 
     What cannot be read or written is said in one sentence: the stream begins anew, or is not kept.
     """
 
     def __init__(self, folder: Path) -> None:
-        """folder: of the pool."""
+        """folder: of the pool, which has to be there when it is recalled or kept."""
         self._path = folder / RESUME_FILE
-        self._database = self._open()
+        self._database: sqlite3.Connection | None = None
+        self._opened = False
         self._written = self._lost = ""
         self._generation: Generation | None = None
         self._last_played: IntArray = np.empty(0, dtype=np.int64)
@@ -54,6 +55,7 @@ class ResumeFile:
 
     def recall(self, generation: Generation) -> Standing | None:
         """Return where the stream stood, in a generation; None where it begins anew."""
+        self._open_once()
         if self._database is None:
             return None
         try:
@@ -71,6 +73,7 @@ class ResumeFile:
 
         standing: asked by that thread.
         """
+        self._open_once()
         stop = threading.Event()
 
         def write() -> None:
@@ -90,6 +93,10 @@ class ResumeFile:
         """Close it; another stream may open it."""
         if self._database is not None:
             self._database.close()
+
+    def _open_once(self) -> None:
+        if not self._opened:
+            self._opened, self._database = True, self._open()
 
     def _open(self) -> sqlite3.Connection | None:
         for _ in range(2):

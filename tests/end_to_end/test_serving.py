@@ -161,6 +161,8 @@ def test_no_process_that_it_starts_gets_a_secret(tiny_music: Path, tmp_path: Pat
         wait_until(children, "it serves, and had a builder with its workers")
         running.send(signal.SIGTERM)
         assert running.end() == 0
+        # The pool is made while it begins.
+        assert "resume" not in running.printed()
     for environment in seen.values():
         assert b"hidden" not in environment
     assert any(b"ENDLOS_HOME" in environment for environment in seen.values())

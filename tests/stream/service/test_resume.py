@@ -210,7 +210,11 @@ def test_a_second_stream_of_the_pool_begins_anew(
 ) -> None:
     pool = copied
     stopped(pool, settings, 5.0)
-    with closing(ResumeFile(pool)), closing(ResumeFile(pool)) as second:
+    with (
+        closing(ResumeFile(pool)) as first,
+        closing(ResumeFile(pool)) as second,
+        first.kept(lambda: None),
+        closing(opened(pool, settings, second)) as engine,
+    ):
         assert "another stream of this pool" in caplog.text
-        with closing(opened(pool, settings, second)) as engine:
-            assert standing(engine).memory.history.steps == 1
+        assert standing(engine).memory.history.steps == 1
