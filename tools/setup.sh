@@ -68,7 +68,7 @@ system_packages() {
     local packages=(libportaudio2)
     if [ "$1" = test ]; then
         packages+=(libasound2-plugins pulseaudio pulseaudio-utils icecast2 ffmpeg chromium strace cuetools dbus-daemon systemd
-            curl mpv vlc-bin vlc-plugin-base)
+            curl mpv vlc-bin vlc-plugin-base openssl faketime iproute2)
     fi
     if command -v apt-get >/dev/null; then
         debian_packages "${packages[@]}"
