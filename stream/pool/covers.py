@@ -1,10 +1,9 @@
 """The pool keeps the cover picture of each song that has one, as its tags had it."""
 
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 
-from stream.pool.database import broken_database, connect
+from stream.pool.database import DATABASE_ERRORS, broken_database, connect
 from stream.pool.pool import Pool
 
 _KINDS = (
@@ -29,7 +28,7 @@ def covered_songs(pool: Pool) -> frozenset[int]:
     with closing(connect(pool.folder)) as connection:
         try:
             rows = connection.execute("SELECT song_id FROM songs WHERE cover IS NOT NULL").fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(pool.folder, error) from error
     return frozenset(int(row[0]) for row in rows)
 
@@ -42,7 +41,7 @@ def read_cover(pool: Pool, song_id: int) -> Cover | None:
     with closing(connect(pool.folder)) as connection:
         try:
             row = connection.execute("SELECT cover FROM songs WHERE song_id = ?", (song_id,)).fetchone()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(pool.folder, error) from error
     data = row[0] if row else None
     if not isinstance(data, bytes):

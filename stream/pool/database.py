@@ -6,6 +6,8 @@ from pathlib import Path
 from model.base.errors import PoolError
 
 DATABASE_FILE = "pool.db"
+DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged database raises: what SQLite says of it may hold bytes of the file, which are no text."""
 SCHEMA_VERSION = 4
 EARLIER_VERSIONS = ("2", "3")
 """Schemas that a build takes over."""
@@ -125,7 +127,7 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
             # A build was killed in the middle of a transaction, and undoing it takes a writer.
             _opened(path, "rw")[0].close()
             connection, version = _opened(path, "ro")
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise PoolError(
             f"{path} cannot be read as a pool ({error}); "
             "restore it, or delete the pool folder and build it anew"
@@ -146,13 +148,13 @@ def _opened(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
     try:
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    except sqlite3.Error:
+    except DATABASE_ERRORS:
         connection.close()
         raise
     return connection, None if row is None else str(row[0])
 
 
-def broken_database(folder: Path, error: sqlite3.Error) -> PoolError:
+def broken_database(folder: Path, error: Exception) -> PoolError:
     """Return the error to raise when the database of the pool in `folder` can no longer be read."""
     return PoolError(
         f"{folder / DATABASE_FILE} is damaged ({error}); "

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from model.base.errors import PoolError
+from stream.pool.database import DATABASE_ERRORS
 
 STATE_FILE = "state.db"
 MOST_JOINS = 100_000
@@ -103,7 +104,7 @@ def feedback_problems(folder: Path) -> list[str]:
             answers = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(1)")]
         labelled_joins(folder)
         song_opinions(folder)
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         answers = [str(error)]
     except PoolError as error:
         return [str(error)]
@@ -127,7 +128,7 @@ def _latest(folder: Path, table: str, columns: str, most: int) -> list[tuple[Any
                 return []
             select = f"SELECT {columns} FROM {table} ORDER BY created_s DESC LIMIT ?"
             return connection.execute(select, (most,)).fetchall()
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise PoolError(_unreadable(path, error)) from error
 
 
@@ -177,7 +178,7 @@ def _writing(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.execute(_JOINS)
             connection.execute(_SONGS)
             yield connection
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         raise PoolError(
             f"{path} cannot be written ({error}); check the disk and who may write there"
         ) from error

@@ -1,12 +1,11 @@
 """The origin of a pool says of which music it was built last, and how, so that it can be built again."""
 
 import json
-import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.pool.database import broken_database, connect
+from stream.pool.database import DATABASE_ERRORS, broken_database, connect
 
 ORIGIN_KEY = "origin"
 """Its row in the table `meta`."""
@@ -34,7 +33,7 @@ def origin_of(folder: Path) -> Origin | None:
     with closing(connect(folder)) as database:
         try:
             row = database.execute("SELECT value FROM meta WHERE key = ?", (ORIGIN_KEY,)).fetchone()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(folder, error) from error
     try:
         told = json.loads(row[0])

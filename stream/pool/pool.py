@@ -22,7 +22,7 @@ from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import StoredColumns, column_file, column_folder
-from stream.pool.database import broken_database, connect
+from stream.pool.database import DATABASE_ERRORS, broken_database, connect
 from stream.pool.songs import Song, read_songs
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
@@ -186,7 +186,7 @@ def current_generation(folder: Path) -> int | None:
     with closing(connect(folder)) as connection:
         try:
             return _current(connection)
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(folder, error) from error
 
 
@@ -222,7 +222,7 @@ def _open_current(folder: Path) -> Pool:
             if not all(type(published[name]) is int for name in ("columns", "stored_chunks")):
                 raise sqlite3.DatabaseError(f"generation {generation} has columns nowhere")
             listed = read_songs(connection, folder, generation)
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(folder, error) from error
     if not published["columns"]:
         raise PoolError(
@@ -266,7 +266,7 @@ def failures(folder: Path) -> tuple[Failure, ...]:
             rows = connection.execute(
                 "SELECT root, path, kind, reason FROM failures ORDER BY root, path"
             ).fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(folder, error) from error
     return tuple(
         Failure(path=Path(str(root)) / str(path), kind=str(kind), reason=str(reason))

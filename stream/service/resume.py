@@ -18,6 +18,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.engine.standing import Standing
 from stream.index.edge_index import NEVER
+from stream.pool.database import DATABASE_ERRORS
 from stream.service.stood import stood, told
 
 _log = logging.getLogger(__name__)
@@ -111,7 +112,7 @@ class ResumeFile:
                 database.execute("PRAGMA synchronous = OFF")
                 database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
                 return database
-            except sqlite3.Error as error:
+            except DATABASE_ERRORS as error:
                 if database is not None:
                     database.close()
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -121,7 +122,9 @@ class ResumeFile:
                         self._path,
                     )
                     return None
-                if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                if code not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and isinstance(
+                    error, sqlite3.Error
+                ):
                     self._tell_lost(error)
                     return None
                 _log.warning("%s is damaged (%s); the stream begins anew", self._path, error)
@@ -190,9 +193,9 @@ class ResumeFile:
             )
             self._database.execute("INSERT OR REPLACE INTO stream VALUES (1, ?)", (text,))
             self._database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             # A full disk, or none any more: the stream goes on, and it is tried again with the next look.
-            with suppress(sqlite3.Error):
+            with suppress(*DATABASE_ERRORS):
                 self._database.execute("ROLLBACK")
             if self._lost != str(error):
                 self._lost = str(error)

@@ -63,3 +63,12 @@ def test_opinions_that_are_none_are_told(pool: Path, tmp_path: Path) -> None:
     (copy / "state.db").write_bytes(b"\x93" * 5_000)
     (problem,) = check_pool(copy)
     assert "state.db cannot be read" in problem and "delete it to forget it all" in problem
+
+
+def test_what_sqlite_says_of_damage_may_be_no_text(pool: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(pool, tmp_path / "pool"))
+    data = (copy / "state.db").read_bytes()
+    # SQLite quotes the name of a table that it cannot understand.
+    (copy / "state.db").write_bytes(data.replace(b"CREATE TABLE ", b"CREATE T\xf2BLE "))
+    (problem,) = check_pool(copy)
+    assert "state.db cannot be read" in problem

@@ -1,6 +1,5 @@
 """The check says whether a pool's database, arrays and song files still are what was built."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
 from stream.audio.samples import PART_FRAMES
 from stream.pool.columns import FINGERPRINT_FRAMES
-from stream.pool.database import connect
+from stream.pool.database import DATABASE_ERRORS, connect
 from stream.pool.feedback import feedback_problems
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from stream.pool.songs import Song
@@ -91,7 +90,7 @@ def _database_problems(folder: Path) -> list[str]:
         try:
             answers = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
             orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             answers, orphans = [str(error)], []
     problems = [
         f"the database is damaged ({answer}); restore it, or delete the pool and build it anew"

@@ -1,12 +1,11 @@
 """A check marks what it doubts in the pool, so that the next build reads or analyses it anew."""
 
-import sqlite3
 from collections.abc import Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 
 from model.base.errors import PoolError
-from stream.pool.database import connect
+from stream.pool.database import DATABASE_ERRORS, connect
 
 
 def doubt(folder: Path, *, analyses: Iterable[int], files: Iterable[int]) -> None:
@@ -15,7 +14,7 @@ def doubt(folder: Path, *, analyses: Iterable[int], files: Iterable[int]) -> Non
     analyses: what is kept of their audio is wrong. files: they may be no longer what was read, whatever
     their size and times are.
     """
-    with suppress(PoolError, sqlite3.Error), closing(connect(folder, write=True)) as database, database:
+    with suppress(PoolError, *DATABASE_ERRORS), closing(connect(folder, write=True)) as database, database:
         # All files with the same audio share its analysis.
         database.executemany(
             """UPDATE songs SET doubted = 1

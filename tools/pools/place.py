@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from model.base.errors import PoolError
 from model.base.files import beside, what_to_do
-from stream.pool.database import DATABASE_FILE
+from stream.pool.database import DATABASE_ERRORS, DATABASE_FILE
 from tools.work.lock import held_alone
 
 LOCK_FILE = "build.lock"
@@ -61,7 +61,7 @@ def storing(folder: Path) -> Iterator[None]:
     """Turn what goes wrong while writing a pool into one sentence."""
     try:
         yield
-    except sqlite3.Error as error:
+    except DATABASE_ERRORS as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             todo = "restore it, or delete the pool folder and build it anew"

@@ -1,6 +1,5 @@
 """A song is recognised by its coded audio, so that other tags or another place cost no analysis."""
 
-import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from model.base.errors import PoolError
 from stream.audio.samples import SongSamples
 from stream.pool.columns import Rows
-from stream.pool.database import broken_database, connect
+from stream.pool.database import DATABASE_ERRORS, broken_database, connect
 from stream.pool.pool import fingerprint
 from tools.pools.columns.kept import KeptColumns, read_rows, rows_file
 from tools.pools.scan import FoundFile
@@ -89,7 +88,7 @@ def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[
                    WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
                 (audio_hash, key),
             ).fetchall()
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(pool_folder, error) from error
     return {(frames, rate_hz) for frames, rate_hz in rows}
 
@@ -102,7 +101,7 @@ def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
                 (found.name, str(found.root)),
             )
             return [name for (name,) in rows]
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(pool_folder, error) from error
 
 
@@ -111,7 +110,7 @@ def _kept(pool_folder: Path, audio_hash: str, settings: AnalysisSettings) -> _Ke
     with closing(connect(pool_folder)) as database:
         try:
             kept = KeptColumns.of(database, pool_folder, settings.key)
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise broken_database(pool_folder, error) from error
     place = kept.places.get(audio_hash)
     if place is None or kept.stored is None:

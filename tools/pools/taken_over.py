@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from stream.pool.database import DATABASE_FILE, EARLIER_VERSIONS, SCHEMA, SCHEMA_VERSION
+from stream.pool.database import DATABASE_ERRORS, DATABASE_FILE, EARLIER_VERSIONS, SCHEMA, SCHEMA_VERSION
 
 _ADDED = {
     "songs": {"file_hash": "''", "ctime_ns": "0"},
@@ -54,6 +54,6 @@ def take_over(folder: Path) -> None:
 def _version(database: sqlite3.Connection) -> str | None:
     try:
         row = database.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    except sqlite3.Error:
+    except DATABASE_ERRORS:
         return None  # whoever opens it says what it is
     return None if row is None else str(row[0])
