@@ -8,8 +8,8 @@ from model.base.errors import PoolError
 DATABASE_FILE = "pool.db"
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 """What a damaged database raises: what SQLite says of it may hold bytes of the file, which are no text."""
-SCHEMA_VERSION = 4
-EARLIER_VERSIONS = ("2", "3")
+SCHEMA_VERSION = 5
+EARLIER_VERSIONS = ("2", "3", "4")
 """Schemas that a build takes over."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS songs (
     cut            TEXT NOT NULL,     -- what the cutter did, in words
     chunks         INTEGER NOT NULL,  -- how many; what is kept of them stands in columns
     outline        BLOB,              -- 32-bit words: tells a recording by its sound; NULL: not known yet
+    timeline       BLOB,              -- `stream.pool.timeline`: beats, voice, bands; NULL: not known
     left_s         REAL,              -- when it left the pool; NULL: a kept generation holds it
     doubted        INTEGER NOT NULL DEFAULT 0,  -- 1: the next build analyses it anew
     UNIQUE (root, path, audio_hash, file_hash, analysis_key)

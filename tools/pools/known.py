@@ -10,7 +10,7 @@ from tools.songs.song import FileState
 from tools.songs.tags import Tags
 
 _OF_THE_AUDIO = """audio_hash, analysis_key, sample_rate_hz, channels, frames,
-    loudness_lufs, true_peak_db, seekable, cut, chunks, outline"""
+    loudness_lufs, true_peak_db, seekable, cut, chunks, outline, timeline"""
 """What is kept of a song and comes from its audio alone, whatever its file says."""
 
 

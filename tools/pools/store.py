@@ -141,6 +141,7 @@ class PoolStore:
             "cut": analysis.cut,
             "chunks": analysis.chunks,
             "outline": analysis.outline.astype("<u4").tobytes(),
+            "timeline": analysis.timeline.encoded(),
             "doubted": False,
         }
         names = ", ".join(fields)

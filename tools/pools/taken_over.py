@@ -13,6 +13,8 @@ _ADDED = {
     "generation_songs": {"first_row": "0"},
 }
 """SQL values of what an earlier schema lacks, by table and column."""
+_OWN_COLUMNS = ("2", "3")
+"""Schemas whose generations shared nothing."""
 
 
 def take_over(folder: Path) -> None:
@@ -23,7 +25,8 @@ def take_over(folder: Path) -> None:
     or written.
     """
     with closing(sqlite3.connect(folder / DATABASE_FILE, timeout=30, isolation_level=None)) as database:
-        if _version(database) not in EARLIER_VERSIONS:
+        version = _version(database)
+        if version not in EARLIER_VERSIONS:
             return
         kept = {
             table: [row[1] for row in database.execute(f"PRAGMA table_info({table})")] for table in _ADDED
@@ -45,6 +48,8 @@ def take_over(folder: Path) -> None:
         # What fails on the way is undone by closing.
         database.executescript(";\n".join(script) + ";")
         database.execute("VACUUM")
+    if version not in _OWN_COLUMNS:
+        return
     # Each generation had all columns for itself; who plays from them has them open.
     for path in (folder / "generations").glob("*/*.npy"):
         with suppress(OSError):

@@ -33,6 +33,7 @@ from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
 from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, hash_file
 from tools.songs.stretches import Stretch, sounding_stretches
 from tools.songs.tags import read_tags
+from tools.songs.timeline import song_timeline
 from tools.work.workers import Room
 
 
@@ -113,6 +114,7 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         channels=channels,
         frames=len(audio),
         outline=song.outline,
+        timeline=song_timeline(audio, sample_rate_hz, [(part.stretch.start, part.rhythm) for part in parts]),
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,
@@ -140,6 +142,7 @@ class _Part:
 
     stretch: Stretch
     note: str
+    rhythm: Rhythm
     rows: Rows
 
 
@@ -164,7 +167,7 @@ def _analyse_stretch(
     rows = _rows(part, sample_rate_hz, bounds, rhythm, settings.edge_samples)
     rows["start_sample"] += stretch.start
     rows["end_sample"] += stretch.start
-    return _Part(stretch=stretch, note=result.note, rows=rows)
+    return _Part(stretch=stretch, note=result.note, rhythm=rhythm, rows=rows)
 
 
 def _note(parts: Sequence[_Part], frames: int, sample_rate_hz: int) -> str:

@@ -10,6 +10,7 @@ from model.base.errors import PoolError
 from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION
 from stream.pool.columns import Rows
+from stream.pool.timeline import SongTimeline
 from tools.songs.cut import CutSettings
 from tools.songs.outline import Outline
 from tools.songs.tags import Tags
@@ -17,7 +18,7 @@ from tools.songs.tags import Tags
 if TYPE_CHECKING:
     from tools.songs.loudness import Loudness
 
-ANALYSIS_VERSION = 5
+ANALYSIS_VERSION = 6
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -69,6 +70,7 @@ class SongAnalysis:
     channels: int
     frames: int
     outline: Outline
+    timeline: SongTimeline
     tags: Tags
     loudness: "Loudness"
     seekable: bool

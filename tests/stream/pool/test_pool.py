@@ -147,7 +147,7 @@ def _negative_row(folder: Path) -> None:
     [
         (_no_database, "is not a pool: it has no pool.db; build one with"),
         (_garbage, r"pool\.db cannot be read as a pool \(file is not a database\); restore it"),
-        (_other_schema, "has schema 99, this endlos reads schema 4; delete the pool folder"),
+        (_other_schema, "has schema 99, this endlos reads schema 5; delete the pool folder"),
         (_unlisted_generation, "is damaged .generation 77 is current and not listed"),
         (_nothing_published, "holds no chunks yet; run `endlos pool build MUSIC"),
         (_no_chunks, "holds no chunks; build it from music"),

@@ -1,0 +1,1 @@
+"""Where may a song be left for another, and how do the two meet?"""

@@ -1,0 +1,31 @@
+"""A door leads from the end of one chunk to the start of another, and says how the two meet there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """How one chunk goes over into another, as far as it is decided by what a pool knows of both.
+
+    Where they overlap, B sounds from its start on, as it is; A sounds on beyond its end meanwhile, stretched
+    so that its beats fall on B's. A splice overlaps for a moment about both, which the audio decides.
+    """
+
+    kind: str
+    """The kind of join (`stream.joins.kinds`)."""
+    overlap_s: float
+    """For so long both sound, in B's time; 0 where the audio decides."""
+    overlap_bars: int = 0
+    """The same in bars of B; 0 where it is not counted in bars."""
+    tempo_factor: float = 1.0
+    """A is played so many times as fast where both sound; 1 leaves it as it is."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """Kinds that were preferred and cannot be, and why, in words."""
+    penalties: Mapping[str, float] = field(default_factory=dict)
+    """What speaks against the door, by name, in log-odds, none above 0."""
+
+    @property
+    def worth(self) -> float:
+        """Return what all that speaks against it amounts to, in log-odds; 0 at best."""
+        return sum(self.penalties.values())

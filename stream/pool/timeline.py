@@ -1,0 +1,116 @@
+"""The timeline of a song says when its beats fall, where somebody sings, and how full its bands sound."""
+
+import struct
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import DoubleArray, FloatArray
+from model.base.errors import PoolError
+from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.pool import Pool
+
+VOICE_STEP_S = 0.1
+"""Somebody sings or not in each such step of a song."""
+BANDS_STEP_S = 0.5
+"""Levels of the bands are those of such steps."""
+BAND_EDGES_HZ = (200.0, 2_500.0)
+"""Lows are below the first, highs above the second, mids between."""
+QUIETEST_DB = -100.0
+_LEVEL_STEP_DB = 0.5
+_HEADER = struct.Struct("<4s3I")
+_MAGIC = b"ETL1"
+MOST_BEATS_PER_BAR = 16
+
+Whole = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SongTimeline:
+    """What is known of a song over time; seconds count from its first sample.
+
+    What is not known is empty: no beats, no voice.
+    """
+
+    beats_s: DoubleArray
+    """`(B,)` rising: when each beat falls."""
+    beat_positions: Whole
+    """`(B,)` place of each beat in its bar, 0 for a downbeat; -1 where bars are not known."""
+    beats_per_bar: Whole
+    """`(B,)` beats of the bar that each beat belongs to; 0 where bars are not known."""
+    beat_confidence: FloatArray
+    """`(B,)` 0 to 1: how clearly a beat is heard there."""
+    voice: FloatArray
+    """`(V,)` 0 to 1: how likely somebody sings in each `VOICE_STEP_S`."""
+    bands_db: FloatArray
+    """`(L, 3)` mean square of lows, mids and highs in each `BANDS_STEP_S`, both channels summed, in dBFS."""
+
+    def encoded(self) -> bytes:
+        """Return it as bytes: beats to the last bit, the rest in steps of 1/255 and 0.5 dB."""
+        levels = np.rint((np.asarray(self.bands_db) - QUIETEST_DB) / _LEVEL_STEP_DB)
+        return b"".join(
+            [
+                _HEADER.pack(_MAGIC, len(self.beats_s), len(self.voice), len(self.bands_db)),
+                self.beats_s.astype("<f8").tobytes(),
+                self.beat_positions.astype(np.int8).tobytes(),
+                self.beats_per_bar.astype(np.int8).tobytes(),
+                _bytes_of_shares(self.beat_confidence),
+                _bytes_of_shares(self.voice),
+                np.clip(levels, 0, 255).astype(np.uint8).tobytes(),
+            ]
+        )
+
+    @classmethod
+    def decoded(cls, data: bytes) -> "SongTimeline":
+        """Read what `encoded` gave; `ValueError` when it is something else."""
+        if len(data) < _HEADER.size:
+            raise ValueError("it is too short")
+        magic, beats, voice, levels = _HEADER.unpack_from(data)
+        if magic != _MAGIC or len(data) != _HEADER.size + 11 * beats + voice + 3 * levels:
+            raise ValueError("it is no timeline")
+        times_s = np.frombuffer(data, "<f8", beats, _HEADER.size).astype(np.float64)
+        rest = np.frombuffer(data, np.uint8, offset=_HEADER.size + 8 * beats)
+        positions, metres = rest[:beats].view(np.int8), rest[beats : 2 * beats].view(np.int8)
+        plausible = np.isfinite(times_s).all() and (np.diff(times_s) > 0).all()
+        plausible = plausible and ((metres >= 0) & (metres <= MOST_BEATS_PER_BAR)).all()
+        if not plausible or not ((positions >= -1) & (positions < np.maximum(metres, 0))).all():
+            raise ValueError("its beats cannot be")
+        shares = rest[2 * beats : 3 * beats + voice].astype(np.float32) / np.float32(255)
+        bands = rest[3 * beats + voice :].astype(np.float32) * np.float32(_LEVEL_STEP_DB)
+        return cls(
+            beats_s=times_s,
+            beat_positions=positions.copy(),
+            beats_per_bar=metres.copy(),
+            beat_confidence=shares[:beats],
+            voice=shares[beats:],
+            bands_db=bands.reshape(-1, 3) + np.float32(QUIETEST_DB),
+        )
+
+
+def _bytes_of_shares(shares: FloatArray) -> bytes:
+    return np.rint(np.clip(shares, 0.0, 1.0) * 255).astype(np.uint8).tobytes()
+
+
+def read_timeline(pool: Pool, song: int) -> SongTimeline | None:
+    """Return the timeline of a song by its index; None where an earlier endlos analysed it. Any thread.
+
+    It reads the database: whoever asks often keeps what it got. `PoolError` when that is damaged.
+    """
+    with closing(connect(pool.folder)) as connection:
+        try:
+            row = connection.execute(
+                "SELECT timeline FROM songs WHERE song_id = ?", (pool.songs[song].song_id,)
+            ).fetchone()
+        except DATABASE_ERRORS as error:
+            raise broken_database(pool.folder, error) from error
+    if row is None or row[0] is None:
+        return None
+    try:
+        return SongTimeline.decoded(bytes(row[0]))
+    except (TypeError, ValueError) as error:
+        raise PoolError(
+            f"the timeline of {pool.songs[song].name} in {pool.folder} is damaged ({error}); "
+            "run `endlos pool build --again`"
+        ) from error

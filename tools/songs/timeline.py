@@ -1,0 +1,64 @@
+"""This module puts together what is known of a song over time."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import FloatArray
+from stream.audio.samples import SongSamples, in_parts
+from stream.pool.timeline import BAND_EDGES_HZ, BANDS_STEP_S, QUIETEST_DB, SongTimeline
+from tools.songs.rhythm.rhythm import Rhythm
+
+
+def song_timeline(
+    audio: SongSamples, sample_rate_hz: int, rhythms: Sequence[tuple[int, Rhythm]]
+) -> SongTimeline:
+    """Return the timeline of a song, `(frames, 2)` float32.
+
+    rhythms: of each stretch that sounds, with the sample at which it begins, in order.
+    """
+    times_s, positions, metres, confidence = [np.empty(0)], [_whole(())], [_whole(())], [_single(())]
+    for start, rhythm in rhythms:
+        beats, bars = rhythm.beats, rhythm.bars
+        count = len(beats)
+        times_s.append(beats.times_s + start / sample_rate_hz)
+        known = bars.beats_per_bar > 0
+        positions.append(_whole(bars.position if known else np.full(count, -1)))
+        metres.append(_whole(np.full(count, bars.beats_per_bar)))
+        confidence.append(_single(beats.confidence))
+    return SongTimeline(
+        beats_s=np.concatenate(times_s),
+        beat_positions=np.concatenate(positions),
+        beats_per_bar=np.concatenate(metres),
+        beat_confidence=np.concatenate(confidence),
+        voice=_single(()),
+        bands_db=_bands_db(audio, sample_rate_hz),
+    )
+
+
+def _whole(values: npt.ArrayLike) -> npt.NDArray[np.int8]:
+    return np.asarray(values, dtype=np.int8)
+
+
+def _single(values: npt.ArrayLike) -> FloatArray:
+    return np.asarray(values, dtype=np.float32)
+
+
+def _bands_db(audio: SongSamples, sample_rate_hz: int) -> FloatArray:
+    """Return the levels of lows, mids and highs, `(steps, 3)` float32, by the spectrum of each step."""
+    step = round(BANDS_STEP_S * sample_rate_hz)
+    window = np.hanning(step + 2)[1:-1].astype(np.float32)[:, None]
+    edges = np.round(np.array(BAND_EDGES_HZ) * step / sample_rate_hz).astype(np.int64)
+    steps: list[FloatArray] = []
+    rest = np.empty((0, 2), dtype=np.float32)
+    for part in in_parts(audio):
+        rest = np.concatenate([rest, part])
+        whole = len(rest) // step * step
+        for first in range(0, whole, step):
+            power = np.square(np.abs(np.fft.rfft(rest[first : first + step] * window, axis=0))).sum(axis=1)
+            # Lines but the first stand for two; the window takes 3/8 of the power.
+            powers = np.add.reduceat(power[1:], np.array([0, *edges]))[:3] * (2.0 / (0.375 * step * step))
+            steps.append(10.0 * np.log10(powers + 10.0 ** (QUIETEST_DB / 10.0)))
+        rest = rest[whole:]
+    return _single(steps).reshape(-1, 3)
