@@ -102,6 +102,45 @@ def test_a_line_that_says_nothing_is_opened_anew_and_so_it_is_when_the_network_i
     assert lines(2_500) == 4, "the server refused, and is asked again"
 
 
+def test_no_join_is_missed_that_is_told_while_the_history_is_asked_for(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const { Live } = await import("/static/live.js");
+            window.EventSource = class extends EventTarget {
+                readyState = 1;
+                constructor(path) { super(); window.line = this; }
+                close() {}
+            };
+            window.asked = [];
+            window.fetch = () => new Promise((answer, fail) => asked.push({ answer, fail }));
+            window.live = new Live(() => 0);
+            live.open();
+            window.tell = (name, data) =>
+                line.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+            window.answer = (...ns) =>
+                asked.at(-1).answer(new Response(JSON.stringify({ joins: ns.map((n) => ({ n })) })));
+            window.numbers = () => live.state.joins.map(({ n }) => n);
+        }"""
+    )
+
+    def told(*script: str) -> list[int]:
+        # What was answered is taken up a moment later.
+        for line in script:
+            page.evaluate(f"async () => {{ {line}; await new Promise((done) => queueMicrotask(done)) }}")
+        page.clock.run_for(10)
+        return [*page.evaluate("numbers()")]
+
+    assert told("line.onopen()", "tell('join', {n: 3})") == [3]
+    assert page.evaluate("asked.length") == 0, "whoever has not been told how all is may miss a join yet"
+    assert told("tell('now', {})", "tell('join', {n: 5})", "tell('join', {n: 4})", "answer(3, 2)") == [5, 4, 3, 2]
+    told("tell('now', {})")
+    assert page.evaluate("asked.length") == 1
+    # Another stream, that begins anew; its history fails once.
+    assert told("tell('reset', {})", "tell('now', {})", "asked.at(-1).fail(new Error())") == [5, 4, 3, 2]
+    assert told("tell('now', {})", "tell('join', {n: 1})", "answer(0)") == [1, 0]
+    assert page.evaluate("asked.length") == 3
+
+
 @pytest.mark.parametrize(("chunks", "per_song"), [(30, 3), (1_800, 36), (100_000, 40)])
 def test_the_circle_is_drawn_at_every_size_and_knows_where_its_songs_are(
     page: Page, chunks: int, per_song: int
