@@ -228,9 +228,8 @@ def test_the_circle_tells_songs_by_keys_and_goes_towards_one(
         }"""
     )
     offer.get_by_role("button", name="Go towards").press("Enter")
-    wait_until(
-        lambda: page.evaluate("said.some((text) => text.includes(%s))" % json.dumps(title)), "it is told"
-    )
+    told = "(title) => said.some((text) => text.includes(title))"
+    wait_until(lambda: page.evaluate(told, title), "it is told")
     expect(page.locator(".towards")).to_have_count(0)
 
 
