@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from tests.support.browser import driven_browser
 from tests.support.circle import TURNS, draw_circle
 from tests.support.site import Site
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -123,22 +124,25 @@ def test_no_join_is_missed_that_is_told_while_the_history_is_asked_for(page: Pag
         }"""
     )
 
-    def told(*script: str) -> list[int]:
-        # What was answered is taken up a moment later.
-        for line in script:
-            page.evaluate(f"async () => {{ {line}; await new Promise((done) => queueMicrotask(done)) }}")
-        page.clock.run_for(10)
-        return [*page.evaluate("numbers()")]
+    def follows(*joins: int) -> None:
+        wait_until(lambda: page.evaluate("numbers()") == list(joins), f"the page shows {joins}")
 
-    assert told("line.onopen()", "tell('join', {n: 3})") == [3]
-    assert page.evaluate("asked.length") == 0, "whoever has not been told how all is may miss a join yet"
-    assert told("tell('now', {})", "tell('join', {n: 5})", "tell('join', {n: 4})", "answer(3, 2)") == [5, 4, 3, 2]
-    told("tell('now', {})")
-    assert page.evaluate("asked.length") == 1
+    def asked() -> int:
+        return int(page.evaluate("asked.length"))
+
+    page.evaluate("line.onopen(), tell('join', {n: 3})")
+    follows(3)
+    assert asked() == 0, "whoever has not been told how all is may miss a join yet"
+    page.evaluate("tell('now', {}), tell('join', {n: 5}), tell('join', {n: 4}), answer(3, 2)")
+    follows(5, 4, 3, 2)
+    page.evaluate("tell('now', {})")
+    assert asked() == 1
     # Another stream, that begins anew; its history fails once.
-    assert told("tell('reset', {})", "tell('now', {})", "asked.at(-1).fail(new Error())") == [5, 4, 3, 2]
-    assert told("tell('now', {})", "tell('join', {n: 1})", "answer(0)") == [1, 0]
-    assert page.evaluate("asked.length") == 3
+    page.evaluate("tell('reset', {}), tell('now', {}), asked.at(-1).fail(new Error())")
+    follows(5, 4, 3, 2)
+    page.evaluate("tell('now', {}), tell('join', {n: 1}), answer(0)")
+    follows(1, 0)
+    assert asked() == 3
 
 
 @pytest.mark.parametrize(("chunks", "per_song"), [(30, 3), (1_800, 36), (100_000, 40)])
