@@ -3,7 +3,6 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,6 @@ from tests.support.icecast_server import (
 )
 from tests.support.listening import Recording
 from tests.support.real import require_real
-
-
-@pytest.fixture
-def server() -> Iterator[IcecastServer]:
-    require_real(
-        "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
-    )
-    with icecast_server() as running:
-        yield running
 
 
 def target(

@@ -1,7 +1,5 @@
 """Titles reach the listeners of every codec that can have them, in step with the sound."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from model.base.errors import OutputError
@@ -11,22 +9,10 @@ from tests.support.heard import RATE_HZ, Feeder, begins_at_s, decode, music, res
 from tests.support.icecast_server import (
     SOURCE_PASSWORD,
     IcecastServer,
-    icecast_program,
-    icecast_server,
     icecast_settings,
 )
 from tests.support.listening import Recording
 from tests.support.ogg_links import ogg_links
-from tests.support.real import require_real
-
-
-@pytest.fixture
-def server() -> Iterator[IcecastServer]:
-    require_real(
-        "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
-    )
-    with icecast_server() as running:
-        yield running
 
 
 def output_of(server: IcecastServer, mount: str) -> IcecastOutput:
