@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Guess: a title may be told to Icecast's admin interface as soon as the server has taken the source: at worst it is
 # refused, or comes a little late.
-# What really happens (icecast2 2.4.4, Debian 12): told while the server is in the midst of the three header packets of
+# What really happens (icecast2 2.4.4): told while the server is in the midst of the three header packets of
 # a Vorbis stream, it is "successful"; from then on the mount answers every listener with status 200 and not one byte,
 # until the source connects anew. The server reads 4,096 bytes at a time, less than a usual header has, so on a busy
 # machine it happens without any trick; here the second half of the header comes late. After the header, or with MP3,
