@@ -65,7 +65,7 @@ def test_it_holds_every_score_and_scorers_use_it(pool: Pool, model: Path) -> Non
     assert seen == [(row, count) for row in range(count + 1)]
     assert (report.scored, report.resumed_rows, report.reused_scores) == (count**2, 0, 0)
     matrix = open_matrix(report.path, count)
-    assert matrix is not None and not matrix.flags.writeable
+    assert isinstance(matrix, np.ndarray) and not matrix.flags.writeable
     np.testing.assert_allclose(matrix, truth(pool), atol=1e-5)
     scorer, index = scorer_of(model, pool)
     assert isinstance(scorer, MatrixScorer) and len(index) == count

@@ -212,6 +212,10 @@ def test_a_corrupt_database_is_left_as_it_is(music: Path, out: Path) -> None:
 
 def test_a_database_with_a_damaged_page_gets_one_sentence(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
+    with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
+        database.execute("DELETE FROM songs")
+    with pytest.raises(PoolError, match=r"pool\.db is damaged \([1-9] rows without an owner\); restore it"):
+        build_pool([music], out, quick_settings())
     content = bytearray((out / DATABASE_FILE).read_bytes())
     content[4_096 * 2 :] = b"\xa5" * (len(content) - 4_096 * 2)
     (out / DATABASE_FILE).write_bytes(content)
