@@ -1,6 +1,7 @@
 """The engine refuses what it must, and takes up songs that join a built pool while it plays."""
 
 import logging
+import os
 import shutil
 import threading
 import time
@@ -16,6 +17,7 @@ import soundfile
 import stream.choosing.bans
 import stream.choosing.generation
 import stream.engine.newer
+import stream.pool.columns
 import stream.scoring.guard
 import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
@@ -175,6 +177,29 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
         assert engine.now().songs == 2
     finally:
         engine.close()
+
+
+def test_columns_that_are_cut_off_while_it_plays_do_not_end_the_stream(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = Path(shutil.copytree(pool, tmp_path / "pool"))
+    # As of a pool that is too large for memory.
+    monkeypatch.setattr(stream.pool.columns, "MOST_READ_BYTES", 0)
+    log: list[Decision] = []
+    settings = EngineSettings(planner=PlannerSettings(seed=1, min_phrase_s=0.0))
+    engine = Engine.open(copy, settings, on_decision=log.append)
+    engine.render(3 * RATE_HZ)
+    for path in copy.glob("columns/*/*.bin"):
+        os.truncate(path, 0)
+    whole = len(log)
+    heard = engine.render(20 * RATE_HZ)
+    engine.close()
+    assert np.abs(heard).reshape(20, -1).max(axis=1).min() > 0.01
+    assert {d.step.rung for d in log[whole:] if not d.step.natural} == {"nearest"}
+    assert any("the model failed: PoolError" in d.step.reasons for d in log[whole:])
+    # Each column once.
+    told = sorted(str(record.args).partition(".bin")[0].rpartition("/")[2] for record in caplog.records)
+    assert told == ["fingerprints", "texture_ends"]
 
 
 def test_songs_that_are_gone_for_a_moment_are_heard_again(

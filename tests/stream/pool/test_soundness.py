@@ -10,7 +10,7 @@ from stream.pool.database import SCHEMA
 from stream.pool.soundness import database_problems
 
 _SONG = """INSERT INTO songs VALUES (1, '/music', 'a.wav', 'audio', 'file', 'key', 1, 2, 3, 44100, 2, 400,
-    'title', '', '', NULL, -14, 0, 1, 'cut', 4, NULL, NULL, 0)"""
+    'title', '', '', NULL, -14, 0, 1, 'cut', 4, NULL, NULL, NULL, 0)"""
 
 
 @pytest.fixture
