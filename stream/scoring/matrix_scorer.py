@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError, frozen
 from model.base.arrays import FloatArray, IntArray
+from model.base.errors import PoolError
 from model.base.stored_rows import AnyRows, StoredRows
 from model.saved.contract import ModelContract, content_hash
 from stream.pool.pool import Pool
@@ -39,9 +40,12 @@ class MatrixScorer:
         row: FloatArray = self._matrix[reference]
         return row if candidates is None else row[candidates]
 
-    def kept(self, reference: int) -> FloatArray:
-        """Return the scores of all `N` chunks."""
-        return self.score(reference)
+    def kept(self, reference: int) -> FloatArray | None:
+        """Return the scores of all `N` chunks; None when they cannot be read."""
+        try:
+            return self.score(reference)
+        except PoolError:
+            return None
 
     def cancel(self) -> None:
         """Do nothing: no score takes long."""

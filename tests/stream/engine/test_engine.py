@@ -3,9 +3,11 @@
 import logging
 import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,11 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.newer import PoolWatch
+from stream.engine.past import Past
 from stream.engine.settings import EngineSettings
-from stream.pool.feedback import labelled_joins
+from stream.engine.told_joins import ToldJoins
+from stream.joins.join_planner import JoinPlanner
+from stream.pool.feedback import STATE_FILE, HeardJoin, labelled_joins
 from stream.pool.pool import current_generation
 from stream.scoring.guard import GuardedScorer
 from stream.scoring.opening import Opened
@@ -254,6 +259,30 @@ def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, 
         engine.close()
     (kept,) = labelled_joins(pool)
     assert kept.label == 0 and kept.from_end_sample == join.from_end_sample
+
+
+def test_a_judgement_reaches_the_planner_while_somebody_else_holds_the_file(
+    pool: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(pool, tmp_path / "pool"))
+    watch, joins = PoolWatch(copy, RANDOM, live=False), JoinPlanner(RANDOM)
+    planner = Planner(watch.open(), RANDOM.planner)
+    first, second = planner.generation.pool.chunk_keys()[:2]
+    heard = HeardJoin(
+        from_hash=first.audio_hash,
+        from_end_sample=first.end_sample,
+        to_hash=second.audio_hash,
+        to_start_sample=second.start_sample,
+    )
+    told = ToldJoins(Past(None), joins, copy, [], watch.judged)
+    for liked, expected in ((False, ([], [1])), (True, ([1], [])), (None, ([], []))):
+        told.label(heard, liked=liked)
+        with closing(sqlite3.connect(copy / STATE_FILE)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            watch.look(planner)
+        rows = planner._search.liking.after(0)
+        assert tuple(found.tolist() for found in rows) == expected
+    watch.close()
 
 
 @pytest.mark.parametrize("live", [True, False])

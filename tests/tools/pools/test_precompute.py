@@ -1,5 +1,6 @@
 """Precomputed scores equal the scorer's, and are resumed, taken over, found again, and used."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,13 @@ def test_it_holds_every_score_and_scorers_use_it(
     stored = open_matrix(report.path, count)
     assert isinstance(stored, StoredRows)
     np.testing.assert_array_equal(MatrixScorer(stored).score(4, np.array([9, 2])), matrix[4, [9, 2]])
-    np.testing.assert_array_equal(MatrixScorer(stored).kept(7), matrix[7])
+    kept = MatrixScorer(stored).kept(7)
+    assert kept is not None
+    np.testing.assert_array_equal(kept, matrix[7])
+    os.truncate(report.path, 1_000)
+    assert MatrixScorer(stored).kept(7) is None
+    with pytest.raises(PoolError, match="run `endlos precompute` again"):
+        MatrixScorer(stored).score(7)
 
 
 def test_it_goes_on_where_it_was_stopped(pool: Pool, model: Path) -> None:
