@@ -13,7 +13,7 @@ class Liking:
     """The judged joins of one generation, found by chunk; belongs to one thread."""
 
     def __init__(self, generation: Generation, joins: Sequence[LabelledJoin]) -> None:
-        """joins: oldest first, the last word on one counts; there may be many, found as they are asked for."""
+        """joins: oldest first, the last word on one counts; there may be many, found as they are asked."""
         self._generation = generation
         self._leaving: dict[int, list[LabelledJoin]] = {}
         self._entries: dict[int, dict[int, int]] = {}
