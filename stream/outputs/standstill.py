@@ -8,7 +8,7 @@ _log = logging.getLogger(__name__)
 
 LEAST_S = 0.5
 """What is shorter is the machine being busy."""
-LATELY_S = 60.0
+STOP_TOLD_S = 60.0
 """For so long a standstill is told of."""
 _WARN_INTERVAL_S = 10.0
 _MOST_LATELY = 256
@@ -40,8 +40,8 @@ class Stops:
             _log.warning("this process stood still for %.1f s: it was stopped, or the machine was", over_s)
 
     def lately_s(self) -> float:
-        """Return how long it stood still within the last `LATELY_S`."""
-        since_s = self._clock_s() - LATELY_S
+        """Return how long it stood still within the last `STOP_TOLD_S`."""
+        since_s = self._clock_s() - STOP_TOLD_S
         return sum(over_s for at_s, over_s in tuple(self._latest) if at_s >= since_s)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stream.pool.database import reading
+from stream.pool.database import reading_database
 from stream.pool.pool import Pool
 
 _KINDS = (
@@ -24,7 +24,7 @@ class Cover:
 
 def covered_songs(pool: Pool) -> frozenset[int]:
     """Return the `song_id` of every song of a pool that has a cover; `PoolError` when that cannot be read."""
-    with reading(pool.folder) as connection:
+    with reading_database(pool.folder) as connection:
         rows = connection.execute("SELECT song_id FROM songs WHERE cover IS NOT NULL")
         return frozenset(int(row[0]) for row in rows)
 
@@ -34,7 +34,7 @@ def read_cover(pool: Pool, song_id: int) -> Cover | None:
 
     `PoolError` when the database cannot be read.
     """
-    with reading(pool.folder) as connection:
+    with reading_database(pool.folder) as connection:
         row = connection.execute("SELECT cover FROM songs WHERE song_id = ?", (song_id,)).fetchone()
     data = row[0] if row else None
     if not isinstance(data, bytes):

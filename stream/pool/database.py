@@ -148,7 +148,7 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
+def reading_database(folder: Path) -> Iterator[sqlite3.Connection]:
     """Open the database of a pool for who reads it, and turn whatever comes of that into a `PoolError`.
 
     Damage leaves anything in a field, and what is made of such a one raises anything.

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.pool.database import reading
+from stream.pool.database import reading_database
 
 ORIGIN_KEY = "origin"
 """Its row in the table `meta`."""
@@ -29,7 +29,7 @@ def origin_of(folder: Path) -> Origin | None:
 
     Raises `PoolError` when there is no pool, or its database is damaged.
     """
-    with reading(folder) as database:
+    with reading_database(folder) as database:
         row = database.execute("SELECT value FROM meta WHERE key = ?", (ORIGIN_KEY,)).fetchone()
     try:
         told = json.loads(row[0])

@@ -21,7 +21,7 @@ from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import StoredColumns, column_file, column_folder
-from stream.pool.database import reading
+from stream.pool.database import reading_database
 from stream.pool.songs import Song, read_songs
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
@@ -182,7 +182,7 @@ def decoded_copy(folder: Path, audio_hash: str) -> Path:
 
 def current_generation(folder: Path) -> int | None:
     """Return the number of the current generation, or None when nothing has been published yet."""
-    with reading(folder) as connection:
+    with reading_database(folder) as connection:
         return _current(connection)
 
 
@@ -199,7 +199,7 @@ def open_pool(folder: Path) -> Pool:
 
 
 def _open_current(folder: Path) -> Pool:
-    with reading(folder) as connection:
+    with reading_database(folder) as connection:
         # One read transaction: the generation and its songs belong together.
         connection.row_factory = sqlite3.Row
         connection.execute("BEGIN")
@@ -254,7 +254,7 @@ def _open_current(folder: Path) -> Pool:
 
 def failures(folder: Path) -> tuple[Failure, ...]:
     """Return the files that were found and are not, or not wholly, in the pool, each with its reason."""
-    with reading(folder) as connection:
+    with reading_database(folder) as connection:
         return tuple(
             Failure(path=Path(str(root)) / str(path), kind=str(kind), reason=str(reason))
             for root, path, kind, reason in connection.execute(

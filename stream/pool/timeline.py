@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import PoolError
-from stream.pool.database import reading
+from stream.pool.database import reading_database
 from stream.pool.pool import Pool
 
 VOICE_STEP_S = 0.1
@@ -97,7 +97,7 @@ def read_timeline(pool: Pool, song: int) -> SongTimeline | None:
 
     It reads the database: whoever asks often keeps what it got. `PoolError` when that is damaged.
     """
-    with reading(pool.folder) as connection:
+    with reading_database(pool.folder) as connection:
         row = connection.execute(
             "SELECT timeline FROM songs WHERE song_id = ?", (pool.songs[song].song_id,)
         ).fetchone()

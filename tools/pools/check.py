@@ -16,7 +16,7 @@ from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
 from stream.audio.samples import PART_FRAMES
 from stream.pool.columns import FINGERPRINT_FRAMES
-from stream.pool.database import broken_database, connect, reading
+from stream.pool.database import broken_database, connect, reading_database
 from stream.pool.feedback import feedback_problems
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from stream.pool.songs import Song
@@ -92,7 +92,7 @@ def _database_problems(folder: Path) -> list[str]:
 
 
 def _files(pool: Pool) -> dict[int, FileState]:
-    with reading(pool.folder) as connection:
+    with reading_database(pool.folder) as connection:
         rows = connection.execute("SELECT song_id, file_hash, size_bytes, mtime_ns, ctime_ns FROM songs")
         return {
             row[0]: FileState(file_hash=row[1], size_bytes=row[2], mtime_ns=row[3], ctime_ns=row[4])

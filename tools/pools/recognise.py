@@ -12,7 +12,7 @@ import numpy.typing as npt
 from model.base.errors import PoolError
 from stream.audio.samples import SongSamples
 from stream.pool.columns import Rows
-from stream.pool.database import reading
+from stream.pool.database import reading_database
 from stream.pool.pool import fingerprint
 from tools.pools.columns.kept import KeptColumns, read_rows, rows_file
 from tools.pools.scan import FoundFile
@@ -81,7 +81,7 @@ def told_apart(song: "HeardSong", pool_folder: Path) -> "HeardSong":
 
 
 def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[tuple[int, int]]:
-    with reading(pool_folder) as database:
+    with reading_database(pool_folder) as database:
         rows = database.execute(
             """SELECT DISTINCT frames, sample_rate_hz FROM songs
                WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
@@ -91,7 +91,7 @@ def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[
 
 
 def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
-    with reading(pool_folder) as database:
+    with reading_database(pool_folder) as database:
         rows = database.execute(
             "SELECT audio_hash FROM songs WHERE file_hash = '' AND path = ? AND root = ?",
             (found.name, str(found.root)),
@@ -101,7 +101,7 @@ def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
 
 def _kept(pool_folder: Path, audio_hash: str, settings: AnalysisSettings) -> _Kept | None:
     """Return what is kept of the chunks of a song, None when it is not there or damaged."""
-    with reading(pool_folder) as database:
+    with reading_database(pool_folder) as database:
         kept = KeptColumns.of(database, pool_folder, settings.key)
     place = kept.places.get(audio_hash)
     if place is None or kept.stored is None:

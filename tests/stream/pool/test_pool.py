@@ -15,7 +15,7 @@ from model.base.errors import PoolError
 from model.base.stored_rows import StoredRows
 from model.features.edges import EDGE_RATE_HZ
 from stream.pool.columns import StoredColumns
-from stream.pool.database import DATABASE_FILE, connect, reading
+from stream.pool.database import DATABASE_FILE, connect, reading_database
 from stream.pool.pool import (
     FINGERPRINT_FRAMES,
     Pool,
@@ -169,7 +169,7 @@ def test_what_is_no_pool_gets_one_sentence(folder: Path, damage: Damage, sentenc
 def test_whatever_comes_of_a_field_is_one_sentence(folder: Path) -> None:
     with (
         pytest.raises(PoolError, match=r"pool\.db is damaged \(fields hold what they cannot\)"),
-        reading(folder) as connection,
+        reading_database(folder) as connection,
     ):
         (row,) = connection.execute("SELECT 'many'").fetchone()
         int(row)
