@@ -9,7 +9,7 @@ from model.base.arrays import FloatArray
 
 _MINUS_3_DB = sqrt(0.5)
 LARGEST = 2.0**31
-"""Floats may stand on the scale of 32-bit integers; what is larger is no sample, its square maybe no number."""
+"""Floats may stand on the scale of 32-bit integers; what is larger is no sample, its square may be none."""
 
 # Gain into (left, right) of each loudspeaker, by FFmpeg's names. ITU-R BS.775, downward mixing: centre and
 # surrounds at -3 dB, a single surround at -6 dB into both sides.
