@@ -33,7 +33,7 @@ _ICECAST = "<iceresponse>"
 class AdminTitles:
     """Tells one mount its titles, each once; belongs to one thread.
 
-    Icecast joins artist and title itself, and never forgets that there was an artist: a title without one gets
+    Icecast joins artist and title itself, and never forgets that there was an artist: a title without one has
     the dash alone. So it is told one text. Other servers that speak this protocol (Liquidsoap) need the two
     apart.
     """
