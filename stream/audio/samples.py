@@ -1,5 +1,6 @@
 """This module keeps audio in memory-mapped files and frees the memory of what has been read."""
 
+import mmap
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,6 @@ import numpy.typing as npt
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from model.base.files import is_full
-from model.base.mapped import give_back
 
 PART_FRAMES = 1 << 20
 LONG_FRAMES = 1 << 25
@@ -36,7 +36,7 @@ class MappedSamples:
 
     def __getitem__(self, part: slice) -> FloatArray:
         copied: FloatArray = np.array(self._mapped[part])
-        give_back(self._mapped)
+        _give_back(self._mapped)
         return copied
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -107,3 +107,16 @@ def _mapped(blocks: Iterable[FloatArray], folder: Path) -> MappedSamples:
             file.write(np.ascontiguousarray(block).data)
         file.flush()
         return MappedSamples(np.memmap(file, dtype=np.float32, mode="r", shape=(frames, *shape)))
+
+
+def _give_back(mapped: FloatArray) -> None:
+    """Let go of what was read of an array that is mapped from a file; it can be read again, from the file.
+
+    The system would keep it, and count it as this process's, until memory is short.
+    """
+    owner: Any = mapped
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    # Not on Windows, which counts what is mapped differently.
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

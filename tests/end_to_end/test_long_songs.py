@@ -1,6 +1,5 @@
 """A long song is decoded into a file and looked at in parts, with the same samples and analysis."""
 
-import mmap
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -19,7 +18,6 @@ import tools.songs.rhythm.chroma
 import tools.songs.rhythm.onsets
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from model.base.mapped import give_back
 from stream.audio.copies import write_decoded_copy
 from stream.audio.decode import decode
 from stream.audio.samples import MappedSamples, SongSamples, collect, in_parts
@@ -125,15 +123,6 @@ def test_no_stage_holds_a_long_song(tmp_path: Path, stage: Callable[[SongSamples
     song = MappedSamples(np.memmap(file, dtype=np.float32, mode="r").reshape(-1, 2))
     stage(song)
     assert held_kb(file) == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is given back on Windows")
-def test_a_map_of_no_file_keeps_what_it_holds() -> None:
-    memory = mmap.mmap(-1, 8 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
-    audio = np.ndarray(100, dtype=np.float32, buffer=memory)
-    audio[:] = 0.5
-    give_back(audio)
-    assert (audio == 0.5).all()
 
 
 def test_blocks_are_let_go_of_as_they_are_written(tmp_path: Path, short_limits: None) -> None:
