@@ -8,6 +8,7 @@ import numpy as np
 import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
+from model.features.power_spectra import BandWeights, band_powers, band_weights
 from stream.audio.samples import SongSamples, in_parts
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
@@ -61,8 +62,7 @@ def onset_envelope(mono: SongSamples) -> FloatArray:
 
 def mel_powers(mono: FloatArray) -> FloatArray:
     """Return `(frames, RHYTHM_MEL_BANDS)` powers, one row each `ENVELOPE_HOP` samples of `mono`."""
-    powers: FloatArray = power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP) @ _mel_filters()
-    return powers
+    return band_powers(power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP), _mel_bands())
 
 
 def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
@@ -79,11 +79,9 @@ def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
 
 
 @cache
-def _mel_filters() -> FloatArray:
-    filters: FloatArray = librosa.filters.mel(
-        sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS
-    ).T
-    return filters
+def _mel_bands() -> BandWeights:
+    filters = librosa.filters.mel(sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS)
+    return band_weights(filters.T)
 
 
 def _levelled(band: FloatArray) -> FloatArray:
