@@ -31,6 +31,8 @@ class SongFile:
         self._path = path
         with reading(path, "put it back, or run `endlos pool build` again", "be opened"):
             self._file = soundfile.SoundFile(str(path))
+        # Where it may seek, python-soundfile does so after each read, which takes as long as the read.
+        self._file.seekable = lambda: False
         self.sample_rate_hz: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.frames: int = self._file.frames

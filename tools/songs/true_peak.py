@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import soxr
 
-from model.base.arrays import FloatArray
+from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.audio.samples import PART_FRAMES, SongSamples
 
@@ -14,68 +14,72 @@ REACH_SAMPLES = 80
 """A value between the samples depends on so many of them on either side."""
 BLOCK_SAMPLES = 16
 LOOKED_AT_SHARE = 0.5
-"""Only blocks with a sample of this share of the peak so far are oversampled.
+"""Only blocks with a sample of this share of the highest one so far are oversampled.
 
 Sixteen samples of a steady tone below 0.97 of half the rate have one at 0.7 of its height at least.
 """
+_MOST_BLOCKS = 1_024
+"""So many are oversampled at a time."""
 
 
 def true_peak(audio: SongSamples) -> float:
     """Return the largest magnitude of `audio` `(frames, 2)`, oversampled four times (BS.1770-4, annex 2)."""
-    peak = 0.0
+    highest = between = 0.0
+    blocks = np.empty((_MOST_BLOCKS, BLOCK_SAMPLES + 2 * REACH_SAMPLES), dtype=np.float32)
+    places = np.empty(_MOST_BLOCKS, dtype=np.int64)
     for start in range(0, len(audio), PART_FRAMES):
-        before = min(start, REACH_SAMPLES)
-        part = audio[start - before : start + PART_FRAMES + REACH_SAMPLES]
-        plain = np.require(part, np.float32, ("C", "W"))
-        stop = min(len(plain), before + PART_FRAMES)
-        peak = _peak(plain, before, stop, _taps(), np.float32(LOOKED_AT_SHARE), peak)
-    return peak
+        place = min(start, REACH_SAMPLES)
+        part = np.require(
+            audio[start - place : start + PART_FRAMES + REACH_SAMPLES], np.float32, ("C", "W")
+        )
+        stop = min(len(part), place + PART_FRAMES)
+        highest = max(highest, float(part[place:stop].max()), -float(part[place:stop].min()))
+        while place < stop:
+            taken, place = _take_loud(part, place, stop, LOOKED_AT_SHARE * highest, blocks, places)
+            found = (blocks[:taken] @ _weights()).reshape(taken, OVERSAMPLING, BLOCK_SAMPLES)
+            # What rings after the last sample is none of its peaks.
+            within = places[:taken, None] + np.arange(BLOCK_SAMPLES) < stop
+            between = max(between, float(np.abs(found).max(initial=0.0, where=within[:, None])))
+    return max(highest, between)
 
 
 @cache
-def _taps() -> FloatArray:
-    """Return `(OVERSAMPLING, 2 * REACH_SAMPLES + 1)`: by what soxr (MQ) weighs the samples around an instant.
+def _weights() -> FloatArray:
+    """Return `(samples, values)` float32: how the samples in and around a block weigh in what lies between.
 
-    Row p gives the value p quarters of a sample after the one in the middle: what soxr makes of an impulse.
+    Value `p * BLOCK_SAMPLES + i` lies p quarters of a sample after the block's sample i. The weights are what
+    soxr (MQ) makes of an impulse.
     """
     length = 4 * REACH_SAMPLES
     impulse = np.zeros(2 * length, dtype=np.float32)
     impulse[length] = 1.0
-    response = soxr.resample(impulse, 1, OVERSAMPLING, quality="MQ")
-    samples = length - np.arange(-REACH_SAMPLES, REACH_SAMPLES + 1)
-    taps: FloatArray = response[OVERSAMPLING * samples + np.arange(OVERSAMPLING)[:, None]]
-    return taps
+    response = soxr.resample(impulse, 1, OVERSAMPLING, quality="MQ").reshape(-1, OVERSAMPLING)
+    taps = response[length - REACH_SAMPLES : length + REACH_SAMPLES + 1][::-1]
+    weights = np.zeros((BLOCK_SAMPLES + 2 * REACH_SAMPLES, OVERSAMPLING, BLOCK_SAMPLES), dtype=np.float32)
+    for sample in range(BLOCK_SAMPLES):
+        weights[sample : sample + len(taps), :, sample] = taps
+    return weights.reshape(len(weights), -1)
 
 
 @kernel
-def _peak(
-    audio: FloatArray, start: int, stop: int, taps: FloatArray, share: np.float32, peak: float
-) -> float:
-    """Return the peak of `audio[start:stop]`, or `peak` if that is higher; what lies around it is there."""
-    highest = np.float32(peak)
-    for frame in range(start, stop):
-        highest = max(highest, abs(audio[frame, 0]), abs(audio[frame, 1]))
-    reach, size = taps.shape[1] // 2, BLOCK_SAMPLES
-    around = np.empty(size + 2 * reach, dtype=np.float32)
-    found = np.empty((len(taps), size), dtype=np.float32)
+def _take_loud(
+    audio: FloatArray, start: int, stop: int, least: float, blocks: FloatArray, places: IntArray
+) -> tuple[int, int]:
+    """Copy what has a sample over `least`, with its surroundings; return how much, and where to go on."""
+    taken = 0
+    reach, size = (blocks.shape[1] - BLOCK_SAMPLES) // 2, BLOCK_SAMPLES
     for first in range(start, stop, size):
-        last = min(first + size, stop)
+        if taken + 2 > len(blocks):
+            return taken, first
         for channel in range(2):
             loudest = np.float32(0.0)
-            for frame in range(first, last):
+            for frame in range(first, min(first + size, stop)):
                 loudest = max(loudest, abs(audio[frame, channel]))
-            if loudest <= share * highest:
-                continue
-            for place in range(len(around)):
-                frame = first - reach + place
-                around[place] = audio[frame, channel] if 0 <= frame < len(audio) else np.float32(0.0)
-            found[:] = np.float32(0.0)
-            for tap in range(taps.shape[1]):
-                for phase in range(len(taps)):
-                    weight = taps[phase, tap]
-                    for sample in range(size):
-                        found[phase, sample] += weight * around[tap + sample]
-            for phase in range(len(taps)):
-                for sample in range(last - first):
-                    highest = max(highest, abs(found[phase, sample]))
-    return highest
+            if loudest > least:
+                for sample in range(blocks.shape[1]):
+                    frame = first - reach + sample
+                    inside = 0 <= frame < len(audio)
+                    blocks[taken, sample] = audio[frame, channel] if inside else np.float32(0.0)
+                places[taken] = first
+                taken += 1
+    return taken, stop
