@@ -84,11 +84,16 @@ def _roots(span: int, places: IntArray, powers: tuple[int, ...]) -> FloatArray:
 
 @cache
 def _order(blocks: int) -> IntArray:
-    """Return which line, of as many as there are blocks, each block of the last 16 points begins."""
+    """Return which block of the last 16 points each of the first lines comes from, of as many as blocks."""
+    return np.argsort(_first_lines(blocks))
+
+
+def _first_lines(blocks: int) -> IntArray:
+    """Return the first line that each block holds: steps of decimation in frequency leave them in disorder."""
     if blocks == 1:
         return np.zeros(1, dtype=np.int64)
     radix = 2 if (blocks.bit_length() - 1) % 2 else 4
-    inner = _order(blocks // radix)
+    inner = _first_lines(blocks // radix)
     return np.concatenate([radix * inner + first for first in range(radix)])
 
 
@@ -166,8 +171,8 @@ def _transform(
     _quarters_64(re, im, factors[at:])
     _quarters_16(re, im, factors[at + 6 * 64 :])
     at += 6 * (64 + 16)
-    for block in range(lanes):
-        lane = order[block]
+    for lane in range(lanes):
+        block = order[lane]
         for row in range(16):
             lines_re[row * lanes + lane] = re[16 * block + row]
             lines_im[row * lanes + lane] = im[16 * block + row]

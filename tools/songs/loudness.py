@@ -7,6 +7,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.samples import SongSamples
+from tools.songs.power import window_power
 from tools.songs.true_peak import true_peak
 from tools.songs.weighting import weighted_energies
 
@@ -73,8 +74,7 @@ def rms_db(audio: FloatArray) -> float:
     """Return the RMS level of `audio` `(frames, 2)` over both channels, in dBFS."""
     if not audio.size:
         return SILENCE_DB
-    # In double precision: a long chunk's sum of squares outgrows float32.
-    return amplitude_db(float(np.sqrt(np.mean(np.square(audio.ravel(), dtype=np.float64)))))
+    return amplitude_db(math.sqrt(window_power(audio, len(audio))[0]))
 
 
 def amplitude_db(amplitude: float) -> float:
