@@ -125,8 +125,7 @@ def resampled(mono: FloatArray, sample_rate_hz: int, group: BandGroup) -> FloatA
 def _side(mono: FloatArray, sample_rate_hz: int) -> FloatArray:
     """Return the head of `mono`, which begins at the cut: `(SPECTRUM_FRAMES, SPECTRUM_BINS)`."""
     fast = resampled(mono, sample_rate_hz, MEL)
-    # From what is resampled already: they differ where no semitone is.
-    slow = resampled(fast, SPECTRUM_RATE_HZ, LOW)
+    slow = resampled(mono, sample_rate_hz, LOW)
     frames = min(SPECTRUM_FRAMES, len(fast) // HOP_SAMPLES)
     side = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), SPECTRUM_FLOOR_DB, dtype=np.float32)
     if frames == 0:

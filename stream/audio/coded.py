@@ -49,15 +49,17 @@ def read_coded_audio(path: Path) -> CodedAudio:
                 digest.update(
                     f"{context.name} {context.sample_rate} {context.channels} {stream.start_time}".encode()
                 )
-                last, duration = b"", 0
+                before, duration = None, 0
                 try:
                     for packet in container.demux(stream):
                         duration += packet.duration or 0
                         if packet.size:
-                            digest.update(last)
-                            last = bytes(packet)
+                            if before is not None:
+                                digest.update(before)
+                            before = packet
                 finally:
                     seconds = float(duration * time_base)
+                last = b"" if before is None else bytes(before)
                 # Some demuxers take what follows the last frame for a part of it.
                 digest.update(last.removesuffix(trailer) if trailer else last)
                 whole = True

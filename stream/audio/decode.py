@@ -14,7 +14,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
-from stream.audio.samples import PART_FRAMES, SongSamples, collect
+from stream.audio.samples import SongSamples, collect
 from stream.audio.sections import FileSection, find_sections
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ Decoder = Literal["soundfile", "pyav"]
 LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
 
+_READ_FRAMES = 1 << 16
+"""So much is read at a time: it is looked at and put into its place while it is in a near cache."""
 _UNKNOWN_FRAMES = 1 << 60
 """libsndfile's number of frames is beyond this where the file states none."""
 _CODEC_MARGIN_FRAMES = 8 * 1_152
@@ -230,7 +232,7 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[FloatA
     file.seekable = lambda: False
     while True:
         with reading(path):
-            block = to_stereo(file.read(PART_FRAMES, dtype="float32", always_2d=True))
+            block = to_stereo(file.read(_READ_FRAMES, dtype="float32", always_2d=True))
         if not len(block):
             return
         yield block

@@ -170,4 +170,6 @@ def _audio(section: FileSection) -> Iterator[tuple[av.container.InputContainer, 
         stream = container.streams.audio[0]
         if not stream.codec_context or not stream.codec_context.sample_rate:
             raise DecodeError(f"{path} has audio of an unknown kind; convert it, or remove it")
+        # A song is one worker's: FFmpeg would take a thread for each core.
+        stream.codec_context.thread_count = 1
         yield container, stream

@@ -58,7 +58,8 @@ STAGES = [
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
     monkeypatch.setattr(stream.audio.samples, "LONG_FRAMES", 20_000)
-    for module in (stream.audio.samples, stream.audio.decode, tools.songs.true_peak):
+    monkeypatch.setattr(stream.audio.decode, "_READ_FRAMES", 7_777)
+    for module in (stream.audio.samples, tools.songs.true_peak):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
     monkeypatch.setattr(stream.audio.samples.in_parts, "__defaults__", (7_777,))
     monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", 7_777)

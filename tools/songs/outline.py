@@ -10,7 +10,7 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.features.phase import middle
-from model.features.power_spectra import window_powers
+from model.features.power_spectra import BandWeights, band_powers, window_powers
 from stream.audio.samples import SongSamples, in_parts
 
 Outline = npt.NDArray[np.uint32]
@@ -24,6 +24,11 @@ _STEP = 256
 _LAG = 2
 """Steps over which a slope is compared: their frames overlap less than those of neighbours."""
 _BAND_EDGES = np.round(np.geomspace(300, 2_000, 34) * _FRAME / _RATE_HZ).astype(np.int64)
+_BANDS = BandWeights(
+    first=_BAND_EDGES[:-1],
+    counts=np.diff(_BAND_EDGES),
+    weights=np.ones(_BAND_EDGES[-1] - _BAND_EDGES[0], dtype=np.float32),
+)
 _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
 _SILENT = 1e-7
 """Of the loudest moment's energy: what is below has no outline."""
@@ -57,6 +62,6 @@ def _energies(audio: SongSamples, sample_rate_hz: int) -> list[FloatArray]:
         if not steps:
             continue
         powers = window_powers(rest, np.arange(steps) * _STEP, window)
-        blocks.append(np.add.reduceat(powers[:, : _BAND_EDGES[-1]], _BAND_EDGES[:-1], axis=1))
+        blocks.append(band_powers(powers, _BANDS))
         rest = rest[steps * _STEP :]
     return blocks
