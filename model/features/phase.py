@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from model.base.arrays import FloatArray
+from model.base.arrays import DoubleArray, FloatArray
 from model.base.kernels import kernel
 
 _SIDE_DB = 10.0
@@ -26,7 +26,7 @@ def turned(audio: FloatArray) -> FloatArray:
 
 
 def middle(audio: FloatArray, *, side: bool = False) -> FloatArray:
-    """Return `(frames,)` float32, the mean of both channels of `audio` `(frames, 2)`; of `turned` for `side`."""
+    """Return `(frames,)` float32: the mean of both channels of `audio` `(frames, 2)`; `side`: of `turned`."""
     return _weighted_mean(_plain(audio), np.float32(-0.5 if side else 0.5))
 
 
@@ -52,7 +52,7 @@ def _weighted_mean(audio: FloatArray, second: np.float32) -> FloatArray:
 
 
 @kernel
-def _energies(audio: FloatArray) -> FloatArray:
+def _energies(audio: FloatArray) -> DoubleArray:
     """Return the energies of middle and side, doubled each, in double precision."""
     # Sums of their own for eight frames in a row: one alone would wait for itself.
     middles, sides = np.zeros(8), np.zeros(8)

@@ -36,8 +36,8 @@ def window_powers(audio: FloatArray, starts: IntArray, window: FloatArray) -> Fl
 class BandWeights:
     """What bands count of each line of a spectrum, nearly all nothing: of each band only the lines in it.
 
-    first: `(bands,)` int64, its first line; counts: `(bands,)` int64, how many; weights: all of them, float32,
-    band after band.
+    first: `(bands,)` int64, its first line; counts: `(bands,)` int64, how many; weights: float32, all of
+    them, band after band.
     """
 
     first: IntArray
@@ -89,7 +89,7 @@ def _order(blocks: int) -> IntArray:
 
 
 def _first_lines(blocks: int) -> IntArray:
-    """Return the first line that each block holds: steps of decimation in frequency leave them in disorder."""
+    """Return the first line that each block holds: decimation in frequency leaves them in disorder."""
     if blocks == 1:
         return np.zeros(1, dtype=np.int64)
     radix = 2 if (blocks.bit_length() - 1) % 2 else 4
@@ -106,7 +106,7 @@ _Step = Callable[[FloatArray, FloatArray, FloatArray], None]
 def _quarters(count: int, apart: int, blocks: int) -> _Step:
     """Return a step of radix 4 over vectors of `count` values, `apart` from each other.
 
-    blocks: how many there are side by side, with factors of their own; 0: as many as there are, with the same.
+    blocks: how many there are side by side, with factors of their own; 0: as many as fit, with the same.
     """
 
     @kernel
@@ -121,9 +121,15 @@ def _quarters(count: int, apart: int, blocks: int) -> _Step:
                 odd_re, odd_im = re[b + i] + re[d + i], im[b + i] + im[d + i]
                 turned_re, turned_im = im[b + i] - im[d + i], re[d + i] - re[b + i]
                 re[a + i], im[a + i] = sum_re + odd_re, sum_im + odd_im
-                x, y, u, v = gap_re + turned_re, gap_im + turned_im, factors[f + i], factors[f + count + i]
+                x, y = gap_re + turned_re, gap_im + turned_im
+                u, v = factors[f + i], factors[f + count + i]
                 re[b + i], im[b + i] = x * u - y * v, x * v + y * u
-                x, y, u, v = sum_re - odd_re, sum_im - odd_im, factors[f + 2 * count + i], factors[f + 3 * count + i]
+                x, y, u, v = (
+                    sum_re - odd_re,
+                    sum_im - odd_im,
+                    factors[f + 2 * count + i],
+                    factors[f + 3 * count + i],
+                )
                 re[c + i], im[c + i] = x * u - y * v, x * v + y * u
                 x, y = gap_re - turned_re, gap_im - turned_im
                 u, v = factors[f + 4 * count + i], factors[f + 5 * count + i]
@@ -144,7 +150,11 @@ def _halves(count: int) -> _Step:
 
 
 _halves_1024 = _halves(1_024)
-_quarters_1024, _quarters_256, _quarters_128 = _quarters(1_024, 1_024, 0), _quarters(256, 256, 0), _quarters(128, 128, 0)
+_quarters_1024, _quarters_256, _quarters_128 = (
+    _quarters(1_024, 1_024, 0),
+    _quarters(256, 256, 0),
+    _quarters(128, 128, 0),
+)
 _quarters_64, _quarters_16 = _quarters(64, 64, 0), _quarters(16, 16, 0)
 _across_256, _across_128 = _quarters(256, 1_024, 4), _quarters(128, 512, 4)
 _across_64, _across_16 = _quarters(64, 256, 4), _quarters(16, 64, 4)
@@ -152,7 +162,12 @@ _across_64, _across_16 = _quarters(64, 256, 4), _quarters(16, 64, 4)
 
 @kernel
 def _transform(
-    re: FloatArray, im: FloatArray, factors: FloatArray, order: IntArray, lines_re: FloatArray, lines_im: FloatArray
+    re: FloatArray,
+    im: FloatArray,
+    factors: FloatArray,
+    order: IntArray,
+    lines_re: FloatArray,
+    lines_im: FloatArray,
 ) -> None:
     """Transform a complex signal in place, and leave its lines in 16 rows of `lines_re` and `lines_im`.
 
@@ -241,7 +256,12 @@ def _weigh(audio: FloatArray, start: int, window: FloatArray, found: FloatArray)
 
 @kernel
 def _part(
-    re: FloatArray, im: FloatArray, back_re: FloatArray, back_im: FloatArray, even: FloatArray, odd: FloatArray
+    re: FloatArray,
+    im: FloatArray,
+    back_re: FloatArray,
+    back_im: FloatArray,
+    even: FloatArray,
+    odd: FloatArray,
 ) -> None:
     """Part the lines of two real signals, by line k and line -k, and take their powers."""
     quarter = np.float32(0.25)

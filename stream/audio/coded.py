@@ -22,8 +22,8 @@ class CodedAudio:
     """What the packets of a file say, none of them decoded."""
 
     audio_hash: str | None
-    """BLAKE2b of codec, rate, channels, the time of the first sample, and every packet, 40 hexadecimal digits;
-    the same whatever the tags are. None where they cannot all be told apart from the rest."""
+    """BLAKE2b of codec, rate, channels, the time of the first sample, and every packet, 40 hexadecimal
+    digits; the same whatever the tags are. None where they cannot all be told apart from the rest."""
     frames: float
     """How long the packets last that can be read, in frames; 0 where there are none."""
 
@@ -67,7 +67,7 @@ def read_coded_audio(path: Path) -> CodedAudio:
 
 
 def hash_coded_audio(path: Path) -> str:
-    """Return the hash of a file's coded audio; `DecodeError` when no container can be read that holds audio."""
+    """Return the hash of a file's coded audio; `DecodeError` when there is none that can be told apart."""
     audio_hash = read_coded_audio(path).audio_hash
     if audio_hash is None:
         raise DecodeError(f"{path} has no coded audio that can be told apart from its tags")

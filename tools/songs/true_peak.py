@@ -29,9 +29,7 @@ def true_peak(audio: SongSamples) -> float:
     places = np.empty(_MOST_BLOCKS, dtype=np.int64)
     for start in range(0, len(audio), PART_FRAMES):
         place = min(start, REACH_SAMPLES)
-        part = np.require(
-            audio[start - place : start + PART_FRAMES + REACH_SAMPLES], np.float32, ("C", "W")
-        )
+        part = np.require(audio[start - place : start + PART_FRAMES + REACH_SAMPLES], np.float32, ("C", "W"))
         stop = min(len(part), place + PART_FRAMES)
         highest = max(highest, float(part[place:stop].max()), -float(part[place:stop].min()))
         while place < stop:

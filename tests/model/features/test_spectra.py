@@ -121,7 +121,9 @@ def plain_head(mono: FloatArray, rate_hz: int) -> DoubleArray:
         hop = HOP_SAMPLES / SPECTRUM_RATE_HZ * group.rate_hz / steps
         starts = [round(frame * hop) for frame in range(SPECTRUM_FRAMES * steps)]
         window = np.hanning(size + 1)[:-1] * 2 / np.hanning(size + 1)[:-1].sum()
-        powers = np.array([np.abs(np.fft.rfft(audio[start : start + size] * window)) ** 2 for start in starts])
+        powers = np.array(
+            [np.abs(np.fft.rfft(audio[start : start + size] * window)) ** 2 for start in starts]
+        )
         levels = 10 * np.log10(powers @ spectra._filters(group).astype(np.float64) + 1e-10)
         found = np.concatenate([found, levels.reshape(SPECTRUM_FRAMES, -1)], axis=1)
     return found

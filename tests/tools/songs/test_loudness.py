@@ -1,5 +1,7 @@
 """Loudness has BS.1770's values for sines, and true peak is that of sines between the samples."""
 
+import itertools
+
 import numpy as np
 import pyloudnorm
 import pytest
@@ -100,9 +102,9 @@ def _song(frames: int) -> FloatArray:
     """Music with attacks, and silence in it."""
     rng = np.random.default_rng(frames)
     swell = np.sin(np.arange(frames) / 5_000) ** 2 * (np.arange(frames) % 30_000 < 22_000)
-    audio: FloatArray = (scipy.signal.lfilter([1], [1, -0.7], rng.normal(0, 0.1, (frames, 2)), axis=0)).astype(
-        np.float32
-    )
+    audio: FloatArray = (
+        scipy.signal.lfilter([1], [1, -0.7], rng.normal(0, 0.1, (frames, 2)), axis=0)
+    ).astype(np.float32)
     return audio * swell[:, None].astype(np.float32)
 
 
@@ -113,7 +115,7 @@ def test_energies_are_those_behind_plain_filters(rate_hz: int, monkeypatch: pyte
     weighted = audio.astype(np.float64)
     for stage in pyloudnorm.Meter(rate_hz, filter_class="DeMan")._filters.values():
         weighted = stage.passband_gain * scipy.signal.lfilter(stage.b, stage.a, weighted, axis=0)
-    plain = [np.square(weighted[a:b]).sum() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    plain = [np.square(weighted[a:b]).sum() for a, b in itertools.pairwise(bounds)]
     np.testing.assert_allclose(weighted_energies(audio, rate_hz, bounds), plain, rtol=1e-9, atol=1e-12)
     monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", 7_001)
     np.testing.assert_allclose(weighted_energies(audio, rate_hz, bounds), plain, rtol=1e-9, atol=1e-12)
@@ -128,7 +130,10 @@ def _noise(frames: int) -> FloatArray:
     [
         _song(150_001),
         _noise(20_000),  # all samples are equally high
-        *(np.sin(np.arange(9_000) * turns * 2 * np.pi)[:, None].repeat(2, 1).astype(np.float32) for turns in (0.25, 0.44)),
+        *(
+            np.sin(np.arange(9_000) * turns * 2 * np.pi)[:, None].repeat(2, 1).astype(np.float32)
+            for turns in (0.25, 0.44)
+        ),
         *(_noise(frames) for frames in (1, 15, 17)),
     ],
     ids=len,

@@ -121,5 +121,6 @@ def find_key(chroma: FloatArray) -> tuple[int, float]:
 def _key_profiles() -> DoubleArray:
     """Return the profiles of the 24 keys, `(24, 12)`, of mean 0 and length 1."""
     profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
-    apart: DoubleArray = profiles - profiles.mean(axis=1, keepdims=True)
-    return apart / np.linalg.norm(apart, axis=1, keepdims=True)
+    apart = profiles - profiles.mean(axis=1, keepdims=True)
+    unit: DoubleArray = apart / np.linalg.norm(apart, axis=1, keepdims=True)
+    return unit
