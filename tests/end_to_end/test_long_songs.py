@@ -12,10 +12,11 @@ import soundfile
 
 import stream.audio.decode
 import stream.audio.samples
-import tools.songs.cut
-import tools.songs.loudness
+import tools.songs.power
 import tools.songs.rhythm.chroma
 import tools.songs.rhythm.onsets
+import tools.songs.true_peak
+import tools.songs.weighting
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.copies import write_decoded_copy
@@ -55,11 +56,12 @@ STAGES = [
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
     monkeypatch.setattr(stream.audio.samples, "LONG_FRAMES", 20_000)
-    for module in (stream.audio.samples, stream.audio.decode):
+    monkeypatch.setattr(stream.audio.decode, "_READ_FRAMES", 7_777)
+    for module in (stream.audio.samples, tools.songs.true_peak):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
     monkeypatch.setattr(stream.audio.samples.in_parts, "__defaults__", (7_777,))
-    monkeypatch.setattr(tools.songs.loudness, "FILTERED_FRAMES", 7_777)
-    monkeypatch.setattr(tools.songs.cut, "PART_WINDOWS", 100)
+    monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", 7_777)
+    monkeypatch.setattr(tools.songs.power, "PART_WINDOWS", 100)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "PART_STEPS", 1_001)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "_BLOCK_FRAMES", 300)
     monkeypatch.setattr(tools.songs.rhythm.chroma, "_BLOCK_FRAMES", 50)
