@@ -40,3 +40,20 @@ LogLines = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Log on standard error for a person, or a JSON object a line."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Have the workers of the Dask scheduler there do it, such as tcp://192.0.2.1:8786.",
+        show_default="this machine does it",
+    ),
+]
+LocalCluster = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Start a scheduler and so many workers here for it, as a cluster would have them.",
+        show_default="none",
+    ),
+]

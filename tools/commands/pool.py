@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tools.commands.options import LocalCluster, Scheduler
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def build(
     again: Annotated[
         bool, typer.Option("--again", help="Analyse every song anew, also what is unchanged.")
     ] = False,
+    scheduler: Scheduler = None,
+    local_cluster: LocalCluster = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,6 +89,7 @@ def build(
     from tools.pools.build import build_pool
     from tools.pools.settings import BuildSettings
     from tools.songs.cut import CutSettings
+    from tools.work.local_cluster import scheduler_of
 
     cut_settings = CutSettings(
         cut=cut,
@@ -107,11 +111,12 @@ def build(
     )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
-    with progress_bar(quiet) as progress:
+    with scheduler_of(scheduler, local_cluster) as cluster, progress_bar(quiet) as progress:
+        settings = replace(settings, scheduler=cluster)
         task = progress.add_task("looking through the music", total=None)
 
         def show(state: "BuildProgress") -> None:
-            progress.update(task, completed=state.done, total=state.total, description=printable(state.name))
+            progress.update(task, completed=state.done, total=state.total, description=_told(state))
 
         report = build_pool([path.expanduser() for path in music], out.expanduser(), settings, show)
     if as_json:
@@ -136,6 +141,21 @@ def build(
         )
     if report.failed or report.missing:
         raise typer.Exit(1)
+
+
+def _told(state: "BuildProgress") -> str:
+    """Return what stands beside the bar: the last file, and of a cluster who works, how fast, who is slow."""
+    name = printable(state.name)
+    if state.cluster is None:
+        return name
+    rate = f"{state.audio_s / max(state.elapsed_s, 1e-3):.0f} x real time"
+    words = [name, plural(state.cluster.workers, "worker"), rate]
+    if state.cluster.lost:
+        words.append(f"{state.cluster.lost} lost")
+    slow = state.cluster.straggler
+    if slow is not None:
+        words.append(f"{printable(slow.item.found.name)} on {slow.address} for {clock(slow.seconds)}")
+    return ", ".join(filter(None, words))
 
 
 def _missing(folder: "MissingMusic") -> str:
@@ -251,6 +271,8 @@ def _print_report(report: "BuildReport") -> None:
         print(f"left out, no audio that can be decoded: {printable(kinds)}")
     for line in cut_groups(report.cuts):
         print(line)
+    for worker in report.workers:
+        print(f"{worker.address}: {plural(worker.items, 'file')} in {clock(worker.busy_s)}")
     if report.without_copy:
         print(
             f"{plural(report.without_copy, 'song')} found no room for a decoded copy "

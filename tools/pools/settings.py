@@ -24,6 +24,8 @@ class BuildSettings:
     """Length of the edges that are kept; no model with longer ones fits the pool."""
     jobs: int = field(default_factory=usable_cores)
     """Processes that analyse; 1: this one."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers analyse in their place."""
     decoded_cache_gib: float = 8.0
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
     model: Path | None = None
