@@ -63,7 +63,7 @@ def build_pool(
         out = out.absolute()  # its workers stand in other folders
     if settings.cut.cutter == "pydub":
         load_pydub()
-    found = scan(music)
+    found = scan(music, settings.selection)
     if not found.files:
         places = ", ".join(str(path) for path in music)
         if found.failures:

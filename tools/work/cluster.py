@@ -32,7 +32,7 @@ CONNECT_S = 10.0
 """How long a scheduler has to answer."""
 WORKERS_S = 60.0
 """How long a scheduler may be without a worker."""
-LOOK_S = 1.0
+WORKERS_LOOK_S = 1.0
 """How often the workers are looked through."""
 FETCH_S = 30.0
 """How long a result may take from its worker to here; one whose worker was lost meanwhile never comes."""
@@ -154,11 +154,11 @@ class _Run:
         """Yield items with their results."""
         self._client.subscribe_topic(self._name, lambda event: self._events.put(RoomQuestion.of(event)))
         while self._waiting or self._aside or self._holding():
-            if time.monotonic() - self._looked_s >= LOOK_S:
+            if time.monotonic() - self._looked_s >= WORKERS_LOOK_S:
                 yield from self._look_through()
             self._give_out()
             try:
-                event = self._events.get(timeout=LOOK_S)
+                event = self._events.get(timeout=WORKERS_LOOK_S)
             except queue.Empty:
                 continue
             if isinstance(event, RoomQuestion):
