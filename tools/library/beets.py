@@ -22,7 +22,7 @@ _DIRECTORY = re.compile(r"""^directory:\s*(["']?)(?P<folder>.+?)\1\s*(#.*)?$""",
 def beets_entries(database: sqlite3.Connection, path: Path, roots: Sequence[Path]) -> Iterator[Entry]:
     """Yield the songs of a library, album by album; `sqlite3.Error` where it cannot be read.
 
-    Since version 2.8 of beets paths are relative to its music folder, which the database does not name.
+    A newer beets keeps paths relative to its music folder, which the database does not name.
     """
     folders = (*roots, *_music_folders(path), path.parent)
     more: dict[int, list[tuple[str, list[str]]]] = {}
