@@ -135,9 +135,9 @@ def _in_phrases(planner: Planner, decisions: int) -> dict[str, Any]:
 
 
 def _step(planner: Planner) -> tuple[float, float, str]:
-    began_s = time.thread_time()
+    began_s = time.process_time()
     step = planner.next(deadline_s=time.monotonic() + _ALLOWED_S)
-    cpu_ms = (time.thread_time() - began_s) * 1e3
+    cpu_ms = (time.process_time() - began_s) * 1e3
     planner.deliver(step)
     return step.decision_ms, cpu_ms, step.rung
 
