@@ -62,7 +62,8 @@ def _write_database(real: Pool, folder: Path, copies: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     counts = np.bincount(real.chunk_song, minlength=len(real.songs)).tolist()
     firsts = (np.cumsum(counts) - counts).tolist()
-    rows, placed = [], []
+    rows: list[tuple[object, ...]] = []
+    placed: list[tuple[int, int, int]] = []
     for copy in range(copies):
         for number, song in enumerate(real.songs):
             song_id = len(rows) + 1
@@ -129,8 +130,8 @@ def _noisy(name: str, values: npt.NDArray[Any], rng: np.random.Generator) -> npt
         return np.roll(values, int(rng.integers(PITCH_CLASSES)), axis=1)
     if name in _NOISY_TRAITS:
         most, share = _NOISY_TRAITS[name]
-        noise = rng.uniform(-most, most, values.shape)
-        return np.where(values == 0, 0, values * (1 + noise) if share else np.maximum(values + noise, -70.0))
+        moved = rng.uniform(-most, most, values.shape)
+        return np.where(values == 0, 0, values * (1 + moved) if share else np.maximum(values + moved, -70.0))
     return values
 
 

@@ -14,7 +14,8 @@ _ONE_THREAD = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
 )
-_QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+_QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
+"""Nobody reads what a worker would log, or sees its samples of where the time goes."""
 
 
 @contextmanager
