@@ -95,7 +95,7 @@ class DoorSide:
         return min(song_end_s, (first + int(silent[0])) * BANDS_STEP_S) if len(silent) else song_end_s
 
     def beats_from(self, at_s: float) -> Beats:
-        """Return the sure beats in a row from half a bar before a time on, as far as they keep their metre."""
+        """Return the sure beats in a row, of one metre, from half a bar before a time on."""
         timeline = self.timeline
         if timeline is None or not len(timeline.beats_s):
             return _NO_BEATS
