@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.base.arrays import DoubleArray, FloatArray
+from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.base.kernels import kernel
 from stream.joins.sound import PIECE_FRAMES, Sound
 from stream.pool.timeline import BAND_EDGES_HZ
 
-REACH_FRAMES = 1_024
+REACH_FRAMES = 512
 """The filters look so far ahead and back."""
 _SPAN_FRAMES = PIECE_FRAMES + 2 * REACH_FRAMES
 
@@ -23,12 +24,6 @@ class Passage:
 
     start_frame: int
     stop_frame: int
-
-    def angles(self, first: int, stop: int) -> DoubleArray:
-        """Return how far it has come at frames from one to another, `(n,)`, in angles from 0 to pi / 2."""
-        along = (np.arange(first, stop) + 0.5 - self.start_frame) / max(1, self.stop_frame - self.start_frame)
-        angles: DoubleArray = 0.5 * np.pi * np.clip(along, 0.0, 1.0)
-        return angles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +41,6 @@ class HandOver:
         """Return one in which both change at the same time."""
         passage = Passage(start_frame=start_frame, stop_frame=stop_frame)
         return cls(goes=passage, comes=passage)
-
-    def gains(self, first: int, stop: int) -> tuple[FloatArray, FloatArray]:
-        """Return the gains `(n,)` float32 of what goes and of what comes, from one frame to another."""
-        outgoing = np.cos(self.goes.angles(first, stop))
-        # A cosine of a right angle is no zero.
-        outgoing[first + np.arange(stop - first) >= self.goes.stop_frame] = 0.0
-        incoming = np.sin(self.comes.angles(first, stop))
-        return outgoing.astype(np.float32), incoming.astype(np.float32)
 
 
 class BandedFade:
@@ -79,7 +66,9 @@ class BandedFade:
         """
         self._outgoing, self._incoming = outgoing, incoming
         self._frames, self._enters_frame = frames, enters_frame
-        self._bands = bands
+        passages = [passage for band in bands for passage in (band.goes, band.comes)]
+        places = [[passage.start_frame, passage.stop_frame] for passage in passages]
+        self._bands: IntArray = np.array(places, dtype=np.int64).reshape(3, 2, 2)
         self._responses = _responses(rate_hz)
         self._mixed_frames = 0
         # Highs, and what mids and lows have beyond the band above them; the first is `REACH_FRAMES` back.
@@ -114,14 +103,55 @@ class BandedFade:
         entered = max(0, stop - max(first, self._enters_frame))
         if entered:
             incoming[frames - entered :] = self._incoming.pull(entered)
-        mixed: list[FloatArray] = []
-        for band in self._bands:
-            gain_out, gain_in = band.gains(first, stop)
-            mixed.append(outgoing * gain_out[:, None] + incoming * gain_in[:, None])
-        lows, mids, highs = mixed
+        highs = np.empty((frames, 2), dtype=np.float32)
+        more = np.empty((2, frames, 2), dtype=np.float32)
+        _mix(outgoing, incoming, first, self._bands, highs, more)
         self._highs = np.concatenate([self._highs, highs])
-        self._more = np.concatenate([self._more, np.stack([lows - mids, mids - highs])], axis=1)
+        self._more = np.concatenate([self._more, more], axis=1)
         self._mixed_frames = stop
+
+
+@kernel
+def _mix(
+    outgoing: FloatArray,
+    incoming: FloatArray,
+    first: int,
+    bands: IntArray,
+    highs: FloatArray,
+    more: FloatArray,
+) -> None:
+    """Fill `highs` and `more` from frame `first` of the fade on; bands: `(3, 2, 2)`, of `HandOver`."""
+    frames = len(outgoing)
+    gains = np.empty((3, 2, frames), dtype=np.float32)
+    for band in range(3):
+        for side in range(2):
+            _fill_gains(gains[band, side], first, bands[band, side, 0], bands[band, side, 1], side == 0)
+    for frame in range(frames):
+        for side in range(2):
+            out, come = outgoing[frame, side], incoming[frame, side]
+            low = out * gains[0, 0, frame] + come * gains[0, 1, frame]
+            mid = out * gains[1, 0, frame] + come * gains[1, 1, frame]
+            high = out * gains[2, 0, frame] + come * gains[2, 1, frame]
+            highs[frame, side] = high
+            more[0, frame, side] = low - mid
+            more[1, frame, side] = mid - high
+
+
+@kernel
+def _fill_gains(gains: FloatArray, first: int, start: int, stop: int, falls: bool) -> None:
+    """Fill a quarter of a sine that rises, or a cosine that falls, from frame `start` to `stop`."""
+    frames = len(gains)
+    begin, end = min(max(start - first, 0), frames), min(max(stop - first, 0), frames)
+    gains[:begin] = np.float32(1.0 if falls else 0.0)
+    gains[end:] = np.float32(0.0 if falls else 1.0)
+    if begin >= end:
+        return
+    step = 0.5 * np.pi / (stop - start)
+    angle = step * (first + begin - start + 0.5)
+    sine, cosine, turn, keep = np.sin(angle), np.cos(angle), np.sin(step), np.cos(step)
+    for frame in range(begin, end):
+        gains[frame] = np.float32(cosine if falls else sine)
+        sine, cosine = sine * keep + cosine * turn, cosine * keep - sine * turn
 
 
 @cache

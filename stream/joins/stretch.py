@@ -26,7 +26,7 @@ _COARSE = 4
 """Leaps are looked for at one frame in so many first."""
 MOST_BEND = 0.2
 """No course is faster or slower by more than this, anywhere."""
-PULL_HOPS = 8
+PULL_HOPS = 12
 """So much is made together."""
 
 
@@ -113,7 +113,8 @@ def _stretch(
         at, offset = state[0], state[1]
         place = at + offset - start
         off = at + offset - wanted[number]
-        if state[3] == 0 and abs(off) >= limits[0]:
+        # A wave is like itself for longer than two hops.
+        if state[3] == 0 and abs(off) >= limits[0] and (number % 2 == 0 or abs(off) >= limits[1]):
             leap, alike = _leap(audio, place, off, limits, fade)
             if leap != 0 and (alike >= _ALIKE or abs(off) >= limits[1]):
                 state[2], state[3] = offset + leap, 1

@@ -24,6 +24,8 @@ _AROUND_S = 0.5
 _APART_FRAMES = 64
 """Two times of a course are at least so far apart."""
 _MOST_BEND = 0.12
+_FITTED_BARS = 4
+"""So many are listened to: of what follows, A's highs are hardly heard."""
 HIGHS, MIDS = (0.0, 0.5), (0.25, 0.9)
 """Shares of the overlap between which highs and mids are handed over, ..."""
 LOWS_AT = 0.65
@@ -128,12 +130,13 @@ def _fitted(
 ) -> tuple[DoubleArray, dict[str, float | None]]:
     """Return A's bar lines as its attacks have them, and what was found."""
     around = round(_AROUND_S * case.rate_hz)
+    a_heard, b_heard = a_lines[: _FITTED_BARS + 1], b_lines[: _FITTED_BARS + 1]
     a_first, b_first = (round(float(lines[0])) - around for lines in (a_lines, b_lines))
-    a = case.read(case.a, a_first, round(float(a_lines[-1])) + around)
-    b = case.read(case.b, b_first, round(float(b_lines[-1])) + around)
-    fit = fit_grid(a, b, a_lines - a_first, b_lines - b_first, case.rate_hz)
-    # A line lies between two bars.
-    offsets = np.pad(fit.offsets, 1, mode="edge")
+    a = case.read(case.a, a_first, round(float(a_heard[-1])) + around)
+    b = case.read(case.b, b_first, round(float(b_heard[-1])) + around)
+    fit = fit_grid(a, b, a_heard - a_first, b_heard - b_first, case.rate_hz)
+    # A line lies between two bars, and what was not listened to is as late as what was.
+    offsets = np.pad(fit.offsets, (1, len(a_lines) - len(fit.offsets)), mode="edge")
     to_ms = 1e3 / case.rate_hz
     terms = {
         "onset_ms": to_ms * float(np.median(fit.offsets)),
