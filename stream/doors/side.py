@@ -14,6 +14,8 @@ SURE_BEAT = 0.5
 """Beats of at least this confidence are built on."""
 TEMPO_BEATS = 16
 """Tempo is told from so many beats."""
+_WEIGHTS_DB = np.array([-4.0, 0.0, 3.0])
+"""About how K-weighting weighs lows, mids and highs (BS.1770)."""
 SILENT_DB = -60.0
 """What is quieter than this is over."""
 CUT_EARLY_S = 0.05
@@ -130,6 +132,17 @@ class DoorSide:
             return np.empty(0, dtype=np.float32)
         first, stop = (max(0, round(at_s / VOICE_STEP_S)) for at_s in (from_s, until_s))
         return self.timeline.voice[first:stop]
+
+    def loudness_db(self, from_s: float, until_s: float) -> float | None:
+        """Return about how loud a span is at its song's gain, 0 as the song as a whole; None: unknown."""
+        if self.timeline is None or not len(self.timeline.bands_db):
+            return None
+        first, stop = (max(0, round(at_s / BANDS_STEP_S)) for at_s in (from_s, until_s))
+        span = self.timeline.bands_db[first:stop].astype(np.float64)
+        if not len(span):
+            return None
+        heard = np.power(10.0, (span + _WEIGHTS_DB) / 10.0).sum(axis=1).mean()
+        return 10.0 * float(np.log10(heard + 1e-10)) - self.song.loudness_lufs
 
     def level_db(self, from_s: float, until_s: float) -> float | None:
         """Return how loud a span is against its song, 0 as the song mostly is; None where that is unknown."""

@@ -83,11 +83,12 @@ class BandedFade:
         at = first - self._start
         made: FloatArray = self._highs[at : at + stop - first]
         more = self._more[:, at - REACH_FRAMES : at - REACH_FRAMES + _SPAN_FRAMES]
-        if more.any():
-            span = np.zeros((2, 2, _SPAN_FRAMES))
+        apart = np.flatnonzero(more.any(axis=(1, 2)))
+        if len(apart):
+            span = np.zeros((len(apart), 2, _SPAN_FRAMES))
             # What is beyond the end is alike in all bands.
-            span[:, :, : more.shape[1]] = more.transpose(0, 2, 1)
-            spectra = np.fft.rfft(span) * self._responses[:, None, :]
+            span[:, :, : more.shape[1]] = more[apart].transpose(0, 2, 1)
+            spectra = np.fft.rfft(span) * self._responses[apart, None, :]
             filtered = np.fft.irfft(spectra.sum(axis=0), _SPAN_FRAMES)
             made = made + filtered[:, REACH_FRAMES : REACH_FRAMES + stop - first].T.astype(np.float32)
         done = stop - REACH_FRAMES - self._start
