@@ -129,7 +129,7 @@ def level_apart(case: DoorCase) -> float:
         b = case.b.loudness_db(over_s, over_s + span_s)
         if a is not None and b is not None:
             apart_db = max(apart_db, abs(a - b))
-    return -0.12 * max(0.0, min(24.0, apart_db) - 3.0)
+    return -0.2 * max(0.0, min(20.0, apart_db) - 3.0)
 
 
 POLICIES: dict[str, Policy] = {

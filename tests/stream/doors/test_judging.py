@@ -53,7 +53,7 @@ def door(
 
 
 def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
-    found = door(pool, timeline(122.0), timeline(thin=[(0, 60)]))
+    found = door(pool, timeline(122.0), timeline(thin=[(0, 50)]))
     assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16 and not found.rejected
     assert found.tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
     assert found.overlap_s == pytest.approx(32.0, abs=0.6)
@@ -88,7 +88,7 @@ def test_what_cannot_be_blended_says_why_and_meets_otherwise(
 
 def test_a_blend_ends_before_the_tempo_changes(pool: Pool) -> None:
     changed = np.concatenate([steady_beats(EXIT_S + 17.0, 120.0), EXIT_S + 17.0 + steady_beats(40.0, 160.0)])
-    assert door(pool, known_timeline(SECONDS, changed), timeline(thin=[(0, 60)])).overlap_bars == 8
+    assert door(pool, known_timeline(SECONDS, changed), timeline(thin=[(0, 50)])).overlap_bars == 8
 
 
 def test_a_song_is_heard_no_longer_than_it_sounds(pool: Pool) -> None:
