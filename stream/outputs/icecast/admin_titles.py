@@ -1,4 +1,4 @@
-"""Titles of a mount are told by the server's admin interface, which inserts them for MP3, AAC and Vorbis."""
+"""Titles of a mount are told by the server's admin interface, which inserts them for MP3 and AAC."""
 
 import re
 import time
@@ -16,8 +16,9 @@ from stream.outputs.titles import icy_text, shortened_title, title_parts
 TITLE_TIMEOUT_S = 1.0
 FIRST_TITLE_RETRY_S, LAST_TITLE_RETRY_S = 0.5, 5.0
 """At once only where a stream has just begun: a server first reads what it is made of."""
-TITLED_CODECS: tuple[Codec, ...] = ("mp3", "aac", "vorbis")
-"""Of what the server itself puts titles into; Opus and FLAC it leaves alone."""
+TITLED_CODECS: tuple[Codec, ...] = ("mp3", "aac")
+"""Of what the server itself puts titles into, without harm. Opus and FLAC it leaves alone; a Vorbis mount of
+icecast2 (2.4.4) is silent for good where it is told a title while it reads the header of the stream."""
 
 # A server resets the connection of a request that has more than about 3,800 bytes.
 _ARTIST_BYTES = 900
@@ -78,7 +79,7 @@ class AdminTitles:
 
         Artist and title apart, which other servers that speak this protocol need. Icecast forgets an artist
         only when it is told another, an empty one too. Of MP3 it makes Latin-1 where it is told the charset,
-        and entities of what has no place there; untold, it hands on what it gets. In Ogg all is UTF-8.
+        and entities of what has no place there; untold, it hands on what it gets.
         """
         parts = title_parts(icy_text(text))
         artist = shortened_title(parts.artist, _ARTIST_BYTES)
