@@ -23,7 +23,7 @@ CUT_EARLY_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Beats:
+class SureBeats:
     """Beats in a row that are sure, `(n,)` each; the first is the one that a door is built on."""
 
     times_s: DoubleArray
@@ -34,11 +34,11 @@ class Beats:
 
     @property
     def period_s(self) -> float:
-        """The usual time from one to the next, among the first; nan where there are fewer than two."""
+        """The usual time from one to the next among the first; nan where there are fewer than two."""
         steps_s = np.diff(self.times_s[: TEMPO_BEATS + 1])
         return float(np.median(steps_s)) if len(steps_s) else float("nan")
 
-    def from_bar(self, near_s: float, *, not_before: bool = False) -> "Beats":
+    def from_bar(self, near_s: float, *, not_before: bool = False) -> "SureBeats":
         """Return those from the downbeat on that is nearest to a time; from a beat where bars are not known.
 
         not_before: nearest of those that are not before it.
@@ -50,9 +50,9 @@ class Beats:
             return self.from_place(len(self.times_s))
         return self.from_place(int(allowed[np.abs(self.times_s[allowed] - near_s).argmin()]))
 
-    def from_place(self, place: int) -> "Beats":
+    def from_place(self, place: int) -> "SureBeats":
         """Return all but the first `place`."""
-        return Beats(
+        return SureBeats(
             times_s=self.times_s[place:],
             positions=self.positions[place:],
             beats_per_bar=self.beats_per_bar,
@@ -99,7 +99,7 @@ class DoorSide:
         silent = np.flatnonzero(levels_db[first:] < SILENT_DB)
         return min(song_end_s, (first + int(silent[0])) * BANDS_STEP_S) if len(silent) else song_end_s
 
-    def beats_from(self, at_s: float) -> Beats:
+    def beats_from(self, at_s: float) -> SureBeats:
         """Return the sure beats in a row, of one metre, from half a bar before a time on."""
         timeline = self.timeline
         if timeline is None or not len(timeline.beats_s):
@@ -120,7 +120,7 @@ class DoorSide:
         least_s = at_s - max(1, metre // 2) * usual_s - CUT_EARLY_S
         while first > 0 and fits[first - 1] and fits[first] and times_s[first - 1] >= least_s:
             first -= 1
-        return Beats(
+        return SureBeats(
             times_s=times_s[first:stop],
             positions=timeline.beat_positions[first:stop].astype(np.int64),
             beats_per_bar=metre,
@@ -162,4 +162,4 @@ def _first_false(values: np.ndarray, place: int) -> int:
     return place + int(wrong[0]) if len(wrong) else len(values)
 
 
-_NO_BEATS = Beats(times_s=np.empty(0), positions=np.empty(0, dtype=np.int64), beats_per_bar=0)
+_NO_BEATS = SureBeats(times_s=np.empty(0), positions=np.empty(0, dtype=np.int64), beats_per_bar=0)

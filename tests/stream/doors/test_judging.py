@@ -1,4 +1,4 @@
-"""Doors are judged by what a pool knows: the kind that fits, or why another was not taken."""
+"""A door is judged by what a pool knows, and says of kinds that it rejects why."""
 
 from dataclasses import replace
 from pathlib import Path
