@@ -161,7 +161,7 @@ def _fill_gains(gains: FloatArray, first: int, start: int, stop: int, falls: boo
 def _responses(rate_hz: int) -> npt.NDArray[Any]:
     """Return the responses of what passes below either edge, `(2, bins)`, of spans as `BandedFade` has them.
 
-    Windowed sincs of `2 * BAND_REACH_FRAMES + 1` taps (Hamming), the last sample of a span falls on its middle.
+    Windowed sincs (Hamming) that reach `BAND_REACH_FRAMES` either way; the middle tap is the first sample.
     """
     places = np.arange(-BAND_REACH_FRAMES, BAND_REACH_FRAMES + 1)
     window: DoubleArray = np.hamming(len(places))
