@@ -151,3 +151,19 @@ def test_settings_that_cannot_be_are_refused() -> None:
     for wrong in ({"stretch": 0.2}, {"blend_bars": -1}, {"plain_fade_s": 0.0}):
         with pytest.raises(EndlosError, match="expected"):
             DoorSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_songs_shorter_than_a_blend_and_mono_beside_stereo_meet_for_what_there_is(tmp_path: Path) -> None:
+    stereo = beaten_song(9.0, steady_beats(9.0, 120.0), 1)
+    stereo[:, 1] = 0.0
+    short = beaten_song(9.0, steady_beats(9.0, 120.0), 2)
+    for beats_s, kind in ((steady_beats(9.0, 120.0), "quick_change"), (np.empty(0), "plain_fade")):
+        line = known_timeline(9.0, beats_s)
+        made = beaten_pool(tmp_path / kind, [stereo, short], [line, line])
+        found = judge_door(
+            DoorSide(pool=made, row=0, timeline=line),
+            DoorSide(pool=made, row=4, timeline=line),
+            DoorSettings(),
+        )
+        assert found.kind == kind and found.overlap_s <= 4.5
+        assert found.rejected[JoinKind.TEMPO_BLEND]
