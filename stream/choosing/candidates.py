@@ -1,6 +1,7 @@
 """The search holds every exit of a phrase against every chunk that may follow, and keeps the best joins."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -70,7 +71,9 @@ class Exit:
 class Search:
     """Scores exits and finds the best joins of one generation; belongs to one thread."""
 
-    def __init__(self, generation: Generation, settings: PlannerSettings, joins: list[LabelledJoin]) -> None:
+    def __init__(
+        self, generation: Generation, settings: PlannerSettings, joins: Sequence[LabelledJoin]
+    ) -> None:
         self.generation = generation
         self.exits_at_once = 1 if generation.opened.vectors is None else 2
         """Exits that are scored for one step, unless their scores cost nothing."""
@@ -85,7 +88,7 @@ class Search:
         self._known = False
         """Whether all scores are as good as known."""
 
-    def judge(self, joins: list[LabelledJoin]) -> None:
+    def judge(self, joins: Sequence[LabelledJoin]) -> None:
         """Take up what listeners thought of joins."""
         self.liking = Liking(self.generation, joins)
 
@@ -122,9 +125,12 @@ class Search:
         """
         self.prepare()
         scorer = self.generation.scorer
+        model: FloatArray | None = None
         if self._known and scorer is not None:
-            model = logits(scorer.score(row, rows))
-        else:
+            # Whatever a runtime or a broken graph may raise: decisions tell of it.
+            with suppress(Exception):
+                model = logits(scorer.score(row, rows))
+        if model is None:
             model = band_logits(-self.generation.index.bands.scores(row, rows))
         costs = self.costs.terms(row, rows, self._weights).sum(axis=1, dtype=np.float32)
         hubs = np.float32(self._weights.hub) * self._hubs[rows]

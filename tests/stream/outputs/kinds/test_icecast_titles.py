@@ -1,5 +1,8 @@
 """Titles reach the listeners of every codec that can have them, in step with the sound."""
 
+import socket
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from model.base.errors import OutputError
@@ -13,6 +16,7 @@ from tests.support.icecast_server import (
 )
 from tests.support.listening import Recording
 from tests.support.ogg_links import ogg_links
+from tests.support.peer import Peer
 
 
 def output_of(server: IcecastServer, mount: str) -> IcecastOutput:
@@ -108,3 +112,29 @@ def test_titles_in_band_are_for_what_has_no_others() -> None:
         icecast_settings("icecast://h/a.mp3?titles=in-band", "p")
     with pytest.raises(OutputError, match="titles=all; expected titles=in-band"):
         icecast_settings("icecast://h/a.opus?titles=all", "p")
+
+
+def test_a_server_that_is_not_icecast_is_told_artist_and_title_apart() -> None:
+    def serve(peer: Peer, connection: socket.socket, request: bytes) -> None:
+        connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nUpdated metadatas for mount /a.mp3")
+
+    peer = Peer(serve)
+    mount = icecast_settings(f"icecast://127.0.0.1:{peer.port}/a.mp3", "p").mount
+    titles = admin_titles.AdminTitles(mount)
+    for title in ("Artist - Title", "Alone", "Ärtist - Other"):
+        titles.tell(title)
+    assert titles.fault == ""
+    peer.close()
+    asked = [
+        parse_qs(urlsplit(each.decode().split()[1]).query, keep_blank_values=True) for each in peer.asked
+    ]
+    told = [
+        {name: words[name][0] for name in ("song", "artist", "title") if name in words} for words in asked
+    ]
+    assert told == [
+        {"song": "Artist - Title"},
+        {"artist": "Artist", "title": "Title"},
+        {"artist": "", "title": "Alone"},
+        {"artist": "Ärtist", "title": "Other"},
+    ]
+    assert all(words["charset"] == ["UTF-8"] and words["mount"] == ["/a.mp3"] for words in asked)
