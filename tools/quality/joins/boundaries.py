@@ -27,6 +27,8 @@ class Boundary:
     """What of the song before is heard at the centre, ..."""
     entered_s: float
     """... and what of the song after, in seconds of the song."""
+    kind: str = ""
+    """How the engine calls such a join; empty where it tells none, and where nothing was joined."""
     beat_error_ms: float | None = None
     """How far B's beats are off A's by the engine's own account; None where it gives none."""
 
@@ -50,23 +52,30 @@ def boundary(line: Mapping[str, Any]) -> Boundary | None:
         if line["from"] is None:
             return None
         join: Mapping[str, Any] = line.get("join") or {}
-        fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
-        before = int(join.get("before_frames", fade_frames // 2))
+        extent = _extent(line, join)
         return Boundary(
             centre_frames=int(line["t_out_frames"]),
-            before_frames=before,
-            after_frames=int(join.get("after_frames", fade_frames - before)),
+            before_frames=extent[0],
+            after_frames=extent[1],
             joined=not line["natural"],
             from_key=_key(line["from"]),
             to_key=_key(line["to"]),
             left_s=float(line["from"]["end_s"]),
             entered_s=float(line["to"]["start_s"]),
+            kind=str(join.get("kind", "")),
             beat_error_ms=join.get("terms", {}).get("beat_error_ms"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EndlosError(
             f"a decision lacks {error}, which its join is measured by; use a log of this endlos"
         ) from error
+
+
+def _extent(line: Mapping[str, Any], join: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how long before the line's time both songs begin to sound, and how long after it they end to."""
+    fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
+    before = int(join.get("before_frames", fade_frames // 2))
+    return before, int(join.get("after_frames", fade_frames - before))
 
 
 def _key(place: Mapping[str, Any]) -> Key:

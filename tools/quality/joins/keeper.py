@@ -16,8 +16,8 @@ class Heard:
 
     audio: npt.NDArray[np.int16]
     place: Boundary
-    scored: int
-    """Index of its sample."""
+    transition: int
+    """Number of its samples' transition."""
 
 
 class Keeper:
@@ -40,11 +40,11 @@ class Keeper:
             kept[place] = (fold, number, window)
 
     def heard(self, samples: Samples) -> list[Heard]:
-        """Return what was kept, each with the index of its sample."""
+        """Return what was kept, each with the number of its transition among the samples."""
         engine = samples.condition == "engine"
         found = []
         for fold, number, window in self._kept[True] + self._kept[False]:
-            row = int(np.flatnonzero(engine & (samples.fold == fold))[number])
+            own = np.unique(samples.transition[engine & (samples.fold == fold)])
             audio = np.rint(np.clip(window.audio, -1, 1) * 32767).astype(np.int16)
-            found.append(Heard(audio=audio, place=window.boundary, scored=row))
+            found.append(Heard(audio=audio, place=window.boundary, transition=int(own[number])))
         return found

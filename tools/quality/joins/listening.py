@@ -51,7 +51,7 @@ def write_sheet(study: Study, folder: Path, seed: int) -> list[Path]:
             "answer": "joined" if piece.place.joined else "natural",
             "other_song": piece.place.other_song,
             "fade_ms": 1e3 * piece.place.fade_frames / _RATE_HZ,
-            "detector": float(study.scores[piece.scored]),
+            "detector": float(study.scores[study.samples.transition == piece.transition].max()),
         }
     seconds = len(study.heard[0].audio) / _RATE_HZ if study.heard else 0.0
     (folder / "sheet.html").write_text(

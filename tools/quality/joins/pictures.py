@@ -8,6 +8,7 @@ from model.base.errors import EndlosError
 from model.base.quiet import without_noise
 from tools.quality.joins.protocol import Study
 from tools.quality.joins.spectra import SPECTRUM_HOP_FRAMES
+from tools.quality.joins.worst import worst_rows
 
 SHOWN = 4
 _RATE_HZ = 44_100
@@ -29,7 +30,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     samples, scores = study.samples, study.scores
-    joins = np.flatnonzero((samples.condition == "engine") & samples.joined)
+    joins = worst_rows(samples, scores, (samples.condition == "engine") & samples.joined)
     ranked = joins[np.argsort(scores[joins], kind="stable")]
     shown = min(SHOWN, len(ranked))
     figure = Figure(figsize=(3.2 * shown, 6.4), layout="constrained")
@@ -38,7 +39,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
     for line, rows in enumerate((ranked[:shown], ranked[::-1][:shown])):
         for axis, row in zip(axes[line], rows, strict=True):
             mel = samples.mel[row].astype(np.float32)
-            half_s = len(mel) / 2 * SPECTRUM_HOP_FRAMES / _RATE_HZ
+            half_s = len(mel) * SPECTRUM_HOP_FRAMES / _RATE_HZ
             axis.imshow(
                 mel.T, origin="lower", aspect="auto", cmap="magma", extent=(-half_s, half_s, 0, mel.shape[1])
             )

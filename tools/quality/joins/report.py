@@ -5,13 +5,15 @@ from typing import Any
 
 from model.saved.learned import cannot_tell
 from tools.quality.joins.areas import Area
-from tools.quality.joins.bounds import figure_rows, held
+from tools.quality.joins.bounds import AREA_BOUNDS, figure_rows, held
+from tools.quality.joins.detector import Kind
 from tools.quality.joins.protocol import Study
-from tools.quality.joins.verdicts import BOUNDS, LEAST_SHARE, QUALIFIED, Verdict
+from tools.quality.joins.verdicts import LEAST_SHARE, QUALIFIED, Verdict
 from tools.terminal import print_table
 
 CONDITIONS = {
     "natural": "chunk borders that went on naturally (floor)",
+    "section": "the songs' own strongest changes (second floor)",
     "plain": "random, any song, equal chunks, 80 ms",
     "plain_other": "random, another song, equal chunks, 80 ms",
     "random": "random, any song, engine's crossfader (ceiling)",
@@ -29,6 +31,7 @@ def plain(study: Study) -> dict[str, Any]:
         "songs": study.songs,
         "chunks": study.chunks,
         "window_s": study.window_s,
+        "apart_by_artist": study.apart_by_artist,
         "other_song_share": study.other_song_share,
         "least_other_song_share": LEAST_SHARE,
         "model_may_know_songs": study.model_knows_songs,
@@ -38,10 +41,10 @@ def plain(study: Study) -> dict[str, Any]:
                 "qualifying": asdict(verdict.qualifying),
                 "qualifying_other": verdict.qualifying_other and asdict(verdict.qualifying_other),
                 "retrained": {name: area and asdict(area) for name, area in verdict.retrained.items()},
+                "bounds": {name: _bound(kind, verdict, name) for name in AREA_BOUNDS},
             }
             for kind, verdict in study.verdicts.items()
         },
-        "bounds": BOUNDS,
         "measures": _measures(study),
         "streams": {name: card.plain() for name, card in study.cards.items()},
     }
@@ -55,7 +58,7 @@ def print_study(study: Study) -> None:
             f"detector {kind}: {_area(verdict.qualifying)} on random joins, it {stands} "
             f"(at least {QUALIFIED:g}); retrained on joins of every kind:"
         )
-        print_table(("AUC against natural places", "AUC", "95 %", "joins", "bound", ""), _rows(verdict))
+        print_table(("AUC against natural places", "AUC", "95 %", "joins", "bound", ""), _rows(kind, verdict))
         print()
     enough = (
         ""
@@ -63,6 +66,8 @@ def print_study(study: Study) -> None:
         else f", fewer than the {100 * LEAST_SHARE:.0f} % asked for"
     )
     print(f"{100 * study.other_song_share:.0f} % of the engine's joins go to another song{enough}")
+    if not study.apart_by_artist:
+        print("artists have songs in several folds: joins of other artists may be heard more easily")
     if study.model_knows_songs is None:
         print(cannot_tell("the model"))
     elif study.model_knows_songs:
@@ -101,18 +106,23 @@ def _measures(study: Study) -> list[dict[str, Any]]:
     return figure_rows(study.cards_columns())
 
 
-def _rows(verdict: Verdict) -> list[tuple[object, ...]]:
+def _bound(kind: Kind, verdict: Verdict, condition: str) -> float | None:
+    bound = AREA_BOUNDS.get(condition)
+    return None if bound is None else bound.of(kind, verdict.retrained)
+
+
+def _rows(kind: Kind, verdict: Verdict) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for name, words in CONDITIONS.items():
         area = verdict.retrained[name]
-        bound = BOUNDS.get(name)
+        bound = _bound(kind, verdict, name)
         rows.append(
             (
                 words,
                 "-" if area is None else f"{area.value:.3f}",
                 "" if area is None else f"{area.low:.3f} to {area.high:.3f}",
                 0 if area is None else area.joins,
-                "" if bound is None else f"{bound:g}",
+                "" if bound is None else f"{bound:.3g}",
                 "" if bound is None or area is None else _stands(verdict, area, bound),
             )
         )

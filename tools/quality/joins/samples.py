@@ -1,12 +1,13 @@
-"""A sample is a window as the detector learns it, with its features, label and songs."""
+"""A sample is a window as the detector learns it, with its features, label, songs and place."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from tools.quality.joins.evidence import evidence
+from tools.quality.joins.moments import moments_of
 from tools.quality.joins.spectra import Spectra, spectra
 from tools.quality.joins.windows import Window
 
@@ -15,8 +16,10 @@ from tools.quality.joins.windows import Window
 class Samples:
     """`n` windows; song hashes as given.
 
-    mel: `(n, frames, bands)` float16, dB. evidence: `(n, F)` float32. joined, other_song: `(n,)` bool.
-    from_song, to_song: `(n,)` str. fold: `(n,)` int64. condition: `(n,)` str.
+    mel: `(n, pairs of frames, bands)` float16, dB. evidence: `(n, F)` float32. joined, other_song: `(n,)`
+    bool. from_song, to_song: `(n,)` str. fold: `(n,)` int64. condition: `(n,)` str. transition: `(n,)` int64,
+    the same for all windows of one join or place, and for no others. at_s: `(n,)` float64, when the middle of
+    the window is heard in its stream, in order of time.
     """
 
     mel: FloatArray
@@ -27,6 +30,8 @@ class Samples:
     to_song: "np.ndarray[tuple[int], np.dtype[np.str_]]"
     fold: IntArray
     condition: "np.ndarray[tuple[int], np.dtype[np.str_]]"
+    transition: IntArray
+    at_s: DoubleArray
 
     def __len__(self) -> int:
         return len(self.joined)
@@ -39,12 +44,14 @@ class Samples:
     def joined_of(cls, parts: Iterable["Samples"]) -> "Samples":
         """Return all parts as one."""
         held = [part for part in parts if len(part)]
-        return cls(
-            **{
-                name: np.concatenate([getattr(part, name) for part in held])
-                for name in cls.__dataclass_fields__
-            }
-        )
+        columns = {
+            name: np.concatenate([getattr(part, name) for part in held]) for name in cls.__dataclass_fields__
+        }
+        first, numbers = 0, []
+        for part in held:
+            numbers.append(part.transition + first)
+            first += int(part.transition.max()) + 1
+        return cls(**{**columns, "transition": np.concatenate(numbers)})
 
 
 class Collector:
@@ -54,18 +61,27 @@ class Collector:
         self._half_s = half_s
         self._seen: list[tuple[FloatArray, FloatArray]] = []
         self._rows: list[tuple[bool, bool, str, str]] = []
+        self._at: list[tuple[int, float]] = []
+        self.count = 0
+        """Joins and places taken so far."""
 
-    @property
-    def count(self) -> int:
-        """Windows taken so far."""
-        return len(self._rows)
+    def take(self, window: Window) -> bool:
+        """Take a join or a place, by every window that it is listened to by.
 
-    def add(self, window: Window) -> None:
-        """Take one window."""
-        seen = around(window, self._half_s)
-        place = window.boundary
-        self._seen.append((seen.mel.astype(np.float16), evidence(seen)))
-        self._rows.append((place.joined, place.other_song, place.from_key[0], place.to_key[0]))
+        Returns False, and takes nothing, where something else was joined within one of them.
+        """
+        place, rate_hz = window.boundary, window.rate_hz
+        half = round(self._half_s * rate_hz)
+        moments = moments_of(place, self._half_s, rate_hz).tolist()
+        if not window.free_for(half - min(0, moments[0]), half + max(0, moments[-1])):
+            return False
+        for moment in moments:
+            seen = around(window, self._half_s, moment)
+            self._seen.append((paired(seen.mel).astype(np.float16), evidence(seen)))
+            self._rows.append((place.joined, place.other_song, place.from_key[0], place.to_key[0]))
+            self._at.append((self.count, (place.centre_frames + moment) / rate_hz))
+        self.count += 1
+        return True
 
     def samples(self, condition: str, fold: int) -> Samples:
         """Return what was taken."""
@@ -80,10 +96,20 @@ class Collector:
             to_song=np.array(to_song, dtype=np.str_),
             fold=np.full(count, fold, dtype=np.int64),
             condition=np.full(count, condition),
+            transition=np.array([number for number, _ in self._at], dtype=np.int64),
+            at_s=np.array([at_s for _, at_s in self._at], dtype=np.float64),
         )
 
 
-def around(window: Window, half_s: float) -> Spectra:
-    """Return the spectra of `half_s` on either side of the boundary."""
-    half = round(half_s * window.rate_hz)
-    return spectra(window.audio[window.centre - half : window.centre + half].mean(axis=1), window.rate_hz)
+def around(window: Window, half_s: float, moment: int = 0) -> Spectra:
+    """Return the spectra of `half_s` on either side of the boundary, or of a place `moment` frames later."""
+    half, middle = round(half_s * window.rate_hz), window.centre + moment
+    return spectra(window.audio[middle - half : middle + half].mean(axis=1), window.rate_hz)
+
+
+def paired(mel: FloatArray) -> FloatArray:
+    """Return `(pairs, bands)` of `(frames, bands)`: the mean of every two frames, even about the middle."""
+    half = len(mel) // 2 // 2 * 2
+    part = mel[len(mel) // 2 - half : len(mel) // 2 + half]
+    found: FloatArray = part.reshape(half, 2, -1).mean(axis=1)
+    return found

@@ -11,7 +11,7 @@ import soxr
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.graph_runtime import onnxruntime
 from model.features.phase import in_phase
-from stream.audio.samples import SongSamples
+from stream.audio.samples import SongSamples, in_parts
 from stream.index.graphs import open_session, run_graph
 from stream.pool.timeline import VOICE_STEP_S
 from tools.songs.voice.filterbank import VOICE_HOP_SAMPLES, VOICE_RATE_HZ, voice_frames
@@ -26,6 +26,9 @@ _STEPS_A_SECOND = round(1 / VOICE_STEP_S)
 _SMOOTHED_STEPS = 5
 _SPEECH, _SINGING, _MUSIC, _VOICE = range(4)
 """What the network tells of each frame: two kinds of voice, music, and (a network of its own) any voice."""
+_LEVEL = 10 ** (-15 / 20)
+"""Root mean square that a song is brought to: soft voices are heard as loud ones are."""
+_SILENCE = 1e-6
 _SURE = 1e-4
 """No frame is surer than this, so that one does not outvote all its neighbours."""
 _EVEN_LOG_ODDS = -2.9
@@ -63,9 +66,9 @@ def find_voice(audio: SongSamples, sample_rate_hz: int) -> VoiceCurve:
     one: a solo string or a reed.
     """
     steps = -(-len(audio) * _STEPS_A_SECOND // sample_rate_hz)
-    blocks = [np.empty(0)]
+    blocks, gain = [np.empty(0)], _gain(audio)
     for start_s in range(0, -(-len(audio) // sample_rate_hz), _BLOCK_S):
-        blocks.append(_log_odds(audio, sample_rate_hz, start_s))
+        blocks.append(_log_odds(audio, sample_rate_hz, start_s, gain))
     smooth = scipy.ndimage.uniform_filter1d(
         np.concatenate(blocks)[:steps], _SMOOTHED_STEPS, mode="nearest", output=np.float64
     )
@@ -73,11 +76,20 @@ def find_voice(audio: SongSamples, sample_rate_hz: int) -> VoiceCurve:
     return VoiceCurve(likely=likely.astype(np.float32))
 
 
-def _log_odds(audio: SongSamples, sample_rate_hz: int, start_s: int) -> DoubleArray:
+def _gain(audio: SongSamples) -> np.float32:
+    """Return what brings the middle of a song to `_LEVEL`; 1 for silence."""
+    power = sum(
+        float(np.square(in_phase(part).mean(axis=1)).sum(dtype=np.float64)) for part in in_parts(audio)
+    )
+    level = np.sqrt(power / max(1, len(audio)))
+    return np.float32(_LEVEL / level if level > _SILENCE else 1.0)
+
+
+def _log_odds(audio: SongSamples, sample_rate_hz: int, start_s: int, gain: np.float32) -> DoubleArray:
     """Return the log-odds of a voice in each step of the block that begins at `start_s`, `(steps,)`."""
     first_s = max(0, start_s - _MARGIN_S)
     part = audio[first_s * sample_rate_hz : (start_s + _BLOCK_S + _MARGIN_S) * sample_rate_hz]
-    mono = in_phase(part).mean(axis=1, dtype=np.float32)
+    mono = in_phase(part).mean(axis=1, dtype=np.float32) * gain
     heard = soxr.resample(mono, sample_rate_hz, VOICE_RATE_HZ).astype(np.float32)
     frames = voice_frames(heard, -(-len(heard) // VOICE_HOP_SAMPLES))
     (likely,) = run_graph(_network(), {"features": frames[None]})

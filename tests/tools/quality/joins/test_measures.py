@@ -1,5 +1,7 @@
 """Measures of joins find the click, the dip, the late beat and the jump in level that are built in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,12 @@ def noise(seconds: float, level: float, seed: int) -> FloatArray:
 def window(audio: FloatArray, place: Boundary = PLACE) -> Window:
     half = len(audio) // 2
     return Window(
-        boundary=place, audio=audio, rate_hz=RATE_HZ, free_before_frames=half, free_after_frames=half
+        boundary=place,
+        audio=audio,
+        rate_hz=RATE_HZ,
+        centre=half,
+        free_before_frames=half,
+        free_after_frames=half,
     )
 
 
@@ -155,7 +162,19 @@ def test_windows_lie_around_their_boundaries_and_know_their_neighbours() -> None
     assert [place.boundary.centre_frames for place in found] == [2500, 4000, 4600, 150_000]
     for place in found:
         centre = place.boundary.centre_frames
-        assert place.audio[:, 0].tolist() == list(range(centre - 1000, centre + 1000))
-    assert found[1].free_before_frames == 1000
+        assert place.audio[:, 0].tolist() == list(range(centre - 1020, centre + 1030))
+        assert place.audio[place.centre, 0] == centre
+    assert found[1].free_before_frames == 1020
     assert found[1].free_after_frames == 600 - 20
-    assert found[1].free_for(580) and not found[1].free_for(581)
+    assert found[1].free_for(1020, 580) and not found[1].free_for(1020, 581)
+
+
+def test_a_window_holds_a_long_join_whole() -> None:
+    stream = _Counting([(3000, True), (90_000, True), (170_000, True)])
+    stream.boundaries[1] = replace(stream.boundaries[1], before_frames=0, after_frames=70_000)
+    found = list(cut_windows(stream, 200.0, context_s=1.0))
+    assert [place.boundary.centre_frames for place in found] == [3000, 90_000, 170_000]
+    long = found[1]
+    assert (long.audio[0, 0], long.audio[-1, 0]) == (89_000, 160_999)
+    assert (long.free_before_frames, long.free_after_frames) == (1000, 71_000)
+    assert found[2].free_before_frames == 1020

@@ -16,7 +16,7 @@ from tests.support.models import learned_from
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.areas import matched_area, weighted_area
+from tools.quality.joins.areas import Scored, matched_area, weighted_area
 from tools.quality.joins.boundaries import Boundary
 from tools.quality.joins.detector import Boosted, Network, balance, out_of_fold
 from tools.quality.joins.evidence import evidence
@@ -43,6 +43,18 @@ def made_up(told: float, seed: int = 0) -> Samples:
         to_song=songs,
         fold=np.array([int(name[-1]) // 4 for name in songs], dtype=np.int64),
         condition=np.full(400, "plain"),
+        transition=np.arange(400),
+        at_s=np.arange(400.0),
+    )
+
+
+def scored(score: "list[float] | np.ndarray[tuple[int], np.dtype[np.float64]]", song: list[str]) -> Scored:
+    values = np.array(score, dtype=np.float64)
+    return Scored(
+        score=values,
+        song=np.array(song),
+        moments=np.ones(len(values), dtype=int),
+        weight=np.ones(len(values)),
     )
 
 
@@ -51,7 +63,12 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
     samples = made_up(told)
     scores = out_of_fold(samples, lambda: Boosted(0, rounds=20))
     joins, songs = samples.joined, samples.from_song
-    area = matched_area(scores[joins], songs[joins], scores[~joins], songs[~joins], 0, resamples=50)
+    area = matched_area(
+        scored(scores[joins], songs[joins].tolist()),
+        scored(scores[~joins], songs[~joins].tolist()),
+        0,
+        resamples=50,
+    )
     assert area is not None
     assert low <= area.value <= high
     assert area.low <= area.high <= 1.0
@@ -59,8 +76,8 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
 
 def test_the_network_hears_a_step_in_the_spectrum() -> None:
     samples = made_up(0.0)
-    mel = np.random.default_rng(0).normal(0, 6, (400, 129, 64)).astype(np.float16)
-    mel[samples.joined, 65:] += 6
+    mel = np.random.default_rng(0).normal(0, 6, (400, 64, 64)).astype(np.float16)
+    mel[samples.joined, 32:] += 6
     samples = replace(samples, mel=mel)
     network = Network(0, epochs=4)
     network.fit(samples.where(samples.fold == 0))
@@ -105,10 +122,9 @@ def test_the_area_counts_pairs() -> None:
 
 def test_places_count_as_their_songs_are_joined() -> None:
     """Song a scores high throughout: with a's share among the places matched, nothing can be told."""
-    joins = np.array([1.0] * 9 + [0.0])
-    joins_song = np.array(["a"] * 9 + ["b"])
-    others, others_song = np.array([1.0] + [0.0] * 9), np.array(["a"] + ["b"] * 9)
-    area = matched_area(joins, joins_song, others, others_song, 0, resamples=10)
+    joins = scored([1.0] * 9 + [0.0], ["a"] * 9 + ["b"])
+    others = scored([1.0] + [0.0] * 9, ["a"] + ["b"] * 9)
+    area = matched_area(joins, others, 0, resamples=10)
     assert area is not None and area.value == pytest.approx(0.5)
 
 
