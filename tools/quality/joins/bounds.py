@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from model.base.arrays import DoubleArray
-from tools.quality.joins.areas import Area
-from tools.quality.joins.between import NATURAL
-from tools.quality.joins.detector import Kind
-from tools.quality.joins.measures import NAMES
+from tools.quality.joins.hearing.areas import Area
+from tools.quality.joins.hearing.between import NATURAL
+from tools.quality.joins.hearing.detector import Kind
+from tools.quality.joins.measuring.measures import NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +82,8 @@ JOIN_FIGURES = (
 def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
     """Return one row for each figure: its value in each kind of stream, how many told it, bound, held.
 
-    columns: by kind of stream, `(n, len(NAMES))` of `tools.quality.joins.measures.table`. `held` is of
-    `engine`.
+    columns: by kind of stream, `(n, len(NAMES))` of `tools.quality.joins.measuring.measures.table`. `held` is
+    of `engine`.
     """
     rows: list[dict[str, Any]] = []
     for figure in JOIN_FIGURES:
@@ -96,6 +96,35 @@ def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
         engine = row.get("engine")
         row["held"] = None if figure.bound is None or engine is None else bool(engine <= figure.bound)
         rows.append(row)
+    return rows
+
+
+KIND_FIGURES = (
+    "beat error, median",
+    "beat error, 95 %",
+    "loudness jump, median",
+    "loudness jump, 95 %",
+    "dip or bump, median",
+)
+
+
+def kind_rows(measured: DoubleArray, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one row for each kind of join: how many there are, in how many both beats are heard, figures.
+
+    measured: `(n, len(NAMES))` of the engine; kinds: `(n,)` how it calls each.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in sorted(set(kinds)):
+        own = measured[[place for place, name in enumerate(kinds) if name == kind]]
+        figures = {row["figure"]: row for row in figure_rows({"engine": own})}
+        rows.append(
+            {
+                "kind": kind,
+                "joins": len(own),
+                "beats": figures["beat error, median"]["engine_n"],
+                **{name: figures[name]["engine"] for name in KIND_FIGURES},
+            }
+        )
     return rows
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.quality.joins.boundaries import Boundary
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.windows import Window
 
 

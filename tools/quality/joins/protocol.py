@@ -16,15 +16,21 @@ from model.saved.learned import known_songs
 from stream.choosing.settings import Strategy
 from stream.pool.pool import Pool, open_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.collecting import collected
-from tools.quality.joins.detector import Kind
-from tools.quality.joins.folds import FEWEST_FOLD_SONGS, apart_by_artist, fold_of_songs, folds_of_models
+from tools.quality.joins.hearing.collecting import collected
+from tools.quality.joins.hearing.detector import Kind
+from tools.quality.joins.hearing.folds import (
+    FEWEST_FOLD_SONGS,
+    apart_by_artist,
+    fold_of_songs,
+    folds_of_models,
+)
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.hearing.verdicts import PLAIN, Verdict, judge_samples
 from tools.quality.joins.keeper import Heard, Keeper
-from tools.quality.joins.samples import Samples
-from tools.quality.joins.scorecard import Scorecard, measured
-from tools.quality.joins.sides import Sides
+from tools.quality.joins.measuring.journey import PoolMap
+from tools.quality.joins.measuring.scorecard import Scorecard, measured
+from tools.quality.joins.measuring.sides import Sides
 from tools.quality.joins.streams import EngineStream, PlainStream
-from tools.quality.joins.verdicts import PLAIN, Verdict, judge_samples
 from tools.quality.joins.windows import Window
 
 LEAST_WINDOW_S = 3.0
@@ -136,7 +142,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                 closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
             ):
                 cards["engine" if strategy == "model" else strategy] = measured(
-                    stream, settings.seconds, len(pool), sides, progress(f"whole pool: {strategy}")
+                    stream, settings.seconds, PoolMap.of(pool), sides, progress(f"whole pool: {strategy}")
                 )
     samples = Samples.joined_of(parts)
     engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))

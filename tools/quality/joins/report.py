@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from model.saved.learned import cannot_tell
-from tools.quality.joins.areas import Area
-from tools.quality.joins.bounds import AREA_BOUNDS, figure_rows, held
-from tools.quality.joins.detector import Kind
+from tools.quality.joins.bounds import AREA_BOUNDS, KIND_FIGURES, figure_rows, held, kind_rows
+from tools.quality.joins.hearing.areas import Area
+from tools.quality.joins.hearing.detector import Kind
+from tools.quality.joins.hearing.verdicts import LEAST_SHARE, QUALIFIED, Verdict
 from tools.quality.joins.protocol import Study
-from tools.quality.joins.verdicts import LEAST_SHARE, QUALIFIED, Verdict
 from tools.terminal import print_table
 
 CONDITIONS = {
@@ -46,6 +46,7 @@ def plain(study: Study) -> dict[str, Any]:
             for kind, verdict in study.verdicts.items()
         },
         "measures": _measures(study),
+        "kinds": _kinds(study),
         "streams": {name: card.plain() for name, card in study.cards.items()},
     }
 
@@ -89,6 +90,15 @@ def print_study(study: Study) -> None:
         ],
     )
     print()
+    if kinds_told := _kinds(study):
+        print_table(
+            ("engine's joins", "joins", "both beats", *KIND_FIGURES),
+            [
+                (row["kind"], row["joins"], row["beats"], *(_number(row[name]) for name in KIND_FIGURES))
+                for row in kinds_told
+            ],
+        )
+        print()
     told = {name: card.plain() for name, card in study.cards.items()}
     names = list(told["engine"])
     print_table(
@@ -104,6 +114,11 @@ def print_study(study: Study) -> None:
 
 def _measures(study: Study) -> list[dict[str, Any]]:
     return figure_rows(study.cards_columns())
+
+
+def _kinds(study: Study) -> list[dict[str, Any]]:
+    card = study.cards["engine"]
+    return kind_rows(card.joined, card.kinds)
 
 
 def _bound(kind: Kind, verdict: Verdict, condition: str) -> float | None:

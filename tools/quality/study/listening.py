@@ -14,14 +14,14 @@ from stream.choosing.settings import PlannerSettings, Strategy
 from stream.engine.settings import EngineSettings
 from stream.pool.pool import open_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.between import BETWEEN, MIDDLE, NATURAL
-from tools.quality.joins.collecting import along_untouched, collected
-from tools.quality.joins.detector import Boosted, out_of_fold
-from tools.quality.joins.folds import FEWEST_FOLD_SONGS, fold_of_songs
+from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL
+from tools.quality.joins.hearing.collecting import along_untouched, collected
+from tools.quality.joins.hearing.detector import Boosted, out_of_fold
+from tools.quality.joins.hearing.folds import FEWEST_FOLD_SONGS, fold_of_songs
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.hearing.worst import worst_area, worst_of_joins
 from tools.quality.joins.protocol import LEAST_WINDOW_S
-from tools.quality.joins.samples import Samples
 from tools.quality.joins.streams import EngineStream
-from tools.quality.joins.worst import worst_area, worst_of_joins
 
 _FOLDS = 2
 _CONDITIONS: tuple[Strategy, ...] = ("natural", "model")

@@ -9,7 +9,7 @@ import numpy as np
 from model.base.errors import DecodeError, EndlosError
 from stream.audio.coded import hash_coded_audio
 from tools.pools.scan import scan
-from tools.quality.joins.artists import artist_by_name
+from tools.quality.joins.hearing.artists import artist_by_name
 from tools.songs.tags import read_tags
 from tools.terminal import plural
 

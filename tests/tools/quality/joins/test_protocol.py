@@ -16,14 +16,14 @@ from tests.support.models import learned_from
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.areas import Scored, matched_area, weighted_area
 from tools.quality.joins.boundaries import Boundary
-from tools.quality.joins.detector import Boosted, Network, balance, out_of_fold
-from tools.quality.joins.evidence import evidence
-from tools.quality.joins.folds import fold_of_songs, folds_of_models
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.areas import Scored, matched_area, weighted_area
+from tools.quality.joins.hearing.detector import Boosted, Network, balance, out_of_fold
+from tools.quality.joins.hearing.evidence import evidence
+from tools.quality.joins.hearing.folds import fold_of_songs, folds_of_models
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.measuring.wander import wander
 from tools.quality.joins.spectra import spectra
-from tools.quality.joins.wander import wander
 
 
 def made_up(told: float, seed: int = 0) -> Samples:

@@ -2,7 +2,7 @@
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary
-from tools.quality.joins.moments import places_between
+from tools.quality.joins.hearing.moments import places_between
 from tools.quality.joins.windows import Source
 
 NATURAL = "natural"

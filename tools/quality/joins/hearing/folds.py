@@ -10,7 +10,7 @@ from model.base.errors import EndlosError
 from model.saved.contract import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from stream.pool.pool import Pool
-from tools.quality.joins.artists import artist_groups
+from tools.quality.joins.hearing.artists import artist_groups
 
 FEWEST_FOLD_SONGS = 4
 """Fewest songs of a fold; joins to another song need some to go to."""

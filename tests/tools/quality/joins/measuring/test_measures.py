@@ -7,11 +7,11 @@ import pytest
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
-from tools.quality.joins.clicks import clicks
-from tools.quality.joins.measures import measure_boundary
-from tools.quality.joins.peak import PeakMeter
-from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
-from tools.quality.joins.sides import fade_level_db
+from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.measures import measure_boundary
+from tools.quality.joins.measuring.peak import PeakMeter
+from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
+from tools.quality.joins.measuring.sides import fade_level_db
 from tools.quality.joins.windows import Window, cut_windows
 
 RATE_HZ = 44_100

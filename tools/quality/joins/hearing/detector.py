@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import EndlosError
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.samples import Samples
 
 Kind = Literal["boosted", "network"]
 NETWORK_FRAMES = 128
@@ -30,7 +30,7 @@ class Detector(Protocol):
 
 
 class Boosted:
-    """Gradient-boosted trees on `tools.quality.joins.evidence`."""
+    """Gradient-boosted trees on `tools.quality.joins.hearing.evidence`."""
 
     def __init__(self, seed: int, rounds: int = 250) -> None:
         self._trees = HistGradientBoostingClassifier(

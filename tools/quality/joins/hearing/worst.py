@@ -3,9 +3,9 @@
 import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray, IntArray
-from tools.quality.joins.areas import Area, Scored, matched_area
-from tools.quality.joins.moments import MOMENT_STEP_S
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.areas import Area, Scored, matched_area
+from tools.quality.joins.hearing.moments import MOMENT_STEP_S
+from tools.quality.joins.hearing.samples import Samples
 
 _GAP_S = 2 * MOMENT_STEP_S
 """Untouched places further apart do not belong to one stretch."""

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray
-from tools.quality.joins.between import BETWEEN, MIDDLE, NATURAL, WithBetween
-from tools.quality.joins.samples import Collector, Samples
+from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL, WithBetween
+from tools.quality.joins.hearing.samples import Collector, Samples
 from tools.quality.joins.windows import Source, Window, cut_windows
 
 

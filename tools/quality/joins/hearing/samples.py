@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from tools.quality.joins.evidence import evidence
-from tools.quality.joins.moments import moments_of
+from tools.quality.joins.hearing.evidence import evidence
+from tools.quality.joins.hearing.moments import moments_of
 from tools.quality.joins.spectra import Spectra, spectra
 from tools.quality.joins.windows import Window
 

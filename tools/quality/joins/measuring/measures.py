@@ -6,9 +6,9 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.joins.levels import k_weighted_power, loudness_lufs
-from tools.quality.joins.clicks import clicks
-from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
-from tools.quality.joins.sides import LEAD_S, Sides, fade_level_db
+from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.pulse import Pulse, beat_error_s, onset_strength, pulse
+from tools.quality.joins.measuring.sides import LEAD_S, Sides, fade_level_db
 from tools.quality.joins.spectra import chroma
 from tools.quality.joins.windows import Window
 
@@ -18,7 +18,12 @@ FLUX_S = 0.05
 _STEADY_S = 3.0
 LEVEL_HOP_FRAMES = 64
 LEAST_SIDE_S = 3.0
-"""Tempo and beat are told from no less."""
+"""Tempo and beat are told from no less, ..."""
+MOST_SIDE_S = 6.0
+"""... and inside a long fade from no more."""
+LONG_S = 3.0
+A_ALONE_SHARE = 1 / 3
+"""Of a long fade A is by far the louder beat for so much."""
 GUARD_S = 0.005
 
 
@@ -27,7 +32,9 @@ class JoinMeasure:
     """One boundary in figures; nan where a figure cannot be told."""
 
     beat_ms: float
-    """How far B's beats are off A's grid, without sign; nan unless a beat is heard on both sides."""
+    """How far B's beats are off A's grid, without sign; nan unless a beat is heard on both sides. Inside a
+    fade of more than `LONG_S` both beats are there: A's is that of the stream up to a third of it, B's that
+    of its own file from where it begins."""
     tempo_ratio: float
     """The faster tempo over the slower one, octaves folded: 1 to 1.41."""
     tonal_distance: float
@@ -46,13 +53,18 @@ NAMES = tuple(field.name for field in fields(JoinMeasure))
 
 
 def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
-    """Measure one boundary of a stream; without the songs at hand all but `dip_db`."""
+    """Measure one boundary of a stream.
+
+    Without the songs at hand `dip_db` is nan, and the beats of a long fade are those before and after it.
+    """
     rate_hz, centre, place = window.rate_hz, window.centre, window.boundary
     begin, end = centre - place.before_frames, centre + place.after_frames
     first, stop = centre - window.free_before_frames, centre + window.free_after_frames
     strength, step_s = onset_strength(window.audio[first:stop].mean(axis=1), rate_hz)
     split = round((centre - first) / rate_hz / step_s)
     beat_ms, tempo = _beats(strength, step_s, split)
+    if place.fade_frames > LONG_S * rate_hz:
+        beat_ms, tempo = _beats_of_long(window, sides)
     guard = round(GUARD_S * rate_hz)
     return JoinMeasure(
         beat_ms=beat_ms,
@@ -84,7 +96,10 @@ def _dip(window: Window, sides: Sides | None) -> float:
         window.centre - place.before_frames - lead : window.centre + place.after_frames + lead
     ]
     a, b = sides.around(place, lead)
-    return fade_level_db(heard, a, b, lead, place.before_frames, window.rate_hz)
+    # A long fade begins at its boundary, and both are as loud in its middle.
+    long = place.fade_frames > LONG_S * window.rate_hz
+    middle = place.fade_frames // 2 if long else place.before_frames
+    return fade_level_db(heard, a, b, lead, middle, window.rate_hz)
 
 
 def _tonal(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
@@ -111,12 +126,37 @@ def _beats(strength: DoubleArray, step_s: float, split: int) -> tuple[float, flo
     """Return the beat error in ms and the tempo ratio; nan where no beat is heard on both sides."""
     if min(split, len(strength) - split) * step_s < LEAST_SIDE_S:
         return float("nan"), float("nan")
-    before, after = pulse(strength[:split], step_s), pulse(strength[split:], step_s)
+    return _against(pulse(strength[:split], step_s), pulse(strength[split:], step_s), split * step_s)
+
+
+def _against(before: Pulse | None, after: Pulse | None, split_s: float) -> tuple[float, float]:
     if before is None or after is None:
         return float("nan"), float("nan")
     octaves = np.log2(after.period_s / before.period_s)
     ratio = float(2.0 ** abs(octaves - round(octaves)))
-    return 1e3 * beat_error_s(before, after, split * step_s), ratio
+    return 1e3 * beat_error_s(before, after, split_s), ratio
+
+
+def _beats_of_long(window: Window, sides: Sides | None) -> tuple[float, float]:
+    """Return beat error and tempo ratio, as `_beats` does, of a fade inside which both beats are heard."""
+    place, rate_hz = window.boundary, window.rate_hz
+    side = round(MOST_SIDE_S * rate_hz)
+    begin, end = window.centre - place.before_frames, window.centre + place.after_frames
+    if sides is None:
+        before_stop, after = begin, window.audio[end : end + side]
+        after_from = end
+    else:
+        before_stop = begin + round(A_ALONE_SHARE * place.fade_frames)
+        after, after_from = sides.around(place, 0)[1][:side], begin
+    before_from = max(window.centre - window.free_before_frames, before_stop - side)
+    before = window.audio[before_from:before_stop]
+    if min(len(before), len(after)) < LEAST_SIDE_S * rate_hz:
+        return float("nan"), float("nan")
+    pulses = []
+    for audio in (before, after):
+        strength, step_s = onset_strength(audio.mean(axis=1), rate_hz)
+        pulses.append(pulse(strength, step_s))
+    return _against(pulses[0], pulses[1], (after_from - before_from) / rate_hz)
 
 
 def table(measures: list[JoinMeasure]) -> DoubleArray:

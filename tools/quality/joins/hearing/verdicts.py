@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray
-from tools.quality.joins.areas import Area, Scored, matched_area
-from tools.quality.joins.between import BETWEEN, MIDDLE, NATURAL
-from tools.quality.joins.collecting import along_untouched
-from tools.quality.joins.detector import Kind, make, out_of_fold
-from tools.quality.joins.samples import Samples
-from tools.quality.joins.worst import section_changes, worst_area, worst_of_joins, worst_of_stretches
+from tools.quality.joins.hearing.areas import Area, Scored, matched_area
+from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL
+from tools.quality.joins.hearing.collecting import along_untouched
+from tools.quality.joins.hearing.detector import Kind, make, out_of_fold
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.hearing.worst import section_changes, worst_area, worst_of_joins, worst_of_stretches
 
 QUALIFIED = 0.85
 LEAST_SHARE = 0.3
