@@ -14,8 +14,10 @@ from model.base.errors import EndlosError
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import known_songs
 from stream.choosing.settings import Strategy
+from stream.joins.settings import SoundSettings
 from stream.pool.pool import Pool, open_pool
 from tools.pools.sub_pool import sub_pool
+from tools.quality.joins.earlier import Earlier
 from tools.quality.joins.hearing.collecting import collected
 from tools.quality.joins.hearing.detector import Kind
 from tools.quality.joins.hearing.folds import (
@@ -49,7 +51,7 @@ class JoinSettings:
     """Folder of models; the songs that each did not learn from are a fold."""
     detectors: tuple[Kind, ...] = ("boosted",)
     kept: int = 0
-    """Joins, and as many other places, whose audio is kept to be listened to."""
+    """Joins, and as many other places and changes of song, whose audio is kept to be listened to."""
 
     def __post_init__(self) -> None:
         if not 30.0 <= self.seconds <= 86_400:
@@ -82,6 +84,8 @@ class Study:
     cards: dict[str, Scorecard]
     """Streams of the whole pool, by strategy."""
     heard: list[Heard] = field(default_factory=list)
+    pairs: list[Heard] = field(default_factory=list)
+    """Changes of song, each as it is and as a short blend."""
 
     def cards_columns(self) -> dict[str, DoubleArray]:
         """Return the measured boundaries by kind: natural borders (of the natural stream), random, engine."""
@@ -157,6 +161,10 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
         told(f"detector: {kind_of}", (streams + place) / (streams + 2))
         verdicts[kind_of], found = judge_samples(samples, kind_of, settings.seed)
         scores = scores if place else found
+    pairs: list[Heard] = []
+    if settings.kept:
+        with closing(Earlier(folder, SoundSettings())) as earlier:
+            pairs = keeper.pairs(samples, earlier)
     return Study(
         songs=len(pool.songs),
         chunks=len(pool),
@@ -169,6 +177,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
         samples=samples,
         cards=cards,
         heard=keeper.heard(samples),
+        pairs=pairs,
     )
 
 

@@ -224,11 +224,15 @@ def test_the_command_from_end_to_end(
     assert told["streams"]["engine"]["joins"] > 0
     assert {row["figure"] for row in told["measures"]} > {"beat error, median", "loudness jump, 95 %"}
     assert (tmp_path / "plot" / "joins.png").is_file()
+    assert (tmp_path / "plot" / "journey.png").is_file()
     answers = json.loads((tmp_path / "listen" / "answers.json").read_text())
-    assert all((tmp_path / "listen" / f"{name}.flac").is_file() for name in answers)
-    assert {answer["answer"] for answer in answers.values()} == {"joined", "natural"}
+    pairs = {name for name in answers if name.startswith("pair")}
+    pieces = {f"{name}{letter}" for name in pairs for letter in "ab"} | (answers.keys() - pairs)
+    assert {path.stem for path in (tmp_path / "listen").glob("*.flac")} == pieces
+    assert {answers[name]["answer"] for name in answers.keys() - pairs} == {"joined", "natural"}
+    assert all({answers[name]["a"], answers[name]["b"]} == {"now", "earlier"} for name in pairs)
     page = (tmp_path / "listen" / "sheet.html").read_text()
-    assert all(f"{name}.flac" in page for name in answers)
+    assert all(f"{name}.flac" in page for name in pieces)
 
 
 def test_too_few_songs_is_one_sentence(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
