@@ -31,8 +31,8 @@ _LEVEL = 10 ** (-15 / 20)
 _SILENCE = 1e-6
 _SURE = 1e-4
 """No frame is surer than this, so that one does not outvote all its neighbours."""
-_EVEN_LOG_ODDS = -2.9
-_SLOPE = 0.8
+_EVEN_LOG_ODDS = -2.66
+_SLOPE = 0.89
 """The mean log-odds at which somebody sings as likely as not, and how fast that grows with them: fitted to
 songs whose sung stems are known."""
 
