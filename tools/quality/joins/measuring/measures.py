@@ -22,8 +22,8 @@ LEAST_SIDE_S = 3.0
 MOST_SIDE_S = 6.0
 """... and inside a long fade from no more."""
 LONG_S = 3.0
-A_ALONE_SHARE = 1 / 3
-"""Of a long fade A is by far the louder beat for so much."""
+A_LOUDER_SHARE = 0.5
+"""For so much of a long join A's beat is the louder one."""
 GUARD_S = 0.005
 
 
@@ -33,8 +33,8 @@ class JoinMeasure:
 
     beat_ms: float
     """How far B's beats are off A's grid, without sign; nan unless a beat is heard on both sides. Inside a
-    fade of more than `LONG_S` both beats are there: A's is that of the stream up to a third of it, B's that
-    of its own file from where it begins."""
+    join in which both sound for more than `LONG_S` both beats are there: A's is that of the stream in its
+    first half, B's that of its own file from where it enters."""
     tempo_ratio: float
     """The faster tempo over the slower one, octaves folded: 1 to 1.41."""
     tonal_distance: float
@@ -63,7 +63,7 @@ def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
     strength, step_s = onset_strength(window.audio[first:stop].mean(axis=1), rate_hz)
     split = round((centre - first) / rate_hz / step_s)
     beat_ms, tempo = _beats(strength, step_s, split)
-    if place.fade_frames > LONG_S * rate_hz:
+    if place.fade_frames - place.alone_frames > LONG_S * rate_hz:
         beat_ms, tempo = _beats_of_long(window, sides)
     guard = round(GUARD_S * rate_hz)
     return JoinMeasure(
@@ -97,8 +97,8 @@ def _dip(window: Window, sides: Sides | None) -> float:
     ]
     a, b = sides.around(place, lead)
     # A long fade begins at its boundary, and both are as loud in its middle.
-    long = place.fade_frames > LONG_S * window.rate_hz
-    middle = place.fade_frames // 2 if long else place.before_frames
+    both = place.fade_frames - place.alone_frames
+    middle = place.alone_frames + both // 2 if both > LONG_S * window.rate_hz else place.before_frames
     return fade_level_db(heard, a, b, lead, middle, window.rate_hz)
 
 
@@ -140,17 +140,20 @@ def _against(before: Pulse | None, after: Pulse | None, split_s: float) -> tuple
 def _beats_of_long(window: Window, sides: Sides | None) -> tuple[float, float]:
     """Return beat error and tempo ratio, as `_beats` does, of a fade inside which both beats are heard."""
     place, rate_hz = window.boundary, window.rate_hz
-    side = round(MOST_SIDE_S * rate_hz)
+    side, least = round(MOST_SIDE_S * rate_hz), round(LEAST_SIDE_S * rate_hz)
     begin, end = window.centre - place.before_frames, window.centre + place.after_frames
     if sides is None:
-        before_stop, after = begin, window.audio[end : end + side]
-        after_from = end
+        before_from, before_stop, after_from = begin - side, begin, end
+        after = window.audio[end : end + side]
     else:
-        before_stop = begin + round(A_ALONE_SHARE * place.fade_frames)
-        after, after_from = sides.around(place, 0)[1][:side], begin
-    before_from = max(window.centre - window.free_before_frames, before_stop - side)
+        after_from = begin + place.alone_frames
+        before_stop = after_from + min(side, round(A_LOUDER_SHARE * (end - after_from)))
+        # Before it enters, A's beat may still be changing.
+        before_from = min(after_from, before_stop - least)
+        after = sides.around(place, 0)[1][place.alone_frames :][:side]
+    before_from = max(window.centre - window.free_before_frames, before_from)
     before = window.audio[before_from:before_stop]
-    if min(len(before), len(after)) < LEAST_SIDE_S * rate_hz:
+    if min(len(before), len(after)) < least:
         return float("nan"), float("nan")
     pulses = []
     for audio in (before, after):

@@ -11,7 +11,7 @@ from tools.quality.joins.measuring.clicks import clicks
 from tools.quality.joins.measuring.measures import measure_boundary
 from tools.quality.joins.measuring.peak import PeakMeter
 from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
-from tools.quality.joins.measuring.sides import fade_level_db
+from tools.quality.joins.measuring.sides import Sides, fade_level_db
 from tools.quality.joins.windows import Window, cut_windows
 
 RATE_HZ = 44_100
@@ -61,13 +61,20 @@ def test_a_boundary_tells_what_its_line_tells() -> None:
         "to": {"audio_hash": "b", "start_sample": 3, "end_sample": 4, "start_s": 0.25},
         "natural": False,
         "fade_s": 0.2,
-        "join": {"before_frames": 20, "after_frames": 60, "terms": {"beat_error_ms": 4.0}},
+        "join": {
+            "kind": "tempo_blend",
+            "before_frames": 20,
+            "after_frames": 60,
+            "ramp_frames": 5,
+            "terms": {"beat_error_ms": 4.0},
+        },
         "settings": {"engine_rate_hz": RATE_HZ},
     }
     found = boundary(line)
     assert found is not None
     assert (found.before_frames, found.after_frames, found.fade_frames) == (20, 60, 80)
     assert found.other_song and found.joined and found.beat_error_ms == 4.0
+    assert (found.kind, found.alone_frames) == ("tempo_blend", 5)
     assert boundary({**line, "from": None}) is None
 
 
@@ -116,6 +123,42 @@ def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
         6.0, abs=0.5
     )
     assert measure_boundary(window(np.concatenate([quiet, quiet]))).loudness_jump_lu < 0.5
+
+
+class _Files(Sides):
+    """Both songs of a join as they are, without a pool."""
+
+    def __init__(self, a: FloatArray, b: FloatArray) -> None:
+        self._both = a, b
+
+    def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
+        inside = slice(6 * RATE_HZ - lead, 6 * RATE_HZ + place.fade_frames + lead)
+        return self._both[0][inside], self._both[1][inside]
+
+
+@pytest.mark.parametrize(("late_s", "alone_s"), [(0.0, 0.0), (0.040, 0.0), (0.040, 2.0)])
+def test_beats_and_levels_of_a_long_join(late_s: float, alone_s: float) -> None:
+    """Two songs over each other for 8 s, each of them alone before and after."""
+    seconds, first_s = 20.0 + alone_s, 6.0 + alone_s
+    a, b = drums(seconds, 0.5, 0.2), 2.0 * drums(seconds, 0.5, 0.2 + late_s + alone_s % 0.5)
+    share = np.clip((np.arange(len(a)) / RATE_HZ - first_s) / 8.0, 0, 1)[:, None].astype(np.float32)
+    heard = a * np.cos(share * np.pi / 2) + b * np.sin(share * np.pi / 2)
+    fade = round((8.0 + alone_s) * RATE_HZ)
+    place = replace(PLACE, before_frames=0, after_frames=fade, alone_frames=round(alone_s * RATE_HZ))
+    joined = Window(
+        boundary=place,
+        audio=heard,
+        rate_hz=RATE_HZ,
+        centre=6 * RATE_HZ,
+        free_before_frames=6 * RATE_HZ,
+        free_after_frames=len(heard) - 6 * RATE_HZ,
+    )
+    found = measure_boundary(joined, _Files(a, b))
+    assert found.beat_ms == pytest.approx(1e3 * late_s, abs=9)
+    assert found.tempo_ratio == pytest.approx(1.0, abs=0.01)
+    assert found.loudness_jump_lu == pytest.approx(6.0, abs=1.0)
+    # Beats that fall on one another are the same sound here, and add up to more.
+    assert found.dip_db == pytest.approx(0.0, abs=1.0 if late_s else 2.5)
 
 
 def test_the_true_peak_between_the_samples_is_heard() -> None:
