@@ -52,13 +52,15 @@ def cut_windows(
     *,
     heard: Callable[[FloatArray], None] | None = None,
     context_s: float = CONTEXT_S,
+    late_s: float = 0.0,
 ) -> Iterator[Window]:
     """Render `seconds` of a stream and yield the window of each boundary that lies whole inside.
 
     heard: is given every block that was rendered. context_s: before each fade begins and after it has ended.
+    late_s: boundaries may be told of when so much more has been rendered.
     """
     context = round(context_s * source.rate_hz)
-    total = round(seconds * source.rate_hz)
+    total, late = round(seconds * source.rate_hz), round(late_s * source.rate_hz)
     kept = np.zeros((0, 2), dtype=np.float32)
     kept_from = rendered = done = 0
     while rendered < total:
@@ -83,9 +85,8 @@ def cut_windows(
                     free_after_frames=after,
                 )
             done += 1
-        # What is told of later begins at what is rendered, or later.
         waiting = [_span(place, context)[0] for place in source.boundaries[done:]]
-        drop = max(0, min([*waiting, rendered - context - _BLOCK_FRAMES]) - kept_from)
+        drop = max(0, min([*waiting, rendered - late - context - _BLOCK_FRAMES]) - kept_from)
         kept, kept_from = kept[drop:], kept_from + drop
 
 

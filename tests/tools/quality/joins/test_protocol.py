@@ -110,6 +110,21 @@ def test_joins_of_every_condition_weigh_alike() -> None:
     )
 
 
+def test_places_between_borders_teach_as_much_as_joins_are_long() -> None:
+    samples = made_up(1.0)
+    condition = np.where(~samples.joined & (np.arange(400) < 100), "between", "plain")
+    short = balance(replace(samples, condition=condition))
+    assert short[condition == "between"].sum() == 0
+    # Every fourth join is of ten windows.
+    long = samples.joined & (np.arange(400) % 8 == 0)
+    rows = np.concatenate([np.flatnonzero(~long), np.repeat(np.flatnonzero(long), 10)])
+    some = replace(samples, condition=condition).where(rows)
+    weight = balance(some)
+    places = weight[~some.joined].sum()
+    assert weight[some.condition == "between"].sum() == pytest.approx(places / 4)
+    assert weight[some.joined].sum() == pytest.approx(places)
+
+
 def test_the_area_counts_pairs() -> None:
     rng = np.random.default_rng(1)
     right, wrong = rng.integers(0, 6, 30).astype(float), rng.integers(0, 6, 40).astype(float)

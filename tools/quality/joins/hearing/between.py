@@ -12,6 +12,9 @@ MIDDLE = "middle"
 BETWEEN = "between"
 """Other places of an untouched stream, which with borders and middles are its whole length."""
 
+LATEST_S = 30.0
+"""Of a longer chunk no place between its borders is known in time."""
+
 
 class WithBetween:
     """A natural stream in which places between its borders count as boundaries too."""

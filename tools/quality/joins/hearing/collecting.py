@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray
-from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL, WithBetween
+from tools.quality.joins.hearing.between import BETWEEN, LATEST_S, MIDDLE, NATURAL, WithBetween
 from tools.quality.joins.hearing.samples import Collector, Samples
-from tools.quality.joins.windows import CONTEXT_S, Source, Window, cut_windows
+from tools.quality.joins.windows import Source, Window, cut_windows
 
 
 def collected(
@@ -37,7 +37,9 @@ def collected(
         if told is not None:
             told(done / source.rate_hz)
 
-    for window in cut_windows(stream, seconds, heard=heard, context_s=CONTEXT_S):
+    # What lies between two borders is known when the second one is.
+    late_s = LATEST_S if name == NATURAL else 0.0
+    for window in cut_windows(stream, seconds, heard=heard, late_s=late_s):
         condition = stream.condition(window.boundary) if isinstance(stream, WithBetween) else name
         count = collectors[condition].count
         if collectors[condition].take(window) and taken is not None:

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import EndlosError
+from tools.quality.joins.hearing.between import BETWEEN
 from tools.quality.joins.hearing.samples import Samples
 
 Kind = Literal["boosted", "network"]
@@ -119,11 +120,18 @@ def image(mel: FloatArray) -> FloatArray:
 def balance(samples: Samples) -> DoubleArray:
     """Return `(n,)` weights: each condition's joins count alike, and all joins like all other places.
 
-    A join counts once, however many windows it is listened to by.
+    A join counts once, however many windows it is listened to by. Joins of one window stand at borders, the
+    windows of longer ones anywhere: of the other places those between borders have the long joins' share.
     """
     joined = samples.joined
-    weight = 1.0 / np.bincount(samples.transition)[samples.transition]
-    weight[~joined] *= 0.5 / max(1.0, weight[~joined].sum())
+    windows = np.bincount(samples.transition)[samples.transition]
+    weight = 1.0 / windows
+    between = samples.condition == BETWEEN
+    anywhere = 0.0
+    if between.any():
+        anywhere = float(weight[joined & (windows > 1)].sum() / max(1.0, weight[joined].sum()))
+    for places, share in ((~joined & ~between, 1.0 - anywhere), (between, anywhere)):
+        weight[places] *= 0.5 * share / max(1.0, weight[places].sum())
     kinds = np.unique(samples.condition[joined])
     for name in kinds:
         own = joined & (samples.condition == name)

@@ -7,6 +7,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
+from tools.quality.joins.hearing.between import LATEST_S, MIDDLE, NATURAL, WithBetween
 from tools.quality.joins.measuring.clicks import clicks
 from tools.quality.joins.measuring.measures import measure_boundary
 from tools.quality.joins.measuring.peak import PeakMeter
@@ -221,3 +222,29 @@ def test_a_window_holds_a_long_join_whole() -> None:
     assert (long.audio[0, 0], long.audio[-1, 0]) == (89_000, 160_999)
     assert (long.free_before_frames, long.free_after_frames) == (1000, 71_000)
     assert found[2].free_before_frames == 1020
+
+
+class _Late(_Counting):
+    """The same, told of a boundary as late as an engine may tell."""
+
+    def __init__(self, places: list[tuple[int, bool]]) -> None:
+        super().__init__(places)
+        self._all, self.boundaries = self.boundaries, []
+
+    def render(self, frames: int) -> FloatArray:
+        block = super().render(frames)
+        self.boundaries += [
+            place for place in self._all[len(self.boundaries) :] if place.centre_frames < self._at
+        ]
+        return block
+
+
+def test_every_place_between_borders_is_known_in_time() -> None:
+    borders = [(centre, False) for centre in range(60_000, 220_000, 20_000)]
+    stream = WithBetween(_Late(borders))
+    found = list(cut_windows(stream, 230.0, context_s=1.0, late_s=LATEST_S))
+    conditions = [stream.condition(window.boundary) for window in found]
+    assert conditions.count(NATURAL) == len(borders)
+    assert conditions.count(MIDDLE) == len(borders) - 1
+    at = np.array([window.boundary.centre_frames for window in found])
+    assert np.diff(at).max() <= 750
