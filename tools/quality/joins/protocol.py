@@ -29,7 +29,7 @@ from tools.quality.joins.hearing.folds import (
 from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.hearing.verdicts import PLAIN, Verdict, judge_samples
 from tools.quality.joins.keeper import Heard, Keeper
-from tools.quality.joins.measuring.journey import PoolMap
+from tools.quality.joins.measuring.journey import JourneyMap
 from tools.quality.joins.measuring.scorecard import Scorecard, measured
 from tools.quality.joins.measuring.sides import Sides
 from tools.quality.joins.streams import EngineStream, PlainStream
@@ -146,7 +146,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                 closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
             ):
                 cards["engine" if strategy == "model" else strategy] = measured(
-                    stream, settings.seconds, PoolMap.of(pool), sides, progress(f"whole pool: {strategy}")
+                    stream, settings.seconds, JourneyMap.of(pool), sides, progress(f"whole pool: {strategy}")
                 )
     samples = Samples.joined_of(parts)
     engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))

@@ -12,7 +12,7 @@ MIDDLE = "middle"
 BETWEEN = "between"
 """Other places of an untouched stream, which with borders and middles are its whole length."""
 
-LATEST_S = 30.0
+LATEST_BORDER_S = 30.0
 """Of a longer chunk no place between its borders is known in time."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray
-from tools.quality.joins.hearing.between import BETWEEN, LATEST_S, MIDDLE, NATURAL, WithBetween
+from tools.quality.joins.hearing.between import BETWEEN, LATEST_BORDER_S, MIDDLE, NATURAL, WithBetween
 from tools.quality.joins.hearing.samples import Collector, Samples
 from tools.quality.joins.windows import Source, Window, cut_windows
 
@@ -38,7 +38,7 @@ def collected(
             told(done / source.rate_hz)
 
     # What lies between two borders is known when the second one is.
-    late_s = LATEST_S if name == NATURAL else 0.0
+    late_s = LATEST_BORDER_S if name == NATURAL else 0.0
     for window in cut_windows(stream, seconds, heard=heard, late_s=late_s):
         condition = stream.condition(window.boundary) if isinstance(stream, WithBetween) else name
         count = collectors[condition].count

@@ -18,7 +18,7 @@ _SHOWN_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoolMap:
+class JourneyMap:
     """What of a pool a journey is measured by."""
 
     chunks: int
@@ -29,7 +29,7 @@ class PoolMap:
     """How loud each chunk is before any gain, as its place among all chunks, 0 to 1."""
 
     @classmethod
-    def of(cls, pool: Pool) -> "PoolMap":
+    def of(cls, pool: Pool) -> "JourneyMap":
         """Return what is known of a pool."""
         keys: list[Key] = [(key.audio_hash, key.start_sample, key.end_sample) for key in pool.chunk_keys()]
         tempo = pool.traits.tempo_bpm.tolist()
@@ -69,7 +69,9 @@ class Journey:
     """The same of energy."""
 
 
-def journey_of(boundaries: Sequence[Boundary], pool: PoolMap, rate_hz: int) -> tuple[Journey, JourneyCurve]:
+def journey_of(
+    boundaries: Sequence[Boundary], pool: JourneyMap, rate_hz: int
+) -> tuple[Journey, JourneyCurve]:
     """Measure the way of one stream, by its boundaries in order, and draw its last hour as a curve."""
     keys = [boundary.to_key for boundary in boundaries]
     at_s = np.array([boundary.centre_frames for boundary in boundaries], dtype=np.float64) / rate_hz

@@ -7,7 +7,7 @@ from typing import Any
 from model.base.arrays import DoubleArray, FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.bounds import clicks_per_hour
-from tools.quality.joins.measuring.journey import Journey, JourneyCurve, PoolMap, journey_of
+from tools.quality.joins.measuring.journey import Journey, JourneyCurve, JourneyMap, journey_of
 from tools.quality.joins.measuring.measures import JoinMeasure, measure_boundary, table
 from tools.quality.joins.measuring.peak import PeakMeter
 from tools.quality.joins.measuring.sides import Sides
@@ -63,14 +63,14 @@ class _Known:
 def join_metrics(
     audio: FloatArray,
     decisions: Iterable[Mapping[str, Any]],
-    pool: PoolMap,
+    pool: JourneyMap,
     *,
     sides: Sides | None = None,
     rate_hz: int = 44_100,
 ) -> Scorecard:
     """Measure a rendered stream `(frames, 2)` float32 by its decision lines (`Decision.as_json`).
 
-    pool: what it was made of (`PoolMap.of`). sides: its songs; without them the level in the fade is not
+    pool: what it was made of (`JourneyMap.of`). sides: its songs; without them the level in the fade is not
     measured.
     """
     boundaries = [found for line in decisions if (found := boundary(line)) is not None]
@@ -80,7 +80,7 @@ def join_metrics(
 def measured(
     stream: Source,
     seconds: float,
-    pool: PoolMap,
+    pool: JourneyMap,
     sides: Sides | None = None,
     told: Callable[[float], None] | None = None,
 ) -> Scorecard:
@@ -91,7 +91,7 @@ def measured(
 def _measured(
     source: Source,
     seconds: float,
-    pool: PoolMap,
+    pool: JourneyMap,
     sides: Sides | None,
     told: Callable[[float], None] | None,
 ) -> Scorecard:

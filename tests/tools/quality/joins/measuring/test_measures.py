@@ -7,7 +7,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
-from tools.quality.joins.hearing.between import LATEST_S, MIDDLE, NATURAL, WithBetween
+from tools.quality.joins.hearing.between import LATEST_BORDER_S, MIDDLE, NATURAL, WithBetween
 from tools.quality.joins.measuring.clicks import clicks
 from tools.quality.joins.measuring.measures import measure_boundary
 from tools.quality.joins.measuring.peak import PeakMeter
@@ -244,7 +244,7 @@ class _Late(_Counting):
 def test_every_place_between_borders_is_known_in_time() -> None:
     borders = [(centre, False) for centre in range(100_000, 1_000_000, 150_000)]
     stream = WithBetween(_Late(borders))
-    found = list(cut_windows(stream, 110.0, context_s=1.0, late_s=LATEST_S))
+    found = list(cut_windows(stream, 110.0, context_s=1.0, late_s=LATEST_BORDER_S))
     conditions = [stream.condition(window.boundary) for window in found]
     assert conditions.count(NATURAL) == len(borders)
     assert conditions.count(MIDDLE) == len(borders) - 1
