@@ -237,6 +237,9 @@ def test_the_command_from_end_to_end(
     assert told["model_may_know_songs"] is False
     assert 0 <= told["detectors"]["boosted"]["retrained"]["engine"]["value"] <= 1
     assert told["streams"]["engine"]["joins"] > 0
+    assert told["streams"]["engine"]["song_changes"] > 0
+    assert told["apart_by_artist"] is True
+    assert sum(row["joins"] for row in told["kinds"]) > 0
     assert {row["figure"] for row in told["measures"]} > {"beat error, median", "loudness jump, 95 %"}
     assert (tmp_path / "plot" / "joins.png").is_file()
     assert (tmp_path / "plot" / "journey.png").is_file()

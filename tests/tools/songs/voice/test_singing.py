@@ -46,6 +46,12 @@ def test_it_says_when_it_begins_and_ends() -> None:
     np.testing.assert_array_equal(timeline.voice, voice.likely)
 
 
+def test_a_soft_song_is_heard_as_a_loud_one() -> None:
+    song = sung(4.0) + 0.3 * song_of_beats(np.arange(0.3, 4.0, 0.5).tolist(), 4.0, beats_per_bar=4)
+    soft = find_voice(0.003 * song, RATE_HZ).likely
+    np.testing.assert_allclose(soft, find_voice(song, RATE_HZ).likely, atol=1e-3)
+
+
 def test_a_long_song_is_heard_in_blocks_as_it_would_be_at_once() -> None:
     half = sung(10.0, seed=1)
     audio = np.concatenate([_chord(50.0), half, half, _chord(5.0)])
