@@ -62,6 +62,7 @@ def _high(values: DoubleArray) -> float:
 JOIN_FIGURES = (
     JoinFigure(name="beat error, median", unit="ms", column="beat_ms", of=_median, bound=12.5),
     JoinFigure(name="beat error, 95 %", unit="ms", column="beat_ms", of=_high, bound=60.0),
+    JoinFigure(name="two tempi, share", unit="", column="two_tempi", of=lambda values: float(values.mean())),
     JoinFigure(name="tempo ratio, median", unit="", column="tempo_ratio", of=_median),
     JoinFigure(name="tempo ratio, 95 %", unit="", column="tempo_ratio", of=_high),
     JoinFigure(name="tonal distance, median", unit="", column="tonal_distance", of=_median),
@@ -102,6 +103,7 @@ def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
 KIND_FIGURES = (
     "beat error, median",
     "beat error, 95 %",
+    "two tempi, share",
     "loudness jump, median",
     "loudness jump, 95 %",
     "dip or bump, median",
@@ -121,7 +123,7 @@ def kind_rows(measured: DoubleArray, kinds: Sequence[str]) -> list[dict[str, Any
             {
                 "kind": kind,
                 "joins": len(own),
-                "beats": figures["beat error, median"]["engine_n"],
+                "beats": figures["two tempi, share"]["engine_n"],
                 **{name: figures[name]["engine"] for name in KIND_FIGURES},
             }
         )

@@ -25,6 +25,7 @@ def test_a_bound_is_the_lower_one_of_a_figure_and_a_floor() -> None:
 def test_each_kind_of_join_has_its_own_figures() -> None:
     measured = np.full((4, len(NAMES)), np.nan)
     measured[:, NAMES.index("beat_ms")] = [1.0, 3.0, np.nan, 50.0]
+    measured[:, NAMES.index("two_tempi")] = [0.0, 1.0, np.nan, 0.0]
     measured[:, NAMES.index("loudness_jump_lu")] = [1.0, 1.0, 2.0, 3.0]
     rows = kind_rows(measured, ["splice", "splice", "plain_fade", "tempo_blend"])
     assert [(row["kind"], row["joins"], row["beats"]) for row in rows] == [
@@ -33,6 +34,7 @@ def test_each_kind_of_join_has_its_own_figures() -> None:
         ("tempo_blend", 1, 1),
     ]
     assert rows[1]["beat error, median"] == 2.0
+    assert rows[1]["two tempi, share"] == 0.5
     assert rows[0]["beat error, median"] is None
     assert rows[2]["loudness jump, 95 %"] == 3.0
     assert set(KIND_FIGURES) <= rows[0].keys()

@@ -113,6 +113,24 @@ def test_beats_that_are_late_by_so_much(late_s: float) -> None:
     assert beat_error_s(heard_before, heard_after, split * step_s) == pytest.approx(late_s, abs=0.008)
 
 
+def test_a_beat_that_is_as_loud_between_as_on_it_has_no_place() -> None:
+    on = drums(6.0, 0.5, 0.2)
+    strength, step_s = onset_strength((on + np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
+    # Twice as fast is out of reach.
+    assert pulse(strength, step_s) is None
+    strength, step_s = onset_strength((on + 0.1 * np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
+    assert pulse(strength, step_s) is not None
+
+
+def test_two_tempi_are_no_beat_error() -> None:
+    one = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.5, 0.23)])))
+    two = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.56, 0.2)])))
+    assert (one.two_tempi, two.two_tempi) == (0.0, 1.0)
+    assert one.beat_ms == pytest.approx(30.0, abs=9)
+    assert np.isnan(two.beat_ms)
+    assert two.tempo_ratio == pytest.approx(1.12, abs=0.01)
+
+
 def test_steady_noise_has_no_beat() -> None:
     strength, step_s = onset_strength(noise(6.0, 0.1, 6).mean(axis=1), RATE_HZ)
     assert pulse(strength, step_s) is None
