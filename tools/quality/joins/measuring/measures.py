@@ -34,7 +34,7 @@ class JoinMeasure:
     """One boundary in figures; nan where a figure cannot be told."""
 
     beat_ms: float
-    """How far B's beats are off A's grid, without sign; nan unless a beat of one tempo is heard on both sides.
+    """How far B's beats are off A's grid, without sign; nan unless both sides have a beat of one tempo.
 
     Inside a join in which both sound for more than `LONG_S` both beats are there: A's is that of the stream
     in its first half, B's that of its own file from where it enters.
