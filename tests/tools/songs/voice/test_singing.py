@@ -10,6 +10,7 @@ from model.base.arrays import FloatArray
 from stream.pool.timeline import VOICE_STEP_S
 from tests.support.rhythms import RATE_HZ, song_of_beats
 from tests.support.sung import SUNG_RATE_HZ, sung
+from tools.songs.rhythm.rhythm import find_rhythm
 from tools.songs.timeline import song_timeline
 from tools.songs.voice import singing
 from tools.songs.voice.singing import VoiceCurve, find_voice
@@ -42,7 +43,7 @@ def test_it_says_when_it_begins_and_ends() -> None:
     assert len(voice.likely) == round(12.0 / VOICE_STEP_S)
     assert np.median(voice.likely[42:78]) > 0.7
     assert max(np.median(voice.likely[:36]), np.median(voice.likely[84:])) < 0.3
-    timeline = song_timeline(song, RATE_HZ, [], voice)
+    timeline = song_timeline(song, RATE_HZ, [(0, find_rhythm(song, RATE_HZ))], voice)
     np.testing.assert_array_equal(timeline.voice, voice.likely)
 
 
