@@ -36,17 +36,20 @@ from tools.songs.measure import measure_traits
 from tools.songs.rhythm.onsets import find_attacks
 from tools.songs.rhythm.rhythm import find_rhythm
 from tools.songs.silence import detect_silence, measure_energy, silent_ranges, to_int16
+from tools.songs.voice.singing import find_voice
 
 
 def _measured(audio: SongSamples) -> object:
     bounds = np.arange(0, len(audio), RATE_HZ)
-    return measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ))
+    return measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ), find_voice(audio, RATE_HZ))
 
 
 STAGES = [
     lambda audio: find_rhythm(audio, RATE_HZ),
     lambda audio: cut_song(audio, RATE_HZ, CutSettings()),
-    lambda audio: cut_on_beats(audio, RATE_HZ, CutSettings(), find_rhythm(audio, RATE_HZ)),
+    lambda audio: cut_on_beats(
+        audio, RATE_HZ, CutSettings(), find_rhythm(audio, RATE_HZ), find_voice(audio, RATE_HZ)
+    ),
     lambda audio: measure_loudness(audio, RATE_HZ),
     _measured,
 ]

@@ -102,15 +102,13 @@ def test_every_figure_of_joins_is_explained() -> None:
     import numpy as np
 
     from tools.quality.joins.bounds import JOIN_FIGURES
-    from tools.quality.joins.measures import NAMES
-    from tools.quality.joins.scorecard import Scorecard
-    from tools.quality.joins.wander import wander
+    from tools.quality.joins.measuring.journey import JourneyMap
+    from tools.quality.joins.measuring.measures import NAMES
+    from tools.quality.joins.measuring.scorecard import join_metrics
 
     page = text_of("docs/joins.md")
-    none = np.empty((0, len(NAMES)))
-    whole = Scorecard(
-        joined=none, natural=none, seconds=1.0, peak_db=0.0, wander=wander([], 1, 44_100)
-    ).plain()
+    silence = np.zeros((44_100, 2), dtype=np.float32)
+    whole = join_metrics(silence, [], JourneyMap(chunks=1, songs=1)).plain()
     for name in (*NAMES, *whole.keys() - {"seconds"}):
         assert f"`{name}`" in page, name
     for figure in JOIN_FIGURES:

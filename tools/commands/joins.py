@@ -47,14 +47,20 @@ def joins(
     ] = "boosted",
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
     plot: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Draw the best and the worst joins there.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw the best and the worst joins there, and the stream's way."),
     ] = None,
     listen: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write a blind listening test there: short files, sheet, answers."),
+        typer.Option(
+            metavar="DIR",
+            help="Write a blind listening test there: changes of song, each beside a short blend of the "
+            "same two places, and joins among other places; short files, sheet, answers.",
+        ),
     ] = None,
     pieces: Annotated[
-        int, typer.Option(min=2, max=200, help="Joins in the listening test, and as many other places.")
+        int,
+        typer.Option(min=2, max=200, help="Joins in the listening test, and as many other places and pairs."),
     ] = 20,
     explain: Annotated[
         bool,
@@ -73,14 +79,16 @@ def joins(
     The songs are parted into folds. In each, the engine, a random choice under the engine's own crossfade,
     the songs as they are, and equal chunks under a plain crossfade are rendered; a detector that heard only
     songs of the other folds tells joins from places where nothing was joined (AUC 0.5: it cannot, 1: always).
-    Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats.
+    A long join counts by its worst moment, and is held against as much untouched music.
+    Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats, and the
+    way from song to song.
     """
     if explain:
         _explain(pool.expanduser(), as_json=as_json)
         return
     from model.saved.contract import chosen_model
     from tools.pools.overwriting import refuse_overwriting
-    from tools.quality.joins.detector import load_keras
+    from tools.quality.joins.hearing.detector import load_keras
     from tools.quality.joins.listening import write_sheet
     from tools.quality.joins.pictures import draw
     from tools.quality.joins.protocol import JoinSettings, study

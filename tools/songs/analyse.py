@@ -34,6 +34,7 @@ from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, hash_fil
 from tools.songs.stretches import Stretch, sounding_stretches
 from tools.songs.tags import read_tags
 from tools.songs.timeline import song_timeline
+from tools.songs.voice.singing import VoiceCurve, find_voice
 from tools.work.workers import Room
 
 
@@ -99,8 +100,9 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     """
     audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
     tracks = tracks_of(path, sample_rate_hz)
+    voice = find_voice(audio, sample_rate_hz)
     parts = [
-        _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, pool_folder)
+        _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, voice, pool_folder)
         for stretch in sounding_stretches(audio, sample_rate_hz)
     ]
     rows = _compared(np.concatenate([part.rows for part in parts]), sample_rate_hz)
@@ -117,7 +119,9 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         channels=song.channels,
         frames=len(audio),
         outline=song.outline,
-        timeline=song_timeline(audio, sample_rate_hz, [(part.stretch.start, part.rhythm) for part in parts]),
+        timeline=song_timeline(
+            audio, sample_rate_hz, [(part.stretch.start, part.rhythm) for part in parts], voice
+        ),
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,
@@ -154,19 +158,21 @@ def _analyse_stretch(
     sample_rate_hz: int,
     tracks: Sequence[Track],
     settings: AnalysisSettings,
+    voice: VoiceCurve,
     scratch: Path,
 ) -> _Part:
     """Find the rhythm of a stretch and cut it, as if it were a song of its own."""
     part = part_of(audio, stretch.start, stretch.stop)
     rhythm = find_rhythm(part, sample_rate_hz, scratch=scratch)
+    sung = voice.since(stretch.start / sample_rate_hz)
     if settings.cut.cut == "beat":
-        result = cut_on_beats(part, sample_rate_hz, settings.cut, rhythm)
+        result = cut_on_beats(part, sample_rate_hz, settings.cut, rhythm, sung)
     else:
         result = cut_song(part, sample_rate_hz, settings.cut)
     least = round(min(settings.cut.min_chunk_s, settings.cut.chunk_s) * sample_rate_hz)
     within = tuple(replace(track, start_sample=track.start_sample - stretch.start) for track in tracks)
     bounds = cut_at_tracks(result.bounds, within, least)
-    rows = _rows(part, sample_rate_hz, bounds, rhythm, settings.edge_samples)
+    rows = _rows(part, sample_rate_hz, bounds, rhythm, sung, settings.edge_samples)
     rows["start_sample"] += stretch.start
     rows["end_sample"] += stretch.start
     return _Part(stretch=stretch, note=result.note, rhythm=rhythm, rows=rows)
@@ -197,7 +203,12 @@ def _keep_copy(audio: SongSamples, pool_folder: Path, audio_hash: str, room: Roo
 
 
 def _rows(
-    audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, edge_samples: int
+    audio: SongSamples,
+    sample_rate_hz: int,
+    bounds: IntArray,
+    rhythm: Rhythm,
+    voice: VoiceCurve,
+    edge_samples: int,
 ) -> Rows:
     rows = np.zeros(max(0, len(bounds) - 1), dtype=record_type(edge_samples))
     if not len(rows):
@@ -209,7 +220,7 @@ def _rows(
         rows["fingerprints"][row] = fingerprint(chunk)
         rows["heads"][row], rows["tails"][row] = chunk_edges(chunk, sample_rate_hz, edge_samples)
         rows["spectra"][row] = chunk_spectra(chunk, sample_rate_hz)
-    traits = measure_traits(audio, sample_rate_hz, bounds, rhythm)
+    traits = measure_traits(audio, sample_rate_hz, bounds, rhythm, voice)
     for name in TRAIT_COLUMNS:
         rows[name] = getattr(traits, name)
     return rows

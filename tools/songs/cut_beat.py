@@ -9,7 +9,7 @@ from model.base.arrays import DoubleArray, IntArray
 from stream.audio.samples import SongSamples
 from tools.songs.cut import CutResult, CutSettings, audible_part, cut_song
 from tools.songs.rhythm.rhythm import Rhythm
-from tools.songs.voice import voice_across
+from tools.songs.voice.singing import VoiceCurve
 
 BEFORE_ONSET_S = 0.012
 """Cuts lie so far before the attack (shared/EVALUATION.md, section 2: cut on beats)."""
@@ -27,12 +27,14 @@ TOLD_OCTAVES = 0.08
 """A song whose tempo changes by more than this is said to."""
 
 
-def cut_on_beats(audio: SongSamples, sample_rate_hz: int, settings: CutSettings, rhythm: Rhythm) -> CutResult:
+def cut_on_beats(
+    audio: SongSamples, sample_rate_hz: int, settings: CutSettings, rhythm: Rhythm, voice: VoiceCurve
+) -> CutResult:
     """Cut a song, `(frames, 2)` float32, before downbeats, or as `silence` does where it has no clear beat.
 
     Chunks have the power of two of bars that comes nearest to `chunk_s`, or `bars` of them, where
     `min_chunk_s` and `max_chunk_s` allow it; they are a bar longer or shorter here and there, so that cuts
-    stand on plain downbeats and not in what seems to be a sung note.
+    stand on plain downbeats and not where somebody seems to sing.
     """
     beats, bars = rhythm.beats, rhythm.bars
     if not (rhythm.clear and bars.beats_per_bar):
@@ -50,8 +52,8 @@ def cut_on_beats(audio: SongSamples, sample_rate_hz: int, settings: CutSettings,
     places = _quiet_places(audio, sample_rate_hz, grid.times_s)
     inside = (places > start) & (places < stop) & np.append(True, np.diff(places) > 0)
     places = places[inside]
-    voice = voice_across(audio, sample_rate_hz, places.astype(np.float64))
-    costs = VOICE_COST * voice.astype(np.float64) - EVIDENCE_GAIN * grid.evidence[inside]
+    sung = voice.at(places / sample_rate_hz).astype(np.float64)
+    costs = VOICE_COST * sung - EVIDENCE_GAIN * grid.evidence[inside]
     numbers = np.interp([start / sample_rate_hz, stop / sample_rate_hz], grid.times_s, grid.numbers)
     usual = _usual_bars(np.append(grid.bars_s[:1], grid.bars_s[inside]), bar_s, settings)
     bounds = _best_cuts(

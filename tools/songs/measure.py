@@ -10,7 +10,7 @@ from tools.songs.loudness import BLOCK_S, SILENCE_LUFS
 from tools.songs.rhythm.chroma import CHROMA_RATE_HZ, find_key, unit_chroma
 from tools.songs.rhythm.onsets import ATTACK_RATE_HZ
 from tools.songs.rhythm.rhythm import Rhythm
-from tools.songs.voice import voice_across
+from tools.songs.voice.singing import VoiceCurve
 from tools.songs.weighting import weighted_energies
 
 _LEAST_CONFIDENCE = 0.3
@@ -27,7 +27,9 @@ MORE_BEATS = 4
 """This many beats are imagined before the first one and after the last one."""
 
 
-def measure_traits(audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm) -> ChunkTraits:
+def measure_traits(
+    audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rhythm: Rhythm, voice: VoiceCurve
+) -> ChunkTraits:
     """Return the traits of the chunks of one song.
 
     audio: `(frames, 2)` float32; bounds: `(n + 1,)` int64, chunk i is `bounds[i]:bounds[i + 1]`, `n >= 1`.
@@ -56,7 +58,7 @@ def measure_traits(audio: SongSamples, sample_rate_hz: int, bounds: IntArray, rh
         end_chroma=np.stack([last for _, last, _ in chroma]),
         key=np.array([key for key, _ in keys], dtype=np.int64),
         key_confidence=np.array([confidence for _, confidence in keys], dtype=single),
-        voice_across=voice_across(audio, sample_rate_hz, ends.astype(np.float64)),
+        voice_across=voice.at(ends / sample_rate_hz),
         start_onset_s=_onsets(rhythm, starts / sample_rate_hz, ends / sample_rate_hz),
     )
 

@@ -9,12 +9,13 @@ from model.base.arrays import FloatArray
 from stream.audio.samples import SongSamples, in_parts
 from stream.pool.timeline import BAND_EDGES_HZ, BANDS_STEP_S, QUIETEST_DB, SongTimeline
 from tools.songs.rhythm.rhythm import Rhythm
+from tools.songs.voice.singing import VoiceCurve
 
 
 def song_timeline(
-    audio: SongSamples, sample_rate_hz: int, rhythms: Sequence[tuple[int, Rhythm]]
+    audio: SongSamples, sample_rate_hz: int, rhythms: Sequence[tuple[int, Rhythm]], voice: VoiceCurve
 ) -> SongTimeline:
-    """Return the timeline of a song, `(frames, 2)` float32.
+    """Return the timeline of a song, `(frames, 2)` float32; voice: of all of it.
 
     rhythms: of each stretch that sounds, with the sample at which it begins, in order.
     """
@@ -35,7 +36,7 @@ def song_timeline(
         beat_positions=np.concatenate(positions),
         beats_per_bar=np.concatenate(metres),
         beat_confidence=np.concatenate(confidence),
-        voice=_single(()),
+        voice=voice.likely,
         bands_db=_bands_db(audio, sample_rate_hz),
     )
 

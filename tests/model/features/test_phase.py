@@ -10,6 +10,7 @@ from stream.joins.surroundings import analyse
 from tests.support.odd_songs import RATE_HZ, band, beats
 from tools.songs.measure import measure_traits
 from tools.songs.rhythm.rhythm import find_rhythm
+from tools.songs.voice.singing import find_voice
 
 
 def sides(level: float) -> FloatArray:
@@ -63,7 +64,8 @@ def test_a_song_out_of_phase_has_the_rhythm_the_traits_and_the_spectra_of_itself
         ):
             np.testing.assert_allclose(ours, theirs, atol=1e-3)
     ours, theirs = (
-        measure_traits(audio, RATE_HZ, bounds, rhythm) for audio, rhythm in ((wrong, bad), (right, good))
+        measure_traits(audio, RATE_HZ, bounds, rhythm, find_voice(audio, RATE_HZ))
+        for audio, rhythm in ((wrong, bad), (right, good))
     )
     for name in ("tempo_bpm", "start_beat_s", "key", "start_chroma", "voice_across", "start_lufs"):
         np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-4, atol=1e-4)

@@ -12,7 +12,9 @@ from tests.support.rhythms import RATE_HZ, song_of_beats
 from tools.songs.loudness import integrated_lufs
 from tools.songs.measure import measure_traits
 from tools.songs.rhythm.rhythm import find_rhythm
-from tools.songs.voice import voice_across
+from tools.songs.voice.singing import VoiceCurve
+
+NO_VOICE = VoiceCurve(likely=np.zeros(0, dtype=np.float32))
 
 
 def test_every_trait_is_declared_once() -> None:
@@ -60,7 +62,7 @@ def measured() -> tuple[IntArray, ChunkTraits]:
     audio = song_of_beats(BEATS_S.tolist(), 40.0, beats_per_bar=4)
     audio[len(audio) // 2 :] *= 10 ** (-12 / 20)
     bounds = np.arange(round(1.0 * RATE_HZ), len(audio), round(1.75 * RATE_HZ), dtype=np.int64)
-    return bounds, measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ))
+    return bounds, measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ), NO_VOICE)
 
 
 def test_beats_near_the_ends_are_counted_in_seconds(measured: tuple[IntArray, ChunkTraits]) -> None:
@@ -91,7 +93,7 @@ def test_loudness_of_the_ends(measured: tuple[IntArray, ChunkTraits]) -> None:
     assert fall == pytest.approx(12, abs=1.5)
     block = song_of_beats(BEATS_S.tolist(), 40.0, beats_per_bar=4)
     at = round(10.1 * RATE_HZ)
-    whole = measure_traits(block, RATE_HZ, np.array([at, len(block)]), find_rhythm(block, RATE_HZ))
+    whole = measure_traits(block, RATE_HZ, np.array([at, len(block)]), find_rhythm(block, RATE_HZ), NO_VOICE)
     expected = integrated_lufs(block[at : at + round(0.4 * RATE_HZ)], RATE_HZ)
     assert whole.start_lufs[0] == pytest.approx(expected, abs=0.7)
 
@@ -100,23 +102,16 @@ def test_a_chord_has_its_key() -> None:
     times_s = np.arange(RATE_HZ * 10) / RATE_HZ
     chord = sum(np.sin(2 * np.pi * hz * times_s) for hz in (261.63, 329.63, 392.0, 523.25, 130.81))
     audio = np.stack([chord, chord], axis=1).astype(np.float32) * np.float32(0.1)
-    traits = measure_traits(audio, RATE_HZ, np.array([0, len(audio)]), find_rhythm(audio, RATE_HZ))
+    traits = measure_traits(audio, RATE_HZ, np.array([0, len(audio)]), find_rhythm(audio, RATE_HZ), NO_VOICE)
     assert traits.key.tolist() == [0]
     assert set(np.argsort(traits.start_chroma[0])[-3:].tolist()) == {0, 4, 7}
     assert np.linalg.norm(traits.end_chroma[0]) == pytest.approx(1, abs=1e-4)
     assert traits.tempo_bpm.tolist() == [0]
 
 
-def test_a_gliding_voice_and_a_held_tone() -> None:
-    times_s = np.arange(RATE_HZ * 4) / RATE_HZ
-    glide = 220 * 2 ** (0.6 * np.sin(2 * np.pi * 5.5 * times_s) / 12)
-    audio = []
-    for pitch_hz in (glide, np.full(len(times_s), 220.0)):
-        phase = 2 * np.pi * np.cumsum(pitch_hz) / RATE_HZ
-        tone = sum(np.sin(number * phase) / number for number in range(1, 15))
-        audio.append(np.stack([tone, tone], axis=1).astype(np.float32) * np.float32(0.1))
-    instants = np.array([2.0 * RATE_HZ])
-    sung, held = (float(voice_across(part, RATE_HZ, instants)[0]) for part in audio)
-    assert sung > 0.5
-    assert held < 0.1
-    assert float(voice_across(np.zeros_like(audio[0]), RATE_HZ, instants)[0]) == 0
+def test_a_voice_across_an_end_is_what_the_song_has_there() -> None:
+    audio = song_of_beats(BEATS_S.tolist(), 40.0, beats_per_bar=4)
+    voice = VoiceCurve(likely=(np.arange(400) >= 205).astype(np.float32))
+    bounds = np.array([10, 20, 21, 30]) * RATE_HZ
+    traits = measure_traits(audio, RATE_HZ, bounds, find_rhythm(audio, RATE_HZ), voice)
+    assert traits.voice_across.tolist() == [0, 1, 1]

@@ -11,12 +11,16 @@ from tests.support.rhythms import RATE_HZ, song_of_beats
 from tools.songs.cut import CutResult, CutSettings, cut_song
 from tools.songs.cut_beat import BEFORE_ONSET_S, QUIET_REACH_S, cut_on_beats, usual_bars
 from tools.songs.rhythm.rhythm import find_rhythm
+from tools.songs.voice.singing import VoiceCurve
 
 BEATS_S = np.arange(0.3, 45.0, 0.5)
 
 
-def _cut(audio: FloatArray, settings: CutSettings) -> CutResult:
-    return cut_on_beats(audio, RATE_HZ, settings, find_rhythm(audio, RATE_HZ))
+NO_VOICE = VoiceCurve(likely=np.zeros(0, dtype=np.float32))
+
+
+def _cut(audio: FloatArray, settings: CutSettings, voice: VoiceCurve = NO_VOICE) -> CutResult:
+    return cut_on_beats(audio, RATE_HZ, settings, find_rhythm(audio, RATE_HZ), voice)
 
 
 @pytest.mark.parametrize(("bars", "chunk_s"), [(None, 4.0), (1, 2.0), (4, 8.0)])
@@ -85,3 +89,14 @@ def test_the_usual_chunk_is_near_the_length_asked_for(bar_s: float, bars: int) -
 def test_no_bars_are_refused() -> None:
     with pytest.raises(EndlosError, match="chunks of 0 bars make no sense"):
         CutSettings(bars=0)
+
+
+def test_a_cut_stands_where_nobody_sings() -> None:
+    audio = song_of_beats(BEATS_S.tolist(), 45.0, beats_per_bar=4)
+    plain = _cut(audio, CutSettings(bars=2)).bounds
+    cut_s = float(plain[3]) / RATE_HZ
+    steps_s = 0.1 * np.arange(450)
+    sung = VoiceCurve(likely=(np.abs(steps_s - cut_s) < 0.5).astype(np.float32))
+    assert sung.at(plain / RATE_HZ).max() == 1
+    moved = _cut(audio, CutSettings(bars=2), sung).bounds
+    assert sung.at(moved / RATE_HZ).max() == 0

@@ -17,7 +17,7 @@ class Boundary:
     centre_frames: int
     """The middle of the join, or the border that the song went over."""
     before_frames: int
-    """The fade begins this long before; 0 where nothing was joined, ..."""
+    """The join begins this long before; 0 where nothing was joined, ..."""
     after_frames: int
     """... and ends this long after."""
     joined: bool
@@ -27,6 +27,10 @@ class Boundary:
     """What of the song before is heard at the centre, ..."""
     entered_s: float
     """... and what of the song after, in seconds of the song."""
+    alone_frames: int = 0
+    """At first the song that is left is changed alone for so long; then both sound."""
+    kind: str = ""
+    """How the engine calls such a join; empty where it tells none, and where nothing was joined."""
     beat_error_ms: float | None = None
     """How far B's beats are off A's by the engine's own account; None where it gives none."""
 
@@ -37,7 +41,7 @@ class Boundary:
 
     @property
     def fade_frames(self) -> int:
-        """Length of the fade."""
+        """Length of the join."""
         return self.before_frames + self.after_frames
 
 
@@ -50,23 +54,31 @@ def boundary(line: Mapping[str, Any]) -> Boundary | None:
         if line["from"] is None:
             return None
         join: Mapping[str, Any] = line.get("join") or {}
-        fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
-        before = int(join.get("before_frames", fade_frames // 2))
+        extent = _extent(line, join)
         return Boundary(
             centre_frames=int(line["t_out_frames"]),
-            before_frames=before,
-            after_frames=int(join.get("after_frames", fade_frames - before)),
+            before_frames=extent[0],
+            after_frames=extent[1],
             joined=not line["natural"],
             from_key=_key(line["from"]),
             to_key=_key(line["to"]),
             left_s=float(line["from"]["end_s"]),
             entered_s=float(line["to"]["start_s"]),
+            alone_frames=int(join.get("ramp_frames", 0)),
+            kind=str(join.get("kind", "")),
             beat_error_ms=join.get("terms", {}).get("beat_error_ms"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise EndlosError(
             f"a decision lacks {error}, which its join is measured by; use a log of this endlos"
         ) from error
+
+
+def _extent(line: Mapping[str, Any], join: Mapping[str, Any]) -> tuple[int, int]:
+    """Return how long before the line's time the songs are not as they are, and how long after it."""
+    fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
+    before = int(join.get("before_frames", fade_frames // 2))
+    return before, int(join.get("after_frames", fade_frames - before))
 
 
 def _key(place: Mapping[str, Any]) -> Key:

@@ -1,13 +1,42 @@
-"""This module holds the figures of a stream's joins against their bounds."""
+"""This module holds what detectors and measures find at joins against their bounds."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from model.base.arrays import DoubleArray
-from tools.quality.joins.measures import NAMES
+from tools.quality.joins.hearing.areas import Area
+from tools.quality.joins.hearing.between import NATURAL
+from tools.quality.joins.hearing.detector import Kind
+from tools.quality.joins.measuring.measures import NAMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class AreaBound:
+    """What the AUC of a condition is to stay below."""
+
+    most: Mapping[Kind, float] = field(default_factory=dict)
+    """At most this, by detector."""
+    floor: str | None = None
+    """Not more than `above` over the AUC of this condition."""
+    above: float = 0.0
+
+    def of(self, kind: Kind, found: Mapping[str, Area | None]) -> float | None:
+        """Return the bound for what a detector found; None where there is none, or its floor is not known."""
+        bounds = [self.most[kind]] if kind in self.most else []
+        floor = found[self.floor] if self.floor else None
+        if floor is not None:
+            bounds.append(floor.value + self.above)
+        return min(bounds, default=None)
+
+
+AREA_BOUNDS: dict[str, AreaBound] = {
+    "engine": AreaBound(most={"boosted": 0.57, "network": 0.57}),
+    "engine_other": AreaBound(most={"boosted": 0.65, "network": 0.60}, floor="section", above=0.05),
+    "engine_same": AreaBound(floor=NATURAL, above=0.02),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +61,8 @@ def _high(values: DoubleArray) -> float:
 
 JOIN_FIGURES = (
     JoinFigure(name="beat error, median", unit="ms", column="beat_ms", of=_median, bound=12.5),
-    JoinFigure(name="beat error, 95 %", unit="ms", column="beat_ms", of=_high),
+    JoinFigure(name="beat error, 95 %", unit="ms", column="beat_ms", of=_high, bound=60.0),
+    JoinFigure(name="two tempi, share", unit="", column="two_tempi", of=lambda values: float(values.mean())),
     JoinFigure(name="tempo ratio, median", unit="", column="tempo_ratio", of=_median),
     JoinFigure(name="tempo ratio, 95 %", unit="", column="tempo_ratio", of=_high),
     JoinFigure(name="tonal distance, median", unit="", column="tonal_distance", of=_median),
@@ -53,8 +83,8 @@ JOIN_FIGURES = (
 def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
     """Return one row for each figure: its value in each kind of stream, how many told it, bound, held.
 
-    columns: by kind of stream, `(n, len(NAMES))` of `tools.quality.joins.measures.table`. `held` is of
-    `engine`.
+    columns: by kind of stream, `(n, len(NAMES))` of `tools.quality.joins.measuring.measures.table`. `held` is
+    of `engine`.
     """
     rows: list[dict[str, Any]] = []
     for figure in JOIN_FIGURES:
@@ -67,6 +97,36 @@ def figure_rows(columns: dict[str, DoubleArray]) -> list[dict[str, Any]]:
         engine = row.get("engine")
         row["held"] = None if figure.bound is None or engine is None else bool(engine <= figure.bound)
         rows.append(row)
+    return rows
+
+
+KIND_FIGURES = (
+    "beat error, median",
+    "beat error, 95 %",
+    "two tempi, share",
+    "loudness jump, median",
+    "loudness jump, 95 %",
+    "dip or bump, median",
+)
+
+
+def kind_rows(measured: DoubleArray, kinds: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one row for each kind of join: how many there are, in how many both beats are heard, figures.
+
+    measured: `(n, len(NAMES))` of the engine; kinds: `(n,)` how it calls each.
+    """
+    rows: list[dict[str, Any]] = []
+    for kind in sorted(set(kinds)):
+        own = measured[[place for place, name in enumerate(kinds) if name == kind]]
+        figures = {row["figure"]: row for row in figure_rows({"engine": own})}
+        rows.append(
+            {
+                "kind": kind,
+                "joins": len(own),
+                "beats": figures["two tempi, share"]["engine_n"],
+                **{name: figures[name]["engine"] for name in KIND_FIGURES},
+            }
+        )
     return rows
 
 

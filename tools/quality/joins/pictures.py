@@ -1,4 +1,4 @@
-"""This module draws the joins that a detector finds best and worst hidden, and its scores."""
+"""This module draws the joins that a detector finds best and worst hidden, its scores, and the journey."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from model.base.errors import EndlosError
 from model.base.quiet import without_noise
+from tools.quality.joins.hearing.worst import worst_rows
 from tools.quality.joins.protocol import Study
 from tools.quality.joins.spectra import SPECTRUM_HOP_FRAMES
 
@@ -14,7 +15,7 @@ _RATE_HZ = 44_100
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
-    """Write `joins.png` (spectrograms of the best and the worst hidden) and `scores.png` into `folder`.
+    """Write `joins.png` (the best and the worst hidden), `scores.png` and `journey.png` into `folder`.
 
     `EndlosError` when matplotlib is not installed.
     """
@@ -29,7 +30,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     samples, scores = study.samples, study.scores
-    joins = np.flatnonzero((samples.condition == "engine") & samples.joined)
+    joins = worst_rows(samples, scores, (samples.condition == "engine") & samples.joined)
     ranked = joins[np.argsort(scores[joins], kind="stable")]
     shown = min(SHOWN, len(ranked))
     figure = Figure(figsize=(3.2 * shown, 6.4), layout="constrained")
@@ -38,7 +39,7 @@ def draw(study: Study, folder: Path) -> list[Path]:
     for line, rows in enumerate((ranked[:shown], ranked[::-1][:shown])):
         for axis, row in zip(axes[line], rows, strict=True):
             mel = samples.mel[row].astype(np.float32)
-            half_s = len(mel) / 2 * SPECTRUM_HOP_FRAMES / _RATE_HZ
+            half_s = len(mel) * SPECTRUM_HOP_FRAMES / _RATE_HZ
             axis.imshow(
                 mel.T, origin="lower", aspect="auto", cmap="magma", extent=(-half_s, half_s, 0, mel.shape[1])
             )
@@ -66,4 +67,18 @@ def draw(study: Study, folder: Path) -> list[Path]:
     axis.set_ylabel("density")
     axis.legend(fontsize=8)
     figure.savefig(folder / "scores.png", dpi=110)
-    return [folder / "joins.png", folder / "scores.png"]
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    tempo_axis, energy_axis = figure.subplots(2, 1, sharex=True)
+    curve = study.cards["engine"].curve
+    for axis, values, words in (
+        (tempo_axis, curve.tempo_bpm, "tempo (bpm)"),
+        (energy_axis, curve.energy, "energy (rank)"),
+    ):
+        axis.step(curve.at_s / 60, values, where="post", linewidth=1.2)
+        axis.set_ylabel(words)
+        for at_s in curve.changes_s.tolist():
+            axis.axvline(at_s / 60, color="grey", linewidth=0.4)
+    energy_axis.set_xlabel("minutes of the engine's stream; lines where the song changes")
+    figure.savefig(folder / "journey.png", dpi=110)
+    return [folder / "joins.png", folder / "scores.png", folder / "journey.png"]

@@ -9,23 +9,31 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from model.base.arrays import DoubleArray, FloatArray
+from model.base.arrays import DoubleArray
 from model.base.errors import EndlosError
 from model.saved.contract import carried_model, load_contract
 from model.saved.learned import known_songs
 from stream.choosing.settings import Strategy
+from stream.joins.settings import SoundSettings
 from stream.pool.pool import Pool, open_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.detector import Kind
-from tools.quality.joins.folds import FEWEST_FOLD_SONGS, fold_of_songs, folds_of_models
+from tools.quality.joins.earlier import Earlier
+from tools.quality.joins.hearing.collecting import collected
+from tools.quality.joins.hearing.detector import Kind
+from tools.quality.joins.hearing.folds import (
+    FEWEST_FOLD_SONGS,
+    apart_by_artist,
+    fold_of_songs,
+    folds_of_models,
+)
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.hearing.verdicts import PLAIN, Verdict, judge_samples
 from tools.quality.joins.keeper import Heard, Keeper
-from tools.quality.joins.middles import WithMiddles
-from tools.quality.joins.samples import Collector, Samples
-from tools.quality.joins.scorecard import Scorecard, measured
-from tools.quality.joins.sides import Sides
+from tools.quality.joins.measuring.journey import JourneyMap
+from tools.quality.joins.measuring.scorecard import Scorecard, measured
+from tools.quality.joins.measuring.sides import Sides
 from tools.quality.joins.streams import EngineStream, PlainStream
-from tools.quality.joins.verdicts import MIDDLE, PLAIN, Verdict, judge_samples
-from tools.quality.joins.windows import Source, cut_windows
+from tools.quality.joins.windows import Window
 
 LEAST_WINDOW_S = 3.0
 
@@ -43,7 +51,7 @@ class JoinSettings:
     """Folder of models; the songs that each did not learn from are a fold."""
     detectors: tuple[Kind, ...] = ("boosted",)
     kept: int = 0
-    """Joins, and as many other places, whose audio is kept to be listened to."""
+    """Joins, and as many other places and changes of song, whose audio is kept to be listened to."""
 
     def __post_init__(self) -> None:
         if not 30.0 <= self.seconds <= 86_400:
@@ -63,6 +71,8 @@ class Study:
     songs: int
     chunks: int
     window_s: float
+    apart_by_artist: bool
+    """Whether no artist has songs in two folds."""
     other_song_share: float
     """Share of the engine's joins in the folds that go to another song."""
     model_knows_songs: bool | None
@@ -74,6 +84,8 @@ class Study:
     cards: dict[str, Scorecard]
     """Streams of the whole pool, by strategy."""
     heard: list[Heard] = field(default_factory=list)
+    pairs: list[Heard] = field(default_factory=list)
+    """Changes of song, each as it is and as a short blend."""
 
     def cards_columns(self) -> dict[str, DoubleArray]:
         """Return the measured boundaries by kind: natural borders (of the natural stream), random, engine."""
@@ -119,7 +131,14 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                 name = "engine" if kind == "model" else kind
                 with closing(source):
                     tell = progress(f"fold {folds.index(number) + 1} of {len(folds)}: {name}")
-                    parts += _collected(source, settings.seconds, half_s, name, number, keeper, tell)
+
+                    def offered(window: Window, count: int, name: str = name, number: int = number) -> None:
+                        if name == "engine":
+                            keeper.offer(window, number, count)
+
+                    parts += collected(
+                        source, settings.seconds, half_s, name, number, told=tell, taken=offered
+                    )
         cards = {}
         for strategy in ("natural", "random", "model"):
             with (
@@ -127,7 +146,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
                 closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
             ):
                 cards["engine" if strategy == "model" else strategy] = measured(
-                    stream, settings.seconds, len(pool), sides, progress(f"whole pool: {strategy}")
+                    stream, settings.seconds, JourneyMap.of(pool), sides, progress(f"whole pool: {strategy}")
                 )
     samples = Samples.joined_of(parts)
     engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))
@@ -142,17 +161,23 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
         told(f"detector: {kind_of}", (streams + place) / (streams + 2))
         verdicts[kind_of], found = judge_samples(samples, kind_of, settings.seed)
         scores = scores if place else found
+    pairs: list[Heard] = []
+    if settings.kept:
+        with closing(Earlier(folder, SoundSettings())) as earlier:
+            pairs = keeper.pairs(samples, earlier)
     return Study(
         songs=len(pool.songs),
         chunks=len(pool),
         window_s=2 * half_s,
-        other_song_share=float(engine.other_song.mean()),
+        apart_by_artist=apart_by_artist(pool, fold),
+        other_song_share=float(engine.other_song[np.unique(engine.transition, return_index=True)[1]].mean()),
         model_knows_songs=False if models else _knows(settings.model, pool),
         verdicts=verdicts,
         scores=scores,
         samples=samples,
         cards=cards,
         heard=keeper.heard(samples),
+        pairs=pairs,
     )
 
 
@@ -172,35 +197,3 @@ def _fold_models(settings: JoinSettings) -> list[Path]:
 
 def _engine(folder: Path, strategy: str, seed: int, model: Path) -> EngineStream:
     return EngineStream.of(folder, strategy, seed, model)  # type: ignore[arg-type]
-
-
-def _collected(
-    source: EngineStream | PlainStream,
-    seconds: float,
-    half_s: float,
-    name: str,
-    fold: int,
-    keeper: Keeper,
-    told: Callable[[float], None],
-) -> list[Samples]:
-    """Cut a stream and return its samples: its own, and for the natural one those of its chunks' middles."""
-    own, middles = Collector(half_s), Collector(half_s)
-    done = 0
-
-    def heard(block: FloatArray) -> None:
-        nonlocal done
-        done += len(block)
-        told(done / source.rate_hz)
-
-    stream: Source = WithMiddles(source) if name == "natural" else source
-    for window in cut_windows(stream, seconds, heard=heard, context_s=2 * half_s):
-        half = round(max(half_s, window.boundary.fade_frames / source.rate_hz) * source.rate_hz)
-        if not window.free_for(half):
-            continue
-        if isinstance(stream, WithMiddles) and window.boundary.centre_frames in stream.middles:
-            middles.add(window)
-            continue
-        own.add(window)
-        if name == "engine":
-            keeper.offer(window, fold, own.count - 1)
-    return [own.samples(name, fold), middles.samples(MIDDLE, fold)]

@@ -14,13 +14,14 @@ from stream.choosing.settings import PlannerSettings, Strategy
 from stream.engine.settings import EngineSettings
 from stream.pool.pool import open_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.areas import matched_area
-from tools.quality.joins.detector import Boosted, out_of_fold
-from tools.quality.joins.folds import FEWEST_FOLD_SONGS, fold_of_songs
+from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL
+from tools.quality.joins.hearing.collecting import along_untouched, collected
+from tools.quality.joins.hearing.detector import Boosted, out_of_fold
+from tools.quality.joins.hearing.folds import FEWEST_FOLD_SONGS, fold_of_songs
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.hearing.worst import worst_area, worst_of_joins
 from tools.quality.joins.protocol import LEAST_WINDOW_S
-from tools.quality.joins.samples import Collector, Samples
 from tools.quality.joins.streams import EngineStream
-from tools.quality.joins.windows import cut_windows
 
 _FOLDS = 2
 _CONDITIONS: tuple[Strategy, ...] = ("natural", "model")
@@ -47,18 +48,23 @@ def stream_part(folder: Path, asked: IntArray, model: Path, seconds: float, seed
             for number in range(_FOLDS)
             for part in _fold_samples(whole, np.flatnonzero(fold == number), model, seconds, seed, number)
         ]
-    joins = sum(int(part.joined.sum()) for part in parts)
-    others = sum(int((~part.joined).sum()) for part in parts)
+    joins, others = (
+        sum(len(np.unique(part.transition[part.joined == joined])) for part in parts)
+        for joined in (True, False)
+    )
     heard = [part.fold[0] for part in parts if part.joined.any()]
     if len(set(heard)) < _FOLDS or not others:
         return {"left_out": f"{joins} joins in {seconds:g} s that stand alone are too few for a detector"}
     samples = Samples.joined_of(parts)
     scores = out_of_fold(samples, lambda: Boosted(seed))
-    area = matched_area(
-        scores[samples.joined],
-        samples.from_song[samples.joined],
-        scores[~samples.joined],
-        samples.from_song[~samples.joined],
+    track = along_untouched(samples)
+    area = worst_area(
+        samples,
+        scores,
+        worst_of_joins(samples, scores, samples.joined),
+        ~samples.joined & (samples.condition != BETWEEN) & (samples.condition != MIDDLE),
+        track,
+        track & (samples.condition == NATURAL),
         seed,
     )
     assert area is not None  # there are joins and other places
@@ -79,14 +85,9 @@ def _fold_samples(
     with tempfile.TemporaryDirectory(prefix="endlos-study-") as scratch:
         small = sub_pool(folder, songs, Path(scratch) / "part")
         for condition in _CONDITIONS:
-            own = Collector(half_s)
             planner = replace(_SHORT_PHRASES, strategy=condition, seed=seed + number)
             engine = EngineSettings(planner=planner, model=model)
             with closing(EngineStream(small, engine)) as stream:
-                for window in cut_windows(stream, seconds, context_s=2 * half_s):
-                    half = max(half_s, window.boundary.fade_frames / stream.rate_hz) * stream.rate_hz
-                    if window.free_for(round(half)):
-                        own.add(window)
-            samples = own.samples(condition, number)
-            if len(samples):
-                yield samples
+                yield from (
+                    part for part in collected(stream, seconds, half_s, condition, number) if len(part)
+                )

@@ -9,12 +9,12 @@ import numpy as np
 from model.base.errors import DecodeError, EndlosError
 from stream.audio.coded import hash_coded_audio
 from tools.pools.scan import scan
+from tools.quality.joins.hearing.artists import artist_by_name
 from tools.songs.tags import read_tags
 from tools.terminal import plural
 
 SIMILAR_FOLDER = "similar"
 """Songs in a folder of this name are taken for alike where nothing else is said."""
-_SEPARATORS = (" - ", "_")
 FEWEST_SONGS = 5
 """Three to learn from, as in the report, and two to be asked about."""
 
@@ -100,15 +100,6 @@ def read_music(folder: Path, similar: Path | None = None) -> StudyMusic:
     if similar is not None and not any(song.alike for song in songs.values()):
         raise EndlosError(f"{similar} holds no song of {folder}; name a folder of songs inside it")
     return StudyMusic(folder=folder, songs=tuple(songs.values()), unreadable=tuple(unreadable))
-
-
-def artist_by_name(path: Path) -> str:
-    """Return who a file without an artist's tag is counted to: its name up to the last separator."""
-    for separator in _SEPARATORS:
-        before, found, _ = path.stem.rpartition(separator)
-        if found:
-            return before
-    return path.stem
 
 
 def has_kinds(music: StudyMusic, learned: int) -> bool:

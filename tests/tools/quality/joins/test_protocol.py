@@ -16,14 +16,14 @@ from tests.support.models import learned_from
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 from tools.pools.sub_pool import sub_pool
-from tools.quality.joins.areas import matched_area, weighted_area
 from tools.quality.joins.boundaries import Boundary
-from tools.quality.joins.detector import Boosted, Network, balance, out_of_fold
-from tools.quality.joins.evidence import evidence
-from tools.quality.joins.folds import fold_of_songs, folds_of_models
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.areas import Scored, matched_area, weighted_area
+from tools.quality.joins.hearing.detector import Boosted, Network, balance, out_of_fold
+from tools.quality.joins.hearing.evidence import evidence
+from tools.quality.joins.hearing.folds import fold_of_songs, folds_of_models
+from tools.quality.joins.hearing.samples import Samples
+from tools.quality.joins.measuring.wander import wander
 from tools.quality.joins.spectra import spectra
-from tools.quality.joins.wander import wander
 
 
 def made_up(told: float, seed: int = 0) -> Samples:
@@ -43,6 +43,18 @@ def made_up(told: float, seed: int = 0) -> Samples:
         to_song=songs,
         fold=np.array([int(name[-1]) // 4 for name in songs], dtype=np.int64),
         condition=np.full(400, "plain"),
+        transition=np.arange(400),
+        at_s=np.arange(400.0),
+    )
+
+
+def scored(score: "list[float] | np.ndarray[tuple[int], np.dtype[np.float64]]", song: list[str]) -> Scored:
+    values = np.array(score, dtype=np.float64)
+    return Scored(
+        score=values,
+        song=np.array(song),
+        moments=np.ones(len(values), dtype=int),
+        weight=np.ones(len(values)),
     )
 
 
@@ -51,7 +63,12 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
     samples = made_up(told)
     scores = out_of_fold(samples, lambda: Boosted(0, rounds=20))
     joins, songs = samples.joined, samples.from_song
-    area = matched_area(scores[joins], songs[joins], scores[~joins], songs[~joins], 0, resamples=50)
+    area = matched_area(
+        scored(scores[joins], songs[joins].tolist()),
+        scored(scores[~joins], songs[~joins].tolist()),
+        0,
+        resamples=50,
+    )
     assert area is not None
     assert low <= area.value <= high
     assert area.low <= area.high <= 1.0
@@ -59,8 +76,8 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
 
 def test_the_network_hears_a_step_in_the_spectrum() -> None:
     samples = made_up(0.0)
-    mel = np.random.default_rng(0).normal(0, 6, (400, 129, 64)).astype(np.float16)
-    mel[samples.joined, 65:] += 6
+    mel = np.random.default_rng(0).normal(0, 6, (400, 64, 64)).astype(np.float16)
+    mel[samples.joined, 32:] += 6
     samples = replace(samples, mel=mel)
     network = Network(0, epochs=4)
     network.fit(samples.where(samples.fold == 0))
@@ -93,6 +110,21 @@ def test_joins_of_every_condition_weigh_alike() -> None:
     )
 
 
+def test_places_between_borders_teach_as_much_as_joins_are_long() -> None:
+    samples = made_up(1.0)
+    condition = np.where(~samples.joined & (np.arange(400) < 100), "between", "plain")
+    short = balance(replace(samples, condition=condition))
+    assert short[condition == "between"].sum() == 0
+    # Every fourth join is of ten windows.
+    long = samples.joined & (np.arange(400) % 8 == 0)
+    rows = np.concatenate([np.flatnonzero(~long), np.repeat(np.flatnonzero(long), 10)])
+    some = replace(samples, condition=condition).where(rows)
+    weight = balance(some)
+    places = weight[~some.joined].sum()
+    assert weight[some.condition == "between"].sum() == pytest.approx(places / 4)
+    assert weight[some.joined].sum() == pytest.approx(places)
+
+
 def test_the_area_counts_pairs() -> None:
     rng = np.random.default_rng(1)
     right, wrong = rng.integers(0, 6, 30).astype(float), rng.integers(0, 6, 40).astype(float)
@@ -105,10 +137,9 @@ def test_the_area_counts_pairs() -> None:
 
 def test_places_count_as_their_songs_are_joined() -> None:
     """Song a scores high throughout: with a's share among the places matched, nothing can be told."""
-    joins = np.array([1.0] * 9 + [0.0])
-    joins_song = np.array(["a"] * 9 + ["b"])
-    others, others_song = np.array([1.0] + [0.0] * 9), np.array(["a"] + ["b"] * 9)
-    area = matched_area(joins, joins_song, others, others_song, 0, resamples=10)
+    joins = scored([1.0] * 9 + [0.0], ["a"] * 9 + ["b"])
+    others = scored([1.0] + [0.0] * 9, ["a"] + ["b"] * 9)
+    area = matched_area(joins, others, 0, resamples=10)
     assert area is not None and area.value == pytest.approx(0.5)
 
 
@@ -206,13 +237,20 @@ def test_the_command_from_end_to_end(
     assert told["model_may_know_songs"] is False
     assert 0 <= told["detectors"]["boosted"]["retrained"]["engine"]["value"] <= 1
     assert told["streams"]["engine"]["joins"] > 0
+    assert told["streams"]["engine"]["song_changes"] > 0
+    assert told["apart_by_artist"] is True
+    assert sum(row["joins"] for row in told["kinds"]) > 0
     assert {row["figure"] for row in told["measures"]} > {"beat error, median", "loudness jump, 95 %"}
     assert (tmp_path / "plot" / "joins.png").is_file()
+    assert (tmp_path / "plot" / "journey.png").is_file()
     answers = json.loads((tmp_path / "listen" / "answers.json").read_text())
-    assert all((tmp_path / "listen" / f"{name}.flac").is_file() for name in answers)
-    assert {answer["answer"] for answer in answers.values()} == {"joined", "natural"}
+    pairs = {name for name in answers if name.startswith("pair")}
+    pieces = {f"{name}{letter}" for name in pairs for letter in "ab"} | (answers.keys() - pairs)
+    assert {path.stem for path in (tmp_path / "listen").glob("*.flac")} == pieces
+    assert {answers[name]["answer"] for name in answers.keys() - pairs} == {"joined", "natural"}
+    assert all({answers[name]["a"], answers[name]["b"]} == {"now", "earlier"} for name in pairs)
     page = (tmp_path / "listen" / "sheet.html").read_text()
-    assert all(f"{name}.flac" in page for name in answers)
+    assert all(f"{name}.flac" in page for name in pieces)
 
 
 def test_too_few_songs_is_one_sentence(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:

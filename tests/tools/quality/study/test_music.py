@@ -8,10 +8,10 @@ import pytest
 from model.base.errors import EndlosError
 from tests.support.commands import run_here
 from tests.support.music import write_music
+from tools.quality.joins.hearing.artists import artist_by_name
 from tools.quality.study.music import (
     StudyMusic,
     StudySong,
-    artist_by_name,
     disjoint_by_artist,
     draw_fold,
     draw_songs,

@@ -10,15 +10,17 @@ from model.base.errors import EndlosError
 from model.saved.contract import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from stream.pool.pool import Pool
+from tools.quality.joins.hearing.artists import artist_groups
 
 FEWEST_FOLD_SONGS = 4
 """Fewest songs of a fold; joins to another song need some to go to."""
 
 
 def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
-    """Return `(songs,)`: the fold of each song, seeded; folders and artists spread evenly by their names.
+    """Return `(songs,)`: the fold of each song, seeded; all songs of an artist are in one.
 
-    `EndlosError` when a fold would be too small.
+    Where there are too few artists for that, songs are parted, and neighbours by name (folders and artists)
+    are spread evenly. `EndlosError` when a fold would be too small.
     """
     songs = len(pool.songs)
     if songs < folds * FEWEST_FOLD_SONGS:
@@ -28,12 +30,27 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
             + (", or give fewer --folds" if songs >= 2 * FEWEST_FOLD_SONGS else "")
         )
     rng = np.random.default_rng([seed, 1])
-    order = np.array(sorted(range(songs), key=lambda song: pool.songs[song].name))
+    artists = artist_groups(pool.songs)
+    # The largest come first, each to the fold with the fewest songs, equal ones in any order.
+    artists = sorted((artists[place] for place in rng.permutation(len(artists))), key=len, reverse=True)
     fold = np.empty(songs, dtype=np.int64)
+    counts = np.zeros(folds, dtype=np.int64)
+    for own in artists:
+        number = int(counts.argmin())
+        fold[own] = number
+        counts[number] += len(own)
+    if counts.min() >= FEWEST_FOLD_SONGS:
+        return fold
+    order = np.array(sorted(range(songs), key=lambda song: pool.songs[song].name))
     for start in range(0, songs, folds):
         group = order[start : start + folds]
         fold[group] = rng.permutation(folds)[: len(group)]
     return fold
+
+
+def apart_by_artist(pool: Pool, fold: IntArray) -> bool:
+    """Whether no artist has songs in two folds, `(songs,)`."""
+    return all(len(np.unique(fold[own])) == 1 for own in artist_groups(pool.songs))
 
 
 def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:

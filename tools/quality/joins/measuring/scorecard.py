@@ -7,10 +7,11 @@ from typing import Any
 from model.base.arrays import DoubleArray, FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.bounds import clicks_per_hour
-from tools.quality.joins.measures import JoinMeasure, measure_boundary, table
-from tools.quality.joins.peak import PeakMeter
-from tools.quality.joins.sides import Sides
-from tools.quality.joins.wander import Wander, wander
+from tools.quality.joins.measuring.journey import Journey, JourneyCurve, JourneyMap, journey_of
+from tools.quality.joins.measuring.measures import JoinMeasure, measure_boundary, table
+from tools.quality.joins.measuring.peak import PeakMeter
+from tools.quality.joins.measuring.sides import Sides
+from tools.quality.joins.measuring.wander import Wander, wander
 from tools.quality.joins.windows import CONTEXT_S, Source, cut_windows
 
 MOST_MEASURED = 400
@@ -21,18 +22,23 @@ MOST_MEASURED = 400
 class Scorecard:
     """What was measured in one stream.
 
-    joined, natural: `(n, len(NAMES))` of `tools.quality.joins.measures.table`.
+    joined, natural: `(n, len(NAMES))` of `tools.quality.joins.measuring.measures.table`. kinds: `(joined,)`,
+    how the engine calls each join.
     """
 
     joined: DoubleArray
     natural: DoubleArray
+    kinds: tuple[str, ...]
     seconds: float
     peak_db: float
     wander: Wander
+    journey: Journey
+    curve: JourneyCurve
 
     def plain(self) -> dict[str, Any]:
         """Return what JSON can hold of the whole stream."""
-        way = {name: None if value != value else value for name, value in asdict(self.wander).items()}
+        told = asdict(self.wander) | asdict(self.journey)
+        way = {name: None if value != value else value for name, value in told.items()}
         return {
             "seconds": self.seconds,
             "true_peak_db": self.peak_db,
@@ -57,34 +63,35 @@ class _Known:
 def join_metrics(
     audio: FloatArray,
     decisions: Iterable[Mapping[str, Any]],
-    chunks: int,
+    pool: JourneyMap,
     *,
     sides: Sides | None = None,
     rate_hz: int = 44_100,
 ) -> Scorecard:
     """Measure a rendered stream `(frames, 2)` float32 by its decision lines (`Decision.as_json`).
 
-    chunks: how many the pool has. sides: its songs; without them the level in the fade is not measured.
+    pool: what it was made of (`JourneyMap.of`). sides: its songs; without them the level in the fade is not
+    measured.
     """
     boundaries = [found for line in decisions if (found := boundary(line)) is not None]
-    return _measured(_Known(audio, rate_hz, boundaries), len(audio) / rate_hz, chunks, sides, None)
+    return _measured(_Known(audio, rate_hz, boundaries), len(audio) / rate_hz, pool, sides, None)
 
 
 def measured(
     stream: Source,
     seconds: float,
-    chunks: int,
+    pool: JourneyMap,
     sides: Sides | None = None,
     told: Callable[[float], None] | None = None,
 ) -> Scorecard:
     """Render and measure `seconds` of a stream; told: is given the seconds as they are done."""
-    return _measured(stream, seconds, chunks, sides, told)
+    return _measured(stream, seconds, pool, sides, told)
 
 
 def _measured(
     source: Source,
     seconds: float,
-    chunks: int,
+    pool: JourneyMap,
     sides: Sides | None,
     told: Callable[[float], None] | None,
 ) -> Scorecard:
@@ -100,15 +107,22 @@ def _measured(
 
     joined: list[JoinMeasure] = []
     natural: list[JoinMeasure] = []
+    kinds: list[str] = []
     for window in cut_windows(source, seconds, heard=heard, context_s=min(CONTEXT_S, seconds / 4)):
         kind = joined if window.boundary.joined else natural
         if len(kind) < MOST_MEASURED:
             kind.append(measure_boundary(window, sides))
+            if window.boundary.joined:
+                kinds.append(window.boundary.kind)
     reached = [place for place in source.boundaries if place.centre_frames <= done]
+    journey, curve = journey_of(reached, pool, source.rate_hz)
     return Scorecard(
         joined=table(joined),
         natural=table(natural),
+        kinds=tuple(kinds),
         seconds=seconds,
         peak_db=meter.peak_db,
-        wander=wander(reached, chunks, source.rate_hz),
+        wander=wander(reached, pool.chunks, source.rate_hz),
+        journey=journey,
+        curve=curve,
     )

@@ -9,11 +9,12 @@ from threadpoolctl import threadpool_limits
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import EndlosError
-from tools.quality.joins.samples import Samples
+from tools.quality.joins.hearing.between import BETWEEN
+from tools.quality.joins.hearing.samples import Samples
 
 Kind = Literal["boosted", "network"]
 NETWORK_FRAMES = 128
-"""The CNN sees so many frames of the window's middle, two of the spectrogram's in each."""
+"""The CNN sees so many pairs of frames of the window's middle."""
 NETWORK_SCALE_DB = 12.0
 PREDICTED = 256
 """Windows that the CNN scores at a time."""
@@ -30,7 +31,7 @@ class Detector(Protocol):
 
 
 class Boosted:
-    """Gradient-boosted trees on `tools.quality.joins.evidence`."""
+    """Gradient-boosted trees on `tools.quality.joins.hearing.evidence`."""
 
     def __init__(self, seed: int, rounds: int = 250) -> None:
         self._trees = HistGradientBoostingClassifier(
@@ -105,26 +106,36 @@ class Network:
 
 
 def image(mel: FloatArray) -> FloatArray:
-    """Return `(n, frames, bands)` float32 as the CNN sees it: pairs of frames, the window's mean taken out.
+    """Return `(n, pairs, bands)` float32 as the CNN sees it, the window's mean taken out.
 
     Windows are cut to `NETWORK_FRAMES` about the middle; shorter ones are seen whole.
     """
     middle = mel.shape[1] // 2
-    half = min(NETWORK_FRAMES, middle)
-    part = mel[:, middle - half : middle + half].astype(np.float32)
-    pairs = part.reshape(len(part), half, 2, -1).mean(axis=2)
+    half = min(NETWORK_FRAMES // 2, middle)
+    pairs = mel[:, middle - half : middle + half].astype(np.float32)
     result: FloatArray = (pairs - pairs.mean(axis=(1, 2), keepdims=True)) / NETWORK_SCALE_DB
     return result
 
 
 def balance(samples: Samples) -> DoubleArray:
-    """Return `(n,)` weights: each condition's joins count alike, and all joins like all other places."""
-    weight = np.zeros(len(samples))
+    """Return `(n,)` weights: each condition's joins count alike, and all joins like all other places.
+
+    A join counts once, however many windows it is listened to by. Joins of one window stand at borders, the
+    windows of longer ones anywhere: of the other places those between borders have the long joins' share.
+    """
     joined = samples.joined
-    weight[~joined] = 0.5 / max(1, int((~joined).sum()))
-    for name in np.unique(samples.condition[joined]):
+    windows = np.bincount(samples.transition)[samples.transition]
+    weight = 1.0 / windows
+    between = samples.condition == BETWEEN
+    anywhere = 0.0
+    if between.any():
+        anywhere = float(weight[joined & (windows > 1)].sum() / max(1.0, weight[joined].sum()))
+    for places, share in ((~joined & ~between, 1.0 - anywhere), (between, anywhere)):
+        weight[places] *= 0.5 * share / max(1.0, weight[places].sum())
+    kinds = np.unique(samples.condition[joined])
+    for name in kinds:
         own = joined & (samples.condition == name)
-        weight[own] = 0.5 / int(own.sum()) / len(np.unique(samples.condition[joined]))
+        weight[own] *= 0.5 / weight[own].sum() / len(kinds)
     return weight * len(samples)
 
 

@@ -19,6 +19,8 @@ PRIOR_S = 60 / 115
 _PRIOR_OCTAVES = 0.7
 LEAST_CONTRAST = 1.6
 """Onsets on the beat over those anywhere: below it no beat is heard."""
+LEAST_OVER_OFFBEAT = 1.4
+"""Onsets on the beat over those half a beat away: below it nobody can say where the beat is."""
 SMOOTHED_S = 0.012
 
 
@@ -42,7 +44,7 @@ def onset_strength(mono: FloatArray, rate_hz: int) -> tuple[DoubleArray, float]:
 
 
 def pulse(strength: DoubleArray, step_s: float) -> Pulse | None:
-    """Return the beat in `(n,)` onset strengths, or None where none is heard.
+    """Return the beat in `(n,)` onset strengths, or None where none is heard, or its place is not clear.
 
     Every period between 70 and 180 beats a minute, and every phase, is laid over the onsets; the one whose
     beats are strongest, with a preference for about 115, is the beat.
@@ -60,7 +62,8 @@ def pulse(strength: DoubleArray, step_s: float) -> Pulse | None:
     found = [_best_phase(smooth, period_s / step_s) for period_s in fine]
     best = int(np.argmax([height for _, height in found]))
     phase, height = found[best]
-    if height / mean < LEAST_CONTRAST:
+    offbeat = _height(smooth, phase + 0.5 * float(fine[best]) / step_s, float(fine[best]) / step_s)
+    if height / mean < LEAST_CONTRAST or height < LEAST_OVER_OFFBEAT * offbeat:
         return None
     return Pulse(period_s=float(fine[best]), phase_s=phase * step_s, contrast=height / mean)
 
@@ -77,6 +80,12 @@ def _best_phase(smooth: DoubleArray, period: float) -> tuple[float, float]:
     )
     best = int(heights.argmax())
     return float(phases[best]), float(heights[best])
+
+
+def _height(smooth: DoubleArray, phase: float, period: float) -> float:
+    """Return how strong onsets are on average at every `period` from `phase` on, in steps."""
+    places = np.arange(phase % period, len(smooth) - 1, period)
+    return float(np.interp(places, np.arange(len(smooth)), smooth).mean())
 
 
 def beat_error_s(before: Pulse, after: Pulse, split_s: float) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.joins.levels import k_weighted_power, loudness_lufs
-from tools.quality.joins.clicks import clicks
-from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
-from tools.quality.joins.sides import LEAD_S, Sides, fade_level_db
+from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
+from tools.quality.joins.measuring.sides import LEAD_S, Sides, fade_level_db
 from tools.quality.joins.spectra import chroma
 from tools.quality.joins.windows import Window
 
@@ -18,7 +18,14 @@ FLUX_S = 0.05
 _STEADY_S = 3.0
 LEVEL_HOP_FRAMES = 64
 LEAST_SIDE_S = 3.0
-"""Tempo and beat are told from no less."""
+"""Tempo and beat are told from no less, ..."""
+MOST_SIDE_S = 6.0
+"""... and inside a long fade from no more."""
+ONE_TEMPO = 0.03
+"""Tempi that differ by no more are one."""
+LONG_S = 3.0
+A_LOUDER_SHARE = 0.5
+"""For so much of a long join A's beat is the louder one."""
 GUARD_S = 0.005
 
 
@@ -27,9 +34,16 @@ class JoinMeasure:
     """One boundary in figures; nan where a figure cannot be told."""
 
     beat_ms: float
-    """How far B's beats are off A's grid, without sign; nan unless a beat is heard on both sides."""
+    """How far B's beats are off A's grid, without sign; nan unless both sides have a beat of one tempo.
+
+    Inside a join in which both sound for more than `LONG_S` both beats are there: A's is that of the stream
+    in its first half, B's that of its own file from where it enters.
+    """
     tempo_ratio: float
-    """The faster tempo over the slower one, octaves folded: 1 to 1.41."""
+    """The faster tempo over the slower one, octaves folded: 1 to 1.41; nan unless a beat is heard on both
+    sides."""
+    two_tempi: float
+    """1 where both sides have a beat and their tempi differ by more than `ONE_TEMPO`, 0 where they do not."""
     tonal_distance: float
     """1 minus the cosine of the chroma of 2 s before and after: 0 the same notes, 1 others."""
     loudness_jump_lu: float
@@ -46,17 +60,23 @@ NAMES = tuple(field.name for field in fields(JoinMeasure))
 
 
 def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
-    """Measure one boundary of a stream; without the songs at hand all but `dip_db`."""
+    """Measure one boundary of a stream.
+
+    Without the songs at hand `dip_db` is nan, and the beats of a long fade are those before and after it.
+    """
     rate_hz, centre, place = window.rate_hz, window.centre, window.boundary
     begin, end = centre - place.before_frames, centre + place.after_frames
     first, stop = centre - window.free_before_frames, centre + window.free_after_frames
     strength, step_s = onset_strength(window.audio[first:stop].mean(axis=1), rate_hz)
     split = round((centre - first) / rate_hz / step_s)
     beat_ms, tempo = _beats(strength, step_s, split)
+    if place.fade_frames - place.alone_frames > LONG_S * rate_hz:
+        beat_ms, tempo = _beats_of_long(window, sides)
     guard = round(GUARD_S * rate_hz)
     return JoinMeasure(
         beat_ms=beat_ms,
         tempo_ratio=tempo,
+        two_tempi=float(tempo > 1.0 + ONE_TEMPO) if tempo == tempo else float("nan"),
         tonal_distance=_tonal(window.audio, rate_hz, (first, begin, end, stop)),
         loudness_jump_lu=_jump(window.audio, rate_hz, (first, begin, end, stop)),
         dip_db=_dip(window, sides),
@@ -84,7 +104,10 @@ def _dip(window: Window, sides: Sides | None) -> float:
         window.centre - place.before_frames - lead : window.centre + place.after_frames + lead
     ]
     a, b = sides.around(place, lead)
-    return fade_level_db(heard, a, b, lead, place.before_frames, window.rate_hz)
+    # A long fade begins at its boundary, and both are as loud in its middle.
+    both = place.fade_frames - place.alone_frames
+    middle = place.alone_frames + both // 2 if both > LONG_S * window.rate_hz else place.before_frames
+    return fade_level_db(heard, a, b, lead, middle, window.rate_hz)
 
 
 def _tonal(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
@@ -111,12 +134,44 @@ def _beats(strength: DoubleArray, step_s: float, split: int) -> tuple[float, flo
     """Return the beat error in ms and the tempo ratio; nan where no beat is heard on both sides."""
     if min(split, len(strength) - split) * step_s < LEAST_SIDE_S:
         return float("nan"), float("nan")
-    before, after = pulse(strength[:split], step_s), pulse(strength[split:], step_s)
+    return _against(strength[:split], strength[split:], step_s, split * step_s)
+
+
+def _beats_of_long(window: Window, sides: Sides | None) -> tuple[float, float]:
+    """Return beat error and tempo ratio, as `_beats` does, of a join inside which both beats are heard."""
+    place, rate_hz = window.boundary, window.rate_hz
+    side, least = round(MOST_SIDE_S * rate_hz), round(LEAST_SIDE_S * rate_hz)
+    begin, end = window.centre - place.before_frames, window.centre + place.after_frames
+    if sides is None:
+        before_from, before_stop, after_from = begin - side, begin, end
+        after = window.audio[end : end + side]
+    else:
+        after_from = begin + place.alone_frames
+        before_stop = after_from + min(side, round(A_LOUDER_SHARE * (end - after_from)))
+        # Before B enters, A's beat may still be changing.
+        before_from = min(after_from, before_stop - least)
+        after = sides.around(place, 0)[1][place.alone_frames :][:side]
+    before_from = max(window.centre - window.free_before_frames, before_from)
+    before = window.audio[before_from:before_stop]
+    if min(len(before), len(after)) < least:
+        return float("nan"), float("nan")
+    strength, step_s = onset_strength(before.mean(axis=1), rate_hz)
+    entered, _ = onset_strength(after.mean(axis=1), rate_hz)
+    return _against(strength, entered, step_s, (after_from - before_from) / rate_hz)
+
+
+def _against(left: DoubleArray, entered: DoubleArray, step_s: float, split_s: float) -> tuple[float, float]:
+    """Return beat error in ms and tempo ratio of `(n,)` onset strengths; the second begin at `split_s`.
+
+    The error is nan where tempi differ: there is no grid that both are on.
+    """
+    before, after = pulse(left, step_s), pulse(entered, step_s)
     if before is None or after is None:
         return float("nan"), float("nan")
     octaves = np.log2(after.period_s / before.period_s)
     ratio = float(2.0 ** abs(octaves - round(octaves)))
-    return 1e3 * beat_error_s(before, after, split * step_s), ratio
+    error_ms = 1e3 * beat_error_s(before, after, split_s)
+    return error_ms if ratio <= 1.0 + ONE_TEMPO else float("nan"), ratio
 
 
 def table(measures: list[JoinMeasure]) -> DoubleArray:

@@ -1,15 +1,18 @@
 """Measures of joins find the click, the dip, the late beat and the jump in level that are built in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
-from tools.quality.joins.clicks import clicks
-from tools.quality.joins.measures import measure_boundary
-from tools.quality.joins.peak import PeakMeter
-from tools.quality.joins.pulse import beat_error_s, onset_strength, pulse
-from tools.quality.joins.sides import fade_level_db
+from tools.quality.joins.hearing.between import LATEST_BORDER_S, MIDDLE, NATURAL, WithBetween
+from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.measures import measure_boundary
+from tools.quality.joins.measuring.peak import PeakMeter
+from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
+from tools.quality.joins.measuring.sides import Sides, fade_level_db
 from tools.quality.joins.windows import Window, cut_windows
 
 RATE_HZ = 44_100
@@ -33,7 +36,12 @@ def noise(seconds: float, level: float, seed: int) -> FloatArray:
 def window(audio: FloatArray, place: Boundary = PLACE) -> Window:
     half = len(audio) // 2
     return Window(
-        boundary=place, audio=audio, rate_hz=RATE_HZ, free_before_frames=half, free_after_frames=half
+        boundary=place,
+        audio=audio,
+        rate_hz=RATE_HZ,
+        centre=half,
+        free_before_frames=half,
+        free_after_frames=half,
     )
 
 
@@ -54,13 +62,20 @@ def test_a_boundary_tells_what_its_line_tells() -> None:
         "to": {"audio_hash": "b", "start_sample": 3, "end_sample": 4, "start_s": 0.25},
         "natural": False,
         "fade_s": 0.2,
-        "join": {"before_frames": 20, "after_frames": 60, "terms": {"beat_error_ms": 4.0}},
+        "join": {
+            "kind": "tempo_blend",
+            "before_frames": 20,
+            "after_frames": 60,
+            "ramp_frames": 5,
+            "terms": {"beat_error_ms": 4.0},
+        },
         "settings": {"engine_rate_hz": RATE_HZ},
     }
     found = boundary(line)
     assert found is not None
     assert (found.before_frames, found.after_frames, found.fade_frames) == (20, 60, 80)
     assert found.other_song and found.joined and found.beat_error_ms == 4.0
+    assert (found.kind, found.alone_frames) == ("tempo_blend", 5)
     assert boundary({**line, "from": None}) is None
 
 
@@ -98,6 +113,24 @@ def test_beats_that_are_late_by_so_much(late_s: float) -> None:
     assert beat_error_s(heard_before, heard_after, split * step_s) == pytest.approx(late_s, abs=0.008)
 
 
+def test_a_beat_that_is_as_loud_between_as_on_it_has_no_place() -> None:
+    on = drums(6.0, 0.5, 0.2)
+    strength, step_s = onset_strength((on + np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
+    # Twice as fast is out of reach.
+    assert pulse(strength, step_s) is None
+    strength, step_s = onset_strength((on + 0.1 * np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
+    assert pulse(strength, step_s) is not None
+
+
+def test_two_tempi_are_no_beat_error() -> None:
+    one = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.5, 0.23)])))
+    two = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.56, 0.2)])))
+    assert (one.two_tempi, two.two_tempi) == (0.0, 1.0)
+    assert one.beat_ms == pytest.approx(30.0, abs=9)
+    assert np.isnan(two.beat_ms)
+    assert two.tempo_ratio == pytest.approx(1.12, abs=0.01)
+
+
 def test_steady_noise_has_no_beat() -> None:
     strength, step_s = onset_strength(noise(6.0, 0.1, 6).mean(axis=1), RATE_HZ)
     assert pulse(strength, step_s) is None
@@ -109,6 +142,42 @@ def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
         6.0, abs=0.5
     )
     assert measure_boundary(window(np.concatenate([quiet, quiet]))).loudness_jump_lu < 0.5
+
+
+class _Files(Sides):
+    """Both songs of a join as they are, without a pool."""
+
+    def __init__(self, a: FloatArray, b: FloatArray) -> None:
+        self._both = a, b
+
+    def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
+        inside = slice(6 * RATE_HZ - lead, 6 * RATE_HZ + place.fade_frames + lead)
+        return self._both[0][inside], self._both[1][inside]
+
+
+@pytest.mark.parametrize(("late_s", "alone_s"), [(0.0, 0.0), (0.040, 0.0), (0.040, 2.0)])
+def test_beats_and_levels_of_a_long_join(late_s: float, alone_s: float) -> None:
+    """Two songs over each other for 8 s, each of them alone before and after."""
+    seconds, first_s = 20.0 + alone_s, 6.0 + alone_s
+    a, b = drums(seconds, 0.5, 0.2), 2.0 * drums(seconds, 0.5, 0.2 + late_s + alone_s % 0.5)
+    share = np.clip((np.arange(len(a)) / RATE_HZ - first_s) / 8.0, 0, 1)[:, None].astype(np.float32)
+    heard = a * np.cos(share * np.pi / 2) + b * np.sin(share * np.pi / 2)
+    fade = round((8.0 + alone_s) * RATE_HZ)
+    place = replace(PLACE, before_frames=0, after_frames=fade, alone_frames=round(alone_s * RATE_HZ))
+    joined = Window(
+        boundary=place,
+        audio=heard,
+        rate_hz=RATE_HZ,
+        centre=6 * RATE_HZ,
+        free_before_frames=6 * RATE_HZ,
+        free_after_frames=len(heard) - 6 * RATE_HZ,
+    )
+    found = measure_boundary(joined, _Files(a, b))
+    assert found.beat_ms == pytest.approx(1e3 * late_s, abs=9)
+    assert found.tempo_ratio == pytest.approx(1.0, abs=0.01)
+    assert found.loudness_jump_lu == pytest.approx(6.0, abs=1.0)
+    # Beats that fall on one another are the same sound here, and add up to more.
+    assert found.dip_db == pytest.approx(0.0, abs=1.0 if late_s else 2.5)
 
 
 def test_the_true_peak_between_the_samples_is_heard() -> None:
@@ -155,7 +224,47 @@ def test_windows_lie_around_their_boundaries_and_know_their_neighbours() -> None
     assert [place.boundary.centre_frames for place in found] == [2500, 4000, 4600, 150_000]
     for place in found:
         centre = place.boundary.centre_frames
-        assert place.audio[:, 0].tolist() == list(range(centre - 1000, centre + 1000))
-    assert found[1].free_before_frames == 1000
+        assert place.audio[:, 0].tolist() == list(range(centre - 1020, centre + 1030))
+        assert place.audio[place.centre, 0] == centre
+    assert found[1].free_before_frames == 1020
     assert found[1].free_after_frames == 600 - 20
-    assert found[1].free_for(580) and not found[1].free_for(581)
+    assert found[1].free_for(1020, 580) and not found[1].free_for(1020, 581)
+
+
+def test_a_window_holds_a_long_join_whole() -> None:
+    stream = _Counting([(3000, True), (90_000, True), (170_000, True)])
+    stream.boundaries[1] = replace(stream.boundaries[1], before_frames=0, after_frames=70_000)
+    found = list(cut_windows(stream, 200.0, context_s=1.0))
+    assert [place.boundary.centre_frames for place in found] == [3000, 90_000, 170_000]
+    long = found[1]
+    assert (long.audio[0, 0], long.audio[-1, 0]) == (89_000, 160_999)
+    assert (long.free_before_frames, long.free_after_frames) == (1000, 71_000)
+    assert found[2].free_before_frames == 1020
+
+
+class _Late(_Counting):
+    """The same, told of a boundary as late as an engine may tell."""
+
+    rate_hz = 10_000
+
+    def __init__(self, places: list[tuple[int, bool]]) -> None:
+        super().__init__(places)
+        self._all, self.boundaries = self.boundaries, []
+
+    def render(self, frames: int) -> FloatArray:
+        block = super().render(frames)
+        self.boundaries += [
+            place for place in self._all[len(self.boundaries) :] if place.centre_frames < self._at
+        ]
+        return block
+
+
+def test_every_place_between_borders_is_known_in_time() -> None:
+    borders = [(centre, False) for centre in range(100_000, 1_000_000, 150_000)]
+    stream = WithBetween(_Late(borders))
+    found = list(cut_windows(stream, 110.0, context_s=1.0, late_s=LATEST_BORDER_S))
+    conditions = [stream.condition(window.boundary) for window in found]
+    assert conditions.count(NATURAL) == len(borders)
+    assert conditions.count(MIDDLE) == len(borders) - 1
+    at = np.array([window.boundary.centre_frames for window in found])
+    assert np.diff(at).max() <= 7_500

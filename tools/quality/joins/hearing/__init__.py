@@ -1,0 +1,1 @@
+"""Is a join told from untouched music?"""

@@ -1,0 +1,1 @@
+"""What does a join do to the sound, and where does the stream go?"""
