@@ -87,8 +87,7 @@ class Score:
 
     def beats_s(self) -> DoubleArray:
         """Return when its beats are, `(beats,)`; each of `BEATS_PER_BAR` begins a bar."""
-        beats: DoubleArray = np.arange(int(self.seconds * self.bpm / 60.0)) * (60.0 / self.bpm)
-        return beats
+        return np.arange(int(self.seconds * self.bpm / 60.0), dtype=np.float64) * (60.0 / self.bpm)
 
 
 def compose_score(seed: int, index: int, seconds: float) -> Score:
