@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tools.commands import (
+    beats,
     bench,
     compose,
     config,
@@ -50,6 +51,7 @@ app.add_typer(pool.pool_app, name="pool")
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("joins")(joins.joins)
+app.command("beats")(beats.judge_tracking)
 app.command("study")(study.study_music)
 app.command("precompute")(precompute.precompute)
 app.command("render")(render.render)

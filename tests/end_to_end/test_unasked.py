@@ -40,6 +40,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "eval": ("eval", "POOL", "--training-songs", "--plot", "OUT/plot.png"),
     "joins": ("joins", "EIGHT", "--quick", "--seconds", "30", "--detector", "boosted", "--plot", "OUT/p.png"),
+    "beats": ("beats", "--every", "200"),
     "precompute": ("precompute", "POOL", "--model", "MODEL"),
     "render": ("render", "POOL", "OUT/out.mp3", "--seconds", "3", "--model", "MODEL"),
     "compose": ("compose", "POOL", "OUT/song.mp3", "--length", "2", "--model", "MODEL"),

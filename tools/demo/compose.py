@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from model.base.arrays import DoubleArray
 from tools.demo.harmony import KEY_NAMES, Chord, bass_pitch, phrase, voicings
 from tools.demo.styles import STYLES, Style
 
@@ -83,6 +84,10 @@ class Score:
     def bar_s(self) -> float:
         """Length of a bar in seconds."""
         return 60.0 * BEATS_PER_BAR / self.bpm
+
+    def beats_s(self) -> DoubleArray:
+        """Return when its beats are, `(beats,)`; each of `BEATS_PER_BAR` begins a bar."""
+        return np.arange(int(self.seconds * self.bpm / 60.0), dtype=np.float64) * (60.0 / self.bpm)
 
 
 def compose_score(seed: int, index: int, seconds: float) -> Score:

@@ -8,7 +8,7 @@ from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from tools.songs.rhythm.beats import Beats
 from tools.songs.rhythm.chroma import CHROMA_RATE_HZ
-from tools.songs.rhythm.onsets import ENVELOPE_RATE_HZ
+from tools.songs.rhythm.onsets import ENVELOPE_RATE_HZ, Onsets
 
 METRES = (3, 4, 5, 7)
 PRIORS = {3: 0.0, 4: 0.08, 5: -0.03, 7: -0.06}
@@ -46,8 +46,8 @@ class Bars:
     evidence: DoubleArray
 
 
-def find_bars(beats: Beats, bands: FloatArray, chroma: FloatArray) -> Bars:
-    """Return the bars over `beats` by the song's `onset_envelope` and `chroma_frames`.
+def find_bars(beats: Beats, onsets: Onsets, chroma: FloatArray) -> Bars:
+    """Return the bars over `beats` by the song's onsets and `chroma_frames`.
 
     The metre is the number of beats after which rhythm and harmony repeat best; the downbeats are the path
     through the positions of a bar that gathers the most evidence, where a bar may for a price be cut short.
@@ -61,7 +61,7 @@ def find_bars(beats: Beats, bands: FloatArray, chroma: FloatArray) -> Bars:
             position=np.zeros(count, dtype=np.int64),
             evidence=np.zeros(count),
         )
-    rhythm = _rhythm(beats.times_s, bands)
+    rhythm = _rhythm(beats.times_s, onsets.flux)
     chords = _chords(beats.times_s, chroma)
     evidence = _evidence(rhythm, chords)
     metre, metre_confidence = _metre(rhythm, chords)

@@ -7,8 +7,9 @@ import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.kernels import kernel
-from tools.songs.rhythm.onsets import ENVELOPE_RATE_HZ, Attacks
-from tools.songs.rhythm.tempo import FASTEST_BPM, SLOWEST_BPM, STEP_S, tempo_path
+from tools.songs.rhythm.counting import LEAST_BPM, MOST_BPM, count_beats
+from tools.songs.rhythm.onsets import ENVELOPE_RATE_HZ, Attacks, Onsets
+from tools.songs.rhythm.tempo import STEP_S, tempo_path
 
 TIGHTNESS = 300.0
 """How closely beats keep to the tempo (librosa's is 100; here the path of tempi follows every change)."""
@@ -22,8 +23,8 @@ SHARP_RISE = 0.8
 """An attack this sharp, in decades of energy over three bands, settles where its beat is."""
 _SHORTEST_S = 8.0
 """No beat can be told in less."""
-_LOW_WEIGHT = 2.0
-"""What tells a beat from the half between two: kick and bass rather than hi-hats and chords."""
+_DOUBTFUL, _CERTAIN = 0.7, 0.9
+"""Certainties of the count between which confidence rises from none to full."""
 LOCAL_BEATS = 12
 """Confidence is local: over so many beats before and after."""
 
@@ -53,44 +54,39 @@ def no_beats() -> Beats:
     return Beats(times_s=none, tempo_bpm=none, confidence=none, song_confidence=0.0)
 
 
-def track_beats(bands: FloatArray, attacks: Attacks) -> tuple[Beats, Beats]:
-    """Return the beats of a song by its `onset_envelope` and `find_attacks`, and those half a beat later.
+def track_beats(onsets: Onsets, attacks: Attacks, chroma: FloatArray) -> Beats:
+    """Return the beats of a song by its onsets, attacks and `chroma_frames`.
 
-    bands: `(2, frames)`. Which of the two are the beats is not always plain from drums; the first ones have
-    the low notes and drums, and the harmony may say otherwise.
-
-    Dynamic programming along a path of tempi, from `SLOWEST_BPM` to `FASTEST_BPM`; then each
-    beat moves to the attack near it, where it has one that its neighbours confirm. Confidence is the share of
-    beats whose attack is where their neighbours predict it, above what chance gives, times how far beats
-    stand out of the places between them.
+    Dynamic programming along a path of tempi, in the likeliest count of `tools.songs.rhythm.counting`; then
+    each beat moves to the attack near it, where it has one that its neighbours confirm. Confidence is the
+    share of beats whose attack is where their neighbours predict it, above what chance gives, times how far
+    beats stand out of the places between them, times how certain the count is.
     """
-    envelope = bands.sum(axis=0)
+    envelope = onsets.envelope()
     if len(envelope) < _SHORTEST_S * ENVELOPE_RATE_HZ or not envelope.max() > 0:
-        return no_beats(), no_beats()
-    bpm, periodicity = tempo_path(envelope)
-    steps_s = np.arange(len(bpm)) * STEP_S
-    frames_s = np.arange(len(envelope)) / ENVELOPE_RATE_HZ
-    rough_s = _rough_beats(envelope, np.interp(frames_s, steps_s, bpm))
-    off_s = rough_s[:-1] + 0.5 * np.diff(rough_s)
-    periodic = np.interp(frames_s, steps_s, periodicity)
-    if np.mean(_drums(off_s, bands)) > np.mean(_drums(rough_s, bands)):
-        rough_s, off_s = off_s, rough_s
-    return _beats(rough_s, envelope, attacks, periodic), _beats(off_s, envelope, attacks, periodic)
+        return no_beats()
+    path = tempo_path(envelope)
+    counted = count_beats(onsets, chroma, path, lambda bpm: _rough_beats(envelope, bpm))
+    steps_s = np.arange(len(path.bpm)) * STEP_S
+    periodic = np.interp(counted.times_s, steps_s, path.periodicity_of(1.0))
+    return _beats(counted.times_s, envelope, attacks, periodic, counted.certainty)
 
 
-def _beats(rough_s: DoubleArray, envelope: FloatArray, attacks: Attacks, periodic: DoubleArray) -> Beats:
+def _beats(
+    rough_s: DoubleArray, envelope: FloatArray, attacks: Attacks, periodic: DoubleArray, certainty: float
+) -> Beats:
     if len(rough_s) < 2 * NEIGHBOURS:
         return no_beats()
     times_s, on_time = _refined(rough_s, attacks)
-    kept = np.append(True, np.diff(times_s) > 30.0 / FASTEST_BPM)
-    times_s, on_time = times_s[kept], on_time[kept]
+    kept = np.append(True, np.diff(times_s) > 30.0 / MOST_BPM)
+    times_s, on_time, periodic = times_s[kept], on_time[kept], periodic[kept]
     if len(times_s) < 2 * NEIGHBOURS:
         return no_beats()
-    near = np.interp(times_s * ENVELOPE_RATE_HZ, np.arange(len(periodic)), periodic)
-    confidence = _confidence(on_time, _contrast(envelope, times_s), near)
+    confidence = _confidence(on_time, _contrast(envelope, times_s), periodic)
+    confidence *= np.clip((certainty - _DOUBTFUL) / (_CERTAIN - _DOUBTFUL), 0.0, 1.0)
     return Beats(
         times_s=times_s,
-        tempo_bpm=np.clip(_local_tempo(times_s), 0.9 * SLOWEST_BPM, 1.1 * FASTEST_BPM),
+        tempo_bpm=np.clip(_local_tempo(times_s), 0.9 * LEAST_BPM, 1.1 * MOST_BPM),
         confidence=confidence,
         song_confidence=float(np.median(confidence)),
     )
@@ -111,13 +107,15 @@ def _track(strength: DoubleArray, periods: DoubleArray, tightness: float) -> Dou
     As librosa's tracker does it; that one takes whole frames as periods, and compiles in every process.
     """
     frames = len(strength)
+    logs = np.log(np.arange(1, int(2 * periods.max()) + 3).astype(np.float64))
     score = strength.copy()
     origin = np.full(frames, -1, dtype=np.int64)
     for frame in range(frames):
         period = periods[frame]
         best, first = -np.inf, max(0, int(frame - 2 * period))
+        usual = np.log(period)
         for before in range(first, int(frame - period / 2) + 1):
-            away = np.log((frame - before) / period)
+            away = logs[frame - before - 1] - usual
             value = score[before] - tightness * away * away
             if value > best:
                 best, origin[frame] = value, before
@@ -135,10 +133,6 @@ def _track(strength: DoubleArray, periods: DoubleArray, tightness: float) -> Dou
         count += 1
         last = origin[last]
     return beats[:count][::-1].copy()
-
-
-def _drums(times_s: DoubleArray, bands: FloatArray) -> DoubleArray:
-    return _LOW_WEIGHT * _strength(bands[0], times_s) + _strength(bands[1], times_s)
 
 
 def _strength(envelope: FloatArray, times_s: DoubleArray) -> DoubleArray:
@@ -174,36 +168,35 @@ def _refined(rough_s: DoubleArray, attacks: Attacks) -> tuple[DoubleArray, Doubl
 
 
 def _predicted(times_s: DoubleArray, weight: DoubleArray) -> DoubleArray:
-    """Return where the weighted line through its neighbours, without itself, puts each beat.
+    """Return where the weighted curve through its neighbours, without itself, puts each beat.
 
-    Three lines are tried, through those before, after and on both sides: across a change of tempo only one
-    side fits.
+    Three are tried: a parabola through those on both sides, for tempo drifts, and lines through those before
+    and after: across a change of tempo only one side fits.
     """
     count = len(times_s)
     best = times_s.copy()
     least = np.full(count, np.inf)
-    for before, after in ((NEIGHBOURS, NEIGHBOURS), (2 * NEIGHBOURS, 0), (0, 2 * NEIGHBOURS)):
+    for before, after, degree in ((NEIGHBOURS, NEIGHBOURS, 2), (NEIGHBOURS, 0, 1), (0, NEIGHBOURS, 1)):
         offsets = np.array([offset for offset in range(-before, after + 1) if offset != 0])
         index = np.arange(count)[:, None] + offsets
         inside = (index >= 0) & (index < count)
         index = np.clip(index, 0, count - 1)
         values = times_s[index] - times_s[:, None]
         weights = np.where(inside, weight[index], 0.0)
+        powers = (offsets[:, None] / NEIGHBOURS) ** np.arange(degree + 1)
         for _ in range(3):
-            total = weights.sum(axis=1) + 1e-12
-            mean_x = (weights * offsets).sum(axis=1) / total
-            mean_y = (weights * values).sum(axis=1) / total
-            apart_x, apart_y = offsets - mean_x[:, None], values - mean_y[:, None]
-            slope = (weights * apart_x * apart_y).sum(axis=1) / ((weights * apart_x**2).sum(axis=1) + 1e-12)
-            errors = apart_y - slope[:, None] * apart_x
-            scale = np.sqrt((weights * errors**2).sum(axis=1) / total) + 1e-3
+            weighted = weights[:, :, None] * powers
+            square = powers.T @ weighted + 1e-9 * np.eye(degree + 1)
+            curve = np.linalg.solve(square, (weighted * values[:, :, None]).sum(axis=1)[:, :, None])[:, :, 0]
+            errors = values - curve @ powers.T
+            scale = np.sqrt((weights * errors**2).sum(axis=1) / (weights.sum(axis=1) + 1e-12)) + 1e-3
             weights = np.where(inside, weight[index], 0.0) / (1 + (errors / (2 * scale[:, None])) ** 2)
         enough = inside.sum(axis=1) >= NEIGHBOURS
         # One side alone predicts worse: it must fit clearly better.
         misfit = np.where(enough, scale * (1.0 if before == after else 1.5), np.inf)
         better = misfit < least
         least = np.where(better, misfit, least)
-        best = np.where(better, times_s + mean_y - slope * mean_x, best)
+        best = np.where(better, times_s + curve[:, 0], best)
     return best
 
 

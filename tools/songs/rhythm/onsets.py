@@ -1,4 +1,4 @@
-"""This module finds where sounds begin, as an envelope to track beats in and to the millisecond."""
+"""This module finds where sounds begin, as envelopes to track beats in and to the millisecond."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +24,10 @@ LOW_MEL_BANDS = 8
 FLUX_LAG = 2
 LOUD_LINE = 0.05
 """Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
+ACCENT_MEL_EDGES = (0, 8, 36)
+"""Accents are looked for up to about 200 Hz, 1.2 kHz, and above."""
+LOUDNESS_POWER = 0.3
+"""Loudness grows with this power of energy (Stevens)."""
 _BLOCK_FRAMES = 1 << 12
 _BLOCK_MARGIN = 8
 LEVELLED_S = 8.0
@@ -40,16 +44,37 @@ _FLOOR = 1e-4
 """Share of a loud moment's energy below which there is silence between sounds."""
 
 
-def onset_envelope(mono: SongSamples) -> FloatArray:
-    """Return `(2, frames)` float32 onset strength every `ENVELOPE_HOP` samples, frame i centred on its time.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Onsets:
+    """How strongly something begins in a song, every `ENVELOPE_HOP` samples, frame i centred on its time.
 
-    mono: `(samples,)` at `RHYTHM_RATE_HZ`. Spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013) in
-    the low bands and in the rest, each levelled over `LEVELLED_S`; the sum is what beats are tracked in.
+    Both are levelled over `LEVELLED_S`, so that a quiet part counts like a loud one.
+    """
+
+    flux: FloatArray
+    """`(2, frames)` float32: that something begins, however quiet, in the low bands and in the rest."""
+    accents: FloatArray
+    """`(3, frames)` float32: by how much louder it gets, in lows, mids and highs; a hi-hat is little here."""
+
+    def envelope(self) -> FloatArray:
+        """Return `(frames,)` float32: both together, what beats are tracked in."""
+        total = sum(
+            bands.sum(axis=0) / (bands.sum(axis=0).std() + 1e-9) for bands in (self.flux, self.accents)
+        )
+        return np.asarray(total, dtype=np.float32)
+
+
+def find_onsets(mono: SongSamples) -> Onsets:
+    """Return the onsets of `mono` `(samples,)` at `RHYTHM_RATE_HZ`.
+
+    flux: spectral flux of a log-mel spectrogram (Boeck and Widmer, 2013). accents: rise of the loudness of
+    three bands.
     """
     frames = 1 + len(mono) // ENVELOPE_HOP
     flux = np.zeros((2, frames), dtype=np.float32)
+    accents = np.zeros((len(ACCENT_MEL_EDGES), frames), dtype=np.float32)
     if len(mono) < ENVELOPE_WINDOW:
-        return flux
+        return Onsets(flux=flux, accents=accents)
     energy = sum(float(np.square(part, dtype=np.float64).sum()) for part in in_parts(mono))
     reference = max(LOUD_LINE * energy / len(mono) * ENVELOPE_WINDOW, 1e-9)
     # In blocks: the spectrogram of a song of hours would not fit into memory.
@@ -57,8 +82,12 @@ def onset_envelope(mono: SongSamples) -> FloatArray:
         first = max(0, start - _BLOCK_MARGIN)
         stop = min(frames, start + _BLOCK_FRAMES)
         part = mono[first * ENVELOPE_HOP : (stop + _BLOCK_MARGIN) * ENVELOPE_HOP]
-        flux[:, start:stop] = spectral_flux(mel_powers(part), reference)[:, start - first : stop - first]
-    return np.stack([_levelled(band) for band in flux])
+        mel, here = mel_powers(part), slice(start - first, stop - first)
+        flux[:, start:stop] = spectral_flux(mel, reference)[:, here]
+        accents[:, start:stop] = _louder(mel, reference)[:, here]
+    return Onsets(
+        flux=np.stack([band / _level(band) for band in flux]), accents=accents / _level(accents.sum(axis=0))
+    )
 
 
 def mel_powers(mono: FloatArray) -> FloatArray:
@@ -79,19 +108,29 @@ def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
     return np.stack([rises[:, :LOW_MEL_BANDS].mean(axis=1), rises[:, LOW_MEL_BANDS:].mean(axis=1)])
 
 
+def _louder(mel: FloatArray, reference: float) -> FloatArray:
+    """Return `(3, frames)`: by how much the loudness of three bands rises over `FLUX_LAG` frames."""
+    energies = np.add.reduceat(mel, ACCENT_MEL_EDGES, axis=1).T
+    loudness = np.power(np.maximum(energies, 1e-8 * reference) / reference, np.float32(LOUDNESS_POWER))
+    rises = np.zeros_like(loudness)
+    np.maximum(loudness[:, FLUX_LAG:] - loudness[:, :-FLUX_LAG], 0.0, out=rises[:, FLUX_LAG:])
+    return rises
+
+
 @cache
 def _mel_bands() -> BandWeights:
     filters = librosa.filters.mel(sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS)
     return band_weights(filters.T)
 
 
-def _levelled(band: FloatArray) -> FloatArray:
+def _level(band: FloatArray) -> FloatArray:
+    """Return `(frames,)`: what is usual around each frame, as the root of a mean square."""
     size = round(LEVELLED_S * ENVELOPE_RATE_HZ)
     power = scipy.ndimage.uniform_filter1d(np.square(band, dtype=np.float64), size, mode="nearest")
     # A stretch with next to no onsets must not be blown up into many.
     level = np.sqrt(np.maximum(power, 0.01 * float(np.mean(power)) + 1e-9))
-    levelled: FloatArray = (band / level).astype(np.float32)
-    return levelled
+    single: FloatArray = level.astype(np.float32)
+    return single
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,14 +13,10 @@ from stream.audio.samples import SongSamples, collect, in_parts
 from tools.songs.rhythm.bars import Bars, find_bars
 from tools.songs.rhythm.beats import Beats, track_beats
 from tools.songs.rhythm.chroma import chroma_frames
-from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ, Attacks, find_attacks, onset_envelope
+from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ, Attacks, Onsets, find_attacks, find_onsets
 
 CLEAR_BEAT = 0.5
 """Confidence from which a song counts as one with a beat."""
-CONFIDENCE_WEIGHT = 5.0
-"""Standard errors of standing out that a certain beat is worth."""
-OFF_MARGIN = 1.2
-"""The places half way between the likelier beats must be better by so much to be the beats."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,17 +42,13 @@ class Rhythm:
 def find_rhythm(audio: SongSamples, sample_rate_hz: int, *, scratch: Path | None = None) -> Rhythm:
     """Return rhythm and harmony of a song, `(frames, 2)` float32; scratch: as `decode` has it."""
     mono = collect(_mono(audio, sample_rate_hz), scratch)
-    bands = onset_envelope(mono)
-    attacks = find_attacks(mono)
-    chroma = chroma_frames(mono)
-    on, off = track_beats(bands, attacks)
-    on_bars, off_bars = (find_bars(beats, bands, chroma) for beats in (on, off))
-    gain = off_bars.standing_out - on_bars.standing_out
-    gain += CONFIDENCE_WEIGHT * (off.song_confidence - on.song_confidence)
-    # Harmony changes on beats, not between them: it may overrule off-beat basses and chords.
-    if gain > OFF_MARGIN and (off.song_confidence >= CLEAR_BEAT or on.song_confidence < CLEAR_BEAT):
-        on, on_bars = off, off_bars
-    return Rhythm(beats=on, bars=on_bars, attacks=attacks, chroma=chroma)
+    return rhythm_of(find_onsets(mono), find_attacks(mono), chroma_frames(mono))
+
+
+def rhythm_of(onsets: Onsets, attacks: Attacks, chroma: FloatArray) -> Rhythm:
+    """Return the rhythm of a song by what was heard of it."""
+    beats = track_beats(onsets, attacks, chroma)
+    return Rhythm(beats=beats, bars=find_bars(beats, onsets, chroma), attacks=attacks, chroma=chroma)
 
 
 def _mono(audio: SongSamples, sample_rate_hz: int) -> Iterator[FloatArray]:

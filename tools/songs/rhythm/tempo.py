@@ -1,5 +1,7 @@
 """This module finds a song's tempo over time, each second in the octave that most music is counted in."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import scipy.fft
 
@@ -16,7 +18,7 @@ _WINDOW_S = 10.0
 MULTIPLES = ((1, 1.0), (2, 0.7), (3, 0.3), (4, 0.6))
 """A beat also repeats after two beats and after a bar: periods and their weights."""
 PRIOR_BPM = 115.0
-_PRIOR_OCTAVES = 0.7
+PRIOR_OCTAVES = 0.7
 """People tap around this tempo (Moelants, 2002; as in librosa's prior, narrower)."""
 CHANGE_COST = 3.0
 """What a jump to another tempo costs, in steps of perfect periodicity."""
@@ -35,16 +37,41 @@ def tempo_grid_bpm() -> DoubleArray:
     return SLOWEST_BPM * 2.0 ** (np.arange(steps + 1) / STEPS_PER_OCTAVE)
 
 
-def tempo_path(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
-    """Return the tempo in bpm every `STEP_S` and how periodic the song is there, 0 to 1; both `(steps,)`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TempoPath:
+    """A song's tempo over time.
 
-    envelope: `(frames,)`, from `tools.songs.rhythm.onsets.onset_envelope`. The best path through the
+    bpm: `(steps,)` float64, every `STEP_S`. periodicity: `(steps, tempi)` float64, 0 to 1, how periodic the
+    song is there in each tempo of `tempo_grid_bpm`.
+    """
+
+    bpm: DoubleArray
+    periodicity: DoubleArray
+
+    def periodicity_of(self, ratio: float) -> DoubleArray:
+        """Return `(steps,)`: how periodic the song is in `ratio` times its tempo."""
+        place = np.rint(STEPS_PER_OCTAVE * np.log2(ratio * self.bpm / SLOWEST_BPM)).astype(np.int64)
+        steps, tempi = self.periodicity.shape
+        near = [np.clip(place + shift, 0, tempi - 1) for shift in (-1, 0, 1)]
+        found: DoubleArray = np.max([self.periodicity[np.arange(steps), at] for at in near], axis=0)
+        return found
+
+    def periodic_at(self, times_s: DoubleArray, ratio: float) -> float:
+        """Return the mean of `periodicity_of` around some instants of the song."""
+        steps = np.clip(np.rint(times_s / STEP_S).astype(np.int64), 0, len(self.bpm) - 1)
+        return float(self.periodicity_of(ratio)[steps].mean())
+
+
+def tempo_path(envelope: FloatArray) -> TempoPath:
+    """Return the tempo of a song over time.
+
+    envelope: `(frames,)`, from `tools.songs.rhythm.onsets.Onsets`. The best path through the
     autocorrelation of the envelope in windows of `_WINDOW_S`, by dynamic programming: tempo may drift and,
     for a price, jump.
     """
     salience, periodicity = _salience(envelope)
     path = _best_path(salience, _jump_costs(salience.shape[1]), DRIFT_COST)
-    return tempo_grid_bpm()[path], periodicity[np.arange(len(path)), path]
+    return TempoPath(bpm=tempo_grid_bpm()[path], periodicity=periodicity)
 
 
 def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
@@ -69,7 +96,7 @@ def _salience(envelope: FloatArray) -> tuple[DoubleArray, DoubleArray]:
         values = sum(weight * _at(lags, multiple * periods) for multiple, weight in MULTIPLES) / total
         salience[start : start + BLOCK_WINDOWS] = values
     periodicity = np.clip(salience, 0.0, 1.0)
-    prior = np.exp(-0.5 * (np.log2(bpm / PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
+    prior = np.exp(-0.5 * (np.log2(bpm / PRIOR_BPM) / PRIOR_OCTAVES) ** 2)
     return periodicity * prior, periodicity
 
 

@@ -36,6 +36,16 @@ def test_a_change_of_tempo_in_the_middle() -> None:
     assert np.percentile(_errors_s(rhythm.beats.times_s, beats_s[2:-3]), 90) < 0.01
 
 
+def test_a_tempo_that_drifts_is_followed() -> None:
+    beats_s = [0.3]
+    while beats_s[-1] < 30.0:
+        beats_s.append(beats_s[-1] + 0.45 * (1 + 0.06 * float(np.sin(2 * np.pi * beats_s[-1] / 20.0))))
+    rhythm = find_rhythm(song_of_beats(beats_s, 30.0, beats_per_bar=4), RATE_HZ)
+    errors_s = _errors_s(rhythm.beats.times_s, np.array(beats_s)[2:-3])
+    assert np.median(errors_s) < 0.002
+    assert np.percentile(errors_s, 95) < 0.015
+
+
 def _noise() -> FloatArray:
     return np.random.default_rng(0).normal(0, 0.1, (RATE_HZ * 30, 2)).astype(np.float32)
 

@@ -1,0 +1,1 @@
+"""Are beats and bars where they should be?"""
