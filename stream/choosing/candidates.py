@@ -7,11 +7,11 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.choosing.generation import Generation
-from stream.choosing.liking import Liking
-from stream.choosing.lookahead import Future
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
-from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
+from stream.choosing.weighing.liking import Liking
+from stream.choosing.weighing.lookahead import Future
+from stream.choosing.weighing.terms import CACHED_CHUNKS, COST_TERMS, Costs
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.hubs import hub_levels

@@ -10,14 +10,14 @@ from stream.choosing.bans import NothingReadableError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import Course, PlannedExit, PlannerMemory
-from stream.choosing.leaning import Leaning, Steered, opened_to
+from stream.choosing.journey.leaning import Leaning, Steered, opened_to
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries, entries
 from stream.choosing.rules import any_step, anywhere, elsewhere, next_in_order, plain_step, song_starts
 from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 from stream.choosing.walk import Walk
 from stream.index.edge_index import NO_SUCCESSOR

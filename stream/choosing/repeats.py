@@ -8,7 +8,7 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NEVER
 
 MOST_SHARES = 2.3

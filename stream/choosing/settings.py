@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from model.base.errors import EndlosError
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 
 Strategy = Literal["model", "random", "natural"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stream.choosing.generation import Chunk
 from stream.choosing.history import Course
-from stream.choosing.leaning import Pull
+from stream.choosing.journey.leaning import Pull
 from stream.choosing.repeats import Entries
 
 

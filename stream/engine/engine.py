@@ -7,11 +7,11 @@ from pathlib import Path
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import NOT_STEERED, Steering
-from stream.choosing.step_source import Immediate, StepSource
+from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
 from stream.engine.newer import PoolWatch, judged_joins, judged_songs
 from stream.engine.past import JoinRecord, Past

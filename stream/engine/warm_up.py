@@ -9,13 +9,13 @@ import numpy as np
 from model.base.arrays import FloatArray
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
-from stream.choosing.leaning import Leaning
-from stream.choosing.lookahead import Future
+from stream.choosing.journey.leaning import Leaning
+from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage, entries
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import Steering
-from stream.choosing.terms import Costs
+from stream.choosing.weighing.lookahead import Future
+from stream.choosing.weighing.terms import Costs
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import Course, PlannedExit, PlannerMemory
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing
 from stream.pool.pool import ChunkKey

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream.choosing.generation import Chunk
-from stream.choosing.plan_ahead import MAX_DEPTH
+from stream.choosing.journey.steering import Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import Steering
+from stream.choosing.ready.plan_ahead import MAX_DEPTH
 from stream.choosing.step import Step
 
 
@@ -40,7 +40,7 @@ class _Planned:
 
 
 class VirtualPlanner:
-    """Plans as `stream.choosing.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
+    """Plans as `stream.choosing.ready.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
 
     The one difference: a late step is waited for, where the stream would go on without it.
     """
@@ -131,7 +131,7 @@ class VirtualCard:
 
 
 class VirtualSteps:
-    """The steps of a virtual planner as a renderer takes them (`stream.choosing.step_source.StepSource`)."""
+    """The steps of a virtual planner as a renderer takes them (`stream.choosing.ready.step_source`)."""
 
     def __init__(
         self,

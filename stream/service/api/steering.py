@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter, HTTPException
 
 from model.base.errors import EndlosError
-from stream.choosing.steering import NOT_STEERED
+from stream.choosing.journey.steering import NOT_STEERED
 from stream.service.api.answers import SteeringTold, SteeringWish
 from stream.service.api.asked import CHANGE_FAULTS, CONFLICT, NOT_THERE, READ_FAULTS, Asked
 

@@ -20,8 +20,8 @@ from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.terms import COST_TERMS, Costs
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.terms import COST_TERMS, Costs
+from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NEVER
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool import feedback

@@ -15,7 +15,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened

@@ -20,9 +20,9 @@ import stream.scoring.guard
 import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
-from stream.choosing import plan_ahead
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready import plan_ahead
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine

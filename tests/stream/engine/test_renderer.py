@@ -9,11 +9,11 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.step_source import Immediate
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.step_source import Immediate
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_planner import JoinPlanner

@@ -8,10 +8,10 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.generation import Generation
+from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries
-from stream.choosing.steering import Steering
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 
 TOWARDS_PHRASES = 3
 """So many phrases may end elsewhere on the way to the song that is asked for; then it follows."""

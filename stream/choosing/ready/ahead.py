@@ -10,9 +10,9 @@ from model.base.errors import DecodeError, EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import PlannerMemory
-from stream.choosing.plan_ahead import PlanAhead
+from stream.choosing.journey.steering import Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import Steering
+from stream.choosing.ready.plan_ahead import PlanAhead
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray, IntArray
-from stream.choosing import ahead
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready import ahead
+from stream.choosing.ready.ahead import Ahead
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened

@@ -9,7 +9,7 @@ import numpy as np
 from model.base.errors import EndlosError
 from stream.choosing.bans import Bans, NothingReadableError
 from stream.choosing.generation import Chunk
-from stream.choosing.steering import NOT_STEERED, Steering
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)

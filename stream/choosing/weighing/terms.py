@@ -13,8 +13,8 @@ from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
-from stream.choosing.kernel_weights import kernel_weights
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.kernel_weights import kernel_weights
+from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex

@@ -12,11 +12,11 @@ from benchmarks.bench_planning import made_up
 from model.base.errors import EndlosError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Generation
-from stream.choosing.leaning import TOWARDS_PHRASES, Leaning
+from stream.choosing.journey.leaning import TOWARDS_PHRASES, Leaning
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import with_opened

@@ -9,8 +9,8 @@ from benchmarks.bench_planning import made_up
 from model.base.errors import EndlosError
 from stream.choosing.bans import FIRST_WAIT_S, NothingReadableError
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.plan_ahead import KEPT_S, MAX_DEPTH, PATIENCE_S, REFRESH_S, PlanAhead, PlanWork
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
+from stream.choosing.ready.plan_ahead import KEPT_S, MAX_DEPTH, PATIENCE_S, REFRESH_S, PlanAhead, PlanWork
 from stream.choosing.step import Step
 
 BEGAN_S = 1_000.0
