@@ -38,9 +38,11 @@ class View:
     towards: FloatArray
     entering: FloatArray
     """The three together: what beginning a phrase there is worth now."""
+    travelling: FloatArray
+    """What a change of song to it is worth on top of that."""
     future: FloatArray
     other_song: float
-    """What a join to another song is worth."""
+    """What a join to another song is worth, whichever it is."""
     only_other_songs: bool
 
 
@@ -177,11 +179,11 @@ class Search:
             mask = leaving.scored.mask[which] & now.here.allowed[which]
             other = index.song[which] != index.song[leaving.row]
             within = (rows >= now.first_row) & (rows <= leaving.row + 1)
-            mask &= other if view.only_other_songs else ~within
+            mask &= np.where(other, now.onward.abroad[which], not view.only_other_songs) & ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
             totals = leaving.worths + view.entering[which] + view.future[which]
-            totals += np.float32(view.other_song) * other
+            totals += view.travelling[which] * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
                 join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
@@ -191,7 +193,7 @@ class Search:
 
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
-        row = join.entry_row
+        row, now = join.entry_row, view.now.onward
         values = self.costs.terms(leaving.row, np.array([row]), self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self.liking.after(leaving.row)
@@ -202,6 +204,8 @@ class Search:
         named["coverage"] = float(view.coverage[row])
         named["favoured"] = float(view.favoured[row])
         named["towards"] = float(view.towards[row])
+        named["due"] = float(now.due[row]) if other else 0.0
+        named["arc"] = float(now.arc[row]) if other else 0.0
         named["other_song"] = view.other_song if other else 0.0
         named["future"] = float(view.future[row])
         named["total"] = join.total

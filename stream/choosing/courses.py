@@ -87,5 +87,7 @@ class Courses:
             natural=step.natural,
             other_song=step.leaves_song if joined else None,
             share=self.share,
+            length_s=step.length_s,
+            overlap_s=0.0 if step.door is None else step.door.overlap_s,
             stop=step.stop,
         )

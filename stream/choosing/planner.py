@@ -12,6 +12,7 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import PlannedExit, PlannerMemory
 from stream.choosing.journey.helm import Helm
 from stream.choosing.journey.steering import NOT_STEERED, Steering
+from stream.choosing.journey.travel import Travel
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import entries
 from stream.choosing.rules import any_step, anywhere, elsewhere, next_in_order, plain_step, song_starts
@@ -149,6 +150,7 @@ class Planner:
     def _take_up(self, generation: Generation) -> None:
         self.generation = generation
         self._search = Search(generation, self._settings, self._joins)
+        self._travel = Travel(generation, self._settings.weights)
         self._lean()
 
     def _lean(self) -> None:
@@ -213,6 +215,8 @@ class Planner:
         here = entries(history, self._phrases, self._helm.left_out, window=window, after=row)
         steered = self._helm.steered(here, self._coming(), history.joins, self._settings.weights)
         here = steered.here
+        onward = self._travel.onward(history, row, here.allowed)
+        here = replace(here, reasons=(*here.reasons, *onward.reasons))
         first_row, exits = row, [row]
         if self._settings.strategy == "model" and not asked:
             first_row, exits = self._selection.exits_from(row, here, history)
@@ -223,6 +227,7 @@ class Planner:
             here=here,
             history=history,
             first_row=first_row,
+            onward=onward,
             exits=exits,
             pull=steered.pull,
             asked=asked,

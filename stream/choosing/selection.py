@@ -103,12 +103,14 @@ class Selection:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
         only_others = now.asked or now.history.owed > _MOST_OWED
+        onward = now.onward
         covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
         price = OTHER_SONG_LOGIT * now.history.owed
-        future = self._search.future.worths(now.here.allowed, coming, price, self._settings)
+        allowed = now.here.allowed
+        future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(
             now=now,
             coverage=covered,
@@ -116,8 +118,9 @@ class Selection:
             towards=nothing if now.pull is None else now.pull.towards,
             entering=entering,
             future=np.float32(self._settings.discount) * future,
+            travelling=np.float32(price) + onward.due + onward.arc,
             other_song=price,
-            only_other_songs=only_others and bool((now.here.allowed & other).any()),
+            only_other_songs=only_others and bool((allowed & onward.abroad & other).any()),
         )
 
     def _scored(self, now: Situation) -> list[Exit]:

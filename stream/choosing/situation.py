@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stream.choosing.generation import Chunk
 from stream.choosing.history import Course
 from stream.choosing.journey.leaning import Pull
+from stream.choosing.journey.travel import Onward
 from stream.choosing.repeats import Entries
 
 
@@ -26,6 +27,8 @@ class Situation:
     """What was played, as if all that is planned had been."""
     first_row: int
     """Where the phrase that is played began."""
+    onward: Onward
+    """Where a change of song may lead."""
     exits: Sequence[int]
     """Rows after which it may be left, from `row` on; never empty."""
     pull: Pull | None = None

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream.choosing.generation import Chunk
+from stream.doors.door import Door
 
 LATE_MARGIN_S = 0.2
 """A step that lay ready for less came late: nearly the stream would have gone on without it."""
@@ -42,6 +43,8 @@ class Step:
     reasons: tuple[str, ...] = ()
     terms: Mapping[str, float] = field(default_factory=dict)
     """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
+    door: Door | None = None
+    """How it goes over into another song; None where that was not judged."""
     stop: WalkStop | None = None
     """Where in the walk its chunk was taken; None where the stream does not walk, or had to go on without."""
     decision_ms: float = 0.0

@@ -59,7 +59,7 @@ def _choose(generation: Generation) -> None:
     future = Future(index.song)
     future.measure(phrases)
     future.learn(0, distances_db, allowed)
-    future.worths(allowed, entering, 0.0, settings)
+    future.worths(allowed, allowed, entering, 0.0, settings)
 
 
 def _join(rate_hz: int) -> None:

@@ -14,8 +14,9 @@ from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing
 from stream.pool.pool import ChunkKey
 
-_VERSION = 1
-_COUNTERS = ("steps", "run", "stop", "joins")
+_VERSION = 2
+_COUNTERS = ("steps", "run", "stop", "joins", "changes")
+_MEASURES = ("owed", "heard_s", "overlap_s")
 
 
 def told(standing: Standing) -> dict[str, object]:
@@ -26,7 +27,7 @@ def told(standing: Standing) -> dict[str, object]:
         "version": _VERSION,
         "chunk": None if chunk is None else asdict(chunk.key),
         "sample": None if chunk is None else round(standing.position_s * chunk.song.sample_rate_hz),
-        "history": {name: getattr(history, name) for name in (*_COUNTERS, "owed")},
+        "history": {name: getattr(history, name) for name in (*_COUNTERS, *_MEASURES)},
         "draws": memory.draws,
         "leaving": None if leaving is None else _leaving_told(leaving, memory.generation),
         "asked_at": memory.asked_at,
@@ -48,8 +49,9 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
         raise ValueError(f"its version is {said['version']}")
     for name in _COUNTERS:
         setattr(history, name, int(said["history"][name]))
-    history.owed = float(said["history"]["owed"])
-    if not math.isfinite(history.owed) or history.steps < 0:
+    for name in _MEASURES:
+        setattr(history, name, float(said["history"][name]))
+    if not all(math.isfinite(getattr(history, name)) for name in _MEASURES) or history.steps < 0:
         raise ValueError("its history makes no sense")
     # Refuses what is no state.
     draws = np.random.default_rng()

@@ -2,11 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
 from model.base.arrays import DoubleArray
 from stream.choosing.generation import Generation
+from stream.choosing.journey.arcs import pool_energy
 from stream.choosing.step import Step
 
 LATELY = 8
@@ -30,6 +32,8 @@ class JourneyRecord:
 
     def __init__(self, generation: Generation) -> None:
         self._pool = generation.pool
+        self._energy = pool_energy(generation.pool).astype(np.float64)
+        self._log_tempo = _log_tempi(generation.pool.traits.tempo_bpm.astype(np.float64))
         self._stays: list[_Stay] = []
         self._heard_s = 0.0
         self._joins = self._changes = 0
@@ -74,14 +78,14 @@ class JourneyRecord:
             "tempo_known_percent": 100.0 * len(apart) / changes,
             "within_stretch_percent": _percent(apart <= STRETCHED_PERCENT),
             "within_twice_percent": _percent(apart <= 2 * STRETCHED_PERCENT),
-            "energy_steps": steps_over_random(self._means(self._pool.loudness_db)),
-            "tempo_steps": steps_over_random(self._means(_log_tempi(self._pool.traits.tempo_bpm))),
+            "energy_steps": steps_over_random(self._means(self._energy)),
+            "tempo_steps": steps_over_random(self._means(self._log_tempo)),
             **{f"term_{name}": value / changes for name, value in sorted(self._terms.items())},
         }
 
     def _returns(self, songs: list[int], lately: int) -> int:
         found, left = 0, list[int]()
-        for before, song in zip(songs, songs[1:], strict=False):
+        for before, song in pairwise(songs):
             left = [one for one in left if one != before] + [before]
             found += song in left[-lately:]
         return found
@@ -98,18 +102,22 @@ class JourneyRecord:
 
     def _means(self, values: DoubleArray) -> DoubleArray:
         of_stays = [values[stay.rows] for stay in self._stays]
-        means = np.array([np.nanmean(one) if np.isfinite(one).any() else np.nan for one in of_stays])
-        return means[np.isfinite(means)]
+        means: DoubleArray = np.array(
+            [np.nanmean(one) if np.isfinite(one).any() else np.nan for one in of_stays]
+        )
+        known: DoubleArray = means[np.isfinite(means)]
+        return known
 
 
 def folded_percent(a_bpm: float, b_bpm: float) -> float:
     """Return by how many percent two tempi differ, half and double taken as the same."""
     octaves = abs(float(np.log2(a_bpm / b_bpm)))
-    return 100.0 * (2.0 ** min(octaves, abs(octaves - 1.0)) - 1.0)
+    folded: float = min(octaves, abs(octaves - 1.0))
+    return float(100.0 * (2.0**folded - 1.0))
 
 
 def steps_over_random(values: DoubleArray) -> float:
-    """Return how far apart neighbours are in the mean, over any two; 1 is a random walk, 0 a straight line."""
+    """Return how far apart neighbours are in the mean, over any two: 1 is a random walk."""
     if len(values) < 3:
         return float("nan")
     sorted_values = np.sort(values)
