@@ -2,6 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class JoinKind(StrEnum):
+    """How one piece becomes another; each kind is made by a file of `stream.joins.kinds`."""
+
+    SPLICE = "splice"
+    """A short fade where the audio hides it best, within a song."""
+    SHORT_BLEND = "short_blend"
+    """A fade of seconds about the border of two songs, where one of them has nothing more to give."""
+    TEMPO_BLEND = "tempo_blend"
+    """Bars of both, beat on beat, one band handed over after the other."""
+    QUICK_CHANGE = "quick_change"
+    """The new song on its downbeat, over an echo of the old one."""
+    PLAIN_FADE = "plain_fade"
+    """Seconds of both, where nothing is to be put on a beat."""
+    GAPLESS = "gapless"
+    """The next track of an album goes on where the one before ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,15 +30,14 @@ class Door:
     so that its beats fall on B's. A splice overlaps for a moment about both, which the audio decides.
     """
 
-    kind: str
-    """The kind of join (`stream.joins.kinds`)."""
-    overlap_s: float
+    kind: JoinKind
+    overlap_s: float = 0.0
     """For so long both sound, in B's time; 0 where the audio decides."""
     overlap_bars: int = 0
     """The same in bars of B; 0 where it is not counted in bars."""
     tempo_factor: float = 1.0
     """A is played so many times as fast where both sound; 1 leaves it as it is."""
-    rejected: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[JoinKind, str] = field(default_factory=dict)
     """Kinds that were preferred and cannot be, and why, in words."""
     penalties: Mapping[str, float] = field(default_factory=dict)
     """What speaks against the door, by name, in log-odds, none above 0."""

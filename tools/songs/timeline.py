@@ -19,14 +19,17 @@ def song_timeline(
     rhythms: of each stretch that sounds, with the sample at which it begins, in order.
     """
     times_s, positions, metres, confidence = [np.empty(0)], [_whole(())], [_whole(())], [_single(())]
-    for start, rhythm in rhythms:
+    starts_s = [start / sample_rate_hz for start, _ in rhythms]
+    for (_, rhythm), start_s, stop_s in zip(rhythms, starts_s, [*starts_s[1:], np.inf], strict=True):
         beats, bars = rhythm.beats, rhythm.bars
-        count = len(beats)
-        times_s.append(beats.times_s + start / sample_rate_hz)
+        # A grid reaches beyond its stretch, and there the next one begins.
+        inside = slice(*np.searchsorted(beats.times_s + start_s, (start_s, stop_s)))
+        times_s.append(beats.times_s[inside] + start_s)
         known = bars.beats_per_bar > 0
-        positions.append(_whole(bars.position if known else np.full(count, -1)))
+        count = len(times_s[-1])
+        positions.append(_whole(bars.position[inside] if known else np.full(count, -1)))
         metres.append(_whole(np.full(count, bars.beats_per_bar)))
-        confidence.append(_single(beats.confidence))
+        confidence.append(_single(beats.confidence[inside]))
     return SongTimeline(
         beats_s=np.concatenate(times_s),
         beat_positions=np.concatenate(positions),

@@ -1,0 +1,131 @@
+"""Judging a door finds the best kind of join that nothing forbids, by what a pool knows of both songs."""
+
+from collections.abc import Callable, Sequence
+
+from stream.doors.beat_match import match_beats, most_bars
+from stream.doors.door import Door, JoinKind
+from stream.doors.gapless import gapless_successor
+from stream.doors.policies import POLICIES, DoorCase
+from stream.doors.settings import BAR_COUNTS, DoorSettings
+from stream.doors.side import DoorSide
+
+_LEAST_FADE_S = 2.0
+"""Songs that have less for each other than this meet as well as they can."""
+_SHORTER_BARS = 0.25, 0.6
+"""What half as many bars are worth less than the most, and a quarter of them."""
+_PLAIN_WORTH, _QUICK_WORTH, _SHORT_WORTH = -1.0, -1.5, -2.0
+_BEATEN_FADE_S = 4.0
+"""Two songs with a beat each fade into each other no longer than this where the beats do not meet."""
+_LONGEST_QUICK_S = 5.0
+_SURE_BEAT = 0.5
+
+_Proposed = Sequence[DoorCase] | str
+"""Ways to join two songs by one kind, or why it cannot be."""
+
+
+def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
+    """Return how A, left at its chunk's end, becomes B, entered at its chunk's start, and what it is worth.
+
+    A kind that is rejected gives way to the next one; the last has no reason not to be.
+    """
+    if a.song.audio_hash == b.song.audio_hash:
+        return Door(kind=JoinKind.SPLICE)
+    if gapless_successor(a.pool, a.row) == b.row and a.pool is b.pool:
+        return Door(kind=JoinKind.GAPLESS)
+    rejected: dict[JoinKind, str] = {}
+    for kind, propose in _PROPOSALS.items():
+        proposed = propose(a, b, settings)
+        if isinstance(proposed, str):
+            rejected[kind] = proposed
+            continue
+        doors = [_judged(case) for case in proposed]
+        good = [door for door in doors if isinstance(door, Door)]
+        if good:
+            best = max(good, key=lambda door: door.worth)
+            return Door(
+                kind=kind,
+                overlap_s=best.overlap_s,
+                overlap_bars=best.overlap_bars,
+                tempo_factor=best.tempo_factor,
+                rejected=rejected,
+                penalties=best.penalties,
+            )
+        rejected[kind] = next(reason for reason in doors if isinstance(reason, str))
+    return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": _SHORT_WORTH})
+
+
+def _judged(case: DoorCase) -> Door | str:
+    """Return the door of a case with its penalties, or the reason to reject it."""
+    penalties = {"kind": case.worth} if case.worth else {}
+    for name, policy in POLICIES.items():
+        verdict = policy(case)
+        if isinstance(verdict, str):
+            return verdict
+        if verdict < 0.0:
+            penalties[name] = verdict
+    return Door(
+        kind=case.kind,
+        overlap_s=case.overlap_s,
+        overlap_bars=case.bars,
+        tempo_factor=case.tempo_factor,
+        penalties=penalties,
+    )
+
+
+def _tempo_blends(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
+    match = match_beats(a, b, settings)
+    if isinstance(match, str):
+        return match
+    most = most_bars(match, settings)
+    cases = []
+    for place, bars in enumerate(BAR_COUNTS):
+        if bars > most:
+            continue
+        beats = match.first_bars(bars)
+        enters_s = beats.b_s[0] - b.start_s
+        if beats.a_s[-1] > a.heard_end_s:
+            continue
+        cases.append(
+            DoorCase(
+                a=a,
+                b=b,
+                kind=JoinKind.TEMPO_BLEND,
+                overlap_s=float(beats.b_s[-1] - beats.b_s[0] + enters_s),
+                bars=bars,
+                tempo_factor=beats.tempo_factor,
+                on_beat=True,
+                worth=-(0.0, *_SHORTER_BARS)[place],
+            )
+        )
+    return cases or f"fewer than {BAR_COUNTS[-1]} bars of both go together"
+
+
+def _quick_changes(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
+    beats_b = b.beats_from(b.start_s).from_bar(b.start_s, not_before=True)
+    if len(beats_b.times_s) < 2:
+        return "the beat of the next song is not sure"
+    if float(a.pool.traits.beat_confidence[a.row]) < _SURE_BEAT:
+        return "the beat of the song that is left is not sure"
+    bar_s = beats_b.period_s * (beats_b.beats_per_bar or 4)
+    bars = 2 if 2.0 * bar_s <= _LONGEST_QUICK_S else 1
+    return [
+        DoorCase(a=a, b=b, kind=JoinKind.QUICK_CHANGE, overlap_s=bars * bar_s, bars=bars, worth=_QUICK_WORTH)
+    ]
+
+
+def _plain_fades(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
+    left_s, there_s = a.heard_end_s - a.end_s, 0.5 * (b.song.frames / b.song.sample_rate_hz - b.start_s)
+    both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= _SURE_BEAT
+    longest_s = _BEATEN_FADE_S if both_beaten else settings.plain_fade_s
+    overlap_s = min(longest_s, left_s, there_s)
+    if overlap_s < _LEAST_FADE_S:
+        return f"the songs have {max(0.0, overlap_s):.1f} s for each other"
+    return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=_PLAIN_WORTH)]
+
+
+_PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Proposed]] = {
+    JoinKind.TEMPO_BLEND: _tempo_blends,
+    JoinKind.QUICK_CHANGE: _quick_changes,
+    JoinKind.PLAIN_FADE: _plain_fades,
+}
+"""Kinds of joins between two songs, the preferred first."""

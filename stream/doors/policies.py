@@ -1,0 +1,149 @@
+"""Policies say what speaks against a door, each by itself, a penalty or a reason to reject it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from stream.doors.door import JoinKind
+from stream.doors.side import DoorSide
+from stream.pool.timeline import VOICE_STEP_S
+
+SINGS = 0.5
+"""From this likelihood on somebody sings."""
+_MOST_TOGETHER_S = 1.5
+"""Two may sing at the same time for so long."""
+_FREE_STRETCH = 0.015
+_FULL_DB = 8.0
+"""A song that is this much below its usual level is thinned out."""
+_SURE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DoorCase:
+    """One way to go from A to B, before it is judged."""
+
+    a: DoorSide
+    b: DoorSide
+    kind: JoinKind
+    overlap_s: float
+    bars: int = 0
+    tempo_factor: float = 1.0
+    on_beat: bool = False
+    """Whether the beats of both fall on each other."""
+    worth: float = 0.0
+    """What its kind and length are worth, in log-odds, at most 0."""
+
+
+Policy = Callable[[DoorCase], float | str]
+"""Returns what speaks against a case, in log-odds, at most 0, or why it is rejected, in words."""
+
+
+def stretching(case: DoorCase) -> float:
+    """Slight changes of tempo are not heard, large ones are."""
+    return -12.0 * max(0.0, abs(case.tempo_factor - 1.0) - _FREE_STRETCH)
+
+
+def bars_unsure(case: DoorCase) -> float:
+    """Downbeats that are not sure may not be downbeats."""
+    if not case.on_beat:
+        return 0.0
+    a, b = case.a.pool.traits, case.b.pool.traits
+    bars = min(float(a.bar_confidence[case.a.row]), float(b.bar_confidence[case.b.row]))
+    beats = min(float(a.beat_confidence[case.a.row]), float(b.beat_confidence[case.b.row]))
+    return -0.4 * max(0.0, 1.0 - bars / 0.5) - max(0.0, _SURE - beats)
+
+
+def unmatched_beats(case: DoorCase) -> float:
+    """Two beats that do not meet are heard as such for as long as both sound."""
+    if case.on_beat or case.kind == JoinKind.QUICK_CHANGE:
+        return 0.0
+    a, b = (_beat(case.a), _beat(case.b))
+    return -0.3 * min(a, b) * case.overlap_s
+
+
+def voice_over_voice(case: DoorCase) -> float | str:
+    """Two voices at once are one too many."""
+    a = case.a.voice(case.a.end_s, case.a.end_s + case.tempo_factor * case.overlap_s)
+    b = case.b.voice(case.b.start_s, case.b.start_s + case.overlap_s)
+    count = min(len(a), len(b))
+    if not count:
+        return 0.0
+    both = np.interp(np.linspace(0, len(a) - 1, count), np.arange(len(a)), a) * b[:count]
+    together_s = VOICE_STEP_S * float(np.count_nonzero(both >= SINGS * SINGS))
+    if together_s > _MOST_TOGETHER_S and case.kind == JoinKind.TEMPO_BLEND:
+        return f"two voices would sing for {together_s:.1f} s"
+    return -0.5 * min(together_s, 6.0)
+
+
+def cut_voice(case: DoorCase) -> float | str:
+    """A voice that is faded out, or entered, in the middle of what it sings is heard to be cut."""
+    end_s = case.a.end_s + case.tempo_factor * case.overlap_s
+    hand_over_s = 1.0 if case.kind == JoinKind.QUICK_CHANGE else 0.3 * case.overlap_s
+    left_s = (
+        (case.a.end_s - 0.5, case.a.end_s + 0.5)
+        if case.kind == JoinKind.QUICK_CHANGE
+        else (
+            end_s - hand_over_s,
+            end_s,
+        )
+    )
+    left, entered = case.a.voice(*left_s), case.b.voice(case.b.start_s - 0.5, case.b.start_s + 0.5)
+    cut = float(left.mean()) if len(left) else 0.0
+    if cut >= SINGS and case.kind == JoinKind.QUICK_CHANGE:
+        return "somebody sings across the cut"
+    return -cut - 0.5 * (float(entered.mean()) if len(entered) else 0.0)
+
+
+def keys_apart(case: DoorCase) -> float:
+    """Tones of both that do not go together are heard for as long as both sound."""
+    a, b = case.a.pool.traits, case.b.pool.traits
+    of_a, of_b = a.end_chroma[case.a.row], b.start_chroma[case.b.row]
+    together = min(1.0, case.overlap_s / 8.0)
+    lengths = float(np.sqrt(np.square(of_a).sum() * np.square(of_b).sum()))
+    apart = 1.0 - float((of_a * of_b).sum()) / lengths if lengths > 0.0 else 0.0
+    key_a, key_b = int(a.key[case.a.row]), int(b.key[case.b.row])
+    sure = min(float(a.key_confidence[case.a.row]), float(b.key_confidence[case.b.row]))
+    clash = sure if min(key_a, key_b) >= 0 and _fifths_apart(key_a, key_b) > 1 else 0.0
+    return -together * (0.8 * apart + 0.5 * clash)
+
+
+def both_full(case: DoorCase) -> float:
+    """Two songs in full at once are too much, the longer, the more so."""
+    a_db = case.a.level_db(case.a.end_s, case.a.end_s + case.overlap_s)
+    b_db = case.b.level_db(case.b.start_s, case.b.start_s + case.overlap_s)
+    if a_db is None or b_db is None or case.kind == JoinKind.QUICK_CHANGE:
+        return 0.0
+    full_a, full_b = (min(1.0, max(0.0, 1.0 + level_db / _FULL_DB)) for level_db in (a_db, b_db))
+    return -0.025 * case.overlap_s * full_a * full_b
+
+
+def level_apart(case: DoorCase) -> float:
+    """A song that ends far louder or softer than the next begins needs more than a gain."""
+    a = float(case.a.pool.traits.end_lufs[case.a.row]) - case.a.song.loudness_lufs
+    b = float(case.b.pool.traits.start_lufs[case.b.row]) - case.b.song.loudness_lufs
+    return -0.08 * max(0.0, min(20.0, abs(a - b)) - 4.0)
+
+
+POLICIES: dict[str, Policy] = {
+    "stretch": stretching,
+    "bars": bars_unsure,
+    "beats": unmatched_beats,
+    "voices": voice_over_voice,
+    "cut_voice": cut_voice,
+    "keys": keys_apart,
+    "full": both_full,
+    "level": level_apart,
+}
+"""All of them, by the name under which they stand in the decision log."""
+
+
+def _beat(side: DoorSide) -> float:
+    return float(side.pool.traits.beat_confidence[side.row])
+
+
+def _fifths_apart(a: int, b: int) -> int:
+    """Return how far two keys (as in `ChunkTraits.key`) are on the circle of fifths, relatives together."""
+    a, b = (key if key < 12 else (key - 12 + 3) % 12 for key in (a, b))
+    steps = 7 * (a - b) % 12
+    return min(steps, 12 - steps)

@@ -1,0 +1,33 @@
+"""These settings say how far songs are bent to one another, and for how long they sound together."""
+
+from dataclasses import dataclass
+
+from model.base.errors import EndlosError
+
+BAR_COUNTS = (16, 8, 4)
+"""Bars of a tempo blend, the longest first."""
+MOST_STRETCH = 0.08
+"""More is heard, of any song."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorSettings:
+    """How one song may become another."""
+
+    stretch: float = 0.06
+    """A song that is left is played at most this share faster or slower to meet the next one's tempo."""
+    blend_bars: int = 16
+    """Two songs whose beats meet sound together for at most so many bars; 0: their beats are not brought
+    together."""
+    plain_fade_s: float = 12.0
+    """Two songs fade into each other for so long where nothing is to be put on a beat."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.stretch <= MOST_STRETCH:
+            raise EndlosError(
+                f"stretch is {self.stretch}, expected 0 to {MOST_STRETCH} (a share of the tempo)"
+            )
+        if not 0 <= self.blend_bars <= 64:
+            raise EndlosError(f"blend_bars is {self.blend_bars}, expected 0 to 64 bars")
+        if not 2.0 <= self.plain_fade_s <= 20.0:
+            raise EndlosError(f"plain_fade_s is {self.plain_fade_s}, expected 2 to 20 seconds")
