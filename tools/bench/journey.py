@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from model.base.arrays import DoubleArray
+from model.base.arrays import BoolArray, DoubleArray
 from stream.choosing.generation import Generation
 from stream.choosing.journey.arcs import pool_energy
 from stream.choosing.step import Step
@@ -130,5 +130,5 @@ def _log_tempi(tempo_bpm: DoubleArray) -> DoubleArray:
     return np.where(tempo_bpm > 0, np.log2(np.where(tempo_bpm > 0, tempo_bpm, 1.0)), np.nan)
 
 
-def _percent(values: DoubleArray) -> float:
+def _percent(values: BoolArray) -> float:
     return 100.0 * float(np.mean(values)) if len(values) else float("nan")
