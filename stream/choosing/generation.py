@@ -1,12 +1,14 @@
 """A generation opens all that the engine needs of one state of a pool, such as index, scorer and audio."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from model.base.errors import PoolError
 from stream.audio.spans import SpanReader
+from stream.doors.timelines import Timelines
 from stream.index.edge_index import EdgeIndex
 from stream.pool.pool import ChunkKey, Pool, open_pool
 from stream.pool.songs import Song
@@ -32,6 +34,11 @@ class Generation:
     def scorer(self) -> Scorer | None:
         """None when nothing is scored (strategies `random` and `natural`)."""
         return self.opened.scorer
+
+    @cached_property
+    def timelines(self) -> Timelines:
+        """The timelines of its songs."""
+        return Timelines(self.pool)
 
     def song_of(self, audio_hash: str) -> int | None:
         """Return the index of the song with this hash, or None when it is not in the pool."""

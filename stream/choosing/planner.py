@@ -21,6 +21,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step
 from stream.choosing.walk import Walk
+from stream.doors.ranking import DoorRanking
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
 
@@ -53,7 +54,7 @@ class Planner:
         self._rng = np.random.default_rng(settings.seed)
         self._reference: Chunk | None = None
         self._courses = Courses(generation, steering.share_of_others(settings.other_songs))
-        self._take_up(generation)
+        self._take_up(generation, None)
         self._remembers = memory is not None and memory.chunk is not None
         if memory is not None:
             self._recall(memory)
@@ -145,11 +146,11 @@ class Planner:
     def adopt(self, generation: Generation) -> None:
         """Go on in another generation of the pool; what was played stays known."""
         self._courses.move_to(generation)
-        self._take_up(generation)
+        self._take_up(generation, self._search.doors.moved(generation.pool))
 
-    def _take_up(self, generation: Generation) -> None:
+    def _take_up(self, generation: Generation, doors: DoorRanking | None) -> None:
         self.generation = generation
-        self._search = Search(generation, self._settings, self._joins)
+        self._search = Search(generation, self._settings, self._joins, doors)
         self._travel = Travel(generation, self._settings.weights)
         self._lean()
 
@@ -289,6 +290,7 @@ class Planner:
             candidates=len(self.generation.index),
             considered=choice.considered,
             reasons=(*reasons, *choice.reasons),
+            door=choice.door,
             terms=choice.terms,
         )
         return step, PlannedExit(exit_row=choice.exit_row, step=step)

@@ -1,21 +1,23 @@
 """The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Search, View
 from stream.choosing.history import Course
+from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries, coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
+from stream.doors.door import Door
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
-_MOST_OWED = 2.0
-"""With more owed than this, only other songs are considered."""
+_NO_DOOR = -12.0
+"""Worth of a phrase that leads to no door, in log-odds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +32,8 @@ class Choice:
     """1 is the best that was found."""
     considered: int
     reasons: tuple[str, ...]
+    door: Door | None
+    """How it meets another song; None within one."""
     terms: Mapping[str, float]
     """What spoke for and against it, by name, in log-odds."""
 
@@ -41,6 +45,8 @@ class Selection:
         self._search = search
         self._phrases = phrases
         self._song = search.generation.index.song
+        pool = search.generation.pool
+        self._start_s, self._end_s, self._run = pool.start_s(), pool.end_s(), pool.runs()
         self._settings = settings
         self._exits: dict[int, Exit] = {}
 
@@ -49,16 +55,26 @@ class Selection:
         self._exits = {}
 
     def exits_from(self, row: int, here: Entries, history: Course) -> tuple[int, list[int]]:
-        """Return the chunk that the phrase began with, and the exits that it may take from `row` on."""
+        """Return the chunk that the phrase began with, and the exits that it may take from `row` on.
+
+        Where the song before sounded on as it began, it lasts for so much longer.
+        """
         first_row = row
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
             first_row -= 1
-        last = max(row, int(self._phrases.last_exit[first_row]))
+        first, last = int(self._phrases.first_exit[first_row]), int(self._phrases.last_exit[first_row])
+        until_s = self._end_s[max(first, first_row)] + history.overlap_s
+        alone_s = self._start_s[first_row] + history.overlap_s
         reached = row
-        while reached < last and not here.blocked[reached + 1]:
+        while reached < len(self._run) - 1 and self._run[reached + 1] == self._run[row]:
+            # Nothing ends a phrase in which the song before still sounds.
+            ends = here.blocked[reached + 1] or (reached >= last and self._end_s[reached] >= until_s)
+            if ends and self._end_s[reached] >= alone_s:
+                break
             reached += 1
-        first = int(self._phrases.first_exit[first_row])
         first = reached if first == NOWHERE else min(first, reached)
+        while first < reached and self._end_s[first] < until_s:
+            first += 1
         return first_row, list(range(max(first, row), reached + 1))
 
     def score_ahead(self, now: Situation) -> bool:
@@ -81,6 +97,9 @@ class Selection:
         view = self._view(now)
         scored = self._scored(now)
         found, considered = self._search.best(scored, view)
+        if not found and view.only_this_song:
+            view = replace(view, only_this_song=False)
+            found, considered = self._search.best(scored, view)
         if not found:
             return None
         totals = np.array([join.total for join in found])
@@ -96,19 +115,36 @@ class Selection:
             rank=place + 1,
             considered=considered,
             reasons=leaving.scored.reasons,
+            door=join.door,
             terms=self._search.terms(leaving, join, view),
         )
 
     def _view(self, now: Situation) -> View:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
-        only_others = now.asked or now.history.owed > _MOST_OWED
-        onward = now.onward
+        onward, owed = now.onward, now.history.owed
+        walk = np.zeros(len(self._song), dtype=np.float32)
+        leaves, stays = now.asked, False
+        if not now.asked and owed > DUE and (now.here.allowed & onward.abroad).any():
+            out = way_out(
+                self._search.generation.pool,
+                self._search.doors,
+                self._phrases,
+                row=now.row,
+                exits=list(now.exits),
+                allowed=now.here.allowed,
+                onward=onward,
+                owed=owed,
+            )
+            leaves = out.leaves_now or owed > MOST_OWED
+            stays = not leaves
+            if stays:
+                walk[out.rows] = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
         covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
-        price = OTHER_SONG_LOGIT * now.history.owed
+        price = OTHER_SONG_LOGIT * owed
         allowed = now.here.allowed
         future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(
@@ -120,7 +156,9 @@ class Selection:
             future=np.float32(self._settings.discount) * future,
             travelling=np.float32(price) + onward.due + onward.arc,
             other_song=price,
-            only_other_songs=only_others and bool((allowed & onward.abroad & other).any()),
+            walk=walk,
+            only_other_songs=leaves and bool((allowed & onward.abroad & other).any()),
+            only_this_song=stays,
         )
 
     def _scored(self, now: Situation) -> list[Exit]:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from model.base.errors import EndlosError
 from stream.choosing.weighing.weights import CostWeights
+from stream.doors.settings import DoorSettings
 
 Strategy = Literal["model", "random", "natural"]
 
@@ -37,6 +38,7 @@ class PlannerSettings:
     discount: float = 0.5
     """How much each join ahead counts of the one before it."""
     weights: CostWeights = field(default_factory=CostWeights)
+    doors: DoorSettings = field(default_factory=DoorSettings)
 
     def __post_init__(self) -> None:
         if self.strategy not in ("model", "random", "natural"):

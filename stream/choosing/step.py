@@ -44,7 +44,7 @@ class Step:
     terms: Mapping[str, float] = field(default_factory=dict)
     """What spoke for and against a join, by name, in log-odds; empty where nothing was weighed."""
     door: Door | None = None
-    """How it goes over into another song; None where that was not judged."""
+    """How the songs meet; None where that is left to the audio."""
     stop: WalkStop | None = None
     """Where in the walk its chunk was taken; None where the stream does not walk, or had to go on without."""
     decision_ms: float = 0.0

@@ -9,9 +9,11 @@ import numpy as np
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.doors.facts import FACT
+from stream.doors.settings import DoorSettings
 
-NORMAL_STRETCH, MOST_STRETCH = 0.04, 0.08
-"""Songs are brought together over the first difference of tempo at ease, over the second if need be."""
+NORMAL_STRETCH = 0.04
+"""Songs are brought together over such a difference of tempo at ease, over a larger one if need be."""
+_MOST_STRETCH = DoorSettings.stretch
 OCTAVE_WORTH = -0.3
 """Of a beat that meets every other beat."""
 _BLEND_S = 16.0
@@ -64,7 +66,8 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
         apart = 2.0**folded - 1.0
         metres = a[FACT.metre] > 0 and b[FACT.metre] > 0 and a[FACT.metre] != b[FACT.metre]
         bars = left_s * 2.0 ** b[FACT.tempo] / 60.0 / max(4.0, b[FACT.metre])
-        if apart > MOST_STRETCH or metres or bars < 4.0:
+        bars = min(bars, min(a[FACT.bars], b[FACT.bars]))
+        if apart > _MOST_STRETCH or metres or bars < 4.0:
             worth = _APART_WORTH
             together_s = min(together_s, 4.0)
         else:

@@ -35,6 +35,8 @@ class DoorFact(NamedTuple):
     """0 to 1: how full the song is from there on, 1 as it mostly is."""
     voice: int
     """0 to 1: how much somebody sings from there on; 0 where that is unknown."""
+    bars: int
+    """Bars in a row of sure and steady beats from there on; many where that is unknown."""
     left_s: int
     """How much of the song there is from there on."""
 
@@ -61,6 +63,7 @@ class DoorFacts:
             level=traits.end_lufs[rows],
             full_db=traits.end_full_db[rows],
             voice=traits.end_voice[rows],
+            bars=traits.end_bars[rows],
             at_sample=pool.end_sample[rows],
         )
 
@@ -72,6 +75,7 @@ class DoorFacts:
             level=traits.start_lufs[rows],
             full_db=traits.start_full_db[rows],
             voice=traits.start_voice[rows],
+            bars=traits.start_bars[rows],
             at_sample=pool.start_sample[rows],
         )
 
@@ -82,6 +86,7 @@ class DoorFacts:
         level: FloatArray,
         full_db: FloatArray,
         voice: FloatArray,
+        bars: FloatArray,
         at_sample: IntArray,
     ) -> FloatArray:
         traits, song = self._pool.traits, self._pool.chunk_song[rows]
@@ -100,5 +105,6 @@ class DoorFacts:
         # What is unknown is taken to be as the song mostly is.
         facts[:, FACT.full] = np.clip(1.0 + np.nan_to_num(full_db, nan=0.0) / FULL_DB, 0.0, 1.0)
         facts[:, FACT.voice] = np.nan_to_num(voice, nan=0.0)
+        facts[:, FACT.bars] = np.nan_to_num(bars, nan=np.inf)
         facts[:, FACT.left_s] = (self._frames[song] - at_sample) / self._rates_hz[song]
         return facts

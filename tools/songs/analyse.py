@@ -19,7 +19,7 @@ from stream.audio.copies import copy_bytes, has_copy, write_decoded_copy
 from stream.audio.decode import Decoded, decode_song, probe
 from stream.audio.samples import SongSamples, in_parts, part_of
 from stream.audio.song_file import seeks_check_out
-from stream.doors.fullness import fullness_db, voice_share
+from stream.doors.fullness import bars_ahead, fullness_db, voice_share
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
 from stream.pool.songs import Track
@@ -218,11 +218,12 @@ def _rows(
 
 
 def _tell_what_follows(rows: Rows, timeline: SongTimeline, sample_rate_hz: int) -> None:
-    """Fill in how full the song is, and how much is sung, from each end of its chunks on."""
+    """Fill in how full, how much sung and how steady the song is from each end of its chunks on."""
     for side in ("start", "end"):
         at_s = rows[f"{side}_sample"] / sample_rate_hz
         rows[f"{side}_full_db"] = fullness_db(timeline, at_s)
         rows[f"{side}_voice"] = voice_share(timeline, at_s)
+        rows[f"{side}_bars"] = bars_ahead(timeline, at_s)
 
 
 def _compared(rows: Rows, sample_rate_hz: int) -> Rows:

@@ -22,7 +22,7 @@ KEY_CONTEXT_S = 10.0
 ONSET_WITHIN_S = 2.0
 CLEAR_RISE = 0.8
 """Decades of energy, over three bands, of an attack that counts as an onset."""
-WHOLE_SONG_TRAITS = ("start_full_db", "end_full_db", "start_voice", "end_voice")
+WHOLE_SONG_TRAITS = ("start_full_db", "end_full_db", "start_voice", "end_voice", "start_bars", "end_bars")
 SETTLING_S = 0.1
 """The filters of the loudness measure have settled after this."""
 MORE_BEATS = 4

@@ -16,10 +16,11 @@ from stream.choosing.weighing.weights import CostWeights
 class Onward:
     """Where a change of song may lead at one choice.
 
-    abroad: `(N,)` bool, chunks of the songs whose turn it may be. due, arc: `(N,)` float32, in log-odds: what
+    open: `(S,)` bool, songs whose turn it may be. abroad: `(N,)` bool, their chunks. due, arc: `(N,)` float32, in log-odds: what
     speaks for songs that were not heard for long, and against music that is livelier or calmer than wanted.
     """
 
+    open: BoolArray
     abroad: BoolArray
     due: FloatArray
     arc: FloatArray
@@ -42,6 +43,7 @@ class Travel:
         found = self._spacing.openings(course, row, playable)
         off = np.abs(self._energy - np.float32(wanted_energy(course.heard_s)))
         return Onward(
+            open=found.open,
             abroad=found.open[self._song],
             due=(np.float32(self._weights.late) * found.late)[self._song],
             arc=np.float32(-self._weights.arc) * off,
