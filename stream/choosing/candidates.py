@@ -28,7 +28,7 @@ PREPARED_CHUNKS = 4_096
 """In a pool up to this size all exits are known before the first decision, where scores cost nothing."""
 MOST_EXITS = 16
 """Exits of a phrase that are scored."""
-FINALISTS = 12
+FINALISTS = 8
 """Joins at least of which it is judged how the songs meet."""
 MOST_SCORES = 400_000
 """Candidates that are scored for one decision, at least one exit's."""

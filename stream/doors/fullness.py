@@ -11,8 +11,6 @@ AFTERWARDS_S = 12.0
 BARS_AHEAD = 16
 UNSTEADY = 0.35
 """A step from beat to beat that is off by such a share ends a row of beats."""
-USUAL_QUANTILE = 0.75
-"""A song is as full as it mostly is where it is as loud as a quarter of it is louder than."""
 
 
 def fullness_db(timeline: SongTimeline, at_s: DoubleArray) -> FloatArray:
@@ -21,11 +19,9 @@ def fullness_db(timeline: SongTimeline, at_s: DoubleArray) -> FloatArray:
     What lies beyond the song's end counts as silence, so that a song thins out as it ends; nan where the
     levels of the song are not known.
     """
-    power = np.power(10.0, timeline.bands_db.astype(np.float64) / 10.0).sum(axis=1)
-    if not len(power):
+    if not len(timeline.power):
         return np.full(len(at_s), np.nan, dtype=np.float32)
-    usual = max(float(np.quantile(power, USUAL_QUANTILE)), 1e-10)
-    found = 10.0 * np.log10(_means(power, at_s, BANDS_STEP_S) / usual + 1e-10)
+    found = 10.0 * np.log10(_means(timeline.power, at_s, BANDS_STEP_S) / timeline.usual_power + 1e-10)
     return found.astype(np.float32)
 
 

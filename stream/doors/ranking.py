@@ -43,6 +43,8 @@ class DoorRanking:
         self._pool = pool
         self._facts = DoorFacts(pool)
         self._entries: tuple[IntArray, FloatArray] | None = None
+        self._exits: FloatArray | None = None
+        """Facts of all exits; None where not all entries are ranked, or nothing was asked for yet."""
         self._kept: OrderedDict[int, SongDoors] = OrderedDict()
 
     def worths(self, exit_row: int, rows: IntArray) -> FloatArray:
@@ -50,11 +52,12 @@ class DoorRanking:
 
         0 within a song.
         """
-        leaving = self._facts.exits(np.array([exit_row]))[0]
         ranked, facts = self._ranked()
-        if len(rows) == len(ranked) == len(self._pool):
-            return door_worths(leaving, facts)
-        return door_worths(leaving, self._facts.entries(rows))
+        if self._exits is None:
+            leaving, entering = self._facts.exits(np.array([exit_row]))[0], self._facts.entries(rows)
+        else:
+            leaving, entering = self._exits[exit_row], facts if len(rows) == len(ranked) else facts[rows]
+        return door_worths(leaving, entering)
 
     def of_song(self, song: int) -> SongDoors:
         """Return the best doors out of a song, a row for each of its chunks."""
@@ -139,6 +142,8 @@ class DoorRanking:
         """Return the entries that are ranked, `(n,)` rows and their facts."""
         if self._entries is None:
             rows = self._entries_of(range(len(self._pool.songs)))
+            if len(rows) == len(self._pool):
+                self._exits = self._facts.exits(rows)
             self._entries = rows, self._facts.entries(rows)
         return self._entries
 

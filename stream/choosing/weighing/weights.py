@@ -61,7 +61,7 @@ class CostWeights:
     coverage_most: float = 3.0
     due: float = 2.0
     """For each time that a phrase was played less often than the mean, but for the first; without bound."""
-    door: float = 2.0
+    door: float = 4.0
     """For each log-odd that a door to another song is worth less than the best (`stream.doors`)."""
     late: float = 4.0
     """For each round, in which every song could have been heard once, by which a song is late."""
