@@ -26,6 +26,7 @@ from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
 
 JOIN_LATER = "the join comes later"
+SILENCE = "a silence in the song is left out"
 
 
 class Planner:
@@ -157,7 +158,7 @@ class Planner:
     def _lean(self) -> None:
         """Find what the steering means in this generation."""
         factor = self._helm.steering.phrase_factor
-        self._phrases = Phrases.of_pool(self.generation.pool, self._settings, factor)
+        self._phrases = Phrases.made(self.generation.pool, self._settings, factor)
         by_phrases = self._settings.strategy == "model" and not self._settings.walk
         reach = self._search.reach if by_phrases else None
         self._helm.lean(self.generation, self._phrases, reach)
@@ -196,6 +197,8 @@ class Planner:
         natural = int(self.generation.index.successor[row])
         if natural != NO_SUCCESSOR and (leave or self._helm.left_out[natural]):
             natural = NO_SUCCESSOR
+        if self._settings.whole_songs and not leave and self._goes_on_after_silence(row, natural):
+            return plain_step(self.generation, reference, row + 1, natural, "rules", reasons=(SILENCE,))
         if self._settings.strategy == "natural":
             return self._in_order(reference, row, natural)
         if self._plan is not None and not leave:
@@ -206,6 +209,11 @@ class Planner:
         if self._walk is not None:
             return self._walk_on(self._walk, now)
         return self._phrase(now)
+
+    def _goes_on_after_silence(self, row: int, natural: int) -> bool:
+        song, left_out = self.generation.index.song, self._helm.left_out
+        in_song = row + 1 < len(song) and song[row + 1] == song[row]
+        return natural == NO_SUCCESSOR and in_song and not left_out[row + 1]
 
     def _situation(
         self, reference: Chunk, row: int, natural: int, *, asked: bool, deadline_s: float | None

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Search, View
+from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.history import Course
 from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
-from stream.choosing.phrases import NOWHERE, Phrases
+from stream.choosing.phrases import NOWHERE, SKIPPED_S, Phrases
 from stream.choosing.repeats import Entries, coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
@@ -46,7 +46,9 @@ class Selection:
         self._phrases = phrases
         self._song = search.generation.index.song
         pool = search.generation.pool
-        self._start_s, self._end_s, self._run = pool.start_s(), pool.end_s(), pool.runs()
+        self._start_s, self._end_s = pool.start_s(), pool.end_s()
+        last_rows = np.searchsorted(self._song, self._song, side="right") - 1
+        self._left_s = self._end_s[last_rows] - self._end_s
         self._settings = settings
         self._exits: dict[int, Exit] = {}
 
@@ -66,7 +68,8 @@ class Selection:
         until_s = self._end_s[max(first, first_row)] + history.overlap_s
         alone_s = self._start_s[first_row] + history.overlap_s
         reached = row
-        while reached < len(self._run) - 1 and self._run[reached + 1] == self._run[row]:
+        run = self._phrases.run
+        while reached < len(run) - 1 and run[reached + 1] == run[row]:
             # Nothing ends a phrase in which the song before still sounds.
             ends = here.blocked[reached + 1] or (reached >= last and self._end_s[reached] >= until_s)
             if ends and self._end_s[reached] >= alone_s:
@@ -96,10 +99,7 @@ class Selection:
         """Draw one of the best joins from the exits on; None when there is none."""
         view = self._view(now)
         scored = self._scored(now)
-        found, considered = self._search.best(scored, view)
-        if not found and view.only_this_song:
-            view = replace(view, only_this_song=False)
-            found, considered = self._search.best(scored, view)
+        found, considered = self._best(scored, view)
         if not found:
             return None
         totals = np.array([join.total for join in found])
@@ -119,13 +119,31 @@ class Selection:
             terms=self._search.terms(leaving, join, view),
         )
 
+    def _best(self, scored: list[Exit], view: View) -> tuple[list[Join], int]:
+        """Return the best joins that may be, and how many were considered."""
+        found, considered = self._search.best(scored, view)
+        if not found and view.only_this_song:
+            return self._search.best(scored, replace(view, only_this_song=False))
+        if not self._settings.whole_songs or view.now.asked:
+            return found, considered
+        whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
+        if whole:
+            return whole, considered
+        late = [one for one in scored if self._left_s[one.row] <= SKIPPED_S]
+        return self._search.best(late, view) if late else (found, considered)
+
+    def _skipped_s(self, join: Join) -> float:
+        """Return how much of the end of the song that a join leaves is not heard."""
+        overlap_s = 0.0 if join.door is None else join.door.overlap_s
+        return float(self._left_s[join.exit_row]) - overlap_s
+
     def _view(self, now: Situation) -> View:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
         onward, owed = now.onward, now.history.owed
         walk = np.zeros(len(self._song), dtype=np.float32)
-        leaves, stays = now.asked, False
-        if not now.asked and owed > DUE and (now.here.allowed & onward.abroad).any():
+        leaves, stays = now.asked or self._settings.whole_songs, False
+        if not leaves and owed > DUE and (now.here.allowed & onward.abroad).any():
             out = way_out(
                 self._search.generation.pool,
                 self._search.doors,

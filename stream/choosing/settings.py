@@ -30,6 +30,9 @@ class PlannerSettings:
     """A song goes on naturally for at most this long, in seconds."""
     other_songs: float = 0.34
     """Share of the joins that lead to another song, over a while."""
+    whole_songs: bool = False
+    """Whether songs are played whole, but for `SKIPPED_S` (`stream.choosing.phrases`) at either end; phrases
+    and the share of other songs say nothing then."""
     walk: bool = False
     """Whether the stream goes chunk by chunk from bucket to bucket, along the reference songs of a model of
     scoring `buckets`, and in no phrases."""
@@ -46,6 +49,10 @@ class PlannerSettings:
         if self.walk and self.strategy != "model":
             raise EndlosError(
                 f"strategy {self.strategy} walks through no buckets; leave it, or the walk, out"
+            )
+        if self.whole_songs and (self.walk or self.strategy != "model"):
+            raise EndlosError(
+                "whole songs are for strategy model without a walk; leave them, or the other, out"
             )
         if not self.seed >= 0:
             raise EndlosError(f"the seed is {self.seed}; give 0 or more")

@@ -16,6 +16,7 @@ from stream.choosing.repeats import coverage, entries
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.weighing.lookahead import Future
 from stream.choosing.weighing.terms import Costs
+from stream.doors.ranking import DoorRanking
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade
@@ -44,8 +45,7 @@ def first_score(scorer: Scorer | None) -> None:
 
 def _choose(generation: Generation) -> None:
     index, chunks, settings = generation.index, len(generation.index), PlannerSettings()
-    beginnings = np.zeros(chunks, dtype=np.int64)
-    course, phrases = Course.new(chunks), Phrases(first_exit=beginnings, last_exit=beginnings)
+    course, phrases = Course.new(chunks), Phrases.of_pool(generation.pool, settings)
     towards = Steering(towards=generation.pool.songs[0].audio_hash)
     Leaning.of(generation, towards, phrases, lambda row, rows: 0.0)
     allowed = entries(course, phrases, np.zeros(chunks, dtype=np.bool_), window=0, after=0).allowed
@@ -54,7 +54,9 @@ def _choose(generation: Generation) -> None:
     distances_db = index.distances_db(0)
     for count in (1, FEW + 1):
         top(distances_db, allowed, count)
-    Costs(generation).terms(0, np.array([1]), settings.weights)
+    doors = DoorRanking(generation.pool)
+    doors.of_song(0)
+    Costs(generation, doors).terms(0, np.array([1]), settings.weights)
     entering = coverage(course, phrases, settings.weights)
     future = Future(index.song)
     future.measure(phrases)

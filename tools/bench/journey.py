@@ -38,6 +38,7 @@ class JourneyRecord:
         self._heard_s = 0.0
         self._joins = self._changes = 0
         self._apart_percent: list[float] = []
+        self._skipped_s: list[float] = []
         self._terms: Counter[str] = Counter()
 
     def take(self, step: Step) -> None:
@@ -47,6 +48,8 @@ class JourneyRecord:
         if not self._stays or self._stays[-1].song != song:
             self._stays.append(_Stay(song=song, from_s=self._heard_s, until_s=self._heard_s))
             if step.leaves_song and step.after is not None:
+                overlap_s = 0.0 if step.door is None else step.door.overlap_s
+                self._skipped_s.append(self._skipped(self._stays[-2], overlap_s))
                 self._changes += 1
                 self._terms.update(step.terms)
                 tempi = self._pool.traits.tempo_bpm[[step.after.row, row]]
@@ -75,6 +78,7 @@ class JourneyRecord:
             "songs_heard": len(set(songs)),
             "songs": len(self._pool.songs),
             "longest_absence": self._longest_absence(float(np.mean(lengths_s))),
+            "skipped_most_s": max(self._skipped_s, default=float("nan")),
             "tempo_known_percent": 100.0 * len(apart) / changes,
             "within_stretch_percent": _percent(apart <= STRETCHED_PERCENT),
             "within_twice_percent": _percent(apart <= 2 * STRETCHED_PERCENT),
@@ -82,6 +86,14 @@ class JourneyRecord:
             "tempo_steps": steps_over_random(self._means(self._log_tempo)),
             **{f"term_{name}": value / changes for name, value in sorted(self._terms.items())},
         }
+
+    def _skipped(self, stay: _Stay, overlap_s: float) -> float:
+        """Return how much of a song was not heard before a stay in it and after it."""
+        pool, rows = self._pool, self._pool.song_rows(stay.song)
+        rate_hz = pool.songs[stay.song].sample_rate_hz
+        before = int(pool.start_sample[stay.rows[0]] - pool.start_sample[rows.start])
+        after = int(pool.end_sample[rows.stop - 1] - pool.end_sample[stay.rows[-1]])
+        return before / rate_hz + max(0.0, after / rate_hz - overlap_s)
 
     def _returns(self, songs: list[int], lately: int) -> int:
         found, left = 0, list[int]()

@@ -123,7 +123,7 @@ def opened_to(here: Entries, target: BoolArray, phrases: Phrases) -> Entries:
     """Return the entries where some of `target` `(N,)` are, however lately they were played."""
     if (here.allowed & target).any():
         return here
-    lasting = target & (phrases.first_exit != NOWHERE)
+    lasting = target & phrases.entry & (phrases.first_exit != NOWHERE)
     return replace(
         here,
         blocked=here.blocked & ~target,

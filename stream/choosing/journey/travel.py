@@ -16,8 +16,9 @@ from stream.choosing.weighing.weights import CostWeights
 class Onward:
     """Where a change of song may lead at one choice.
 
-    open: `(S,)` bool, songs whose turn it may be. abroad: `(N,)` bool, their chunks. due, arc: `(N,)` float32, in log-odds: what
-    speaks for songs that were not heard for long, and against music that is livelier or calmer than wanted.
+    open: `(S,)` bool, songs whose turn it may be. abroad: `(N,)` bool, their chunks. due, arc: `(N,)`
+    float32, in log-odds: what speaks for songs that were not heard for long, and against music that is
+    livelier or calmer than wanted.
     """
 
     open: BoolArray
