@@ -11,6 +11,7 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
 from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.ready.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
 from stream.engine.newer import PoolWatch, judged_joins, judged_songs
@@ -122,7 +123,7 @@ class Engine:
         if live:
             source = Ahead(
                 planner,
-                depth=settings.plan_ahead,
+                depth=PlanDepth(steps=settings.plan_ahead, seconds=settings.plan_ahead_s),
                 prepare=lambda: first_score(planner.generation.scorer),
                 refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,

@@ -10,6 +10,7 @@ from stream.joins.settings import SoundSettings
 
 MAX_SCORER_THREADS = 256
 MAX_PLAN_AHEAD = 1000
+MAX_PLAN_AHEAD_S = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class EngineSettings(SoundSettings):
     """Name (path in the music folder) of the song to start with; None: chosen by strategy and seed."""
     plan_ahead: int = 3
     """Steps planned ahead of the playhead while live."""
+    plan_ahead_s: float = 30.0
+    """The same in seconds: as much as both ask for."""
     scorer_threads: int = 2
     simulate_slow_ms: float = 0.0
     """Each decision is made to take this much longer, to see the ladder at work."""
@@ -31,6 +34,10 @@ class EngineSettings(SoundSettings):
         super().__post_init__()
         if not 1 <= self.plan_ahead <= MAX_PLAN_AHEAD:
             raise EndlosError(f"plan_ahead is {self.plan_ahead}, expected 1 to {MAX_PLAN_AHEAD}")
+        if not 0.0 <= self.plan_ahead_s <= MAX_PLAN_AHEAD_S:
+            raise EndlosError(
+                f"plan_ahead_s is {self.plan_ahead_s}, expected 0 to {MAX_PLAN_AHEAD_S:g} seconds"
+            )
         if not 1 <= self.scorer_threads <= MAX_SCORER_THREADS:
             raise EndlosError(f"scorer_threads is {self.scorer_threads}, expected 1 to {MAX_SCORER_THREADS}")
         if not (math.isfinite(self.simulate_slow_ms) and self.simulate_slow_ms >= 0.0):

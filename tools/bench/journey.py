@@ -1,5 +1,6 @@
 """The journey record counts where a stream travels, from its steps: returns, absences, tempi, energy."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,6 +11,8 @@ from model.base.arrays import BoolArray, DoubleArray
 from stream.choosing.generation import Generation
 from stream.choosing.journey.arcs import pool_energy
 from stream.choosing.step import Step
+from tools.bench.budgets import Budgets
+from tools.bench.figures import Figure
 
 LATELY = 8
 """A change of song back to one of so many songs that were left before it is a return."""
@@ -119,6 +122,32 @@ class JourneyRecord:
         )
         known: DoubleArray = means[np.isfinite(means)]
         return known
+
+
+def journey_figures(question: str, budgets: Budgets, told: dict[str, float]) -> list[Figure]:
+    """Return the figures of a part of the benchmark for what a `JourneyRecord` told."""
+    note = (
+        f"{told['songs_heard']} of {told['songs']} songs heard in {told['changes_of_song']} changes, "
+        f"{told['other_song_percent']:.0f} % of the joins"
+    )
+    rows = (
+        (f"returns to the last {LATELY} songs", "%", "returns_percent", budgets.returns_percent),
+        ("longest absence of a song, in rounds", "", "longest_absence", budgets.absence_rounds),
+        (f"tempi within {STRETCHED_PERCENT:g} % at a change", "%", "within_stretch_percent", None),
+        ("steps of energy, over random", "", "energy_steps", None),
+    )
+    enough = told["songs"] >= 2 * LATELY
+    return [
+        Figure(
+            question=question,
+            name=name,
+            unit=unit,
+            value=None if math.isnan(told[key]) else told[key],
+            at_most=at_most if enough else None,
+            note=note if key == "returns_percent" else "",
+        )
+        for name, unit, key, at_most in rows
+    ]
 
 
 def folded_percent(a_bpm: float, b_bpm: float) -> float:

@@ -12,6 +12,7 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.ready.step_source import Immediate
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision
@@ -262,7 +263,7 @@ def test_another_engine_rate_plays_the_resampled_song(tmp_path: Path) -> None:
 
 def test_planned_ahead_sounds_like_planned_when_asked(generation: Generation) -> None:
     settings = PlannerSettings(seed=9)
-    source = Ahead(Planner(generation, settings), depth=3)
+    source = Ahead(Planner(generation, settings), depth=PlanDepth(steps=3))
     log: list[Decision] = []
     live = Renderer(
         source, JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=0.2)), on_decision=log.append

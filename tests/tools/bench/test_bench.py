@@ -14,6 +14,7 @@ import pytest
 
 from model.base.errors import EndlosError
 from stream.choosing.planner import Planner
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.step import Step
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
@@ -72,7 +73,7 @@ class MadeUpPlanner:
         self.delivered.append(step.rank)
 
     def virtual(self, depth: int) -> VirtualPlanner:
-        return VirtualPlanner(self.plan, self.deliver, depth=depth, clock=lambda: self.now_s)
+        return VirtualPlanner(self.plan, self.deliver, depth=PlanDepth(steps=depth), clock=lambda: self.now_s)
 
 
 def test_margins_are_those_computed_by_hand() -> None:
