@@ -1,11 +1,13 @@
 """The search holds every exit of a phrase against every chunk that may follow, and keeps the best joins."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import PoolError
 from stream.choosing.generation import Generation
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
@@ -18,8 +20,11 @@ from stream.doors.ranking import DoorRanking
 from stream.doors.side import DoorSide
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
+from stream.pool.timeline import SongTimeline
 from stream.scoring.hubs import hub_levels
 from stream.scoring.ladder import Ladder, ScoredCandidates, band_logits
+
+_log = logging.getLogger(__name__)
 
 SHORTLISTED = 4_096
 """Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
@@ -105,6 +110,7 @@ class Search:
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
+        self._without_timelines = False
         self._known = False
         """Whether all scores are as good as known."""
 
@@ -218,13 +224,23 @@ class Search:
         return found[: self._settings.top_k], considered
 
     def door(self, exit_row: int, entry_row: int) -> Door:
-        """Judge how one chunk goes over into another; `PoolError` where a timeline is damaged."""
-        pool, timelines = self.generation.pool, self.generation.timelines
+        """Judge how one chunk goes over into another."""
+        pool = self.generation.pool
         leaving, entering = (
-            DoorSide(pool=pool, row=row, timeline=timelines.of(int(pool.chunk_song[row])))
+            DoorSide(pool=pool, row=row, timeline=self._timeline(int(pool.chunk_song[row])))
             for row in (exit_row, entry_row)
         )
         return judge_door(leaving, entering, self._settings.doors)
+
+    def _timeline(self, song: int) -> SongTimeline | None:
+        try:
+            return self.generation.timelines.of(song)
+        except PoolError as error:
+            # A stream goes on without: songs then meet by what their chunks tell.
+            if not self._without_timelines:
+                _log.warning("%s", error)
+            self._without_timelines = True
+            return None
 
     def _judged(self, join: Join) -> Join:
         song = self.generation.index.song

@@ -23,6 +23,8 @@ class Courses:
         self.ahead = Course.new(len(generation.index))
         """As if all that is planned had been heard."""
         self._planned: list[Step] = []
+        self._last: Chunk | None = None
+        """What was delivered last."""
         self._counted: Step | None = None
 
     @property
@@ -51,6 +53,7 @@ class Courses:
             # Steps before it were jumped over.
             del self._planned[: self._planned.index(step) + 1]
         self._follow(self._heard, step)
+        self._last = step.chunk
         if not in_order:
             self._look_again()
 
@@ -58,6 +61,9 @@ class Courses:
         """Throw away what is planned after `chunk`, or all if it is not planned."""
         kept = next((n for n, step in enumerate(self._planned, 1) if step.chunk is chunk), 0)
         del self._planned[kept:]
+        if not kept and (self._last is None or self._last.key != chunk.key):
+            # Whatever sounds there, it is not the song that was left last.
+            self._heard.overlap_s = 0.0
         self._look_again()
 
     def come_back(self, back: BoolArray, there: BoolArray) -> None:

@@ -115,6 +115,16 @@ class Course:
         return moved
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """When it was first looked for a song that is asked for."""
+
+    joins: int
+    """So many phrases had ended."""
+    heard_s: float
+    """So much had been played."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedExit:
     """How the phrase that is played ends: leave after a chunk, for another."""
@@ -138,5 +148,5 @@ class PlannerMemory:
     """The state of its random numbers, as NumPy has it."""
     leaving: PlannedExit | None
     """How the phrase ends, where that is chosen."""
-    asked_at: int | None
-    """How many phrases had ended when it was first looked for the song that is asked for."""
+    asked: "Asked | None"
+    """When it was first looked for the song that is asked for."""

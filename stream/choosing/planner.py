@@ -68,7 +68,7 @@ class Planner:
             history=self._courses.ahead.copy(),
             draws=self._rng.bit_generator.state,
             leaving=self._plan,
-            asked_at=self._helm.asked_at,
+            asked=self._helm.asked,
         )
 
     @property
@@ -161,7 +161,7 @@ class Planner:
         self._phrases = Phrases.made(self.generation.pool, self._settings, factor)
         by_phrases = self._settings.strategy == "model" and not self._settings.walk
         reach = self._search.reach if by_phrases else None
-        self._helm.lean(self.generation, self._phrases, reach)
+        self._helm.lean(self.generation, self._phrases, reach, self._search.doors)
         self._search.future.measure(self._phrases)
         self._selection = Selection(self._search, self._phrases, self._settings)
         self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None
@@ -175,7 +175,7 @@ class Planner:
         self._start = memory.chunk or self._start
         self._courses.begin_after(memory.history)
         self._rng.bit_generator.state = dict(memory.draws)
-        self._plan, self._helm.asked_at = memory.leaving, memory.asked_at
+        self._plan, self._helm.asked = memory.leaving, memory.asked
 
     def _first(self) -> Step:
         if self._start is not None:
@@ -222,13 +222,13 @@ class Planner:
         window = int(self._settings.no_repeat_share * left)
         history = self._courses.ahead
         here = entries(history, self._phrases, self._helm.left_out, window=window, after=row)
-        steered = self._helm.steered(here, self._coming(), history.joins, self._settings.weights)
+        steered = self._helm.steered(here, self._coming(), history, row, self._settings.weights)
         here = steered.here
-        onward = self._travel.onward(history, row, here.allowed)
+        onward = self._travel.onward(history, row, here.allowed, steered.target)
         here = replace(here, reasons=(*here.reasons, *onward.reasons))
         first_row, exits = row, [row]
         if self._settings.strategy == "model" and not asked:
-            first_row, exits = self._selection.exits_from(row, here, history)
+            first_row, exits = self._selection.exits_from(row, here, history, steered.until_s)
         return Situation(
             reference=reference,
             row=row,
@@ -239,6 +239,7 @@ class Planner:
             onward=onward,
             exits=exits,
             pull=steered.pull,
+            aims=steered.target is not None,
             asked=asked,
             deadline_s=deadline_s,
         )

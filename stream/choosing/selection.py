@@ -56,10 +56,13 @@ class Selection:
         """Forget what was scored for a phrase that is over."""
         self._exits = {}
 
-    def exits_from(self, row: int, here: Entries, history: Course) -> tuple[int, list[int]]:
+    def exits_from(
+        self, row: int, here: Entries, history: Course, within_s: float | None = None
+    ) -> tuple[int, list[int]]:
         """Return the chunk that the phrase began with, and the exits that it may take from `row` on.
 
-        Where the song before sounded on as it began, it lasts for so much longer.
+        Where the song before sounded on as it began, it lasts for so much longer. within_s: it is left by
+        then, if it may be; None: whenever.
         """
         first_row = row
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
@@ -78,7 +81,11 @@ class Selection:
         first = reached if first == NOWHERE else min(first, reached)
         while first < reached and self._end_s[first] < until_s:
             first += 1
-        return first_row, list(range(max(first, row), reached + 1))
+        exits = list(range(max(first, row), reached + 1))
+        if within_s is not None:
+            in_time = [one for one in exits if self._end_s[one] - self._end_s[row] <= within_s]
+            exits = in_time or exits[:1]
+        return first_row, exits
 
     def score_ahead(self, now: Situation) -> bool:
         """Score exits before they are reached; whether all have been, so that the join can be chosen.
@@ -143,7 +150,7 @@ class Selection:
         onward, owed = now.onward, now.history.owed
         walk = np.zeros(len(self._song), dtype=np.float32)
         leaves, stays = now.asked or self._settings.whole_songs, False
-        if not leaves and owed > DUE and (now.here.allowed & onward.abroad).any():
+        if not leaves and not now.aims and owed > DUE and (now.here.allowed & onward.abroad).any():
             out = way_out(
                 self._search.generation.pool,
                 self._search.doors,

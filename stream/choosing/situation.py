@@ -33,6 +33,8 @@ class Situation:
     """Rows after which it may be left, from `row` on; never empty."""
     pull: Pull | None = None
     """What steering speaks for; None where it speaks for nothing."""
+    aims: bool = False
+    """Whether a song is to be reached."""
     asked: bool = False
     """Whether another song was asked for."""
     deadline_s: float | None = None

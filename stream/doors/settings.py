@@ -29,5 +29,5 @@ class DoorSettings:
             )
         if not 0 <= self.blend_bars <= 64:
             raise EndlosError(f"blend_bars is {self.blend_bars}, expected 0 to 64 bars")
-        if not 2.0 <= self.plain_fade_s <= 20.0:
-            raise EndlosError(f"plain_fade_s is {self.plain_fade_s}, expected 2 to 20 seconds")
+        if not 0.0 <= self.plain_fade_s <= 20.0:
+            raise EndlosError(f"plain_fade_s is {self.plain_fade_s}, expected 0 to 20 seconds")

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.base.arrays import FloatArray
@@ -273,7 +273,7 @@ class Engine:
         lost = self._planner.generation.song_of(towards) is None
         if not lost and chunk.generation.song_of(towards) != chunk.song_index:
             return steering
-        return replace(steering, towards=None)
+        return steering.arrived()
 
     def _snapshot(self) -> NowPlaying:
         chunk, upcoming = self._renderer.chunk, self._source.peek()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Course, PlannedExit, PlannerMemory
+from stream.choosing.history import Asked, Course, PlannedExit, PlannerMemory
 from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing
@@ -30,11 +30,12 @@ def told(standing: Standing) -> dict[str, object]:
         "history": {name: getattr(history, name) for name in (*_COUNTERS, *_MEASURES)},
         "draws": memory.draws,
         "leaving": None if leaving is None else _leaving_told(leaving, memory.generation),
-        "asked_at": memory.asked_at,
+        "asked": None if memory.asked is None else asdict(memory.asked),
         "steering": {
             "other_songs": steering.other_songs,
             "phrase_factor": steering.phrase_factor,
             "towards": steering.towards,
+            "within_s": steering.within_s,
         },
     }
 
@@ -57,7 +58,7 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
     draws = np.random.default_rng()
     draws.bit_generator.state = said["draws"]
     chunk = None if said["chunk"] is None else _chunk(said["chunk"], int(said["sample"]), generation)
-    leaving, asked_at = said["leaving"], said["asked_at"]
+    leaving, asked = said["leaving"], said["asked"]
     return Standing(
         memory=PlannerMemory(
             chunk=chunk,
@@ -65,7 +66,9 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
             history=history,
             draws=draws.bit_generator.state,
             leaving=None if leaving is None or chunk is None else _leaving(leaving, chunk, generation),
-            asked_at=None if asked_at is None else int(asked_at),
+            asked=None
+            if asked is None
+            else Asked(joins=int(asked["joins"]), heard_s=float(asked["heard_s"])),
         ),
         position_s=0.0 if chunk is None else int(said["sample"]) / chunk.song.sample_rate_hz,
         steering=Steering(**said["steering"]),

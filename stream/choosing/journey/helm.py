@@ -7,11 +7,13 @@ import numpy as np
 
 from model.base.arrays import BoolArray, IntArray
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.history import Asked, Course
 from stream.choosing.journey.leaning import Leaning, Steered, opened_to
 from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries
 from stream.choosing.weighing.weights import CostWeights
+from stream.doors.ranking import DoorRanking
 
 
 class Helm:
@@ -22,8 +24,8 @@ class Helm:
 
     def __init__(self, steering: Steering) -> None:
         self.steering = steering
-        self.asked_at: int | None = None
-        """How many phrases had ended when it was first looked for the song that is asked for."""
+        self.asked: Asked | None = None
+        """When it was first looked for the song that is asked for."""
         self.left_out: BoolArray
         """`(N,)`, chunks that are not chosen."""
         self.why: tuple[str, ...]
@@ -45,8 +47,9 @@ class Helm:
 
     def turn(self, steering: Steering) -> None:
         """Take up what the listener wants from now on."""
-        if steering.towards != self.steering.towards:
-            self.asked_at = None
+        before = self.steering
+        if (steering.towards, steering.within_s) != (before.towards, before.within_s):
+            self.asked = None
         self.steering = steering
 
     def lean(
@@ -54,10 +57,11 @@ class Helm:
         generation: Generation,
         phrases: Phrases,
         reach: Callable[[int, IntArray], float] | None,
+        doors: DoorRanking,
     ) -> None:
-        """Find what the steering means in a generation; reach: as `Leaning.of` takes it."""
+        """Find what the steering means in a generation; reach, doors: as `Leaning.of` takes them."""
         self._generation, self._phrases = generation, phrases
-        self._leaning = Leaning.of(generation, self.steering, phrases, reach)
+        self._leaning = Leaning.of(generation, self.steering, phrases, reach, doors)
         self.ban(self._banned_hashes)
 
     def ban(self, hashes: frozenset[str]) -> None:
@@ -70,7 +74,7 @@ class Helm:
     def arrive(self, chunk: Chunk) -> None:
         """Take it that a chunk is heard: where its song is the one that was asked for, it is reached."""
         if self._is_reached(chunk):
-            self.steering, self.asked_at = replace(self.steering, towards=None), None
+            self.steering, self.asked = self.steering.arrived(), None
 
     def aim(self, coming: Iterable[Chunk]) -> BoolArray | None:
         """Return what of the song to be reached may be played, `(N,)`; None where `coming` reaches it."""
@@ -81,17 +85,24 @@ class Helm:
         return None if reached or not target.any() else target
 
     def steered(
-        self, here: Entries, coming: Iterable[Chunk], phrases_ended: int, weights: CostWeights
+        self, here: Entries, coming: Iterable[Chunk], course: Course, row: int, weights: CostWeights
     ) -> Steered:
-        """Return where a phrase may begin as a listener wants it; coming: what plays, and what is planned."""
+        """Return where a phrase may begin as a listener wants it.
+
+        coming: what plays, and what is planned; row: the last of it. course: as if it had been heard.
+        """
         target = self.aim(coming)
-        if target is not None and self.asked_at is None:
-            self.asked_at = phrases_ended
-        phrases_since = 0 if self.asked_at is None else max(0, phrases_ended - self.asked_at)
         here = replace(here, reasons=(*self.why, *here.reasons))
         if target is None:
             return self._leaning.at_ease(here, weights)
-        return self._leaning.aimed(opened_to(here, target, self._phrases), target, phrases_since, weights)
+        if self.asked is None:
+            self.asked = Asked(joins=course.joins, heard_s=course.heard_s)
+        here = opened_to(here, target, self._phrases)
+        if self.steering.within_s is None:
+            return self._leaning.aimed(here, target, max(0, course.joins - self.asked.joins), weights)
+        until_s = self.steering.within_s - (course.heard_s - self.asked.heard_s)
+        song = self._generation.index.song
+        return self._leaning.timed(here, target, song=song, row=row, until_s=until_s, weights=weights)
 
     def _is_reached(self, chunk: Chunk) -> bool:
         song = self.steering.towards

@@ -67,7 +67,8 @@ class Spacing:
         away = (course.steps - np.maximum(last, 0)) / round_steps
         late = np.clip(away - LATE, 0.0, _MOST_LATE).astype(np.float32)
         late[~others] = 0.0
-        fresh = others & ~self._latest(last, here, songs_apart(count))
+        apart = songs_apart(count)
+        fresh = others & ~self._latest(last, here, apart)
         if not fresh.any():
             reasons = ("all other songs were heard lately",) if others.any() else ()
             return Openings(open=others, late=late, reasons=reasons)
@@ -75,7 +76,10 @@ class Spacing:
         if overdue.any():
             return Openings(open=overdue, late=late, reasons=("a song was not heard for long",))
         spaced = fresh & ~self._artists_lately(last, here, others)
-        return Openings(open=spaced if spaced.any() else fresh, late=late)
+        found = spaced if spaced.any() else fresh
+        # Of two songs one comes back at once.
+        found[here] = apart == 0 and playable[here]
+        return Openings(open=found, late=late)
 
     def _latest(self, last: IntArray, here: int, count: int) -> BoolArray:
         """Return the `count` songs that were heard last before the one that plays, `(S,)` bool."""

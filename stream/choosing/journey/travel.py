@@ -38,14 +38,18 @@ class Travel:
         self._spacing = Spacing(generation)
         self._energy = pool_energy(generation.pool)
 
-    def onward(self, course: Course, row: int, allowed: BoolArray) -> Onward:
-        """Return where a change of song may lead from chunk `row`; allowed: `(N,)`, possible entries."""
+    def onward(self, course: Course, row: int, allowed: BoolArray, target: BoolArray | None = None) -> Onward:
+        """Return where a change of song may lead from chunk `row`; allowed: `(N,)`, possible entries.
+
+        target: `(N,)`, where it may lead however lately that was heard.
+        """
         playable = np.bincount(self._song[allowed], minlength=self._songs) > 0
         found = self._spacing.openings(course, row, playable)
+        abroad = found.open[self._song]
         off = np.abs(self._energy - np.float32(wanted_energy(course.heard_s)))
         return Onward(
             open=found.open,
-            abroad=found.open[self._song],
+            abroad=abroad if target is None else abroad | target,
             due=(np.float32(self._weights.late) * found.late)[self._song],
             arc=np.float32(-self._weights.arc) * off,
             reasons=found.reasons,
