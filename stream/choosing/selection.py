@@ -16,6 +16,8 @@ from stream.doors.door import Door
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
+_OWED_ON_THE_WAY = 2.0
+"""On the way to a song, so much at least is owed: it is not reached by staying."""
 _NO_DOOR = -12.0
 """Worth of a phrase that leads to no door, in log-odds."""
 
@@ -169,7 +171,7 @@ class Selection:
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
-        price = OTHER_SONG_LOGIT * owed
+        price = OTHER_SONG_LOGIT * (max(owed, _OWED_ON_THE_WAY) if now.aims else owed)
         allowed = now.here.allowed
         future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(

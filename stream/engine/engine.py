@@ -115,6 +115,7 @@ class Engine:
         if stood is not None:
             stood = stood.readable()
             steering = stood.steered(steering)
+        steering = _led(generation, steering, settings)
         memory = None if stood is None else stood.memory
         planner = Planner(generation, settings.planner, start, judged, steering, memory)
         tally = DecisionTally(on_decision)
@@ -295,9 +296,19 @@ class Engine:
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:
-    if name is None:
-        return None
-    for row, song in enumerate(generation.index.song):
-        if generation.pool.songs[song].name == name:
-            return generation.chunk(row)
+    return None if name is None else generation.chunk(generation.song_rows(_named(generation, name)).start)
+
+
+def _led(generation: Generation, steering: Steering, settings: EngineSettings) -> Steering:
+    """Return a steering that leads to the song that the settings name, if any."""
+    if settings.towards is None:
+        return steering
+    goal = generation.pool.songs[_named(generation, settings.towards)].audio_hash
+    return replace(steering, towards=goal, within_s=settings.within_s)
+
+
+def _named(generation: Generation, name: str) -> int:
+    for number, song in enumerate(generation.pool.songs):
+        if song.name == name:
+            return number
     raise EndlosError(f"the pool has no song {name!r}; name one as `endlos pool info` lists it")

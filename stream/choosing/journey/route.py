@@ -11,7 +11,7 @@ from stream.pool.pool import Pool
 MOST_CHANGES = 12
 MOST_SONGS = 512
 """Of a larger pool so many songs, evenly spread, are thought of on the way."""
-LEG_S = 55.0
+LEG_S = 45.0
 """For so long a song is heard on the way, at most: it meets the one before, lasts a phrase, and is left."""
 GOOD_WORTH = -4.0
 """A route that is worth less, in log-odds, has a change of song that is no good."""
