@@ -20,7 +20,7 @@ _NEAR, _FAR = 0.03, 0.05
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BeatMatch:
-    """Beats of A and B that fall on each other, `(n,)` each, in seconds of their songs, from a downbeat on."""
+    """Beats of A and B that fall on each other, `(n,)` each, in seconds of their songs."""
 
     a_s: DoubleArray
     b_s: DoubleArray

@@ -12,6 +12,8 @@ from stream.pool.timeline import BANDS_STEP_S, VOICE_STEP_S, SongTimeline
 
 SURE_BEAT = 0.5
 """Beats of at least this confidence are built on."""
+TEMPO_BEATS = 16
+"""Tempo is told from so many beats."""
 SILENT_DB = -60.0
 """What is quieter than this is over."""
 CUT_EARLY_S = 0.05
@@ -30,8 +32,9 @@ class Beats:
 
     @property
     def period_s(self) -> float:
-        """The usual time from one to the next; nan where there are fewer than two."""
-        return float(np.median(np.diff(self.times_s))) if len(self.times_s) > 1 else float("nan")
+        """The usual time from one to the next, among the first; nan where there are fewer than two."""
+        steps_s = np.diff(self.times_s[: TEMPO_BEATS + 1])
+        return float(np.median(steps_s)) if len(steps_s) else float("nan")
 
     def from_bar(self, near_s: float, *, not_before: bool = False) -> "Beats":
         """Return those from the downbeat on that is nearest to a time; from a beat where bars are not known.
@@ -95,7 +98,7 @@ class DoorSide:
         return min(song_end_s, (first + int(silent[0])) * BANDS_STEP_S) if len(silent) else song_end_s
 
     def beats_from(self, at_s: float) -> Beats:
-        """Return the sure beats in a row from half a bar before a time on, as far as they keep their metre."""
+        """Return the sure beats in a row, of one metre, from half a bar before a time on."""
         timeline = self.timeline
         if timeline is None or not len(timeline.beats_s):
             return _NO_BEATS

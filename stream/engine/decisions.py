@@ -43,14 +43,14 @@ class Decision:
 
     @property
     def fade_frames(self) -> int:
-        """Length of the fade; 0 where nothing is joined."""
+        """Length of the join; 0 where nothing is joined."""
         return self.plan.fade_frames if self.plan else 0
 
     @property
     def fade_law(self) -> str:
-        """The law of the fade, in words."""
+        """How levels change in the join, in words."""
         if self.plan:
-            return f"power-complementary, r = {self.plan.correlation:.2f}"
+            return self.plan.law
         return "natural" if self.step.natural else "none"
 
     def as_json(self) -> dict[str, object]:
@@ -84,6 +84,8 @@ class Decision:
             "walk": None if step.stop is None else asdict(step.stop),
             "decision_ms": round(step.decision_ms, 3),
             "margin_s": None if step.margin_s is None else round(step.margin_s, 3),
+            "kind": None if plan is None else str(plan.kind),
+            "door": step.door and asdict(step.door),
             "fade_s": self.fade_frames / self.settings.engine_rate_hz,
             "fade_law": self.fade_law,
             "shift_ms": 1e3 * plan.shift_frames / self.settings.engine_rate_hz if plan else 0.0,

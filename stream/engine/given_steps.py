@@ -7,8 +7,8 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk
 from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step
-from stream.joins.join_plan import JoinPlan, JoinSource
-from stream.joins.levels import Release
+from stream.joins.join_plan import JoinPlan, JoinSource, Leaving
+from stream.joins.kinds.splice import Splice
 from stream.joins.settings import SoundSettings
 
 
@@ -21,7 +21,7 @@ class KnownJoins:
         self.plans: dict[Step, JoinPlan | None] = {}
         """Of each step; None: it has none, and goes on naturally."""
 
-    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+    def plan(self, step: Step, leaving: Leaving) -> JoinPlan:
         """Return the step's join; `EndlosError` where a step that needs one has none."""
         plan = self.plans[step]
         if plan is None:
@@ -50,11 +50,11 @@ class GivenSteps:
         self._end = Step(after=after, chunk=after, natural=False, rung="end")
         return self._end
 
-    def plan(self, step: Step, before: Chunk, release: Release, jump_frame: int | None) -> JoinPlan:
+    def plan(self, step: Step, leaving: Leaving) -> JoinPlan:
         """Return the step's join (`JoinSource`)."""
         if step is self._end:
             return _NEVER
-        return self._joins.plan(step, before, release, jump_frame)
+        return self._joins.plan(step, leaving)
 
     def peek(self) -> Step | None:
         """Nothing is told ahead."""
@@ -78,14 +78,6 @@ class GivenSteps:
         """Nothing to end."""
 
 
-_NEVER = JoinPlan(
-    leave_frame=2**62,
-    enter_frame=0,
-    before_frames=0,
-    after_frames=0,
-    correlation=0.0,
-    match_db=0.0,
-    release_frames=0,
-    shift_frames=0,
-    terms={},
+_NEVER = Splice(
+    begin_frame=2**62, before_frames=0, after_frames=0, leave_frame=2**62, enter_frame=0, correlation=0.0
 )

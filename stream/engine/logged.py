@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from stream.joins.join_plan import JoinPlan
+import numpy as np
+
+from stream.joins.kinds.registry import plan_type
+from stream.joins.stretch import check_course
 from stream.pool.pool import ChunkKey
 
 _MOST_FRAMES = 2**45
@@ -14,8 +17,11 @@ _MOST_SECONDS = 1e6
 """Of a song: eleven days."""
 _MOST_FADE_FRAMES = 40 * 48_000
 _MOST_DB = 120.0
-_MAY_BE_NEGATIVE = ("shift_frames", "enter_frame")
-"""B may be entered before its song begins: then silence is faded in first."""
+_MAY_BE_NEGATIVE = ("shift_frames", "enter_frame", "begin_frame", "leave_frame")
+"""A song may be entered before it begins: then silence is faded in first, and maybe left again."""
+_LENGTHS = ("before_frames", "after_frames", "ramp_frames", "come_frames")
+_COURSES = ("played_frames", "heard_frames")
+_SPANS = ("lows", "mids", "highs")
 
 
 def check_decisions(decisions: Sequence[object], stops: Sequence[object]) -> None:
@@ -53,23 +59,36 @@ def _check_decision(told: Mapping[str, Any], where: str) -> None:
 
 
 def _check_join(join: Mapping[str, Any], where: str) -> None:
-    for field in fields(JoinPlan):
+    for field in fields(plan_type(join.get("kind"))):
         value, what = join.get(field.name), f"{field.name} of {where}"
         if field.name == "terms":
             _mapping(value, what)
-        elif field.name in ("before_frames", "after_frames"):
+        elif field.name in _LENGTHS:
             _whole(value, what, most=_MOST_FADE_FRAMES)
+        elif field.name == "beat_frames":
+            _whole(value, what, least=1, most=_MOST_FADE_FRAMES)
+        elif field.name in (*_COURSES, *_SPANS):
+            _wholes(value, what)
         elif field.name in _MAY_BE_NEGATIVE:
             _whole(value, what, least=-_MOST_FADE_FRAMES)
         elif field.type in (int, "int"):
             _whole(value, what)
         else:
             _number(value, what)
+    if "played_frames" in join:
+        check_course(*(np.array(join[name], dtype=np.int64) for name in _COURSES))
 
 
 def _whole(value: object, what: str, *, least: int = 0, most: int = _MOST_FRAMES) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ValueError(f"{what} is {_shown(value)}, expected a whole number from {least} to {most}")
+
+
+def _wholes(values: object, what: str) -> None:
+    if not isinstance(values, list) or len(values) < 2:
+        raise ValueError(f"{what} is {_shown(values)}, expected whole numbers")
+    for value in values:
+        _whole(value, what, most=_MOST_FADE_FRAMES)
 
 
 def _number(value: object, what: str) -> None:

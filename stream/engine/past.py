@@ -115,7 +115,7 @@ class Past:
 
     def _placed(self, n: int, step: Step, before: Chunk, plan: JoinPlan, rate_hz: int) -> PlacedJoin:
         entered, after = self._entered, step.chunk
-        middle_frames = entered.origin_frames + plan.leave_frame
+        middle_frames = entered.origin_frames + plan.begin_frame + plan.before_frames
         left_s = plan.leave_frame / rate_hz
         # At its cut, whatever the join was shifted by; after `next`, where it was left.
         end_sample = before.key.end_sample

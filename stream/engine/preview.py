@@ -52,7 +52,7 @@ class Preview:
             joins.plans[step] = one.plan
             steps.append(step)
         given = GivenSteps(steps, joins)
-        begins = leaving.plan.leave_frame - (leaving.middle_frames - begin_frame)
+        begins = leaving.plan.begin_frame - (leaving.middle_frames - leaving.plan.before_frames - begin_frame)
         renderer = Renderer(
             given,
             given,

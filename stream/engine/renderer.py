@@ -1,4 +1,4 @@
-"""The renderer reads spans, crossfades at joins, and gives the same samples for any block size."""
+"""The renderer lets songs and joins sound one after the other, the same samples for any block size."""
 
 import logging
 from collections.abc import Callable
@@ -15,13 +15,12 @@ from stream.choosing.ready.step_source import StepSource
 from stream.choosing.step import Step
 from stream.engine.decisions import Decision
 from stream.engine.limiter import Limiter
-from stream.joins.crossfade import mix
-from stream.joins.join_plan import JoinPlan, JoinSource
+from stream.joins.join_plan import JoinPlan, JoinSource, Leaving
 from stream.joins.levels import Release, song_gain, song_gain_db
+from stream.joins.sound import JoinSound, Silence, SongSound, Sound
 
 _log = logging.getLogger(__name__)
 
-PAGE_FRAMES = 16384
 SILENCE_FRAMES = 4096
 """While no song can be read, one is asked for each time that this much silence has been rendered."""
 PULL_FRAMES = 32768
@@ -39,10 +38,10 @@ class Beginning:
 class Renderer:
     """Pulls steps and turns them into audio; every method belongs to one thread.
 
-    A join fades as its plan says (`stream.joins.join_planner`); it uses what really follows A and really
-    precedes B in their songs, as far as there is something. Natural continuations are the song, bit for bit,
-    times its gain, once the gain of the join before has been released. What is made runs a little ahead of
-    what `render` gives, by the limiter's lookahead.
+    A join sounds as its plan says (`stream.joins.kinds`), out of whatever sounds when it begins: the song, or
+    another join under way. Natural continuations are the song, bit for bit, times its gain, once the gain of
+    the join before has been released. What is made runs a little ahead of what `render` gives, by the
+    limiter's lookahead.
     """
 
     def __init__(
@@ -69,9 +68,8 @@ class Renderer:
         self._jump_frames: int | None = None
         self._silent = False
         self._release = Release()
-        self._join: FloatArray = np.empty((0, 2), dtype=np.float32)
-        self._page: FloatArray = np.empty((0, 2), dtype=np.float32)
-        self._page_start = 0
+        self._join: JoinSound | None = None
+        self._sound: Sound = Silence()
         self.lost: dict[Path, str] = {}
         """Files that could not be read while playing, with the reason."""
         self.time_frames = 0
@@ -79,6 +77,7 @@ class Renderer:
         self._made_frames = 0
         step = self._take_readable(None, jump=False)
         begin = begin or Beginning(frame=self._span(step.chunk)[0], release=Release())
+        self._sound = self._song(step.chunk, begin.frame, begin.release)
         self._enter(step.chunk, begin.frame, begin.release)
         self._report(step, None, self._position, t_out_frames=0)
 
@@ -94,13 +93,13 @@ class Renderer:
 
     @property
     def chunk(self) -> Chunk:
-        """The chunk that is rendered now; through a join already the incoming one."""
+        """The chunk that is rendered now; through a join, from its beginning on, the incoming one."""
         return self._chunk
 
     @property
     def position_s(self) -> float:
-        """Where in its song the next rendered frame is, but for the rest of a join."""
-        return (self._position - len(self._join) - self._limiter.held_frames) / self.settings.engine_rate_hz
+        """Where in its song the next rendered frame is; 0 while a join has not come to it yet."""
+        return max(0, self._position - self._limiter.held_frames) / self.settings.engine_rate_hz
 
     @property
     def pending(self) -> Step | None:
@@ -108,7 +107,7 @@ class Renderer:
         return self._pending
 
     def jump(self) -> None:
-        """Leave for another piece at the next frame that is made, or as soon as a join under way is over."""
+        """Leave for another piece at the next frame that is made, amid a join too."""
         self._jump = True
 
     def render(self, frames: int) -> FloatArray:
@@ -128,41 +127,33 @@ class Renderer:
 
     def _make(self, frames: int) -> None:
         """Make at most `frames` more of the stream, at least one, or take a step."""
-        watched = False
-        if len(self._join):
-            piece, watched = self._join[:frames], True
-            self._join = self._join[len(piece) :]
-        elif self._jump or self._position >= self._stop:
+        if self._jump or self._position >= self._stop:
             try:
                 self._advance()
-                return
             except NothingReadableError:
-                self._silent = True
-                piece = _silence(min(frames, SILENCE_FRAMES))
-        else:
-            frames = min(frames, self._stop - self._position)
-            if self._position < self._release.stop_frame:
-                # A song at its own gain has no peaks; one that is made louder may have some.
-                watched = self._release.offset_db > 0.0
-                frames = min(frames, self._release.stop_frame - self._position)
-            piece = self._body(frames)
-            self._position += len(piece)
+                self._silent, self._join = True, None
+                self._push(_silence(min(frames, SILENCE_FRAMES)), watched=False)
+            return
+        frames = min(frames, self._stop - self._position)
+        watched = self._join is not None
+        if self._join is not None:
+            frames = min(frames, self._join.left_frames)
+        elif self._position < self._release.stop_frame:
+            # A song at its own gain has no peaks; one that is made louder may have some.
+            watched = self._release.offset_db > 0.0
+            frames = min(frames, self._release.stop_frame - self._position)
+        piece = self._sound.pull(frames)
+        self._position += frames
+        self._push(piece, watched=watched)
+        if self._join is not None and not self._join.left_frames:
+            self._sound, self._join = self._join.incoming, None
+
+    def _push(self, piece: FloatArray, *, watched: bool) -> None:
         self._limiter.push(piece, watched=watched)
         self._made_frames += len(piece)
 
-    def _body(self, frames: int) -> FloatArray:
-        """Return at least one and at most `frames` frames of the song, as it is."""
-        offset = self._position - self._page_start
-        if not 0 <= offset < len(self._page):
-            self._page_start, offset = self._position, 0
-            stop = self._position + PAGE_FRAMES
-            audio = self._try_read(self._chunk, self._position, stop, self._release)
-            self._jump = self._jump or audio is None
-            self._page = _silence(stop - self._position) if audio is None else audio
-        return self._page[offset : offset + frames]
-
     def _advance(self) -> None:
-        """Take the next step if it is time, and go on naturally, wait for its join, or make that."""
+        """Take the next step if it is time, and go on naturally, wait for its join, or begin that."""
         if self._pending is None or (self._jump and self._pending.natural):
             self._pending = self._take_readable(self._chunk, jump=self._jump)
         step = self._pending
@@ -175,31 +166,33 @@ class Renderer:
             self._go_on(step.chunk)
             return
         if self._plan is None or self._jump:
-            at_once = self._position if self._jump else None
-            self._plan = self._joins.plan(step, self._chunk, self._release, at_once)
+            leaving = Leaving(
+                chunk=self._chunk,
+                release=self._release,
+                at_once=self._position if self._jump else None,
+                amid_join=self._join is not None,
+            )
+            self._plan = self._joins.plan(step, leaving)
             self._jump_frames = self._made_frames if self._jump else None
             self._jump = False
         if self._position < self._plan.begin_frame and not self._silent:
             self._stop = self._plan.begin_frame
             return
-        self._make_join(step, self._plan)
+        self._begin_join(step, self._plan)
         self._pending = self._plan = None
 
-    def _make_join(self, step: Step, plan: JoinPlan) -> None:
-        """Fade from where the stream stands into the step's chunk."""
-        before, begin, frames = self._chunk, plan.begin_frame, plan.fade_frames
+    def _begin_join(self, step: Step, plan: JoinPlan) -> None:
+        """Go over from what sounds into the step's chunk."""
+        before, release = self._chunk, plan.release
         # Out of silence comes the next song alone, not the one that could not be read.
-        outgoing = (
-            _silence(frames) if self._silent else self._read(before, begin, begin + frames, self._release)
-        )
-        entry = plan.enter_frame - plan.before_frames
-        release = plan.release
-        incoming = self._read(step.chunk, entry, entry + frames, release)
-        self._join = mix(outgoing, incoming, plan.before_frames, plan.correlation)
+        outgoing: Sound = Silence() if self._silent else self._sound
+        self._enter(step.chunk, plan.first_frame, release)
+        incoming = self._song(step.chunk, plan.first_frame + plan.enters_frames, release)
+        self._join = plan.open(outgoing, incoming, self.settings.engine_rate_hz)
+        self._sound = self._join
         self._report(
             step, before, plan.leave_frame, t_out_frames=self._made_frames + plan.before_frames, plan=plan
         )
-        self._enter(step.chunk, entry + frames, release)
 
     def _take_readable(self, after: Chunk | None, *, jump: bool) -> Step:
         """Take steps until one leads into a file that can be read and still holds what the pool knows."""
@@ -213,19 +206,21 @@ class Renderer:
             else:
                 return step
 
-    def _read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray:
-        """Read a span of the chunk's song at its gain; silence when it cannot be read."""
-        audio = self._try_read(chunk, start, stop, release)
-        return _silence(stop - start) if audio is None else audio
+    def _song(self, chunk: Chunk, frame: int, release: Release) -> SongSound:
+        """Return a chunk's song from a frame on, at its gain; silence and a jump where it cannot be read."""
+        gain = song_gain(chunk.song, self.settings.target_lufs)
 
-    def _try_read(self, chunk: Chunk, start: int, stop: int, release: Release) -> FloatArray | None:
-        try:
-            audio = chunk.generation.reader.read(chunk.song_index, start, stop)
-        except DecodeError as error:
-            self._lose(chunk, error, at=self._chunk)
-            return None
-        gained = np.multiply(audio, song_gain(chunk.song, self.settings.target_lufs), dtype=np.float32)
-        return release.applied(gained, start)
+        def read(start: int, stop: int) -> FloatArray:
+            try:
+                audio = chunk.generation.reader.read(chunk.song_index, start, stop)
+            except DecodeError as error:
+                self._lose(chunk, error, at=self._chunk)
+                # What goes out may fail: it is over soon.
+                self._jump = self._jump or chunk.song.audio_hash == self._chunk.song.audio_hash
+                return _silence(stop - start)
+            return release.applied(np.multiply(audio, gain, dtype=np.float32), start)
+
+        return SongSound(read, frame)
 
     def _lose(self, chunk: Chunk, error: DecodeError, at: Chunk) -> None:
         self._source.ban(chunk.song.audio_hash, at)
@@ -236,7 +231,6 @@ class Renderer:
     def _enter(self, chunk: Chunk, at_frame: int, release: Release) -> None:
         self._position = at_frame
         self._release = release
-        self._page = self._page[:0]
         self._go_on(chunk)
 
     def _go_on(self, chunk: Chunk) -> None:

@@ -18,6 +18,7 @@ from stream.engine.given_steps import GivenSteps, KnownJoins
 from stream.engine.logged import check_decisions
 from stream.engine.renderer import Beginning, Renderer
 from stream.joins.join_plan import JoinPlan
+from stream.joins.kinds.registry import read_join
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
@@ -151,7 +152,7 @@ def _line(decision: dict[str, Any]) -> _Line:
         return _Line(
             key=ChunkKey(**{field.name: to[field.name] for field in fields(ChunkKey)}),
             natural=decision["natural"],
-            plan=JoinPlan.from_json(decision["join"]) if decision["join"] else None,
+            plan=read_join(decision["join"]) if decision["join"] else None,
             jump_frames=decision["jump_frames"],
         )
     except (KeyError, TypeError) as error:

@@ -20,8 +20,10 @@ from stream.doors.ranking import DoorRanking
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.fades import Limits, choose_fade
-from stream.joins.join_planner import JOIN_REACH_FRAMES
+from stream.joins.join_case import JOIN_REACH_FRAMES
 from stream.joins.levels import Release
+from stream.joins.sound import SongSound
+from stream.joins.stretch import Stretcher
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, analyse
 from stream.scoring.scorer import Scorer, ScoringLateError
 
@@ -70,6 +72,9 @@ def _join(rate_hz: int) -> None:
     limits = Limits(longest_frames=rate_hz, before_cut_frames=rate_hz, after_start_frames=rate_hz)
     choose_fade(seam, seam, 0, 0.0, limits, rate_hz)
     loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
+    # So fast that it leaps.
+    course = np.array([0, len(noise)]), np.array([0, round(1.1 * len(noise))])
+    Stretcher(SongSound(lambda start, stop: noise[: stop - start], 0), *course, rate_hz).pull(rate_hz // 2)
     limiter = Limiter(rate_hz)
     limiter.push(loud, watched=True)
     limiter.pull(SURROUNDINGS_HOP_FRAMES)

@@ -14,6 +14,9 @@ CEILING = float(np.float32(10.0 ** (-1.0 / 20.0)))
 _CEILING_DB = 20.0 * float(np.log10(CEILING))
 LOUDNESS_OFFSET_DB = -0.691
 """BS.1770: a sine at 997 Hz has a loudness of its level."""
+LARGEST_CUT_DB, LARGEST_BOOST_DB = 12.0, 6.0
+"""B is made softer by more than louder: after a soft end it fades in, while a boosted intro would be too loud
+where it comes to itself."""
 RELEASE_STEP_FRAMES = 64
 """A gain that is released goes straight for so long."""
 _SILENCE_LUFS = -70.0
@@ -29,6 +32,11 @@ def song_gain_db(song: Song, target_lufs: float | None) -> float:
 def song_gain(song: Song, target_lufs: float | None) -> np.float32:
     """Return `song_gain_db` as a factor."""
     return np.float32(10.0 ** (song_gain_db(song, target_lufs) / 20.0))
+
+
+def matched_db(difference_db: float) -> float:
+    """Return the gain that brings B towards A, which is louder by so much."""
+    return float(np.clip(difference_db, -LARGEST_CUT_DB, LARGEST_BOOST_DB))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,17 +56,12 @@ def analyse(audio: FloatArray, rate_hz: int) -> Seam:
     reach = len(audio) // 2
     if len(audio) != 2 * reach or reach % SURROUNDINGS_HOP_FRAMES or reach < CHROMA_FRAMES:
         raise ValueError(f"{len(audio)} frames around a place; half of it must be whole hops")
-    heard = in_phase(audio)
-    mono = np.float32(0.5) * (heard[:, 0] + heard[:, 1])
+    mono = _mono(audio)
     bands_db = _bands_db(mono, rate_hz)
-    rise = np.zeros_like(bands_db)
-    rise[ONSET_LAG:] = np.maximum(0.0, bands_db[ONSET_LAG:] - bands_db[:-ONSET_LAG])
-    # What is hardly heard beside the rest begins as softly.
-    rise *= 1.0 + (bands_db - bands_db.max(axis=1, keepdims=True)) / RANGE_DB
     return Seam(
         audio=audio,
         bands_db=bands_db,
-        onset=rise.mean(axis=1),
+        onset=_onset(bands_db),
         power=k_weighted_power(audio, rate_hz, SURROUNDINGS_HOP_FRAMES),
         chroma=np.stack(
             [
@@ -75,6 +70,26 @@ def analyse(audio: FloatArray, rate_hz: int) -> Seam:
             ]
         ),
     )
+
+
+def attack_strengths(audio: FloatArray, rate_hz: int) -> FloatArray:
+    """Return how much begins at each hop of `(frames, 2)` float32, as `Seam.onset` has it."""
+    return _onset(_bands_db(_mono(audio), rate_hz))
+
+
+def _mono(audio: FloatArray) -> FloatArray:
+    heard = in_phase(audio)
+    mono: FloatArray = np.float32(0.5) * (heard[:, 0] + heard[:, 1])
+    return mono
+
+
+def _onset(bands_db: FloatArray) -> FloatArray:
+    rise = np.zeros_like(bands_db)
+    rise[ONSET_LAG:] = np.maximum(0.0, bands_db[ONSET_LAG:] - bands_db[:-ONSET_LAG])
+    # What is hardly heard beside the rest begins as softly.
+    rise *= 1.0 + (bands_db - bands_db.max(axis=1, keepdims=True)) / RANGE_DB
+    onset: FloatArray = rise.mean(axis=1)
+    return onset
 
 
 def _bands_db(mono: FloatArray, rate_hz: int) -> FloatArray:

@@ -41,7 +41,7 @@ class Session:
         self._title = ""
         self._sleep = SleepTimer(engine.engine_rate_hz)
         music = InterruptedMusic(
-            play=self._play, time_frames=self._time_frames, join_frames=self._join_frames
+            play=self._play, time_frames=self._time_frames, fade_frames=self._fade_frames
         )
         self._announcer = Announcer(music, engine.engine_rate_hz, self._note_announcement)
         tap = Tap(engine_rate_hz=engine.engine_rate_hz, card_paced=settings.card_paced)
@@ -218,7 +218,7 @@ class Session:
     def _time_frames(self) -> int:
         return self.engine.now().time_frames
 
-    def _join_frames(self) -> int | None:
+    def _fade_frames(self) -> int | None:
         join = self.engine.upcoming()
         return (
             None if join is None or join.time_s is None else round(join.time_s * self.engine.engine_rate_hz)

@@ -41,6 +41,10 @@ class Budgets:
     beyond_encoder_cpu_s: float = 15.0
     """Processor time of an hour of stream beyond what its encoder takes, with precomputed rows or embeddings:
     rendered offline, and sent to Icecast."""
+    stretch_ms: float = 5.0
+    """Processor time to play a second of a song faster by 3 %."""
+    blend_ms: float = 12.0
+    """Processor time of a second of a tempo blend, stretching included, decoding not."""
     peer_cpu_ratio: float = 0.85
     """Processor time of an hour to Icecast, by that of Liquidsoap."""
     served_resident_mb: float = 150.0

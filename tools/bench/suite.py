@@ -14,6 +14,7 @@ _QUESTIONS = {
     "day": ("tools.bench.simulation", "measure_day"),
     "card": ("tools.bench.card", "measure_card"),
     "render": ("tools.bench.rendering", "measure_rendering"),
+    "blend": ("tools.bench.blending", "measure_blending"),
     "peers": ("tools.bench.peers", "measure_peers"),
 }
 QUESTIONS = tuple(_QUESTIONS)

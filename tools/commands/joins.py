@@ -6,13 +6,26 @@ from typing import Annotated, Literal
 import typer
 
 from tools.commands.options import Model
-from tools.terminal import AsJson, Quiet, print_json, progress_bar, warnings_on_stderr
+from tools.terminal import (
+    AsJson,
+    Quiet,
+    print_json,
+    print_table,
+    printable,
+    progress_bar,
+    warnings_on_stderr,
+)
 
 QUICK_SECONDS = 600.0
 
 
 def joins(
-    pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
+    pool: Annotated[
+        Path,
+        typer.Argument(
+            metavar="POOL", help="Folder that `endlos pool build` wrote; with --explain a decision log, too."
+        ),
+    ],
     model: Model = None,
     seconds: Annotated[
         float, typer.Option(min=30.0, help="Length of each stream that is rendered, in seconds.")
@@ -43,6 +56,12 @@ def joins(
     pieces: Annotated[
         int, typer.Option(min=2, max=200, help="Joins in the listening test, and as many other places.")
     ] = 20,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Only tell why joins are as they are: of a decision log, or a pool's best."
+        ),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="A first impression: two folds, streams of ten minutes at most.")
     ] = False,
@@ -56,6 +75,9 @@ def joins(
     songs of the other folds tells joins from places where nothing was joined (AUC 0.5: it cannot, 1: always).
     Beside that, the joins of the whole pool are measured: beat, key, level, clicks, peaks, repeats.
     """
+    if explain:
+        _explain(pool.expanduser(), as_json=as_json)
+        return
     from model.saved.contract import chosen_model
     from tools.pools.overwriting import refuse_overwriting
     from tools.quality.joins.detector import load_keras
@@ -95,3 +117,14 @@ def joins(
         print_study(found)
         for path in written:
             print(path)
+
+
+def _explain(source: Path, *, as_json: bool) -> None:
+    from tools.quality.joins.explain import EXPLAINED_HEAD, explain_joins
+
+    found = explain_joins(source)
+    if as_json:
+        print_json([join.as_json() for join in found])
+        return
+    rows = [[printable(cell) for cell in join.cells()] for join in found]
+    print_table(EXPLAINED_HEAD, rows) if rows else print("nothing is joined there")

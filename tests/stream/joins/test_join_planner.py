@@ -11,10 +11,12 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.step import Step
+from stream.doors.door import Door, JoinKind
 from stream.joins import join_planner
 from stream.joins.beat_fit import beat_fit
-from stream.joins.join_plan import JoinPlan
+from stream.joins.join_plan import JoinPlan, Leaving
 from stream.joins.join_planner import JoinPlanner
+from stream.joins.kinds.registry import read_join
 from stream.joins.levels import Release, k_weighted_power, loudness_lufs
 from stream.joins.settings import SoundSettings
 from tests.support.pools import make_generation, make_pool, noise_song
@@ -64,7 +66,7 @@ def step(generation: Generation, a: int, b: int) -> Step:
 def test_beats_fall_on_one_grid(generation: Generation) -> None:
     first, second = 2, int(np.searchsorted(generation.pool.chunk_song, 1)) + 3
     for a, b, expected_ms in ((first, second, -150.0), (second, first, 150.0), (first, first + 3, 0.0)):
-        plan = planner().plan(step(generation, a, b), generation.chunk(a), Release(), None)
+        plan = planner().plan(step(generation, a, b), Leaving(chunk=generation.chunk(a), release=Release()))
         assert 1e3 * plan.shift_frames / RATE_HZ == pytest.approx(expected_ms, abs=3.0)
         assert plan.terms["beat_error_ms"] == pytest.approx(0.0, abs=3.0)
         assert plan.terms["tempo_ratio"] == pytest.approx(1.0)
@@ -75,12 +77,12 @@ def test_beats_fall_on_one_grid(generation: Generation) -> None:
 
 def test_the_louder_song_is_matched_and_let_go(generation: Generation) -> None:
     a, b = int(np.searchsorted(generation.pool.chunk_song, 1)) + 3, 2
-    plan = planner().plan(step(generation, a, b), generation.chunk(a), Release(), None)
+    plan = planner().plan(step(generation, a, b), Leaving(chunk=generation.chunk(a), release=Release()))
     # Beside the seam are beats of one song and pauses of the other: about 6 dB, within a beat's worth.
     assert -9.0 <= plan.match_db < -3.0
     assert plan.release_frames == pytest.approx(-plan.match_db / 0.5 * RATE_HZ, abs=1)
     left = Release(offset_db=2.0, start_frame=0, frames=100 * RATE_HZ)
-    matched = planner().plan(step(generation, a, b), generation.chunk(a), left, None)
+    matched = planner().plan(step(generation, a, b), Leaving(chunk=generation.chunk(a), release=left))
     difference_db = plan.terms["level_difference_db"]
     assert difference_db is not None
     residual_db = left.db_at(plan.leave_frame)
@@ -89,8 +91,8 @@ def test_the_louder_song_is_matched_and_let_go(generation: Generation) -> None:
 
 def test_after_a_soft_end_a_loud_song_comes_in_softly_and_no_intro_is_boosted_as_much(tmp_path: Path) -> None:
     soft = make_generation(make_pool(tmp_path, [0.03 * noise_song(9, 0), noise_song(9, 0)]))
-    into_loud = planner().plan(step(soft, 2, 8), soft.chunk(2), Release(), None)
-    into_soft = planner().plan(step(soft, 8, 2), soft.chunk(8), Release(), None)
+    into_loud = planner().plan(step(soft, 2, 8), Leaving(chunk=soft.chunk(2), release=Release()))
+    into_soft = planner().plan(step(soft, 8, 2), Leaving(chunk=soft.chunk(8), release=Release()))
     assert into_loud.match_db == -12.0 and into_loud.release_frames == 24 * RATE_HZ
     assert into_soft.match_db == 6.0
 
@@ -99,24 +101,30 @@ def test_a_plan_is_the_same_prepared_or_not_and_survives_the_log(generation: Gen
     wanted = step(generation, 2, 12)
     prepared = planner()
     prepared.prepare(wanted)
-    plans = [source.plan(wanted, generation.chunk(2), Release(), None) for source in (prepared, planner())]
+    plans = [
+        source.plan(wanted, Leaving(chunk=generation.chunk(2), release=Release()))
+        for source in (prepared, planner())
+    ]
     assert plans[0] == plans[1]
-    assert JoinPlan.from_json(json.loads(json.dumps(plans[0].as_json()))) == plans[0]
+    assert read_join(json.loads(json.dumps(plans[0].as_json()))) == plans[0]
     with pytest.raises(EndlosError, match="cannot be read"):
-        JoinPlan.from_json({"leave_frame": 1})
+        read_join({"leave_frame": 1})
 
 
 def test_songs_are_blended_and_one_song_is_spliced(generation: Generation) -> None:
     second = int(np.searchsorted(generation.pool.chunk_song, 1)) + 3
     across, within = (
-        planner(1.5).plan(step(generation, 2, b), generation.chunk(2), Release(), None) for b in (second, 5)
+        planner(1.5).plan(step(generation, 2, b), Leaving(chunk=generation.chunk(2), release=Release()))
+        for b in (second, 5)
     )
     # Chunks are of 1.5 s, and the half of one bounds what a fade takes of it.
     room = round(0.75 * RATE_HZ) - abs(across.shift_frames) - round(0.09 * RATE_HZ)
     assert room <= across.before_frames == across.after_frames <= 0.75 * RATE_HZ
     assert within.fade_frames < 0.2 * RATE_HZ
     # Where less may be faded, the place is still chosen.
-    short = planner(0.3).plan(step(generation, 2, second), generation.chunk(2), Release(), None)
+    short = planner(0.3).plan(
+        step(generation, 2, second), Leaving(chunk=generation.chunk(2), release=Release())
+    )
     assert short.before_frames == short.after_frames == round(0.15 * RATE_HZ)
     assert short.terms["attack_cost_db"] is not None
 
@@ -124,7 +132,9 @@ def test_songs_are_blended_and_one_song_is_spliced(generation: Generation) -> No
 def test_a_join_at_once_begins_at_once(generation: Generation) -> None:
     at = round(4.111 * RATE_HZ)
     for b in (9, 12, 14):
-        plan = planner().plan(step(generation, 2, b), generation.chunk(2), Release(), at)
+        plan = planner().plan(
+            step(generation, 2, b), Leaving(chunk=generation.chunk(2), release=Release(), at_once=at)
+        )
         assert at <= plan.begin_frame
         assert plan.leave_frame <= at + 0.16 * RATE_HZ
         assert plan.fade_frames <= 0.1 * RATE_HZ
@@ -133,7 +143,10 @@ def test_a_join_at_once_begins_at_once(generation: Generation) -> None:
 def test_a_join_at_once_waits_for_no_beat_that_is_far(generation: Generation) -> None:
     grids_ms = []
     for at in np.arange(3.1, 4.3, 0.037):
-        plan = planner().plan(step(generation, 2, 12), generation.chunk(2), Release(), round(at * RATE_HZ))
+        plan = planner().plan(
+            step(generation, 2, 12),
+            Leaving(chunk=generation.chunk(2), release=Release(), at_once=round(at * RATE_HZ)),
+        )
         grid_ms = plan.terms["grid_ms"]
         assert abs(plan.shift_frames) <= 0.03 * RATE_HZ
         if grid_ms is not None:
@@ -146,7 +159,7 @@ def test_a_join_at_once_waits_for_no_beat_that_is_far(generation: Generation) ->
 def test_a_plan_lies_where_its_shift_says_and_takes_half_of_a_chunk_at_most(generation: Generation) -> None:
     source = planner(3.0)
     for a, b in ((2, 12), (3, 14), (13, 4), (9, 5), (1, 6)):
-        plan = source.plan(step(generation, a, b), generation.chunk(a), Release(), None)
+        plan = source.plan(step(generation, a, b), Leaving(chunk=generation.chunk(a), release=Release()))
         a_start, cut = generation.reader.chunk_span(a)
         b_start, b_stop = generation.reader.chunk_span(b)
         # B's start comes so much later than A's cut: seen from the middle, where both are heard.
@@ -161,7 +174,7 @@ def test_a_fade_ends_within_the_first_half_of_a_short_chunk(tmp_path: Path) -> N
     )
     source, later = planner(3.0), 0
     for a, b in ((2, 8), (1, 9), (3, 10), (4, 7), (8, 1), (9, 2), (7, 3), (10, 4)):
-        plan = source.plan(step(short, a, b), short.chunk(a), Release(), None)
+        plan = source.plan(step(short, a, b), Leaving(chunk=short.chunk(a), release=Release()))
         assert plan.enter_frame + plan.after_frames <= short.reader.chunk_span(b)[0] + RATE_HZ // 2
         later += plan.shift_frames > 0
     assert later > 0
@@ -173,9 +186,11 @@ def test_no_more_plans_are_kept_than_told(generation: Generation, monkeypatch: p
     source = planner()
     plan = source._plan
 
-    def noting(before: Chunk, chunk: Chunk, jump_frame: int | None) -> JoinPlan:
+    def noting(
+        kind: JoinKind, before: Chunk, chunk: Chunk, door: Door | None, at_once: int | None
+    ) -> JoinPlan:
         asked.append((before.row, chunk.row))
-        return plan(before, chunk, jump_frame)
+        return plan(kind, before, chunk, door, at_once)
 
     monkeypatch.setattr(source, "_plan", noting)
     for a, b in ((2, 12), (2, 13), (2, 12), (2, 14), (2, 14), (2, 12)):
@@ -187,7 +202,7 @@ def test_no_more_plans_are_kept_than_told(generation: Generation, monkeypatch: p
 def test_a_song_that_is_gone_is_planned_as_silence(tmp_path: Path) -> None:
     generation = make_generation(make_pool(tmp_path, [noise_song(9, 0), noise_song(9, 1)]))
     generation.pool.songs[1].path.unlink()
-    plan = planner().plan(step(generation, 1, 8), generation.chunk(1), Release(), None)
+    plan = planner().plan(step(generation, 1, 8), Leaving(chunk=generation.chunk(1), release=Release()))
     assert abs(plan.match_db) <= 6.0
 
 
@@ -221,7 +236,9 @@ def test_a_blend_brings_together_what_is_heard_before_and_after_it(tmp_path: Pat
     assert generation.reader.chunk_span(1)[1] == cut
     other = int(np.searchsorted(generation.pool.chunk_song, 1)) + 2
     blend, splice = (
-        planner(1.5).plan(step(generation, 1, row), before, Release(), None).terms["level_difference_db"]
+        planner(1.5)
+        .plan(step(generation, 1, row), Leaving(chunk=before, release=Release()))
+        .terms["level_difference_db"]
         for row in (other, 4)
     )
     assert blend == pytest.approx(0.0, abs=2.0)

@@ -1,0 +1,172 @@
+"""A banded fade hands over lows, mids and highs of two sounds, each at its time, and nothing is lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.base.kernels import kernel
+from stream.joins.sound import PIECE_FRAMES, Sound
+from stream.pool.timeline import BAND_EDGES_HZ
+
+REACH_FRAMES = 512
+"""The filters look so far ahead and back."""
+_SPAN_FRAMES = PIECE_FRAMES + 2 * REACH_FRAMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """From `start_frame` to `stop_frame` of a join something comes or goes."""
+
+    start_frame: int
+    stop_frame: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandOver:
+    """When a band of the one sound goes, and when that of the other comes.
+
+    At the same time both keep their power together, as it is with sounds that know nothing of each other.
+    """
+
+    goes: Passage
+    comes: Passage
+
+    @classmethod
+    def at_once(cls, start_frame: int, stop_frame: int) -> "HandOver":
+        """Return one in which both change at the same time."""
+        passage = Passage(start_frame=start_frame, stop_frame=stop_frame)
+        return cls(goes=passage, comes=passage)
+
+
+class BandedFade:
+    """Two sounds, one band handed over after the other; `make` gives one piece after the other.
+
+    The bands are made by filters of linear phase: highs = all - below the upper edge, and so on. So they add
+    up to the sound itself, to the last bit where all three are equally loud.
+    """
+
+    def __init__(
+        self,
+        outgoing: Sound,
+        incoming: Sound,
+        *,
+        frames: int,
+        enters_frame: int,
+        bands: Sequence[HandOver],
+        rate_hz: int,
+    ) -> None:
+        """frames: of the whole fade. enters_frame: from here on the incoming sound is pulled.
+
+        bands: of lows, mids and highs.
+        """
+        self._outgoing, self._incoming = outgoing, incoming
+        self._frames, self._enters_frame = frames, enters_frame
+        passages = [passage for band in bands for passage in (band.goes, band.comes)]
+        places = [[passage.start_frame, passage.stop_frame] for passage in passages]
+        self._bands: IntArray = np.array(places, dtype=np.int64).reshape(3, 2, 2)
+        self._responses = _responses(rate_hz)
+        self._mixed_frames = 0
+        # Highs, and what mids and lows have beyond the band above them; the first is `REACH_FRAMES` back.
+        self._start = -REACH_FRAMES
+        before = np.zeros((REACH_FRAMES, 2), dtype=np.float32)
+        self._highs, self._more = before, np.stack([before, before])
+
+    def make(self, first: int, stop: int) -> FloatArray:
+        """Return the frames of the fade from `first` to `stop`, `(n, 2)` float32; piece after piece."""
+        while self._mixed_frames < min(self._frames, stop + REACH_FRAMES):
+            self._mix(min(PIECE_FRAMES, self._frames - self._mixed_frames))
+        at = first - self._start
+        made: FloatArray = self._highs[at : at + stop - first]
+        more = self._more[:, at - REACH_FRAMES : at - REACH_FRAMES + _SPAN_FRAMES]
+        if more.any():
+            span = np.zeros((2, 2, _SPAN_FRAMES))
+            # What is beyond the end is alike in all bands.
+            span[:, :, : more.shape[1]] = more.transpose(0, 2, 1)
+            spectra = np.fft.rfft(span) * self._responses[:, None, :]
+            filtered = np.fft.irfft(spectra.sum(axis=0), _SPAN_FRAMES)
+            made = made + filtered[:, REACH_FRAMES : REACH_FRAMES + stop - first].T.astype(np.float32)
+        done = stop - REACH_FRAMES - self._start
+        if done > 0:
+            self._highs, self._more = self._highs[done:], self._more[:, done:]
+            self._start += done
+        return made
+
+    def _mix(self, frames: int) -> None:
+        first, stop = self._mixed_frames, self._mixed_frames + frames
+        outgoing = self._outgoing.pull(frames)
+        incoming = np.zeros_like(outgoing)
+        entered = max(0, stop - max(first, self._enters_frame))
+        if entered:
+            incoming[frames - entered :] = self._incoming.pull(entered)
+        highs = np.empty((frames, 2), dtype=np.float32)
+        more = np.empty((2, frames, 2), dtype=np.float32)
+        _mix(outgoing, incoming, first, self._bands, highs, more)
+        self._highs = np.concatenate([self._highs, highs])
+        self._more = np.concatenate([self._more, more], axis=1)
+        self._mixed_frames = stop
+
+
+@kernel
+def _mix(
+    outgoing: FloatArray,
+    incoming: FloatArray,
+    first: int,
+    bands: IntArray,
+    highs: FloatArray,
+    more: FloatArray,
+) -> None:
+    """Fill `highs` and `more` from frame `first` of the fade on; bands: `(3, 2, 2)`, of `HandOver`."""
+    frames = len(outgoing)
+    gains = np.empty((3, 2, frames), dtype=np.float32)
+    for band in range(3):
+        for side in range(2):
+            _fill_gains(gains[band, side], first, bands[band, side, 0], bands[band, side, 1], side == 0)
+    for frame in range(frames):
+        for side in range(2):
+            out, come = outgoing[frame, side], incoming[frame, side]
+            low = out * gains[0, 0, frame] + come * gains[0, 1, frame]
+            mid = out * gains[1, 0, frame] + come * gains[1, 1, frame]
+            high = out * gains[2, 0, frame] + come * gains[2, 1, frame]
+            highs[frame, side] = high
+            more[0, frame, side] = low - mid
+            more[1, frame, side] = mid - high
+
+
+@kernel
+def _fill_gains(gains: FloatArray, first: int, start: int, stop: int, falls: bool) -> None:
+    """Fill a quarter of a sine that rises, or a cosine that falls, from frame `start` to `stop`."""
+    frames = len(gains)
+    begin, end = min(max(start - first, 0), frames), min(max(stop - first, 0), frames)
+    gains[:begin] = np.float32(1.0 if falls else 0.0)
+    gains[end:] = np.float32(0.0 if falls else 1.0)
+    if begin >= end:
+        return
+    step = 0.5 * np.pi / (stop - start)
+    angle = step * (first + begin - start + 0.5)
+    sine, cosine, turn, keep = np.sin(angle), np.cos(angle), np.sin(step), np.cos(step)
+    for frame in range(begin, end):
+        gains[frame] = np.float32(cosine if falls else sine)
+        sine, cosine = sine * keep + cosine * turn, cosine * keep - sine * turn
+
+
+@cache
+def _responses(rate_hz: int) -> npt.NDArray[Any]:
+    """Return the responses of what passes below either edge, `(2, bins)`, of spans as `BandedFade` has them.
+
+    Windowed sincs of `2 * REACH_FRAMES + 1` taps (Hamming), the last sample of a span falls on its middle.
+    """
+    places = np.arange(-REACH_FRAMES, REACH_FRAMES + 1)
+    window: DoubleArray = np.hamming(len(places))
+    responses = []
+    for edge_hz in BAND_EDGES_HZ:
+        taps = np.sinc(2.0 * edge_hz / rate_hz * places) * window
+        span = np.zeros(_SPAN_FRAMES)
+        # Turned so that the middle tap is the first: no delay.
+        np.add.at(span, places % _SPAN_FRAMES, taps / taps.sum())
+        responses.append(np.fft.rfft(span))
+    return np.stack(responses)

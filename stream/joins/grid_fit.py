@@ -1,0 +1,101 @@
+"""A grid fit finds by the attacks of two songs how far the beats of one lie beside those of the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import DoubleArray, FloatArray
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, attack_strengths
+
+FIT_RANGE_S = 0.045
+"""About how far beats are off that were found in a song."""
+_NEIGHBOURS = (1.0, 0.6, 0.25)
+"""A bar is judged with those around it, which weigh as much."""
+_LEAST_CORRELATION = 0.2
+_AWAY_WEIGHT = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GridFit:
+    """How well the attacks of A fall on those of B, bar by bar."""
+
+    offsets: DoubleArray
+    """`(bars,)` frames of A by which what falls on B's attacks is later than its beats say."""
+    correlations: DoubleArray
+    """`(bars,)` of both songs' attacks, there."""
+    error_frames: float
+    """What bars ask for by themselves, beside what they were given: the median."""
+
+
+def fit_grid(
+    a: FloatArray, b: FloatArray, a_frames: DoubleArray, b_frames: DoubleArray, rate_hz: int
+) -> GridFit:
+    """Fit A to B, `(frames, 2)` float32 each.
+
+    a_frames, b_frames: `(bars + 1,)` frames of either audio, bar lines that are to fall on each other.
+    """
+    hop = SURROUNDINGS_HOP_FRAMES
+    of_a, of_b = _smooth(attack_strengths(a, rate_hz)), _smooth(attack_strengths(b, rate_hz))
+    reach = round(FIT_RANGE_S * rate_hz / hop)
+    lags = np.arange(-reach, reach + 1)
+    bars = len(b_frames) - 1
+    found = np.zeros((bars, len(lags)))
+    for bar in range(bars):
+        first, stop = b_frames[bar] / hop, b_frames[bar + 1] / hop
+        # A little earlier, so that the attack on the bar line is within.
+        early = 0.1 * (stop - first)
+        here = np.arange(max(0, int(first - early)), min(len(of_b), int(stop - early)))
+        if len(here) < 4 * reach:
+            continue
+        there = np.interp(here * hop, b_frames, a_frames)
+        there += np.where(here * hop < b_frames[0], here * hop - b_frames[0], 0.0)
+        for place, lag in enumerate(lags):
+            heard = np.interp(there / hop + lag, np.arange(len(of_a)), of_a)
+            found[bar, place] = _correlation(heard, of_b[here])
+    together = _together(found)
+    judged = together - _AWAY_WEIGHT * np.square(lags / max(reach, 1)) * np.maximum(together, 0.0)
+    places = judged.argmax(axis=1)
+    best = together[np.arange(bars), places]
+    offsets = np.where(best >= _LEAST_CORRELATION, lags[places] + _vertices(judged, places), 0.0)
+    alone = lags[found.argmax(axis=1)] + _vertices(found, found.argmax(axis=1))
+    heard_alone = found.max(axis=1) >= _LEAST_CORRELATION
+    errors = np.abs(alone - offsets)[heard_alone]
+    return GridFit(
+        offsets=offsets * hop,
+        correlations=best,
+        error_frames=float(np.median(errors)) * hop if len(errors) else float("nan"),
+    )
+
+
+def _smooth(strengths: FloatArray) -> DoubleArray:
+    return np.convolve(strengths.astype(np.float64), [0.25, 0.5, 0.25], "same")
+
+
+def _correlation(x: DoubleArray, y: DoubleArray) -> float:
+    x, y = x - x.mean(), y - y.mean()
+    energy = float(np.square(x).sum() * np.square(y).sum())
+    return float((x * y).sum() / np.sqrt(energy)) if energy > 1e-12 else 0.0
+
+
+def _together(found: DoubleArray) -> DoubleArray:
+    """Return the correlations of each bar and its neighbours, weighted."""
+    total, weights = np.zeros_like(found), np.zeros((len(found), 1))
+    for apart, weight in enumerate(_NEIGHBOURS):
+        for sign in {1, -1} if apart else {1}:
+            shift = sign * apart
+            to = slice(max(0, shift), len(found) + min(0, shift))
+            of = slice(max(0, -shift), len(found) + min(0, -shift))
+            total[to] += weight * found[of]
+            weights[to] += weight
+    together: DoubleArray = total / weights
+    return together
+
+
+def _vertices(values: DoubleArray, places: np.ndarray) -> DoubleArray:
+    """Return where between its neighbours the highest of each row really is, -0.5 to 0.5."""
+    rows, last = np.arange(len(values)), values.shape[1] - 1
+    inside = (places > 0) & (places < last)
+    left, right = values[rows, np.maximum(places - 1, 0)], values[rows, np.minimum(places + 1, last)]
+    bend = left - 2.0 * values[rows, places] + right
+    vertex = 0.5 * (left - right) / np.where(bend < 0.0, bend, -1.0)
+    return np.where(inside & (bend < 0.0), np.clip(vertex, -0.5, 0.5), 0.0)

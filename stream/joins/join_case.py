@@ -1,0 +1,95 @@
+"""A join case holds what is known of both songs around a join that is to be planned, audio included."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.base.arrays import FloatArray
+from model.base.errors import DecodeError
+from stream.choosing.generation import Chunk
+from stream.doors.door import Door
+from stream.doors.side import DoorSide
+from stream.joins.levels import k_weighted_power, loudness_lufs, song_gain
+from stream.joins.settings import SoundSettings
+from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
+
+JOIN_REACH_FRAMES = 432 * SURROUNDINGS_HOP_FRAMES
+"""So much of both songs is looked at on either side of the seam."""
+_LEVEL_S = 3.0
+"""Levels before and after a join of seconds are taken over so long."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JoinCase:
+    """Two chunks that are to be joined; A is left at its end."""
+
+    a: Chunk
+    b: Chunk
+    door: Door | None
+    """How the two are to meet; None: as well as the audio lets them."""
+    settings: SoundSettings
+    at_once: int | None
+    """A is left from this frame on; None: at its cut."""
+    ahead_frames: int
+    """A join may begin this long before A's cut, or half of A's chunk, if that is less."""
+
+    @property
+    def rate_hz(self) -> int:
+        """The engine's."""
+        return self.settings.engine_rate_hz
+
+    @property
+    def a_span(self) -> tuple[int, int]:
+        """A's chunk in frames of its song."""
+        return self.a.generation.reader.chunk_span(self.a.row)
+
+    @property
+    def b_span(self) -> tuple[int, int]:
+        """B's chunk in frames of its song."""
+        return self.b.generation.reader.chunk_span(self.b.row)
+
+    @property
+    def earliest_frame(self) -> int:
+        """A's frame at which a join may begin."""
+        start, stop = self.a_span
+        return stop - min(self.ahead_frames, (stop - start) // 2)
+
+    def around(self, chunk: Chunk, frame: int) -> Seam:
+        """Analyse a chunk's song at its gain around a frame; silence where it cannot be read."""
+        audio = self.read(chunk, frame - JOIN_REACH_FRAMES, frame + JOIN_REACH_FRAMES)
+        return analyse(audio, self.rate_hz)
+
+    def read(self, chunk: Chunk, start: int, stop: int) -> FloatArray:
+        """Return a span of a chunk's song at its gain, `(n, 2)` float32; silence where it cannot be read."""
+        try:
+            audio = chunk.generation.reader.read(chunk.song_index, start, stop)
+        except DecodeError:
+            # The renderer reads it again, and tells.
+            audio = np.zeros((stop - start, 2), dtype=np.float32)
+        gained: FloatArray = audio * song_gain(chunk.song, self.settings.target_lufs)
+        return gained
+
+    def level_difference_db(self, a_frame: int, b_frame: int) -> float:
+        """Return by how much A is louder in the seconds before a frame than B in those after one."""
+        frames = round(_LEVEL_S * self.rate_hz)
+        before, after = (
+            self.read(self.a, a_frame - frames, a_frame),
+            self.read(self.b, b_frame, b_frame + frames),
+        )
+        lufs = [
+            loudness_lufs(k_weighted_power(audio, self.rate_hz, SURROUNDINGS_HOP_FRAMES))
+            for audio in (before, after)
+        ]
+        return lufs[0] - lufs[1]
+
+    def sides(self) -> tuple[DoorSide, DoorSide]:
+        """Return both as a door has them."""
+        a, b = (
+            DoorSide(
+                pool=chunk.generation.pool,
+                row=chunk.row,
+                timeline=chunk.generation.timelines.of(chunk.song_index),
+            )
+            for chunk in (self.a, self.b)
+        )
+        return a, b

@@ -1,0 +1,153 @@
+"""Doors are judged by what a pool knows: the kind that fits, or why another was not taken."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
+from stream.doors.door import Door, JoinKind
+from stream.doors.gapless import gapless_successor
+from stream.doors.judging import judge_door
+from stream.doors.settings import DoorSettings
+from stream.doors.side import DoorSide
+from stream.pool.pool import Pool
+from stream.pool.timeline import SongTimeline
+from tests.support.beaten import RATE_HZ, beaten_pool, beaten_song, known_timeline, steady_beats
+
+SECONDS = 80.0
+EXIT_S = 20.0
+"""Where A is left, and B is entered."""
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """Two songs of noise: what is known of them stands in the timelines."""
+    noise = np.random.default_rng(0).normal(0.0, 0.1, (round(SECONDS * RATE_HZ), 2)).astype(np.float32)
+    beats = known_timeline(SECONDS, steady_beats(SECONDS, 120.0))
+    return beaten_pool(tmp_path_factory.mktemp("doors"), [noise, noise], [beats, beats])
+
+
+def timeline(bpm: float = 120.0, **known: object) -> SongTimeline:
+    return known_timeline(SECONDS, steady_beats(SECONDS, bpm), **known)  # type: ignore[arg-type]
+
+
+def door(
+    pool: Pool,
+    a: SongTimeline | None,
+    b: SongTimeline | None,
+    *,
+    exit_s: float = EXIT_S,
+    settings: DoorSettings | None = None,
+) -> Door:
+    sure = [0.0 if line is None or not len(line.beats_s) else line.beat_confidence[0] for line in (a, b)]
+    traits = replace(pool.traits, beat_confidence=np.array(sure, dtype=np.float32)[pool.chunk_song])
+    known = replace(pool, traits=traits)
+    sides = (
+        DoorSide(pool=known, row=round(exit_s / 2) - 1, timeline=a),
+        DoorSide(pool=known, row=round((SECONDS + EXIT_S) / 2), timeline=b),
+    )
+    return judge_door(*sides, settings or DoorSettings())
+
+
+def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
+    found = door(pool, timeline(122.0), timeline(thin=[(0, 60)]))
+    assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16 and not found.rejected
+    assert found.tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
+    assert found.overlap_s == pytest.approx(32.0, abs=0.6)
+    # Further apart, and both in full: fewer.
+    further = door(pool, timeline(127.0), timeline())
+    assert further.kind is JoinKind.TEMPO_BLEND and further.overlap_bars == 4
+    assert further.worth < found.worth <= 0.0
+    # One has the other's beats twice.
+    assert door(pool, timeline(61.0), timeline()).tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
+    assert door(pool, timeline(), timeline(), settings=DoorSettings(blend_bars=0)).kind is not found.kind
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "kind", "reason"),
+    [
+        (timeline(100.0), timeline(), JoinKind.QUICK_CHANGE, "tempi differ by"),
+        (timeline(beats_per_bar=3), timeline(), JoinKind.QUICK_CHANGE, "beats a bar do not go into"),
+        (timeline(confidence=0.3), timeline(), JoinKind.PLAIN_FADE, "song that is left is not sure"),
+        (timeline(), timeline(confidence=0.3), JoinKind.PLAIN_FADE, "next song is not sure"),
+        (None, None, JoinKind.PLAIN_FADE, "not sure"),
+        (timeline(voice=[(0, 60)]), timeline(voice=[(0, 60)]), JoinKind.PLAIN_FADE, "two voices"),
+    ],
+)
+def test_what_cannot_be_blended_says_why_and_meets_otherwise(
+    pool: Pool, a: SongTimeline | None, b: SongTimeline | None, kind: JoinKind, reason: str
+) -> None:
+    found = door(pool, a, b)
+    assert found.kind is kind
+    assert reason in found.rejected[JoinKind.TEMPO_BLEND]
+    assert found.penalties and found.worth < 0.0
+
+
+def test_a_blend_ends_before_the_tempo_changes(pool: Pool) -> None:
+    changed = np.concatenate([steady_beats(EXIT_S + 17.0, 120.0), EXIT_S + 17.0 + steady_beats(40.0, 160.0)])
+    assert door(pool, known_timeline(SECONDS, changed), timeline(thin=[(0, 60)])).overlap_bars == 8
+
+
+def test_a_song_is_heard_no_longer_than_it_sounds(pool: Pool) -> None:
+    silent = timeline(silent=[(EXIT_S + 10.0, EXIT_S + 12.0)])
+    assert door(pool, silent, timeline()).overlap_bars == 4
+    beatless = replace(silent, beats_s=np.empty(0), beat_confidence=np.empty(0, dtype=np.float32))
+    assert door(pool, beatless, timeline()).overlap_s == pytest.approx(10.0)
+    # It ends cold: nothing is left of it.
+    ended = door(pool, timeline(), timeline(), exit_s=SECONDS)
+    assert ended.kind in (JoinKind.SHORT_BLEND, JoinKind.QUICK_CHANGE)
+    without = door(pool, beatless, timeline(), exit_s=SECONDS)
+    assert without.kind is JoinKind.SHORT_BLEND and "0.0 s for each other" in without.rejected["plain_fade"]
+
+
+def test_voices_shorten_a_blend_and_speak_against_it(pool: Pool) -> None:
+    sung = door(pool, timeline(voice=[(EXIT_S + 9.0, 60.0)]), timeline(voice=[(EXIT_S + 9.0, 60.0)]))
+    assert sung.kind is JoinKind.TEMPO_BLEND and sung.overlap_bars == 4
+    alone = door(pool, timeline(voice=[(EXIT_S, 60.0)]), timeline())
+    assert alone.penalties["cut_voice"] < -0.5 and "voices" not in alone.penalties
+
+
+def test_a_song_that_never_thins_out_is_worth_less(pool: Pool) -> None:
+    full = door(pool, timeline(), timeline())
+    thinned = door(pool, timeline(thin=[(EXIT_S, 60.0)]), timeline())
+    assert full.penalties["full"] < -0.2 and full.worth < thinned.worth
+
+
+def test_within_a_song_a_door_is_a_splice(pool: Pool) -> None:
+    sides = [DoorSide(pool=pool, row=row, timeline=timeline()) for row in (3, 9)]
+    assert judge_door(*sides, DoorSettings()) == Door(kind=JoinKind.SPLICE)
+
+
+def albums(folder: Path, songs: list[FloatArray], album: str = "An album") -> Pool:
+    made = beaten_pool(folder, songs, [None] * len(songs))
+    loud = np.full(len(made), -20.0, dtype=np.float32)
+    traits = replace(made.traits, end_lufs=loud, start_lufs=loud.copy())
+    return replace(
+        made,
+        songs=tuple(replace(song, album=album) for song in made.songs),
+        traits=traits,
+    )
+
+
+def test_tracks_that_run_into_each_other_go_on(tmp_path: Path) -> None:
+    whole = beaten_song(12.0, steady_beats(12.0, 120.0, 0.3), 4)
+    halves = [whole[: 6 * RATE_HZ], whole[6 * RATE_HZ :]]
+    album = albums(tmp_path / "a", halves)
+    assert gapless_successor(album, 2) == 3 and gapless_successor(album, 1) is None
+    sides = [DoorSide(pool=album, row=row, timeline=None) for row in (2, 3)]
+    assert judge_door(*sides, DoorSettings()).kind is JoinKind.GAPLESS
+    # Another wave, no album, or a pause.
+    offset = (whole[6 * RATE_HZ :] + np.float32(0.4)).astype(np.float32)
+    assert gapless_successor(albums(tmp_path / "b", [halves[0], offset]), 2) is None
+    assert gapless_successor(albums(tmp_path / "c", halves, album=""), 2) is None
+    silent = replace(album.traits, start_lufs=np.full(len(album), -65.0, dtype=np.float32))
+    assert gapless_successor(replace(album, traits=silent), 2) is None
+
+
+def test_settings_that_cannot_be_are_refused() -> None:
+    for wrong in ({"stretch": 0.2}, {"blend_bars": -1}, {"plain_fade_s": 0.0}):
+        with pytest.raises(EndlosError, match="expected"):
+            DoorSettings(**wrong)  # type: ignore[arg-type]

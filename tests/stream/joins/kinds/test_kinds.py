@@ -1,0 +1,193 @@
+"""Each kind of join is a plan that survives the log, and sounds the same for any blocks."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.base.arrays import FloatArray
+from model.base.errors import EndlosError
+from stream.choosing.generation import Chunk, Generation
+from stream.choosing.step import Step
+from stream.doors.door import Door, JoinKind
+from stream.joins.join_plan import JoinPlan, Leaving
+from stream.joins.join_planner import JoinPlanner
+from stream.joins.kinds.registry import KINDS, read_join
+from stream.joins.kinds.tempo_blend import TempoBlend
+from stream.joins.levels import Release
+from stream.joins.settings import SoundSettings
+from stream.joins.sound import JoinSound, SongSound
+from tests.support.beaten import (
+    RATE_HZ,
+    beaten_generation,
+    beaten_song,
+    judged,
+    known_timeline,
+    steady_beats,
+)
+
+SECONDS = 40.0
+A_BPM, B_BPM = 123.0, 120.0
+A_CHUNK, B_CHUNK = 4, 22
+"""A is left at 10 s, B is entered at 4 s."""
+
+
+@pytest.fixture(scope="module")
+def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
+    """Two songs with chunks of 2 s; A's beats stand 20 ms too late in its timeline."""
+    beats = [steady_beats(SECONDS, A_BPM, 0.1), steady_beats(SECONDS, B_BPM, 0.012)]
+    songs = [beaten_song(SECONDS, beats_s, seed) for seed, beats_s in enumerate(beats)]
+    told = [known_timeline(SECONDS, beats[0] + 0.02), known_timeline(SECONDS, beats[1])]
+    return beaten_generation(tmp_path_factory.mktemp("kinds"), songs, told)
+
+
+def door(kind: JoinKind) -> Door:
+    return Door(kind=kind, overlap_s=8.0, overlap_bars=4, tempo_factor=B_BPM / A_BPM)
+
+
+def planned(generation: Generation, given: Door) -> JoinPlan:
+    settings = SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None)
+    step = Step(
+        after=generation.chunk(A_CHUNK),
+        chunk=generation.chunk(B_CHUNK),
+        natural=False,
+        rung="full",
+        door=given,
+    )
+    return JoinPlanner(settings).plan(step, Leaving(chunk=generation.chunk(A_CHUNK), release=Release()))
+
+
+def song(chunk: Chunk, frame: int) -> SongSound:
+    return SongSound(lambda start, stop: chunk.generation.reader.read(chunk.song_index, start, stop), frame)
+
+
+def opened(generation: Generation, plan: JoinPlan) -> JoinSound:
+    outgoing = song(generation.chunk(A_CHUNK), plan.begin_frame)
+    return plan.open(
+        outgoing, song(generation.chunk(B_CHUNK), plan.first_frame + plan.enters_frames), RATE_HZ
+    )
+
+
+def read(generation: Generation, row: int, start: int, frames: int) -> FloatArray:
+    return generation.reader.read(int(generation.pool.chunk_song[row]), start, start + frames)
+
+
+@pytest.mark.parametrize("kind", list(JoinKind))
+def test_a_kind_survives_the_log_goes_on_as_b_and_knows_no_blocks(
+    generation: Generation, kind: JoinKind
+) -> None:
+    plan = planned(generation, door(kind))
+    assert plan.kind is kind
+    again = read_join(json.loads(json.dumps(plan.as_json())))
+    assert again == plan and type(again) is KINDS[kind].plan_type
+    frames = plan.fade_frames + RATE_HZ
+    whole = opened(generation, plan).pull(frames)
+    sizes = np.random.default_rng(1).integers(1, 9_000, 1_000)
+    sound, pieces, done = opened(generation, again), [], 0
+    while done < frames:
+        pieces.append(sound.pull(int(min(sizes[len(pieces)], frames - done))))
+        done += len(pieces[-1])
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+    after = plan.enter_frame + plan.after_frames
+    np.testing.assert_array_equal(whole[plan.fade_frames :], read(generation, B_CHUNK, after, RATE_HZ))
+
+
+def test_in_a_tempo_blend_the_beats_of_both_fall_together_and_b_is_untouched(generation: Generation) -> None:
+    plan = planned(generation, door(JoinKind.TEMPO_BLEND))
+    assert isinstance(plan, TempoBlend)
+    assert plan.tempo_factor == pytest.approx(B_BPM / A_BPM, abs=2e-3)
+    # The timeline was wrong by 20 ms, and the attacks have told.
+    assert plan.terms["onset_ms"] == pytest.approx(-20.0, abs=4.0)
+    heard = np.array(plan.heard_frames) + plan.begin_frame
+    a_beats, b_beats = steady_beats(SECONDS, A_BPM, 0.1), steady_beats(SECONDS, B_BPM, 0.012)
+    sounds = np.interp(a_beats * RATE_HZ, heard, plan.played_frames) / RATE_HZ
+    b_starts_s = 4.0 - plan.ramp_frames / RATE_HZ
+    for beat_s in sounds[(sounds > plan.ramp_frames / RATE_HZ + 0.1) & (sounds < plan.fade_frames / RATE_HZ)]:
+        assert np.abs(b_beats - b_starts_s - beat_s).min() < 0.006
+    # The lows change hands in the beat before a downbeat of B.
+    down_s = plan.lows[1] / RATE_HZ + b_starts_s
+    assert (down_s + 0.988) % 2.0 == pytest.approx(1.0, abs=1e-3)
+    assert plan.lows[1] - plan.lows[0] == pytest.approx(RATE_HZ * 60 / B_BPM, abs=2)
+    # A's tempo changes evenly, from its own on.
+    tempi = np.diff(plan.heard_frames) / np.diff(plan.played_frames)
+    assert tempi[0] == pytest.approx(1.0, abs=2e-3) and (np.diff(tempi[:16]) <= 1e-3).all()
+
+
+def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generation: Generation) -> None:
+    plan = planned(generation, Door(kind=JoinKind.PLAIN_FADE, overlap_s=12.0))
+    assert plan.begin_frame == 10 * RATE_HZ and plan.enter_frame - plan.before_frames == 4 * RATE_HZ
+    assert plan.fade_frames == 12 * RATE_HZ
+    half = opened(generation, plan).pull(plan.before_frames + 1)[-1]
+    a, b = (
+        read(generation, row, at, 1)[0]
+        for row, at in ((A_CHUNK, plan.leave_frame), (B_CHUNK, plan.enter_frame))
+    )
+    np.testing.assert_allclose(half, np.sqrt(0.5) * (a + b), atol=1e-4)
+
+
+def test_behind_a_quick_change_a_dies_away_in_echoes_without_lows(generation: Generation) -> None:
+    plan = planned(generation, door(JoinKind.QUICK_CHANGE))
+    made = opened(generation, plan).pull(plan.fade_frames)
+    b = read(generation, B_CHUNK, plan.enter_frame, plan.after_frames)
+    echoes = np.square(made[plan.before_frames :] - b).mean(axis=1)
+    beat = RATE_HZ // 2
+    levels = 10 * np.log10([echoes[at : at + beat].mean() + 1e-12 for at in range(0, 6 * beat, beat)])
+    np.testing.assert_allclose(np.diff(levels), 20 * np.log10(0.55), atol=0.5)
+    dry = plan.enters_frames - 600
+    np.testing.assert_allclose(made[:dry], read(generation, A_CHUNK, plan.begin_frame, dry), atol=1e-7)
+
+
+def test_a_gapless_join_changes_nothing_not_even_the_level(tmp_path: Path) -> None:
+    whole = beaten_song(16.0, steady_beats(16.0, 120.0), 3)
+    timeline = known_timeline(8.0, steady_beats(8.0, 120.0))
+    tracks = beaten_generation(tmp_path, [whole[: 8 * RATE_HZ], whole[8 * RATE_HZ :]], [timeline, timeline])
+    step = Step(
+        after=tracks.chunk(3),
+        chunk=tracks.chunk(4),
+        natural=False,
+        rung="full",
+        door=Door(kind=JoinKind.GAPLESS),
+    )
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    release = Release(offset_db=-3.0, start_frame=0, frames=20 * RATE_HZ)
+    plan = planner.plan(step, Leaving(chunk=tracks.chunk(3), release=release))
+    assert (plan.begin_frame, plan.enter_frame, plan.fade_frames) == (8 * RATE_HZ, 0, 0)
+    assert plan.match_db == pytest.approx(release.db_at(8 * RATE_HZ))
+
+
+def test_what_the_audio_does_not_let_becomes_a_plain_fade_of_seconds(tmp_path: Path) -> None:
+    noise = beaten_song(30.0, np.empty(0), 5)
+    plain = beaten_generation(tmp_path, [noise, noise], [known_timeline(30.0, np.empty(0))] * 2)
+    step = Step(
+        after=plain.chunk(4),
+        chunk=plain.chunk(16),
+        natural=False,
+        rung="full",
+        door=door(JoinKind.TEMPO_BLEND),
+    )
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    plan = planner.plan(step, Leaving(chunk=plain.chunk(4), release=Release()))
+    assert plan.kind is JoinKind.PLAIN_FADE and plan.fade_frames == 4 * RATE_HZ
+    # At the end of its song A has nothing to give: the blend lies about the cut.
+    last = Step(
+        after=plain.chunk(14),
+        chunk=plain.chunk(16),
+        natural=False,
+        rung="full",
+        door=door(JoinKind.PLAIN_FADE),
+    )
+    assert planner.plan(last, Leaving(chunk=plain.chunk(14), release=Release())).kind is JoinKind.SHORT_BLEND
+
+
+def test_what_is_no_plan_is_told() -> None:
+    for fields in ({"leave_frame": 1}, {"kind": "cartwheel"}, {"kind": "splice", "begin_frame": 1}):
+        with pytest.raises(EndlosError, match="cannot be read"):
+            read_join(fields)
+
+
+def test_songs_that_are_judged_to_meet_meet(generation: Generation) -> None:
+    found = judged(generation, A_CHUNK, B_CHUNK)
+    assert found.kind is JoinKind.TEMPO_BLEND
+    plan = planned(generation, found)
+    assert isinstance(plan, TempoBlend) and plan.bars == found.overlap_bars
