@@ -15,7 +15,15 @@ from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.journey.travel import Travel
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import entries
-from stream.choosing.rules import any_step, anywhere, elsewhere, next_in_order, plain_step, song_starts
+from stream.choosing.rules import (
+    any_step,
+    anywhere,
+    elsewhere,
+    in_order,
+    plain_step,
+    song_starts,
+    straight_on,
+)
 from stream.choosing.selection import Selection
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
@@ -26,7 +34,6 @@ from stream.index.edge_index import NO_SUCCESSOR
 from stream.pool.feedback import LabelledJoin
 
 JOIN_LATER = "the join comes later"
-SILENCE = "a silence in the song is left out"
 
 
 class Planner:
@@ -162,6 +169,7 @@ class Planner:
         by_phrases = self._settings.strategy == "model" and not self._settings.walk
         reach = self._search.reach if by_phrases else None
         self._helm.lean(self.generation, self._phrases, reach, self._search.doors)
+        self._search.blends = self._settings.doors.shortened(factor)
         self._search.future.measure(self._phrases)
         self._selection = Selection(self._search, self._phrases, self._settings)
         self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None
@@ -197,10 +205,15 @@ class Planner:
         natural = int(self.generation.index.successor[row])
         if natural != NO_SUCCESSOR and (leave or self._helm.left_out[natural]):
             natural = NO_SUCCESSOR
-        if self._settings.whole_songs and not leave and self._goes_on_after_silence(row, natural):
-            return plain_step(self.generation, reference, row + 1, natural, "rules", reasons=(SILENCE,))
+        if natural == NO_SUCCESSOR and not leave:
+            step = straight_on(reference, row, self.generation, self._helm.left_out, self._settings)
+            if step is not None:
+                self._forget_plan()
+                return step
         if self._settings.strategy == "natural":
-            return self._in_order(reference, row, natural)
+            target = self._helm.aim(self._coming())
+            helm, generation = self._helm, self.generation
+            return in_order(reference, row, natural, generation, helm.left_out, target, helm.why)
         if self._plan is not None and not leave:
             return self._carry_out(self._plan, reference, row, natural)
         now = self._situation(reference, row, natural, asked=leave, deadline_s=deadline_s)
@@ -209,11 +222,6 @@ class Planner:
         if self._walk is not None:
             return self._walk_on(self._walk, now)
         return self._phrase(now)
-
-    def _goes_on_after_silence(self, row: int, natural: int) -> bool:
-        song, left_out = self.generation.index.song, self._helm.left_out
-        in_song = row + 1 < len(song) and song[row + 1] == song[row]
-        return natural == NO_SUCCESSOR and in_song and not left_out[row + 1]
 
     def _situation(
         self, reference: Chunk, row: int, natural: int, *, asked: bool, deadline_s: float | None
@@ -240,6 +248,7 @@ class Planner:
             exits=exits,
             pull=steered.pull,
             aims=steered.target is not None,
+            timed=steered.until_s is not None,
             asked=asked,
             deadline_s=deadline_s,
         )
@@ -289,19 +298,7 @@ class Planner:
         choice = self._selection.draw(now, self._rng)
         if choice is None:
             return self._elsewhere(now, reasons), None
-        step = Step(
-            after=now.reference,
-            chunk=self.generation.chunk(choice.entry_row),
-            natural=False,
-            rung=choice.rung,
-            score=choice.score,
-            rank=choice.rank,
-            candidates=len(self.generation.index),
-            considered=choice.considered,
-            reasons=(*reasons, *choice.reasons),
-            door=choice.door,
-            terms=choice.terms,
-        )
+        step = choice.step(self.generation, now, reasons)
         return step, PlannedExit(exit_row=choice.exit_row, step=step)
 
     def _walk_on(self, walk: Walk, now: Situation) -> Step:
@@ -314,9 +311,3 @@ class Planner:
 
     def _elsewhere(self, now: Situation, reasons: tuple[str, ...]) -> Step:
         return elsewhere(now, self.generation, self._helm.left_out, self._rng, reasons)
-
-    def _in_order(self, reference: Chunk, row: int, natural: int) -> Step:
-        target = self._helm.aim(self._coming())
-        starts = song_starts(self.generation.index, self._helm.left_out if target is None else ~target)
-        following = next_in_order(row, natural, starts if target is None else starts[:1])
-        return plain_step(self.generation, reference, following, natural, "natural", reasons=self._helm.why)

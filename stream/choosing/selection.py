@@ -6,13 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
+from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
 from stream.choosing.phrases import NOWHERE, SKIPPED_S, Phrases
 from stream.choosing.repeats import Entries, coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
+from stream.choosing.step import Step
 from stream.doors.door import Door
+from stream.doors.gapless import gapless_successor
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
@@ -38,6 +41,23 @@ class Choice:
     """How it meets another song; None within one."""
     terms: Mapping[str, float]
     """What spoke for and against it, by name, in log-odds."""
+
+    def step(self, generation: Generation, now: Situation, reasons: tuple[str, ...]) -> Step:
+        """Return the step that it is; reasons: why it was chosen at all."""
+        return Step(
+            after=now.reference,
+            chunk=generation.chunk(self.entry_row),
+            natural=False,
+            rung=self.rung,
+            score=self.score,
+            rank=self.rank,
+            candidates=len(generation.index),
+            considered=self.considered,
+            reasons=(*reasons, *self.reasons),
+            # Whoever asks for another song waits for no blend.
+            door=None if now.asked else self.door,
+            terms=self.terms,
+        )
 
 
 class Selection:
@@ -84,6 +104,11 @@ class Selection:
         while first < reached and self._end_s[first] < until_s:
             first += 1
         exits = list(range(max(first, row), reached + 1))
+        if (
+            self._settings.whole_songs
+            and gapless_successor(self._search.generation.pool, reached) is not None
+        ):
+            exits = [reached]
         if within_s is not None:
             in_time = [one for one in exits if self._end_s[one] - self._end_s[row] <= within_s]
             exits = in_time or exits[:1]
