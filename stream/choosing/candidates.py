@@ -110,6 +110,8 @@ class Search:
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
+        self.blends = settings.doors
+        """How songs may meet; it may be changed."""
         self._without_timelines = False
         self._known = False
         """Whether all scores are as good as known."""
@@ -230,7 +232,7 @@ class Search:
             DoorSide(pool=pool, row=row, timeline=self._timeline(int(pool.chunk_song[row])))
             for row in (exit_row, entry_row)
         )
-        return judge_door(leaving, entering, self._settings.doors)
+        return judge_door(leaving, entering, self.blends)
 
     def _timeline(self, song: int) -> SongTimeline | None:
         try:

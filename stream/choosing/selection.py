@@ -196,7 +196,7 @@ class Selection:
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
-        price = OTHER_SONG_LOGIT * (max(owed, _OWED_ON_THE_WAY) if now.aims else owed)
+        price = OTHER_SONG_LOGIT * (max(owed, _OWED_ON_THE_WAY) if now.timed else owed)
         allowed = now.here.allowed
         future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(

@@ -1,6 +1,6 @@
 """These settings say how far songs are bent to one another, and for how long they sound together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.base.errors import EndlosError
 
@@ -21,6 +21,11 @@ class DoorSettings:
     together."""
     plain_fade_s: float = 12.0
     """Two songs fade into each other for so long where nothing is to be put on a beat."""
+
+    def shortened(self, factor: float) -> "DoorSettings":
+        """Return settings by which songs sound together for a share of the time; they do not for longer."""
+        share = min(1.0, factor)
+        return replace(self, blend_bars=int(share * self.blend_bars), plain_fade_s=share * self.plain_fade_s)
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.stretch <= MOST_STRETCH:

@@ -18,6 +18,7 @@ from stream.choosing.phrases import Phrases
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
 from stream.choosing.step import Step
+from stream.doors.settings import DoorSettings
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import with_opened
 
@@ -151,7 +152,8 @@ def test_the_share_of_other_songs_changes_while_it_plays(generation: Generation,
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
 def test_phrases_last_as_much_longer_as_is_asked_for(generation: Generation, factor: float) -> None:
-    settings = PlannerSettings(seed=1, min_phrase_s=8.0, max_phrase_s=16.0)
+    short = DoorSettings(blend_bars=0, plain_fade_s=0.0)
+    settings = PlannerSettings(seed=1, min_phrase_s=8.0, max_phrase_s=16.0, doors=short)
     planner = Planner(generation, settings)
     go(planner, 50)
     planner.steer(Steering(phrase_factor=factor))
