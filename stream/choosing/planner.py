@@ -248,7 +248,7 @@ class Planner:
             exits=exits,
             pull=steered.pull,
             aims=steered.target is not None,
-            timed=steered.until_s is not None,
+            departs=steered.departs,
             asked=asked,
             deadline_s=deadline_s,
         )

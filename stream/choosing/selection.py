@@ -19,8 +19,6 @@ from stream.doors.gapless import gapless_successor
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
-_OWED_ON_THE_WAY = 2.0
-"""On the way to a song, so much at least is owed: it is not reached by staying."""
 _NO_DOOR = -12.0
 """Worth of a phrase that leads to no door, in log-odds."""
 
@@ -176,7 +174,7 @@ class Selection:
         other = self._song != self._song[now.row]
         onward, owed = now.onward, now.history.owed
         walk = np.zeros(len(self._song), dtype=np.float32)
-        leaves, stays = now.asked or self._settings.whole_songs, False
+        leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
         if not leaves and not now.aims and owed > DUE and (now.here.allowed & onward.abroad).any():
             out = way_out(
                 self._search.generation.pool,
@@ -196,7 +194,7 @@ class Selection:
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
-        price = OTHER_SONG_LOGIT * (max(owed, _OWED_ON_THE_WAY) if now.timed else owed)
+        price = OTHER_SONG_LOGIT * owed
         allowed = now.here.allowed
         future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(

@@ -35,8 +35,8 @@ class Situation:
     """What steering speaks for; None where it speaks for nothing."""
     aims: bool = False
     """Whether a song is to be reached."""
-    timed: bool = False
-    """Whether it is said within what time."""
+    departs: bool = False
+    """Whether it is time to go to another song on the way there."""
     asked: bool = False
     """Whether another song was asked for."""
     deadline_s: float | None = None

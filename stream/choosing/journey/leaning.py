@@ -8,7 +8,7 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.generation import Generation
-from stream.choosing.journey.route import GOOD_WORTH, LEG_S, Route
+from stream.choosing.journey.route import GOOD_WORTH, LEG_S, MOST_CHANGES, Route
 from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries
@@ -19,6 +19,9 @@ TOWARDS_PHRASES = 3
 """So many phrases may end elsewhere on the way to the song that is asked for; then it follows."""
 MOST_LISTENED = 1_024
 """So many chunks of the pool, evenly spread, are held against the starts of that song."""
+_AS_GOOD = 0.5
+"""Ways that are worth so much less are as good."""
+_SPARE_LEGS = 1
 _FARTHEST = -20.0
 """Worth of a phrase from which nothing that is known leads to that song, in log-odds."""
 LEAST_LEFT = 2
@@ -51,6 +54,8 @@ class Steered:
     """`(N,)`, chunks of the song that is to be reached; None where none is."""
     until_s: float | None = None
     """Within so much music; None where nothing is said of that."""
+    departs: bool = False
+    """Whether there is no more time than the way takes, so that it goes to another song now."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,13 +151,20 @@ class Leaning:
         from_here = float(self.route.within(max(1, changes))[song[row]])
         said = () if from_here >= GOOD_WORTH else ("no good doors lead to the song that was asked for",)
         here = replace(here, reasons=(*here.reasons, *said))
+        worths = self.route.worths[: min(max(1, changes), MOST_CHANGES) + 1, song[row]]
+        needed = int(np.argmax(worths >= worths[-1] - _AS_GOOD))
         beyond = np.maximum(np.float32(weights.door) * self.route.within(changes - 1)[song], _FARTHEST)
         towards = np.where(target, np.float32(weights.towards), beyond.astype(np.float32))
         if changes <= 1 and (here.allowed & target).any():
             return self._now(here, target, towards, weights, until_s)
         reasons = (*here.reasons, "towards the song that was asked for")
-        pull = Pull(favoured=self._favour(weights), towards=towards)
-        return Steered(here=replace(here, reasons=reasons), pull=pull, target=target, until_s=until_s)
+        return Steered(
+            here=replace(here, reasons=reasons),
+            pull=Pull(favoured=self._favour(weights), towards=towards),
+            target=target,
+            until_s=until_s,
+            departs=changes <= needed + _SPARE_LEGS,
+        )
 
     def _now(
         self,

@@ -14,7 +14,7 @@ MOST_SONGS = 512
 LEG_S = 45.0
 """For so long a song is heard on the way, at most: it meets the one before, lasts a phrase, and is left."""
 GOOD_WORTH = -4.0
-"""A route that is worth less, in log-odds, has a change of song that is no good."""
+"""A route that is worth less has a change of song that is no good."""
 _OF_CHANGE = -0.1
 """So that of two routes as good the shorter is taken."""
 
@@ -23,8 +23,9 @@ _OF_CHANGE = -0.1
 class Route:
     """What the best way to a song is worth from each.
 
-    worths: `(MOST_CHANGES + 1, S)` float32, in log-odds, at most 0: within so many changes of song; `-inf`
-    from where none that is known leads there.
+    worths: `(MOST_CHANGES + 1, S)` float32, at most 0: within so many changes of song; `-inf` from where none
+    that is known leads there. The squares of what doors are worth are added: one bad door is worse than
+    several good ones.
     """
 
     worths: FloatArray
@@ -34,7 +35,7 @@ class Route:
         """Find the best ways to song `goal` by the doors of a pool."""
         songs = len(pool.songs)
         known = np.unique(np.linspace(0, songs - 1, min(songs, MOST_SONGS)).round().astype(np.int64))
-        edges = np.full((len(known), songs), -np.inf, dtype=np.float32)
+        edges: FloatArray = np.full((len(known), songs), -np.inf, dtype=np.float32)
         entries = np.arange(*pool.song_rows(goal).indices(len(pool)))
         for place, song in enumerate(known.tolist()):
             ways = doors.of_song(song)
@@ -42,6 +43,7 @@ class Route:
             np.maximum.at(edges[place], pool.chunk_song[ways.entries[there]], ways.worths[there])
             if song != goal:
                 edges[place, goal] = max(edges[place, goal], _direct(doors, pool, song, entries))
+        edges = -np.square(edges)
         worths = np.full((MOST_CHANGES + 1, songs), -np.inf, dtype=np.float32)
         worths[:, goal] = 0.0
         for changes in range(1, MOST_CHANGES + 1):

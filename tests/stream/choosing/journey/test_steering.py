@@ -192,7 +192,7 @@ def test_the_song_that_is_asked_for_is_reached_within_a_few_phrases(
         # It is reached: nothing pulls there any more.
         assert all(step.terms.get("towards", 0.0) == 0.0 for step in joins_of(go(planner, 40)))
     if strategy == "model":
-        assert 1 < np.mean(taken) < TOWARDS_PHRASES
+        assert np.mean(taken) < TOWARDS_PHRASES
 
 
 def by_songs(generation: Generation, logits: dict[tuple[int, int], float], other: float) -> Generation:
