@@ -66,15 +66,6 @@ def test_the_song_is_reached_in_time(generation: Generation, within_s: float) ->
         assert any("song that was asked for" in reason for step in steps for reason in step.reasons)
 
 
-def test_with_time_enough_no_change_on_the_way_is_a_leap(generation: Generation) -> None:
-    leaps = []
-    for within_s in (60.0, 600.0):
-        steps = [step for seed in range(4) for step in reached(generation, within_s, seed)[1]]
-        changes = [step for step in steps if step.leaves_song and step.after is not None]
-        leaps.append(np.mean([abs(one.chunk.song_index - one.after.song_index) for one in changes]))  # type: ignore[union-attr]
-    assert leaps[1] < 0.75 * leaps[0], leaps
-
-
 def test_a_time_without_a_song_is_refused() -> None:
     for wrong in ({"within_s": 60.0}, {"towards": "a", "within_s": -1.0}, {"towards": "a", "within_s": 1e9}):
         with pytest.raises(EndlosError, match="within_s"):
