@@ -116,7 +116,7 @@ class Course:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class AskedSong:
     """When it was first looked for a song that is asked for."""
 
     joins: int
@@ -148,5 +148,5 @@ class PlannerMemory:
     """The state of its random numbers, as NumPy has it."""
     leaving: PlannedExit | None
     """How the phrase ends, where that is chosen."""
-    asked: "Asked | None"
+    asked: "AskedSong | None"
     """When it was first looked for the song that is asked for."""

@@ -6,21 +6,21 @@ from model.base.arrays import IntArray
 from stream.doors.side import SURE_BEAT
 from stream.pool.pool import Pool
 
-MOST_SONGS = 4_096
+MOST_PARTNER_SONGS = 4_096
 """Of a larger pool partners are looked for among so many songs, evenly spread."""
 _STEPS = 512
 """Of an octave of tempo: half and double the tempo are the same."""
 
 
 def tempo_partners(pool: Pool, stretch: float) -> IntArray:
-    """Return `(n,)` int64: how many partners each song with a sure beat has among `MOST_SONGS` at most.
+    """Return `(n,)` int64: how many partners each song with a sure beat has among `MOST_PARTNER_SONGS` at most.
 
     stretch: by such a share of its tempo a song is played faster or slower. Counted are songs some chunks of
     which come together, whatever metre they are in.
     """
     tempo, sure = pool.traits.tempo_bpm, pool.traits.beat_confidence >= SURE_BEAT
     count = len(pool.songs)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_SONGS)).round().astype(np.int64))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_PARTNER_SONGS)).round().astype(np.int64))
     place = np.full(count, -1, dtype=np.int64)
     place[chosen] = np.arange(len(chosen))
     rows = np.flatnonzero(sure & (tempo > 0) & (place[pool.chunk_song] >= 0))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Asked, Course, PlannedExit, PlannerMemory
+from stream.choosing.history import AskedSong, Course, PlannedExit, PlannerMemory
 from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing
@@ -68,7 +68,7 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
             leaving=None if leaving is None or chunk is None else _leaving(leaving, chunk, generation),
             asked=None
             if asked is None
-            else Asked(joins=int(asked["joins"]), heard_s=float(asked["heard_s"])),
+            else AskedSong(joins=int(asked["joins"]), heard_s=float(asked["heard_s"])),
         ),
         position_s=0.0 if chunk is None else int(said["sample"]) / chunk.song.sample_rate_hz,
         steering=Steering(**said["steering"]),

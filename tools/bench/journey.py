@@ -1,4 +1,4 @@
-"""The journey record counts where a stream travels, from its steps: returns, absences, tempi, energy."""
+"""The journey record counts returns, absences, tempi and energy of a stream, from its steps."""
 
 import math
 from collections import Counter

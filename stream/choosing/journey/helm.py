@@ -7,7 +7,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, IntArray
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Asked, Course
+from stream.choosing.history import AskedSong, Course
 from stream.choosing.journey.leaning import Leaning, Steered, opened_to
 from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import Phrases
@@ -24,7 +24,7 @@ class Helm:
 
     def __init__(self, steering: Steering) -> None:
         self.steering = steering
-        self.asked: Asked | None = None
+        self.asked: AskedSong | None = None
         """When it was first looked for the song that is asked for."""
         self.left_out: BoolArray
         """`(N,)`, chunks that are not chosen."""
@@ -96,7 +96,7 @@ class Helm:
         if target is None:
             return self._leaning.at_ease(here, weights)
         if self.asked is None:
-            self.asked = Asked(joins=course.joins, heard_s=course.heard_s)
+            self.asked = AskedSong(joins=course.joins, heard_s=course.heard_s)
         here = opened_to(here, target, self._phrases)
         if self.steering.within_s is None:
             return self._leaning.aimed(here, target, max(0, course.joins - self.asked.joins), weights)

@@ -9,7 +9,7 @@ from stream.doors.ranking import DoorRanking
 from stream.pool.pool import Pool
 
 MOST_CHANGES = 12
-MOST_SONGS = 512
+MOST_ROUTE_SONGS = 512
 """Of a larger pool so many songs, evenly spread, are thought of on the way."""
 LEG_S = 45.0
 """For so long a song is heard on the way, at most: it meets the one before, lasts a phrase, and is left."""
@@ -34,7 +34,7 @@ class Route:
     def to(cls, goal: int, pool: Pool, doors: DoorRanking) -> "Route":
         """Find the best ways to song `goal` by the doors of a pool."""
         songs = len(pool.songs)
-        known = np.unique(np.linspace(0, songs - 1, min(songs, MOST_SONGS)).round().astype(np.int64))
+        known = np.unique(np.linspace(0, songs - 1, min(songs, MOST_ROUTE_SONGS)).round().astype(np.int64))
         edges: FloatArray = np.full((len(known), songs), -np.inf, dtype=np.float32)
         entries = np.arange(*pool.song_rows(goal).indices(len(pool)))
         for place, song in enumerate(known.tolist()):
