@@ -19,9 +19,9 @@ from stream.choosing.rules import (
     any_step,
     anywhere,
     elsewhere,
-    in_order,
     plain_step,
     song_starts,
+    step_in_order,
     straight_on,
 )
 from stream.choosing.selection import Selection
@@ -213,7 +213,7 @@ class Planner:
         if self._settings.strategy == "natural":
             target = self._helm.aim(self._coming())
             helm, generation = self._helm, self.generation
-            return in_order(reference, row, natural, generation, helm.left_out, target, helm.why)
+            return step_in_order(reference, row, natural, generation, helm.left_out, target, helm.why)
         if self._plan is not None and not leave:
             return self._carry_out(self._plan, reference, row, natural)
         now = self._situation(reference, row, natural, asked=leave, deadline_s=deadline_s)

@@ -109,7 +109,7 @@ def straight_on(
     return None
 
 
-def in_order(
+def step_in_order(
     reference: Chunk,
     row: int,
     natural: int,
