@@ -15,8 +15,8 @@ _STEPS = 512
 def tempo_partners(pool: Pool, stretch: float) -> IntArray:
     """Return `(n,)` int64: how many partners each song with a sure beat has.
 
-    stretch: by such a share of its tempo a song is played faster or slower. Of `MOST_PARTNER_SONGS` at most those are
-    counted some chunks of which come together, whatever metre they are in.
+    stretch: by such a share of its tempo a song is played faster or slower. Of `MOST_PARTNER_SONGS` at most
+    those are counted some chunks of which come together, whatever metre they are in.
     """
     tempo, sure = pool.traits.tempo_bpm, pool.traits.beat_confidence >= SURE_BEAT
     count = len(pool.songs)
