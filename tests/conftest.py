@@ -1,12 +1,13 @@
 """These fixtures give several test modules real music, and the gate for real parts."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.alone import admitted
 from tests.support.real import require_real as require
 
 # The first example of a test may compile a kernel, and the machine is busy: how long one takes says nothing.
@@ -30,6 +31,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and not TIMED.isdisjoint(vars(item.module)):
             item.add_marker(pytest.mark.timing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Run what claims real time alone, everything else beside each other."""
+    with admitted(alone=item.get_closest_marker("realtime") is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

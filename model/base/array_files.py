@@ -1,8 +1,8 @@
 """The reader of arrays believes the header of a `.npy` file as far as the file bears it out.
 
 NumPy's own raises whatever its parser does on a damaged header, and makes room for what a lying one states.
-A file is read by calls that return an error; only what is too large for that is mapped: a map of a file that
-is shortened, or whose disk fails, ends the process.
+A file is read by calls that return an error. A map of one that is shortened, or whose disk fails, ends the
+process: nothing that a stream looks at is mapped (`model.base.stored_rows` has what is too large to be held).
 """
 
 import math
@@ -16,8 +16,7 @@ import numpy.typing as npt
 from model.base.errors import EndlosError
 
 MOST_READ_BYTES = 64 * 2**20
-"""A larger file is mapped, unless a reader says otherwise."""
-
+"""Of a larger file rows are read where they are asked for, by whoever does not need them all."""
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -78,20 +77,17 @@ class ArrayFile:
 
     def read(self) -> npt.NDArray[Any]:
         """Return what it holds, in memory; `ArrayFileError` when that cannot be read."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.offset_bytes)
-                array = np.fromfile(file, dtype=self.dtype, count=math.prod(self.shape))
-        except OSError as error:
-            raise ArrayFileError(error.strerror or "it is damaged") from error
-        if array.size != math.prod(self.shape):
-            raise ArrayFileError("it is damaged: it is not as long as it says")
-        return array.reshape(self.shape)
+        return self._values(0, math.prod(self.shape)).reshape(self.shape)
+
+    def span(self, first_row: int, rows: int) -> npt.NDArray[Any]:
+        """Return rows that follow each other, `(rows, ...)`, in memory; errors as in `read`."""
+        row_values = math.prod(self.shape[1:])
+        return self._values(first_row * row_values, rows * row_values).reshape(rows, *self.shape[1:])
 
     def mapped(self) -> npt.NDArray[Any]:
-        """Return what it holds, mapped, read-only; `ArrayFileError` when it cannot be mapped."""
+        """Return what it holds, mapped, read-only; for no stream. `ArrayFileError` when it cannot be."""
         if not self.data_bytes:
-            return _frozen(np.zeros(self.shape, dtype=self.dtype))
+            return frozen(np.zeros(self.shape, dtype=self.dtype))
         try:
             found: npt.NDArray[Any] = np.memmap(
                 self.path, dtype=self.dtype, mode="r", offset=self.offset_bytes, shape=self.shape
@@ -100,12 +96,19 @@ class ArrayFile:
             raise ArrayFileError(getattr(error, "strerror", None) or "it is damaged") from error
         return found
 
-    def held(self) -> npt.NDArray[Any]:
-        """Return what it holds, read-only: read up to `MOST_READ_BYTES`, mapped above."""
-        return self.mapped() if self.data_bytes > MOST_READ_BYTES else _frozen(self.read())
+    def _values(self, first: int, count: int) -> npt.NDArray[Any]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset_bytes + first * self.dtype.itemsize)
+                array = np.fromfile(file, dtype=self.dtype, count=count)
+        except OSError as error:
+            raise ArrayFileError(error.strerror or "it is damaged") from error
+        if array.size != count:
+            raise ArrayFileError("it is damaged: it is not as long as it says")
+        return array
 
 
-def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    # As a mapped one is: kernels are compiled once, for such arrays.
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make an array read-only, and return it: kernels are compiled once, for such arrays."""
     array.flags.writeable = False
     return array

@@ -35,8 +35,17 @@ def chunk_edges(chunk: FloatArray, sample_rate_hz: int, edge_samples: int) -> tu
 
 
 def _resampled(audio: FloatArray, sample_rate_hz: int) -> FloatArray:
-    resampled: FloatArray = soxr.resample(audio, sample_rate_hz, EDGE_RATE_HZ, quality="HQ")
-    return resampled
+    """Return `audio` `(frames, 2)` at `EDGE_RATE_HZ`, as `soxr.resample` does it, in half the time.
+
+    To tell soxr that nothing follows costs more than the resampling. Silence that follows sounds the same.
+    """
+    frames = int(len(audio) * EDGE_RATE_HZ / sample_rate_hz + 0.5)
+    stream = soxr.ResampleStream(sample_rate_hz, EDGE_RATE_HZ, audio.shape[1], dtype="float32", quality="HQ")
+    found = [stream.resample_chunk(np.ascontiguousarray(audio))]
+    silence = np.zeros((sample_rate_hz // 4, audio.shape[1]), dtype=np.float32)
+    while sum(map(len, found)) < frames:
+        found.append(stream.resample_chunk(silence))
+    return np.concatenate(found)[:frames]
 
 
 def _normalised(edge: FloatArray) -> FloatArray:

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from model.base.arrays import FloatArray
+from model.base.arrays import DoubleArray, FloatArray
+from model.base.kernels import kernel
 
 _SIDE_DB = 10.0
 """So much louder than the middle the side is where channels are out of phase; in a wide mix it is not."""
@@ -24,11 +25,44 @@ def turned(audio: FloatArray) -> FloatArray:
     return audio * np.array([1.0, -1.0], dtype=np.float32)
 
 
+def middle(audio: FloatArray, *, side: bool = False) -> FloatArray:
+    """Return `(frames,)` float32: the mean of both channels of `audio` `(frames, 2)`; `side`: of `turned`."""
+    return _weighted_mean(_plain(audio), np.float32(-0.5 if side else 0.5))
+
+
 def out_of_phase(parts: Iterable[FloatArray]) -> bool:
     """Whether the middle of audio, given in parts `(n, 2)`, is all but silent and its side is not."""
-    middle = side = 0.0
+    energies = np.zeros(2)
     for part in parts:
-        left, right = part[:, 0], part[:, 1]
-        middle += float(np.square(left + right).sum(dtype=np.float64))
-        side += float(np.square(left - right).sum(dtype=np.float64))
-    return side > middle * 10 ** (_SIDE_DB / 10)
+        energies += _energies(_plain(part))
+    return bool(energies[1] > energies[0] * 10 ** (_SIDE_DB / 10))
+
+
+def _plain(audio: FloatArray) -> FloatArray:
+    """Return audio as every call of a kernel has it, so that each is compiled once."""
+    return np.require(audio, np.float32, ("C", "W"))
+
+
+@kernel
+def _weighted_mean(audio: FloatArray, second: np.float32) -> FloatArray:
+    mono = np.empty(len(audio), dtype=np.float32)
+    for frame in range(len(audio)):
+        mono[frame] = np.float32(0.5) * audio[frame, 0] + second * audio[frame, 1]
+    return mono
+
+
+@kernel
+def _energies(audio: FloatArray) -> DoubleArray:
+    """Return the energies of middle and side, doubled each, in double precision."""
+    # Sums of their own for eight frames in a row: one alone would wait for itself.
+    middles, sides = np.zeros(8), np.zeros(8)
+    for first in range(0, len(audio) - 7, 8):
+        for lane in range(8):
+            left, right = audio[first + lane, 0], audio[first + lane, 1]
+            middles[lane] += np.float64((left + right) * (left + right))
+            sides[lane] += np.float64((left - right) * (left - right))
+    for frame in range(len(audio) - len(audio) % 8, len(audio)):
+        left, right = audio[frame, 0], audio[frame, 1]
+        middles[0] += np.float64((left + right) * (left + right))
+        sides[0] += np.float64((left - right) * (left - right))
+    return np.array([middles.sum(), sides.sum()])

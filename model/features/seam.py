@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
-from model.base.mapped import StoredRows, where_stored
+from model.base.stored_rows import StoredRows, in_slices
 from model.features.spectra import MEL_BANDS, SEMITONES, SPECTRUM_FRAMES, SPECTRUM_HOP_S
 
 _FLOOR_DB = -80.0
@@ -90,14 +90,16 @@ class SeamSides:
     def distances_db(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n, len(SEAM_GROUPS))` float32: mean difference in dB by group, end of one to each start.
 
-        candidates: rows; all N when None. `IndexError` when one of them is none.
+        candidates: rows; all N when None. `IndexError` when one of them is none; `PoolError` where
+        stored rows cannot be read.
         """
         rows = np.arange(len(self.starts)) if candidates is None else candidates
         if len(rows) and not (rows.min() >= 0 and rows.max() < len(self.starts)):
             raise IndexError(f"candidates are not all among the {len(self.starts)} chunks")
         found = np.empty((len(rows), len(SEAM_GROUPS)), dtype=np.float32)
-        starts, places = where_stored(self.starts, rows)
-        _mean_differences(self.ends[reference], starts, places, _BOUNDS, found)
+        end = self.ends[reference]
+        for part, starts, places in in_slices(self.starts, rows):
+            _mean_differences(end, starts, places, _BOUNDS, found[part])
         return found
 
 
@@ -105,7 +107,7 @@ def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart
     """Return what is compared of the N chunks of one song, in its order.
 
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, head and tail as
-    `model.features.spectra.chunk_spectra` returns them; may be memory-mapped. spans_s: `(N, 2)` where what is
+    `model.features.spectra.chunk_spectra` returns them. spans_s: `(N, 2)` where what is
     known of each begins and ends in its song, in seconds. apart_s: time between the end of what is known of a
     chunk and the start of what is known of the next; 0 where chunks are whole.
     """
@@ -146,7 +148,12 @@ def _levels(sides: npt.NDArray[np.floating]) -> FloatArray:
 
 
 def _coarse(frames: FloatArray) -> FloatArray:
-    coarse: FloatArray = frames[:, :MEL_BANDS].reshape(len(frames), ECHO_BANDS, -1).mean(axis=2)
+    wide = MEL_BANDS // ECHO_BANDS
+    # Written out, as a mean over a last axis of two takes NumPy thirty times as long.
+    coarse = np.zeros((len(frames), ECHO_BANDS), dtype=np.float32)
+    for band in range(wide):
+        coarse += frames[:, band:MEL_BANDS:wide]
+    coarse /= np.float32(wide)
     return coarse
 
 

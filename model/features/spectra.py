@@ -14,7 +14,8 @@ import numpy as np
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
-from model.features.phase import in_phase
+from model.features.phase import middle, out_of_phase
+from model.features.power_spectra import BandWeights, band_powers, band_weights, window_powers
 
 SPECTRAL_VERSION = 1
 """Changes with the values that `chunk_spectra` returns; a pool or model of another version does not fit."""
@@ -83,7 +84,7 @@ def chunk_spectra(chunk: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, F
     `tail[-1]` ends at its end. Frames that a short chunk does not have are at the floor, on the far side; a
     window that would leave the chunk is moved inside.
     """
-    mono = in_phase(chunk).mean(axis=1, dtype=np.float32)
+    mono = middle(chunk, side=out_of_phase([chunk]))
     # A margin, so that the resampler's own end lies outside of what is read.
     reach = -(-_SIDE_SAMPLES * sample_rate_hz // SPECTRUM_RATE_HZ) + sample_rate_hz // 50
     head = _side(mono[:reach], sample_rate_hz)
@@ -100,11 +101,10 @@ def group_levels(audio: FloatArray, starts: IntArray, group: BandGroup) -> Float
     audio: `(samples,)` at the group's own rate; starts: the first sample of each window. What lies past the
     end of the audio counts as silence.
     """
-    padded = np.pad(audio, (0, group.window_samples))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, group.window_samples)[starts]
-    spectrum = np.fft.rfft(windows * _window(group.window_samples), axis=1)
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    levels: FloatArray = 10 * np.log10(power @ _filters(group) + np.float32(10 ** (SPECTRUM_FLOOR_DB / 10)))
+    levels = band_powers(window_powers(audio, starts, _window(group.window_samples)), _bands(group))
+    levels += np.float32(10 ** (SPECTRUM_FLOOR_DB / 10))
+    np.log10(levels, out=levels)
+    levels *= np.float32(10)
     return levels
 
 
@@ -151,6 +151,10 @@ def _window(samples: int) -> FloatArray:
 
 
 @cache
+def _bands(group: BandGroup) -> BandWeights:
+    return band_weights(_filters(group))
+
+
 def _filters(group: BandGroup) -> FloatArray:
     """Return the group's `(window_samples // 2 + 1, bands)` float32 weights of power."""
     grid_hz = np.arange(group.window_samples // 2 + 1) * group.rate_hz / group.window_samples

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
-from model.base.mapped import StoredRows, where_stored
+from model.base.stored_rows import StoredRows, in_slices
 from model.features.spectra import MEL_BANDS
 
 _SHORTEST_LAG, _LONGEST_LAG = 4, 60
@@ -44,14 +44,16 @@ class Textures:
         """Return `(n, 2)` float32 of the end of one against starts (rows; all N when None), see `DISTANCES`.
 
         rhythm: 1 - the correlation of both, 0 to 2; 0 where neither side has one, 1 where one has. tone: mean
-        difference of the bands in dB. `IndexError` for rows that are not there.
+        difference of the bands in dB. `IndexError` for rows that are not there; `PoolError` where
+        stored rows cannot be read.
         """
         rows = np.arange(len(self.starts)) if candidates is None else candidates
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self.starts):
             raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self.starts)} chunks")
         found = np.empty((len(rows), len(DISTANCES)), dtype=np.float32)
-        starts, places = where_stored(self.starts, rows)
-        _compare(self.ends[reference], starts, places, found)
+        end = self.ends[reference]
+        for part, starts, places in in_slices(self.starts, rows):
+            _compare(end, starts, places, found[part])
         return found
 
 
@@ -59,7 +61,7 @@ def textures(spectra: npt.NDArray[np.floating]) -> Textures:
     """Return the textures of N chunks.
 
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` of any float type, head and tail as
-    `model.features.spectra.chunk_spectra` returns them; may be memory-mapped.
+    `model.features.spectra.chunk_spectra` returns them.
     """
     found = np.empty((2, len(spectra), TEXTURE_VALUES), dtype=np.float32)
     for row in range(len(spectra)):

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.errors import ModelError
-from model.base.mapped import AnyRows
+from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
 from model.learning.pairs import Pairs
 
@@ -24,11 +24,11 @@ class EdgeSet:
 
     chunk_song: `(N,)` int64. chunk_samples: `(N,)` int64, length of each chunk at `EDGE_RATE_HZ`.
     rows: `(N,)` int64, where each chunk stands in `heads` and `tails`, which may hold other songs too.
-    heads, tails: `(M, 2, ceiling)` float16 or float32, may be mapped; rows of the second axis are channels.
+    heads, tails: `(M, 2, ceiling)` float16 or float32, or stored rows; rows of the second axis are channels.
     source: says what they are of, for provenance and to know them again: JSON values only.
     reference: `(N,)`, whether a chunk is of a song whose transitions are classes; None: all are.
-    spectra: `(M, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of heads and tails, in the rows of `heads`, may
-    be memory-mapped; None where the pool keeps none.
+    spectra: `(M, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of heads and tails, in the rows of `heads`, or
+    stored; None where the pool keeps none.
     """
 
     chunk_song: IntArray

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray, IntArray
 from model.features import spectra as spectral
-from model.features.phase import in_phase
+from model.features.phase import middle, out_of_phase
 from model.features.spectra import BAND_GROUPS, LOW, MEL, QUARTERS
 
 GridArray = npt.NDArray[np.int16]
@@ -63,7 +63,7 @@ def song_grid(audio: FloatArray, sample_rate_hz: int) -> GridArray:
 
     audio: `(frames, 2)` float32. In steps of 1 / `GRID_STEPS_PER_DB` dB.
     """
-    mono = in_phase(audio).mean(axis=1, dtype=np.float32)
+    mono = middle(audio, side=out_of_phase([audio]))
     fast = spectral.resampled(mono, sample_rate_hz, MEL)
     slow = spectral.resampled(mono, sample_rate_hz, LOW)
     rows = len(fast) // MEL.grid_samples

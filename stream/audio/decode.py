@@ -1,7 +1,7 @@
 """The decoder reads a file of any format whole, and every span of the song is measured against that."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
@@ -14,10 +14,11 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
-from stream.audio.samples import PART_FRAMES, SongSamples, collect
+from stream.audio.samples import SongSamples, collect
 from stream.audio.sections import FileSection, find_sections
 
 if TYPE_CHECKING:
+    from stream.audio.coded import CodedAudio
     from stream.audio.decode_pyav import LeftOut
 
 Decoder = Literal["soundfile", "pyav"]
@@ -25,6 +26,8 @@ Decoder = Literal["soundfile", "pyav"]
 LOWEST_RATE_HZ = 1_000
 HIGHEST_RATE_HZ = 768_000
 
+_READ_FRAMES = 1 << 16
+"""So much is read at a time: it is looked at and put into its place while it is in a near cache."""
 _UNKNOWN_FRAMES = 1 << 60
 """libsndfile's number of frames is beyond this where the file states none."""
 _CODEC_MARGIN_FRAMES = 8 * 1_152
@@ -54,6 +57,8 @@ class Decoded:
 
     samples: SongSamples
     sample_rate_hz: int
+    channels: int
+    """As the file has them, before they become two."""
     left_out: tuple[str, ...] = ()
     """What of the file is not among them, in words; nothing of an ordinary file."""
     plain: bool = True
@@ -66,7 +71,9 @@ def probe(path: Path) -> AudioInfo:
     whole = FileSection(path=path, start=0, stop=0, whole=True)
     try:
         with reading(path), soundfile.SoundFile(str(path)) as file:
-            if file.channels <= 2 and not (file.format == "MP3" and _holds_more(whole, file)):
+            if file.channels <= 2 and not (
+                file.format == "MP3" and _holds_more(whole, file, file.frames, None)
+            ):
                 return AudioInfo(
                     sample_rate_hz=file.samplerate,
                     channels=file.channels,
@@ -104,13 +111,14 @@ def decode(path: Path, *, scratch: Path | None = None) -> tuple[SongSamples, int
     return decoded.samples, decoded.sample_rate_hz
 
 
-def decode_song(path: Path, *, scratch: Path | None = None) -> Decoded:
+def decode_song(path: Path, *, scratch: Path | None = None, coded: "CodedAudio | None" = None) -> Decoded:
     """Decode a whole file from its first frame to its last.
 
     Mono is doubled, more than two channels are mixed down (`stream.audio.downmix`), the sample rate stays;
     where it changes on the way, the rest is resampled to the first. No length that a file states is trusted:
     it is read to its end, every file in it (`stream.audio.sections`), and what is not taken is said.
-    scratch: folder for the samples of a long song (`stream.audio.samples.collect`); None: in memory.
+    scratch: folder for the samples of a long song (`stream.audio.samples.collect`); None: in memory. coded:
+    what the packets of the file say, where they are read already.
     `DecodeError` when nothing can be decoded, when the file is missing or may not be read, or when there is
     no room for its samples; `OSError` when they cannot be written into `scratch` for another reason.
     """
@@ -119,64 +127,80 @@ def decode_song(path: Path, *, scratch: Path | None = None) -> Decoded:
         found = find_sections(path)
     left_out: list[str] = []
     if len(found.sections) == 1:
-        samples, rate_hz = _decode_section(found.sections[0], scratch, left_out)
+        section = found.sections[0]
+        heard = _decode_section(section, scratch, left_out, coded if section.whole else None)
     else:
-        blocks = _at_one_rate(_all_sections(found.sections, left_out))
-        first = next(blocks, None)
+        parts = _all_sections(found.sections, left_out)
+        first = next(parts, None)
         if first is None:
             raise DecodeError(f"{path} holds no audio that can be decoded; convert it, or remove it")
-        rate_hz = first.sample_rate_hz
-        samples = collect((block.samples for block in chain([first], blocks)), scratch)
+        blocks = (
+            AudioBlock(samples=np.asarray(part.samples), sample_rate_hz=part.sample_rate_hz)
+            for part in chain([first], parts)
+        )
+        samples = collect((block.samples for block in _at_one_rate(blocks)), scratch)
+        heard = replace(first, samples=samples)
     if found.unread_bytes:
         left_out.append(_unread(found.unread_bytes))
-    if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
+    if not LOWEST_RATE_HZ <= heard.sample_rate_hz <= HIGHEST_RATE_HZ:
         raise DecodeError(
-            f"{path} has a sample rate of {rate_hz} Hz, expected {LOWEST_RATE_HZ} to "
+            f"{path} has a sample rate of {heard.sample_rate_hz} Hz, expected {LOWEST_RATE_HZ} to "
             f"{HIGHEST_RATE_HZ} Hz; convert the file"
         )
     return Decoded(
-        samples=samples,
-        sample_rate_hz=rate_hz,
+        samples=heard.samples,
+        sample_rate_hz=heard.sample_rate_hz,
+        channels=heard.channels,
         left_out=tuple(dict.fromkeys(left_out)),
         plain=found.sections[0].whole,
     )
 
 
-def _all_sections(sections: tuple[FileSection, ...], left_out: list[str]) -> Iterator[AudioBlock]:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Heard:
+    """What was decoded of a section."""
+
+    samples: SongSamples
+    sample_rate_hz: int
+    channels: int
+
+
+def _all_sections(sections: tuple[FileSection, ...], left_out: list[str]) -> Iterator[_Heard]:
     """Yield each section whole; one that cannot be decoded is left out."""
     for number, section in enumerate(sections, 1):
         try:
-            samples, rate_hz = _decode_section(section, None, left_out)
+            yield _decode_section(section, None, left_out, None)
         except DecodeError:
             left_out.append(f"part {number} of the {len(sections)} that it consists of")
-            continue
-        yield AudioBlock(samples=np.asarray(samples), sample_rate_hz=rate_hz)
 
 
 def _decode_section(
-    section: FileSection, scratch: Path | None, left_out: list[str]
-) -> tuple[SongSamples, int]:
+    section: FileSection, scratch: Path | None, left_out: list[str], coded: "CodedAudio | None"
+) -> _Heard:
     """Decode by libsndfile, or by PyAV where that does better."""
-    samples, rate_hz, complete = _by_libsndfile(section, scratch, left_out)
+    heard, complete = _by_libsndfile(section, scratch, left_out, coded)
     if complete:
-        return samples, rate_hz
+        return heard
     said: list[str] = []
     try:
-        more, more_rate_hz = _by_libav(section, scratch, said)
+        more = _by_libav(section, scratch, said)
     except DecodeError:
-        if len(samples):
-            return samples, rate_hz
+        if len(heard.samples):
+            return heard
         raise
-    if len(samples) and len(more) / more_rate_hz <= len(samples) / rate_hz:
-        return samples, rate_hz
+    if (
+        len(heard.samples)
+        and len(more.samples) / more.sample_rate_hz <= len(heard.samples) / heard.sample_rate_hz
+    ):
+        return heard
     left_out += said
-    return more, more_rate_hz
+    return more
 
 
 def _by_libsndfile(
-    section: FileSection, scratch: Path | None, left_out: list[str]
-) -> tuple[SongSamples, int, bool]:
-    """Return samples, rate, and whether PyAV would not find more; no samples where libsndfile has none.
+    section: FileSection, scratch: Path | None, left_out: list[str], coded: "CodedAudio | None"
+) -> tuple[_Heard, bool]:
+    """Return what is there, and whether PyAV would not find more; no samples where libsndfile has none.
 
     More than two channels are PyAV's, which knows the loudspeakers' order in every format. Of an mp3
     without a Xing header libsndfile reads the length that it estimates, of a FLAC the one that is stated,
@@ -186,17 +210,17 @@ def _by_libsndfile(
     source = section.source()
     try:
         with reading(section.path), soundfile.SoundFile(source) as file:
-            if file.channels > 2:
-                return nothing, file.samplerate, False
-            rate_hz, stated = file.samplerate, _stated_frames(file)
-            samples = collect(_libsndfile_blocks(section.path, file), scratch)
-            complete = len(samples) > 0 and not _holds_more(section, file, len(samples))
+            rate_hz, stated, channels = file.samplerate, _stated_frames(file), file.channels
+            if channels > 2:
+                return _Heard(samples=nothing, sample_rate_hz=rate_hz, channels=channels), False
+            samples = collect(_libsndfile_blocks(section.path, file), scratch, expected=stated or 0)
+            complete = len(samples) > 0 and not _holds_more(section, file, len(samples), coded)
             if complete and file.format != "MP3" and stated and stated - len(samples) > _MISSING_S * rate_hz:
                 missing_s, stated_s = (stated - len(samples)) / rate_hz, stated / rate_hz
                 left_out.append(f"{missing_s:.0f} of the {stated_s:.0f} s that it states: they are not there")
-            return samples, rate_hz, complete
+            return _Heard(samples=samples, sample_rate_hz=rate_hz, channels=channels), complete
     except DecodeError:
-        return nothing, LOWEST_RATE_HZ, False
+        return _Heard(samples=nothing, sample_rate_hz=LOWEST_RATE_HZ, channels=0), False
     finally:
         if not isinstance(source, str):
             source.close()
@@ -208,13 +232,13 @@ def _libsndfile_blocks(path: Path, file: soundfile.SoundFile) -> Iterator[FloatA
     file.seekable = lambda: False
     while True:
         with reading(path):
-            block = to_stereo(file.read(PART_FRAMES, dtype="float32", always_2d=True))
+            block = to_stereo(file.read(_READ_FRAMES, dtype="float32", always_2d=True))
         if not len(block):
             return
         yield block
 
 
-def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -> tuple[SongSamples, int]:
+def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -> _Heard:
     from stream.audio.decode_pyav import LeftOut
 
     counted = LeftOut()
@@ -228,7 +252,7 @@ def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -
         left_out.append(_unread(counted.unread_bytes))
     if counted.tracks:
         left_out.append(f"{counted.tracks} of its {counted.tracks + 1} audio tracks: the first is taken")
-    return samples, first.sample_rate_hz
+    return _Heard(samples=samples, sample_rate_hz=first.sample_rate_hz, channels=counted.channels)
 
 
 def _read(section: FileSection, counted: "LeftOut") -> Iterator[AudioBlock]:
@@ -288,21 +312,23 @@ def _stated_frames(file: soundfile.SoundFile) -> int | None:
     return frames if frames < _UNKNOWN_FRAMES else None
 
 
-def _holds_more(section: FileSection, file: soundfile.SoundFile, frames: int | None = None) -> bool:
-    """Return whether the packets of a file last clearly longer than `frames`; nothing is decoded.
-
-    frames: None stands for what the file states.
-    """
+def _holds_more(
+    section: FileSection, file: soundfile.SoundFile, frames: int, coded: "CodedAudio | None"
+) -> bool:
+    """Return whether the packets of a file last clearly longer than `frames`; nothing is decoded."""
     from stream.audio.decode_pyav import packet_frames
 
-    try:
-        with reading(section.path):
-            lasts = packet_frames(section)
-    except DecodeError:
-        return False
+    if coded is not None:
+        lasts = coded.frames
+    else:
+        try:
+            with reading(section.path):
+                lasts = packet_frames(section)
+        except DecodeError:
+            return False
     lossless = file.format == "FLAC" or file.subtype.startswith(("PCM_", "FLOAT", "DOUBLE"))
     margin = _PLAIN_MARGIN_FRAMES if lossless else _CODEC_MARGIN_FRAMES
-    return lasts > (file.frames if frames is None else frames) + margin
+    return lasts > frames + margin
 
 
 def _require_bytes(path: Path) -> None:

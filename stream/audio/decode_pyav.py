@@ -37,6 +37,8 @@ class StreamInfo:
 class LeftOut:
     """What was not taken of a file; counted while it is decoded."""
 
+    channels: int = 0
+    """As the file states them."""
     damaged: int = 0
     """Packets that cannot be decoded."""
     tracks: int = 0
@@ -68,7 +70,7 @@ def libav_blocks(section: FileSection, left_out: LeftOut) -> Iterator[AudioBlock
     `DecodeError` when nothing can be decoded.
     """
     with _audio(section) as (container, stream):
-        left_out.tracks = len(container.streams.audio) - 1
+        left_out.tracks, left_out.channels = len(container.streams.audio) - 1, stream.codec_context.channels
         decoded = False
         for frame in _frames(container, stream, left_out):
             decoded = True
@@ -168,4 +170,6 @@ def _audio(section: FileSection) -> Iterator[tuple[av.container.InputContainer, 
         stream = container.streams.audio[0]
         if not stream.codec_context or not stream.codec_context.sample_rate:
             raise DecodeError(f"{path} has audio of an unknown kind; convert it, or remove it")
+        # A song is one worker's: FFmpeg would take a thread for each core.
+        stream.codec_context.thread_count = 1
         yield container, stream

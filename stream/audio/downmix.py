@@ -8,6 +8,8 @@ import numpy as np
 from model.base.arrays import FloatArray
 
 _MINUS_3_DB = sqrt(0.5)
+LARGEST = 2.0**31
+"""Floats may stand on the scale of 32-bit integers; what is larger is no sample, its square may be none."""
 
 # Gain into (left, right) of each loudspeaker, by FFmpeg's names. ITU-R BS.775, downward mixing: centre and
 # surrounds at -3 dB, a single surround at -6 dB into both sides.
@@ -47,9 +49,11 @@ def to_stereo(audio: FloatArray, loudspeakers: Sequence[str] | None = None) -> F
     audio: `(frames, channels)` float32. loudspeakers: one name of FFmpeg's for each channel, where known.
     More than two channels are mixed by ITU-R BS.775 without the low-frequency effects, and scaled so that
     the sum of the gains into a side is one: what does not clip before does not clip after. Samples that
-    are no finite numbers become zero.
+    are no numbers, or beyond `LARGEST`, become zero.
     """
-    audio = audio if bool(np.isfinite(audio).all()) else np.nan_to_num(audio, posinf=0.0, neginf=0.0)
+    # Written so that no comparison with NaN passes.
+    if audio.size and not (audio.max() <= LARGEST and audio.min() >= -LARGEST):
+        audio = np.where(np.abs(audio) <= LARGEST, audio, np.float32(0.0))
     channels = audio.shape[1]
     if channels == 1:
         return np.repeat(audio, 2, axis=1)

@@ -1,5 +1,6 @@
 """This module keeps audio in memory-mapped files and frees the memory of what has been read."""
 
+import mmap
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,11 +14,12 @@ import numpy.typing as npt
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from model.base.files import is_full
-from model.base.mapped import give_back
 
 PART_FRAMES = 1 << 20
 LONG_FRAMES = 1 << 25
 """What is longer (12.7 minutes at 44.1 kHz) is kept in a file where there is a folder for it."""
+_MORE_FRAMES = 1 << 13
+"""Room for what a codec adds to the length that its file states."""
 
 
 class MappedSamples:
@@ -36,7 +38,7 @@ class MappedSamples:
 
     def __getitem__(self, part: slice) -> FloatArray:
         copied: FloatArray = np.array(self._mapped[part])
-        give_back(self._mapped)
+        _give_back(self._mapped)
         return copied
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
@@ -63,23 +65,35 @@ def in_parts(audio: SongSamples, frames: int = PART_FRAMES) -> Iterator[FloatArr
         yield audio[start : start + frames]
 
 
-def collect(blocks: Iterable[FloatArray], scratch: Path | None) -> SongSamples:
+def collect(blocks: Iterable[FloatArray], scratch: Path | None, *, expected: int = 0) -> SongSamples:
     """Return blocks `(frames, ...)` float32 one after the other as one array; of none, `(0, 2)`.
 
     scratch: folder in which more than `LONG_FRAMES` are kept, in a file without a name that goes away with
-    the array; None: always in memory.
+    the array; None: always in memory. expected: about how many frames will come; told, no frame is in memory
+    twice.
     `DecodeError` when there is no room for them; any other `OSError` as it is.
     """
     kept: deque[FloatArray] = deque()
-    frames = 0
+    frames = filled = 0
+    room: FloatArray | None = None
     blocks = iter(blocks)
     for block in blocks:
-        kept.append(block)
+        if room is None and 0 < expected <= LONG_FRAMES:
+            room = np.empty((expected + _MORE_FRAMES, *block.shape[1:]), dtype=np.float32)
+        if room is not None and filled == frames and frames + len(block) <= len(room):
+            room[frames : frames + len(block)] = block
+            filled += len(block)
+        else:
+            kept.append(block)
         frames += len(block)
         if scratch is not None and frames > LONG_FRAMES:
             break
+    if room is not None and filled:
+        kept.appendleft(room[:filled])
     if not kept:
         return np.zeros((0, 2), dtype=np.float32)
+    if len(kept) == 1 and frames <= LONG_FRAMES:
+        return kept[0]
     if scratch is None or frames <= LONG_FRAMES:
         return np.concatenate(kept)
     try:
@@ -107,3 +121,16 @@ def _mapped(blocks: Iterable[FloatArray], folder: Path) -> MappedSamples:
             file.write(np.ascontiguousarray(block).data)
         file.flush()
         return MappedSamples(np.memmap(file, dtype=np.float32, mode="r", shape=(frames, *shape)))
+
+
+def _give_back(mapped: FloatArray) -> None:
+    """Let go of what was read of an array that is mapped from a file; it can be read again, from the file.
+
+    The system would keep it, and count it as this process's, until memory is short.
+    """
+    owner: Any = mapped
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    # Not on Windows, which counts what is mapped differently.
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)

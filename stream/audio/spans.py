@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 
 from model.base.arrays import FloatArray
-from model.base.errors import DecodeError
+from model.base.errors import DecodeError, PoolError
 from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
 from stream.audio.open_files import OpenFiles
@@ -69,6 +69,8 @@ class SpanReader:
         self._first_read: dict[int, tuple[int, int] | None] = {}
         # Songs whose copy was found damaged, which is said once.
         self._damaged: set[int] = set()
+        # Whether it was said that fingerprints cannot be read.
+        self._unchecked = False
         # How often something was forgotten: what was being read meanwhile may be of an older file.
         self._forgotten = 0
 
@@ -116,7 +118,8 @@ class SpanReader:
 
         What is kept of the song's file counts for as long as the file has the size and the time that it had
         when it was first read; else it is read anew.
-        `DecodeError` when the song is gone or is no longer the one that was analysed.
+        `DecodeError` when the song is gone or is no longer the one that was analysed. Where the pool's own
+        fingerprints cannot be read, its songs go on unchecked: that is said once, and no reason to be silent.
         """
         song = int(self._pool.chunk_song[chunk])
         path = self._pool.songs[song].path
@@ -140,8 +143,20 @@ class SpanReader:
                 read(song, end - FINGERPRINT_FRAMES, end),
             ]
         )
-        if not np.allclose(found, self._pool.fingerprints[chunk], rtol=0.0, atol=FINGERPRINT_TOLERANCE):
+        expected = self._fingerprint(chunk)
+        if expected is not None and not np.allclose(found, expected, rtol=0.0, atol=FINGERPRINT_TOLERANCE):
             raise _changed(path)
+
+    def _fingerprint(self, chunk: int) -> FloatArray | None:
+        try:
+            kept: FloatArray = self._pool.fingerprints[chunk]
+        except PoolError as error:
+            with self._lock:
+                known, self._unchecked = self._unchecked, True
+            if not known:
+                _log.warning("%s; until then it is not checked whether songs are what they were", error)
+            return None
+        return kept
 
     def close(self) -> None:
         """Close every file and drop every cache; a later read opens what it needs anew.

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -94,7 +95,7 @@ class Search:
         self,
         generation: Generation,
         settings: PlannerSettings,
-        joins: list[LabelledJoin],
+        joins: Sequence[LabelledJoin],
         doors: DoorRanking | None = None,
     ) -> None:
         """doors: of this generation, as far as they are known; None: none are."""
@@ -116,7 +117,7 @@ class Search:
         self._known = False
         """Whether all scores are as good as known."""
 
-    def judge(self, joins: list[LabelledJoin]) -> None:
+    def judge(self, joins: Sequence[LabelledJoin]) -> None:
         """Take up what listeners thought of joins."""
         self.liking = Liking(self.generation, joins)
 
@@ -153,9 +154,12 @@ class Search:
         """
         self.prepare()
         scorer = self.generation.scorer
+        model: FloatArray | None = None
         if self._known and scorer is not None:
-            model = logits(scorer.score(row, rows))
-        else:
+            # Whatever a runtime or a broken graph may raise: decisions tell of it.
+            with suppress(Exception):
+                model = logits(scorer.score(row, rows))
+        if model is None:
             model = band_logits(-self.generation.index.bands.scores(row, rows))
         costs = self.costs.terms(row, rows, self._weights).sum(axis=1, dtype=np.float32)
         hubs = np.float32(self._weights.hub) * self._hubs[rows]

@@ -1,6 +1,7 @@
 """The planner chooses what follows, lets phrases last, and draws with a seed among their best joins."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -47,7 +48,7 @@ class Planner:
         generation: Generation,
         settings: PlannerSettings,
         start: Chunk | None = None,
-        joins: list[LabelledJoin] | None = None,
+        joins: Sequence[LabelledJoin] | None = None,
         steering: Steering = NOT_STEERED,
         memory: PlannerMemory | None = None,
     ) -> None:
@@ -134,7 +135,7 @@ class Planner:
             self._helm.ban(audio_hashes)
             self._forget_plan()
 
-    def judge(self, joins: list[LabelledJoin]) -> None:
+    def judge(self, joins: Sequence[LabelledJoin]) -> None:
         """Take up what listeners thought of joins: what they disliked does not come back."""
         self._joins = joins
         self._search.judge(joins)

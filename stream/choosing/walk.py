@@ -1,5 +1,6 @@
 """The walk leads a stream from bucket to bucket, and takes the chunk of each that suits what plays best."""
 
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
-from model.base.errors import ModelError
+from model.base.errors import ModelError, PoolError
 from model.saved.second_stage import carried_second_stage
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Chunk, Generation
@@ -23,6 +24,8 @@ from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.top import top
 from stream.scoring.buckets import Buckets
 from stream.scoring.ladder import band_logits
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,9 +171,13 @@ class Walk:
 
     def _seams(self, row: int, rows: IntArray) -> FloatArray:
         """Return `(n,)` how well the starts of `rows` fit the end of `row`, in log-odds."""
-        if self._sides is None:
-            return band_logits(self._index.distances_db(row)[rows])
-        return self._stage.seam_logits(self._sides.distances_db(row, rows))
+        if self._sides is not None:
+            try:
+                return self._stage.seam_logits(self._sides.distances_db(row, rows))
+            except PoolError as error:
+                self._sides = None
+                _log.warning("%s; until then levels of bands say how well a seam fits", error)
+        return band_logits(self._index.distances_db(row)[rows])
 
 
 def _buckets(count: int) -> str:

@@ -131,7 +131,7 @@ class Engine:
                 remember=None if standings is None else standings.remember,
             )
         played = Past(standings or tally)
-        told = ToldJoins(played, joins, folder, judged)
+        told = ToldJoins(played, joins, folder, judged, watch.judged)
         begin = None if stood is None else stood.beginning(joins)
         renderer = Renderer(source, joins, on_decision=played, begin=begin)
         return cls(
@@ -198,7 +198,6 @@ class Engine:
         for what is not planned yet. Raises `PoolError` when it cannot be written.
         """
         self._told.label(join, liked)
-        self._watch.judged()
 
     def judge_join(self, n: int, liked: bool | None) -> JoinRecord:
         """Remember what a listener thinks of one of `joins`, or of the coming one; None: nothing any more.
@@ -208,7 +207,6 @@ class Engine:
         """
         coming = n >= self._played.decisions
         record = self._told.judge(n, liked, self._planner.generation)
-        self._watch.judged()
         if coming and liked is False:
             with self._steer:
                 self._source.steer(self._steering)

@@ -6,6 +6,7 @@ decisions must not wait for it.
 
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
@@ -32,8 +33,8 @@ class PoolWatch:
         self._folder = folder
         self._settings = settings
         self._live = live
-        self._judged = threading.Event()
         self._lock = threading.Lock()
+        self._judged: Sequence[LabelledJoin] | None = None
         self._looking = self._closed = False
         self._newer: Generation | None = None
         # Both belong to the thread that looks.
@@ -54,19 +55,21 @@ class PoolWatch:
         )
         return open_generation(self._folder, scoring, engine_rate_hz=settings.engine_rate_hz)
 
-    def judged(self) -> None:
-        """Make the next look read again what listeners thought of joins."""
-        self._judged.set()
+    def judged(self, joins: Sequence[LabelledJoin]) -> None:
+        """Have the next look tell the planner what listeners think of joins, all of them, oldest first."""
+        with self._lock:
+            self._judged = joins
 
     def look(self, planner: Planner) -> Generation | None:
         """Return a newer generation to go on in; None when there is none yet, or it cannot be used.
 
-        For the planner's thread, which waits for nothing here: what the last look began to open is returned
-        by the first look after it is open. What listeners thought of joins meanwhile is told the planner.
+        For the planner's thread, which waits for nothing here and reads no file: what the last look began to
+        open is returned by the first look after it is open, and what was judged came with its judgement.
         """
-        if self._judged.is_set():
-            self._judged.clear()
-            planner.judge(judged_joins(self._folder))
+        with self._lock:
+            judged, self._judged = self._judged, None
+        if judged is not None:
+            planner.judge(judged)
         with self._lock:
             newer, self._newer = self._newer, None
             if newer is None and not self._looking:

@@ -1,7 +1,7 @@
 """The told joins are those of a stream, past and to come, as a listener judges them and hears them again."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from stream.engine.past import JoinRecord, Past, PlacedJoin
 from stream.engine.preview import Preview
 from stream.engine.renderer import Renderer
 from stream.joins.join_planner import JoinPlanner
-from stream.pool.feedback import HeardJoin, LabelledJoin, forget, remember
+from stream.pool.feedback import HeardJoin, LabelledJoin, forget, labelled_joins, remember
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,13 +29,26 @@ class ToldJoins:
     The pool's current generation comes with each question: none is held.
     """
 
-    def __init__(self, past: Past, joins: JoinPlanner, folder: Path, judged: Sequence[LabelledJoin]) -> None:
-        """past: of the stream. joins: of its renderer. folder: of its pool. judged: joins so far."""
+    def __init__(
+        self,
+        past: Past,
+        joins: JoinPlanner,
+        folder: Path,
+        judged: Sequence[LabelledJoin],
+        tell: Callable[[Sequence[LabelledJoin]], object],
+    ) -> None:
+        """past: of the stream. joins: of its renderer. folder: of its pool. judged: joins so far.
+
+        tell: is told all that are judged, oldest first, whenever that changes.
+        """
+        self._tell = tell
         self._past = past
         self._joins = joins
         self._folder = folder
         self._labels = {_bare(join): join.label for join in judged}
         self._coming: _Coming | None = None
+        # Held while a judgement is written, by who judges: no thread that plays or plans ever waits for it.
+        self._judging = threading.Lock()
         # Held while a join is heard again; who asks meanwhile is refused.
         self._previewing = threading.Lock()
 
@@ -60,7 +73,7 @@ class ToldJoins:
         return replace(self._told(placed, generation), in_s=max(0.0, in_s))
 
     def judge(self, n: int, liked: bool | None, generation: Generation) -> JoinRecord:
-        """Remember what a listener thinks of a join, in the pool, and return it; None: nothing any more.
+        """Remember what a listener thinks of a join, as `label` does, and return it; None: nothing any more.
 
         `EndlosError` for a join that is not known, `PoolError` when the pool cannot be written.
         """
@@ -69,13 +82,19 @@ class ToldJoins:
         return self._told(placed, generation)
 
     def label(self, heard: HeardJoin, liked: bool | None) -> None:
-        """Remember what a listener thinks of a join, known or not; `PoolError` when it cannot be written."""
-        if liked is None:
-            forget(self._folder, heard)
-            self._labels.pop(heard, None)
-        else:
-            remember(self._folder, LabelledJoin(**asdict(heard), label=int(liked)))
-            self._labels[heard] = int(liked)
+        """Remember what a listener thinks of a join, known or not, in the pool, and have the planner told.
+
+        `PoolError` when it cannot be written.
+        """
+        with self._judging:
+            if liked is None:
+                forget(self._folder, heard)
+            else:
+                remember(self._folder, LabelledJoin(**asdict(heard), label=int(liked)))
+            # All of them, as another stream of the pool may have been judged as well.
+            judged = labelled_joins(self._folder)
+            self._labels = {_bare(join): join.label for join in judged}
+            self._tell(judged)
 
     def preview(self, n: int, generation: Generation) -> FloatArray:
         """Return `(frames, 2)` float32: a join as it sounded, or will sound, with what is around it.

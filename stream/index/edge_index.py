@@ -7,7 +7,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
-from model.base.mapped import AnyRows, give_back
+from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import Pool, generation_folder
@@ -47,7 +47,7 @@ class EdgeIndex:
     def from_pool(cls, pool: Pool, edge_samples: int, *, preload_bytes: int = PRELOAD_BYTES) -> "EdgeIndex":
         """Preload edges of `edge_samples`; `ModelError` when the pool keeps shorter ones.
 
-        Edges of more than `preload_bytes` stay in the pool's files, memory-mapped.
+        Edges of more than `preload_bytes` stay in the pool's files.
         """
         if edge_samples > pool.edge_samples:
             raise ModelError(
@@ -59,8 +59,6 @@ class EdgeIndex:
         if 2 * 4 * len(pool) * edge_samples <= preload_bytes:
             heads, tails = (np.ascontiguousarray(edges, dtype=np.float32) for edges in (heads, tails))
         bands = _bands(pool, heads, tails)
-        for mapped in (pool.heads, pool.tails):
-            give_back(mapped)
         return cls(heads=heads, tails=tails, bands=bands, song=pool.chunk_song, successor=pool.successors())
 
     def __len__(self) -> int:

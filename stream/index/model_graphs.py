@@ -9,7 +9,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError, PoolError
-from model.base.mapped import StoredRows, give_back
+from model.base.stored_rows import StoredRows
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.saved.contract import ModelContract, graphs_hash
 from model.saved.scoring import CLASSES_ROLE, VECTOR_ROLES
@@ -32,7 +32,7 @@ class Chunks:
     """`(N, numbers)` int64 that name all that is seen for a chunk, the same in every generation: song, start
     and end sample, and where its predecessor is seen too, also those of that."""
     heads: SeenArray
-    """`(N, *seen shape)` float16 or float32, may be memory-mapped."""
+    """`(N, *seen shape)` float16 or float32, may be read where they are asked for."""
     tails: SeenArray
     """The same of `M` chunks."""
     tail_rows: IntArray
@@ -152,7 +152,6 @@ class VectorGraphs:
             threads=threads,
             progress=lambda done: progress(done // 2),
         )
-        give_back(chunks.tails)
         starts = self._run(
             "starts",
             lambda part: chunks.heads[part],
@@ -160,7 +159,6 @@ class VectorGraphs:
             threads=threads,
             progress=lambda done: progress((len(rows) + done) // 2),
         )
-        give_back(chunks.heads)
         return ends, starts
 
     def _run(
@@ -230,8 +228,6 @@ class BucketGraphs(VectorGraphs):
             return np.concatenate([chunks.tails[chunks.tail_rows[part]], chunks.heads[part]], axis=1)
 
         logits = self._run(CLASSES_ROLE, seen_of, rows, threads=threads, progress=progress)
-        give_back(chunks.tails)
-        give_back(chunks.heads)
         if not np.isfinite(logits).all():
             raise ModelError(f"{self.folder} gives logits that are not numbers; train the model again")
         assert self.contract.walk is not None  # a contract of this scoring has one

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.base.array_files import ArrayFile, ArrayFileError
+from model.base.array_files import ArrayFile, ArrayFileError, frozen
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.files import what_to_do
@@ -69,7 +69,7 @@ class EmbeddingIndex:
     def quantised(
         cls, predecessors: FloatArray, successors: FloatArray, *, metric: Metric, key: str
     ) -> "EmbeddingIndex":
-        """Quantise embeddings, each `(N, width)` float32, slice by slice (they may be memory-mapped).
+        """Quantise embeddings, each `(N, width)` float32, slice by slice.
 
         Raises `ModelError` when they are too wide, or hold what is no number.
         """
@@ -111,7 +111,7 @@ class EmbeddingIndex:
                 raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
             if fields["metric"] not in METRICS or type(fields["width"]) is not int:
                 raise ValueError(f"{INDEX_FILE} names no metric or no width")
-            arrays = {name: _held(folder / f"{name}.npy") for name in _ARRAYS}
+            arrays = {name: frozen(ArrayFile.of(folder / f"{name}.npy").read()) for name in _ARRAYS}
             index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
         except (OSError, EOFError, ValueError, TypeError, KeyError, ArrayFileError) as error:
             raise PoolError(f"{folder} holds no embeddings that can be read ({error}); {todo}") from error
@@ -172,7 +172,7 @@ class EmbeddingIndex:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all arrays, `2 * (stored width + 4)` a chunk; memory-mapped when they were opened."""
+        """Bytes of all arrays, `2 * (stored width + 4)` a chunk."""
         return sum(array.nbytes for array in self._arrays().values())
 
     def scores(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
@@ -186,7 +186,7 @@ class EmbeddingIndex:
         scores = np.empty(len(candidates), dtype=np.float32)
         for first in range(0, len(candidates), _SLICE_ROWS):
             part = candidates[first : first + _SLICE_ROWS]
-            rows, scales = _frozen(self.successors[part]), _frozen(self.successor_scales[part])
+            rows, scales = frozen(self.successors[part]), frozen(self.successor_scales[part])
             scores[first : first + _SLICE_ROWS] = self._scores(reference, rows, scales)
         return scores
 
@@ -224,7 +224,7 @@ class EmbeddingIndex:
             metric=self.metric,
             width=self.width,
             key=self.key,
-            **{name: _frozen(array) for name, array in arrays.items()},
+            **{name: frozen(array) for name, array in arrays.items()},
         )
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -257,14 +257,4 @@ def _quantised(embeddings: FloatArray, offset: float, scale: float | None) -> tu
         scales[part] = np.abs(values).max(axis=1) / LEVELS if scale is None else scale
         divisors = np.where(scales[part] > 0, scales[part], np.float32(1.0))
         rows[part, :width] = np.clip(np.rint(values / divisors[:, np.newaxis]), -LEVELS, LEVELS)
-    return _frozen(rows), _frozen(scales)
-
-
-def _frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Make an array read-only, as a memory-mapped one is: kernels are compiled once, for such arrays."""
-    array.flags.writeable = False
-    return array
-
-
-def _held(path: Path) -> npt.NDArray[Any]:
-    return np.asarray(ArrayFile.of(path).held())
+    return frozen(rows), frozen(scales)

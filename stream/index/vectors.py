@@ -1,4 +1,4 @@
-"""This module gives the embeddings of a pool's chunks, mapped where they are kept, else computed.
+"""This module gives the embeddings of a pool's chunks, read where they are kept, else computed.
 
 They stand in the folder of a generation, by what the model is. Chunks that another generation had too are
 taken over from it, so that a growing pool costs what is new. With embeddings at hand onnxruntime stays out.
@@ -42,7 +42,7 @@ def pool_embeddings(
 ) -> EmbeddingIndex:
     """Return the embeddings of every chunk of `pool`, in its order.
 
-    They are mapped where an earlier call, `endlos pool build` or `endlos precompute` has left them. Else they
+    They are read where an earlier call, `endlos pool build` or `endlos precompute` has left them. Else they
     are computed and, with `write`, left there; in a folder that may not be written they stay in memory.
     `ModelError` when the model cannot be run, or gives what is no number.
     """
@@ -67,7 +67,7 @@ def pool_embeddings(
 
 
 def opened(home: Path, towers: VectorGraphs, chunks: Chunks, *, told: bool = True) -> EmbeddingIndex | None:
-    """Map the embeddings in the generation folder `home`; None when there are none of these very chunks.
+    """Read the embeddings in the generation folder `home`; None when there are none of these very chunks.
 
     told: whether a warning says so where there are others; not for who makes them anew there.
     """
@@ -83,7 +83,7 @@ def opened(home: Path, towers: VectorGraphs, chunks: Chunks, *, told: bool = Tru
 
 
 def kept(folder: Path, named: IntArray) -> EmbeddingIndex:
-    """Map the embeddings in `folder`; `PoolError` when they are damaged, or not of the chunks `named`.
+    """Read the embeddings in `folder`; `PoolError` when they are damaged, or not of the chunks `named`.
 
     named: `Chunks.identities`, or the first numbers of each.
     """
@@ -133,7 +133,7 @@ def earlier_homes(home: Path) -> list[Path]:
 
 def _identities_in(folder: Path) -> IntArray:
     try:
-        found: IntArray = ArrayFile.of(folder / f"{CHUNKS}.npy").held()
+        found: IntArray = ArrayFile.of(folder / f"{CHUNKS}.npy").read()
     except (OSError, ArrayFileError) as error:
         raise PoolError(f"{folder} does not say whose embeddings it holds ({error})") from error
     if found.ndim != 2 or found.shape[1] < 3 or found.dtype != np.int64:

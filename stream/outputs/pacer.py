@@ -12,6 +12,7 @@ from model.base.arrays import FloatArray
 from stream.outputs.guarded import GuardedOutputs
 from stream.outputs.lateness import Lateness
 from stream.outputs.output import Leader, Output, OutputStatus
+from stream.outputs.standstill import Stops
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,12 @@ class PacerStatus:
     clock_resets: int
     """How often the stream was a minute behind the wall clock and went on from there."""
     leader_losses: int
+    stops: int
+    """How often this process stood still for half a second or more: stopped, or on a machine that was."""
+    stopped_s: float
+    """For how long in all: so long every output was without the stream."""
+    stopped_lately_s: float
+    """The same within the last minute."""
     failed_outputs: int
     """Outputs that raised an exception and get nothing any more."""
 
@@ -120,6 +127,7 @@ class Pacer:
         self._clock: Clock = "stopped"
         self._blocks = 0
         self._lateness = Lateness(clock)
+        self._stops = Stops(clock)
         self._clock_resets = 0
         self._leader_losses = 0
         self._rested_s: float | None = None
@@ -203,6 +211,9 @@ class Pacer:
             max_lateness_s=self._lateness.most_s,
             clock_resets=self._clock_resets,
             leader_losses=self._leader_losses,
+            stops=self._stops.count,
+            stopped_s=self._stops.total_s,
+            stopped_lately_s=self._stops.lately_s(),
             failed_outputs=self._outputs.failed,
         )
 
@@ -344,7 +355,11 @@ class Pacer:
             # Nobody waits for it, and the clock runs from when it is there.
             self._anchor_s = after_s
         else:
-            self._lateness.note(after_s - due_s, f"the engine took {after_s - now_s:.2f} s for a block")
+            took_s = after_s - now_s
+            cause = f"the engine took {took_s:.2f} s for a block"
+            if due_s + took_s < now_s:
+                cause = f"nothing was done for {now_s - due_s:.2f} s"
+            self._lateness.note(after_s - due_s, cause)
         # A leader that is gone is offered it all the same, and counts what it misses.
         self._offer(block)
 
@@ -377,7 +392,9 @@ class Pacer:
             self._outputs.ask(output, output.offer, block)
 
     def _wait(self, wanted_s: float) -> None:
-        self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
+        wanted_s, began_s = min(max(wanted_s, MIN_WAIT_S), self._max_wait_s), self._clock_s()
+        self._wait_s(wanted_s)
+        self._stops.note(self._clock_s() - began_s - wanted_s)
 
     def _wait_for_wake(self, timeout_s: float) -> None:
         self._wake.wait(timeout_s)

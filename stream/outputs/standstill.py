@@ -1,9 +1,48 @@
 """A standstill is a time in which this process was stopped, so that nothing was counted."""
 
+import logging
+from collections import deque
 from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
 
 LEAST_S = 0.5
 """What is shorter is the machine being busy."""
+STOP_TOLD_S = 60.0
+"""For so long a standstill is told of."""
+_WARN_INTERVAL_S = 10.0
+_MOST_LATELY = 256
+
+
+class Stops:
+    """Counts standstills by waits that took far longer than was asked for; any thread may read the counters.
+
+    What was missed meanwhile depends on the output; this is the time that each was without the stream.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.count = 0
+        self.total_s = 0.0
+        self._clock_s = clock
+        self._warned_s = -_WARN_INTERVAL_S
+        self._latest: deque[tuple[float, float]] = deque(maxlen=_MOST_LATELY)
+
+    def note(self, over_s: float) -> None:
+        """Take note of how much longer than it should a wait has taken; one thread."""
+        if over_s < LEAST_S:
+            return
+        now_s = self._clock_s()
+        self.count += 1
+        self.total_s += over_s
+        self._latest.append((now_s, over_s))
+        if now_s - self._warned_s >= _WARN_INTERVAL_S:
+            self._warned_s = now_s
+            _log.warning("this process stood still for %.1f s: it was stopped, or the machine was", over_s)
+
+    def lately_s(self) -> float:
+        """Return how long it stood still within the last `STOP_TOLD_S`."""
+        since_s = self._clock_s() - STOP_TOLD_S
+        return sum(over_s for at_s, over_s in tuple(self._latest) if at_s >= since_s)
 
 
 class Standstill:

@@ -8,16 +8,17 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError
+from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError, frozen
 from model.base.arrays import IntArray
 from model.base.errors import PoolError
-from model.base.mapped import AnyRows, StoredRows
+from model.base.stored_rows import AnyRows, StoredRows
 from model.features.seam import SEAM_VALUES
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.features.texture import TEXTURE_VALUES
 from stream.pool.traits import TRAIT_COLUMNS
 
 FINGERPRINT_FRAMES = 16
+_TODO = "run `endlos pool build` again, which analyses anew what is lost"
 
 Rows = npt.NDArray[np.void]
 """Chunks of one song as records, with a field for each column."""
@@ -30,11 +31,11 @@ class Column:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     """Shape of one chunk's values."""
-    taken: Literal["read", "held", "mapped"]
-    """How a reader takes it: in memory; in memory, read-only, unless it is very large; or mapped.
+    taken: Literal["read", "held", "stored"]
+    """How a reader takes it: in memory; in memory, read-only, unless it is very large; or row by row.
 
-    What a stream looks at while it plays is held, as far as memory allows: a map whose disk fails ends the
-    process. Edges and spectra are read when a pool is opened, and by training, and may be far larger.
+    Nothing is mapped: a map whose disk fails ends the process. Edges and spectra are looked at when a pool is
+    opened, and by training, and may be far larger than memory.
     """
 
     @property
@@ -45,22 +46,20 @@ class Column:
 
 def columns(edge_samples: int) -> dict[str, Column]:
     """Return the columns of a pool with edges of this length, by name."""
-    described: dict[str, tuple[npt.DTypeLike, tuple[int, ...], Literal["read", "held", "mapped"]]] = {
+    described: dict[str, tuple[npt.DTypeLike, tuple[int, ...], Literal["read", "held", "stored"]]] = {
         "start_sample": ("<i8", (), "read"),
         "end_sample": ("<i8", (), "read"),
         "loudness_db": ("<f4", (), "read"),
         "fingerprints": ("<f4", (2, FINGERPRINT_FRAMES, 2), "held"),
-        "heads": ("<f2", (2, edge_samples), "mapped"),
-        "tails": ("<f2", (2, edge_samples), "mapped"),
-        "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "mapped"),
+        "heads": ("<f2", (2, edge_samples), "stored"),
+        "tails": ("<f2", (2, edge_samples), "stored"),
+        "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "stored"),
         "seam_ends": ("<i2", (SEAM_VALUES,), "held"),
         "seam_starts": ("<i2", (SEAM_VALUES,), "held"),
         "texture_ends": ("<f4", (TEXTURE_VALUES,), "held"),
         "texture_starts": ("<f4", (TEXTURE_VALUES,), "held"),
     }
-    described |= {
-        name: (dtype, shape, "held" if shape else "read") for name, (dtype, shape) in TRAIT_COLUMNS.items()
-    }
+    described |= {name: (dtype, shape, "read") for name, (dtype, shape) in TRAIT_COLUMNS.items()}
     return {
         name: Column(dtype=np.dtype(dtype).newbyteorder("<"), shape=shape, taken=taken)
         for name, (dtype, shape, taken) in described.items()
@@ -107,7 +106,7 @@ class StoredColumns:
         return rows
 
     def read(self, rows: IntArray, names: Collection[str] | None = None) -> dict[str, Any]:
-        """Return columns of chunks, `(N, ...)` each: arrays, or `StoredRows` of what is mapped.
+        """Return columns of chunks, `(N, ...)` each: arrays, or `StoredRows`.
 
         rows: `(N,)` int64, where they stand. names: which columns; all when None. `PoolError` when one is
         damaged.
@@ -121,14 +120,14 @@ class StoredColumns:
     def span(
         self, first_row: int, chunks: int, names: Collection[str] | None = None
     ) -> dict[str, npt.NDArray[Any]]:
-        """Return columns of the chunks of one song, `(chunks, ...)` each, mapped; otherwise as `read`."""
+        """Return columns of the chunks of one song, `(chunks, ...)` each, in memory; otherwise as `read`."""
         found = {}
         for name in columns(self.edge_samples) if names is None else names:
             file = self._file(name)
             if not first_row + chunks <= self.chunks:
                 raise self._damaged(name, ArrayFileError("it has fewer rows than are asked for"))
             try:
-                found[name] = file.mapped()[first_row : first_row + chunks]
+                found[name] = file.span(first_row, chunks)
             except ArrayFileError as error:
                 raise self._damaged(name, error) from error
         return found
@@ -136,14 +135,12 @@ class StoredColumns:
     def _taken(self, name: str, column: Column, rows: IntArray) -> AnyRows:
         file = self._file(name)
         try:
-            if column.taken == "mapped" or (column.taken == "held" and file.data_bytes > MOST_READ_BYTES):
-                return StoredRows(file.mapped(), rows)
+            if column.taken == "stored" or (column.taken == "held" and file.data_bytes > MOST_READ_BYTES):
+                return StoredRows(file, rows, _TODO)
             values: npt.NDArray[Any] = file.read()[rows]
         except ArrayFileError as error:
             raise self._damaged(name, error) from error
-        # As a mapped one is: kernels are compiled once, for such arrays.
-        values.flags.writeable = column.taken == "read"
-        return values
+        return values if column.taken == "read" else frozen(values)
 
     def _file(self, name: str) -> ArrayFile:
         column = columns(self.edge_samples)[name]
@@ -151,14 +148,9 @@ class StoredColumns:
         try:
             return ArrayFile.plain(path, column.dtype, (self.chunks, *column.shape))
         except FileNotFoundError:
-            raise PoolError(
-                f"{path} is not there; run `endlos pool build` again, which analyses anew what is lost"
-            ) from None
+            raise PoolError(f"{path} is not there; {_TODO}") from None
         except ArrayFileError as error:
             raise self._damaged(name, error) from error
 
     def _damaged(self, name: str, error: ArrayFileError) -> PoolError:
-        return PoolError(
-            f"{column_file(self.folder, name)} cannot be read ({error}); "
-            "run `endlos pool build` again, which analyses anew what is lost"
-        )
+        return PoolError(f"{column_file(self.folder, name)} cannot be read ({error}); {_TODO}")

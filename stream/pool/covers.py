@@ -1,9 +1,8 @@
 """The pool keeps the cover picture of each song that has one, as its tags had it."""
 
-from contextlib import closing
 from dataclasses import dataclass
 
-from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.database import reading_database
 from stream.pool.pool import Pool
 
 _KINDS = (
@@ -25,12 +24,9 @@ class Cover:
 
 def covered_songs(pool: Pool) -> frozenset[int]:
     """Return the `song_id` of every song of a pool that has a cover; `PoolError` when that cannot be read."""
-    with closing(connect(pool.folder)) as connection:
-        try:
-            rows = connection.execute("SELECT song_id FROM songs WHERE cover IS NOT NULL").fetchall()
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool.folder, error) from error
-    return frozenset(int(row[0]) for row in rows)
+    with reading_database(pool.folder) as connection:
+        rows = connection.execute("SELECT song_id FROM songs WHERE cover IS NOT NULL")
+        return frozenset(int(row[0]) for row in rows)
 
 
 def read_cover(pool: Pool, song_id: int) -> Cover | None:
@@ -38,11 +34,8 @@ def read_cover(pool: Pool, song_id: int) -> Cover | None:
 
     `PoolError` when the database cannot be read.
     """
-    with closing(connect(pool.folder)) as connection:
-        try:
-            row = connection.execute("SELECT cover FROM songs WHERE song_id = ?", (song_id,)).fetchone()
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool.folder, error) from error
+    with reading_database(pool.folder) as connection:
+        row = connection.execute("SELECT cover FROM songs WHERE song_id = ?", (song_id,)).fetchone()
     data = row[0] if row else None
     if not isinstance(data, bytes):
         return None

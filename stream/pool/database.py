@@ -1,9 +1,11 @@
 """The database of a pool names its generations, songs and failures; here are its schema and connection."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from model.base.errors import PoolError
+from model.base.errors import EndlosError, PoolError
 
 DATABASE_FILE = "pool.db"
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
@@ -145,6 +147,23 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def reading_database(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of a pool for who reads it, and turn whatever comes of that into a `PoolError`.
+
+    Damage leaves anything in a field, and what is made of such a one raises anything.
+    """
+    with closing(connect(folder)) as connection:
+        try:
+            yield connection
+        except EndlosError:
+            raise
+        except DATABASE_ERRORS as error:
+            raise broken_database(folder, error) from error
+        except Exception as error:
+            raise broken_database(folder, "fields hold what they cannot") from error
+
+
 def _opened(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=30)
     try:
@@ -155,8 +174,8 @@ def _opened(path: Path, mode: str) -> tuple[sqlite3.Connection, str | None]:
     return connection, None if row is None else str(row[0])
 
 
-def broken_database(folder: Path, error: Exception) -> PoolError:
-    """Return the error to raise when the database of the pool in `folder` can no longer be read."""
+def broken_database(folder: Path, error: object) -> PoolError:
+    """Return what to raise, or to say, where the database of the pool in `folder` is damaged in some way."""
     return PoolError(
         f"{folder / DATABASE_FILE} is damaged ({error}); "
         "restore it, or delete the pool folder and build it anew"

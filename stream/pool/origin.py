@@ -1,11 +1,10 @@
 """The origin of a pool says of which music it was built last, and how, so that it can be built again."""
 
 import json
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.database import reading_database
 
 ORIGIN_KEY = "origin"
 """Its row in the table `meta`."""
@@ -30,11 +29,8 @@ def origin_of(folder: Path) -> Origin | None:
 
     Raises `PoolError` when there is no pool, or its database is damaged.
     """
-    with closing(connect(folder)) as database:
-        try:
-            row = database.execute("SELECT value FROM meta WHERE key = ?", (ORIGIN_KEY,)).fetchone()
-        except DATABASE_ERRORS as error:
-            raise broken_database(folder, error) from error
+    with reading_database(folder) as database:
+        row = database.execute("SELECT value FROM meta WHERE key = ?", (ORIGIN_KEY,)).fetchone()
     try:
         told = json.loads(row[0])
         return Origin(

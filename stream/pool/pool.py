@@ -7,7 +7,6 @@ whatever is built meanwhile.
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +15,13 @@ import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.errors import PoolError
-from model.base.mapped import AnyRows
+from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
 from model.features.seam import SeamSides
 from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import StoredColumns, column_file, column_folder
-from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.database import reading_database
 from stream.pool.songs import Song, read_songs
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
@@ -58,11 +57,11 @@ class Pool:
     start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
-    heads, tails: `(N, 2, edge_samples)` float16 at `EDGE_RATE_HZ`, memory-mapped.
+    heads, tails: `(N, 2, edge_samples)` float16 at `EDGE_RATE_HZ`.
     spectra: `(N, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)` float16 of each chunk's head and tail
-    (`model.features.spectra`), memory-mapped; None in a pool that was made in memory, without.
+    (`model.features.spectra`); None in a pool that was made in memory, without.
     sides, textures: what seams are compared by; None as well.
-    Those, and fingerprints, are arrays, or where there is much `StoredRows`, as what is mapped always is.
+    Those, and fingerprints, are arrays, or where there is much `StoredRows`, as edges and spectra always are.
     traits: what is known of the music at both ends of each chunk.
     """
 
@@ -183,11 +182,8 @@ def decoded_copy(folder: Path, audio_hash: str) -> Path:
 
 def current_generation(folder: Path) -> int | None:
     """Return the number of the current generation, or None when nothing has been published yet."""
-    with closing(connect(folder)) as connection:
-        try:
-            return _current(connection)
-        except DATABASE_ERRORS as error:
-            raise broken_database(folder, error) from error
+    with reading_database(folder) as connection:
+        return _current(connection)
 
 
 def open_pool(folder: Path) -> Pool:
@@ -203,27 +199,24 @@ def open_pool(folder: Path) -> Pool:
 
 
 def _open_current(folder: Path) -> Pool:
-    with closing(connect(folder)) as connection:
-        try:
-            # One read transaction: the generation and its songs belong together.
-            connection.row_factory = sqlite3.Row
-            connection.execute("BEGIN")
-            generation = _current(connection)
-            if generation is None:
-                raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
-            published = connection.execute(
-                "SELECT complete, edge_samples, columns, stored_chunks FROM generations WHERE generation = ?",
-                (generation,),
-            ).fetchone()
-            if published is None:
-                raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
-            if type(published["edge_samples"]) is not int or not 2 <= published["edge_samples"] <= 2**24:
-                raise sqlite3.DatabaseError(f"generation {generation} has edges of no length")
-            if not all(type(published[name]) is int for name in ("columns", "stored_chunks")):
-                raise sqlite3.DatabaseError(f"generation {generation} has columns nowhere")
-            listed = read_songs(connection, folder, generation)
-        except DATABASE_ERRORS as error:
-            raise broken_database(folder, error) from error
+    with reading_database(folder) as connection:
+        # One read transaction: the generation and its songs belong together.
+        connection.row_factory = sqlite3.Row
+        connection.execute("BEGIN")
+        generation = _current(connection)
+        if generation is None:
+            raise PoolError(f"{folder} holds no chunks yet; run `endlos pool build MUSIC --out {folder}`")
+        published = connection.execute(
+            "SELECT complete, edge_samples, columns, stored_chunks FROM generations WHERE generation = ?",
+            (generation,),
+        ).fetchone()
+        if published is None:
+            raise sqlite3.DatabaseError(f"generation {generation} is current and not listed")
+        if type(published["edge_samples"]) is not int or not 2 <= published["edge_samples"] <= 2**24:
+            raise sqlite3.DatabaseError(f"generation {generation} has edges of no length")
+        if not all(type(published[name]) is int for name in ("columns", "stored_chunks")):
+            raise sqlite3.DatabaseError(f"generation {generation} has columns nowhere")
+        listed = read_songs(connection, folder, generation)
     if not published["columns"]:
         raise PoolError(
             f"{folder} was built by an earlier endlos; "
@@ -261,17 +254,13 @@ def _open_current(folder: Path) -> Pool:
 
 def failures(folder: Path) -> tuple[Failure, ...]:
     """Return the files that were found and are not, or not wholly, in the pool, each with its reason."""
-    with closing(connect(folder)) as connection:
-        try:
-            rows = connection.execute(
+    with reading_database(folder) as connection:
+        return tuple(
+            Failure(path=Path(str(root)) / str(path), kind=str(kind), reason=str(reason))
+            for root, path, kind, reason in connection.execute(
                 "SELECT root, path, kind, reason FROM failures ORDER BY root, path"
-            ).fetchall()
-        except DATABASE_ERRORS as error:
-            raise broken_database(folder, error) from error
-    return tuple(
-        Failure(path=Path(str(root)) / str(path), kind=str(kind), reason=str(reason))
-        for root, path, kind, reason in rows
-    )
+            )
+        )
 
 
 def untiled(

@@ -77,34 +77,45 @@ def read_songs(connection: sqlite3.Connection, folder: Path, generation: int) ->
 
     connection: its rows are `sqlite3.Row`. `PoolError` where a field holds what it cannot; `sqlite3.Error`.
     """
-    song_rows = connection.execute(
-        """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
-                  artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks, first_row
-           FROM generation_songs JOIN songs USING (song_id)
-           WHERE generation = ? ORDER BY position""",
-        (generation,),
-    ).fetchall()
+    song_rows = _plausible(
+        folder,
+        connection.execute(
+            """SELECT song_id, root, path, audio_hash, sample_rate_hz, channels, frames, title,
+                      artist, album, loudness_lufs, true_peak_db, seekable, cut, chunks, first_row
+               FROM generation_songs JOIN songs USING (song_id)
+               WHERE generation = ? ORDER BY position""",
+            (generation,),
+        ).fetchall(),
+    )
     copies: dict[int, list[sqlite3.Row]] = {}
-    for row in connection.execute(
-        """SELECT of_song_id, root, path, audio_hash, sample_rate_hz
-           FROM copies JOIN songs USING (song_id) WHERE generation = ? ORDER BY root, path""",
-        (generation,),
+    for row in _plausible(
+        folder,
+        connection.execute(
+            """SELECT of_song_id, root, path, audio_hash, sample_rate_hz
+               FROM copies JOIN songs USING (song_id) WHERE generation = ? ORDER BY root, path""",
+            (generation,),
+        ).fetchall(),
     ):
         copies.setdefault(row["of_song_id"], []).append(row)
     tracks: dict[int, list[Track]] = {}
-    for row in connection.execute(
-        """SELECT song_id, start_sample, tracks.title, tracks.artist
-           FROM generation_songs JOIN tracks USING (song_id)
-           WHERE generation = ? ORDER BY song_id, start_sample""",
-        (generation,),
+    for row in _plausible(
+        folder,
+        connection.execute(
+            """SELECT song_id, start_sample, tracks.title, tracks.artist
+               FROM generation_songs JOIN tracks USING (song_id)
+               WHERE generation = ? ORDER BY song_id, start_sample""",
+            (generation,),
+        ).fetchall(),
     ):
-        fields = _plausible(folder, row)
-        tracks.setdefault(fields.pop("song_id"), []).append(Track(**fields))
+        track = Track(start_sample=row["start_sample"], title=row["title"], artist=row["artist"])
+        tracks.setdefault(row["song_id"], []).append(track)
     known_in = _known_in(connection)
+    roots = {root: Path(root) for root in {row["root"] for row in song_rows}}
     songs = tuple(
         _song(
-            _plausible(folder, row),
-            [_plausible(folder, copy) for copy in copies.get(row["song_id"], [])],
+            row,
+            roots[row["root"]],
+            copies.get(row["song_id"], []),
             known_in,
             tuple(tracks.get(row["song_id"], ())),
         )
@@ -139,42 +150,58 @@ _PLAUSIBLE: dict[str, tuple[type[Any], float, float]] = {
 """SQLite keeps whatever it is given in any field; and of all of them a stream is made."""
 
 
-def _plausible(folder: Path, row: sqlite3.Row) -> dict[str, Any]:
-    """Return the fields of a song; `PoolError` where one holds what it cannot."""
-    fields: dict[str, Any] = dict(row)
-    for name, value in fields.items():
+def _plausible(folder: Path, rows: list[sqlite3.Row]) -> list[sqlite3.Row]:
+    """Return rows of songs as they are; `PoolError` where a field holds what it cannot."""
+    for name, values in zip(rows[0].keys() if rows else (), zip(*rows, strict=True), strict=True):
         kind, least, most = _PLAUSIBLE.get(name, (str, 0, 0))
-        if isinstance(value, str):
-            plausible = kind is str and "\0" not in value
-        else:
-            plausible = isinstance(value, kind) and least <= value <= most
+        # All values of a field at a time: a library has tens of thousands of songs.
+        plausible = set(map(type, values)) == {kind}
+        if plausible and kind is str:
+            plausible = "\0" not in "".join(values)
+        elif plausible:
+            plausible = least <= min(values) and max(values) <= most
         if not plausible:
+            value = next(value for value in values if not _is_plausible(value, kind, least, most))
             raise PoolError(
                 f"{folder / DATABASE_FILE} is damaged (a song has {name} {str(value)[:40]!r}); "
                 "restore it, or delete the pool folder and build it anew"
             )
-    return fields
+    return rows
+
+
+def _is_plausible(value: object, kind: type[Any], least: float, most: float) -> bool:
+    if isinstance(value, str):
+        return kind is str and "\0" not in value
+    return isinstance(value, kind) and least <= value <= most
 
 
 def _song(
-    row: dict[str, Any],
-    own: list[dict[str, Any]],
+    row: sqlite3.Row,
+    root: Path,
+    own: list[sqlite3.Row],
     known_in: dict[str, list[str]],
     tracks: tuple[Track, ...],
 ) -> Song:
-    fields = dict(row)
-    del fields["chunks"], fields["first_row"]
-    root, name = fields.pop("root"), fields.pop("path")
-    seekable = bool(fields.pop("seekable"))
+    audio_hash, rate_hz = row["audio_hash"], row["sample_rate_hz"]
     # What is said of a copy is said in its samples, which are this song's where the rate is the same.
-    names = [copy["audio_hash"] for copy in own if copy["sample_rate_hz"] == row["sample_rate_hz"]]
-    others = [*names, *(file for audio in (row["audio_hash"], *names) for file in known_in.get(audio, []))]
+    names = [copy["audio_hash"] for copy in own if copy["sample_rate_hz"] == rate_hz]
+    others = [*names, *(file for audio in (audio_hash, *names) for file in known_in.get(audio, ()))]
     return Song(
-        path=Path(root) / name,
-        name=name,
-        seekable=seekable,
-        tracks=tracks,
+        song_id=row["song_id"],
+        path=root / row["path"],
+        name=row["path"],
+        audio_hash=audio_hash,
+        sample_rate_hz=rate_hz,
+        channels=row["channels"],
+        frames=row["frames"],
+        title=row["title"],
+        artist=row["artist"],
+        album=row["album"],
+        loudness_lufs=row["loudness_lufs"],
+        true_peak_db=row["true_peak_db"],
+        seekable=bool(row["seekable"]),
+        cut=row["cut"],
         other_hashes=tuple(dict.fromkeys(others)),
         copies=tuple(Path(copy["root"]) / copy["path"] for copy in own),
-        **fields,
+        tracks=tracks,
     )

@@ -1,7 +1,6 @@
 """The timeline of a song says when its beats fall, where somebody sings, and how full its bands sound."""
 
 import struct
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.errors import PoolError
-from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.database import reading_database
 from stream.pool.pool import Pool
 
 VOICE_STEP_S = 0.1
@@ -111,13 +110,10 @@ def read_timeline(pool: Pool, song: int) -> SongTimeline | None:
 
     It reads the database: whoever asks often keeps what it got. `PoolError` when that is damaged.
     """
-    with closing(connect(pool.folder)) as connection:
-        try:
-            row = connection.execute(
-                "SELECT timeline FROM songs WHERE song_id = ?", (pool.songs[song].song_id,)
-            ).fetchone()
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool.folder, error) from error
+    with reading_database(pool.folder) as connection:
+        row = connection.execute(
+            "SELECT timeline FROM songs WHERE song_id = ?", (pool.songs[song].song_id,)
+        ).fetchone()
     if row is None or row[0] is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The matrix scorer looks a pool's scores up that `endlos precompute` left there, memory-mapped."""
+"""The matrix scorer looks a pool's scores up that `endlos precompute` left there, row by row."""
 
 import hashlib
 import logging
@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from model.base.array_files import ArrayFile, ArrayFileError
+from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError, frozen
 from model.base.arrays import FloatArray, IntArray
+from model.base.errors import PoolError
+from model.base.stored_rows import AnyRows, StoredRows
 from model.saved.contract import ModelContract, content_hash
 from stream.pool.pool import Pool
 
@@ -25,19 +27,25 @@ class MatrixScorer:
     matrix: `(N, N)` float32, row = reference, column = candidate.
     """
 
-    def __init__(self, matrix: FloatArray) -> None:
+    def __init__(self, matrix: AnyRows) -> None:
         self._matrix = matrix
 
     def score(
         self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
     ) -> FloatArray:
-        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None.
+
+        `PoolError` when the row cannot be read.
+        """
         row: FloatArray = self._matrix[reference]
         return row if candidates is None else row[candidates]
 
-    def kept(self, reference: int) -> FloatArray:
-        """Return the scores of all `N` chunks."""
-        return self.score(reference)
+    def kept(self, reference: int) -> FloatArray | None:
+        """Return the scores of all `N` chunks; None when they cannot be read."""
+        try:
+            return self.score(reference)
+        except PoolError:
+            return None
 
     def cancel(self) -> None:
         """Do nothing: no score takes long."""
@@ -55,12 +63,14 @@ def matrix_path(pool: Pool, model: Path, contract: ModelContract) -> Path:
     return pool.folder / SCORES_FOLDER / content_hash(model, contract) / f"{chunks}.npy"
 
 
-def open_matrix(path: Path, chunks: int) -> FloatArray | None:
+def open_matrix(path: Path, chunks: int) -> AnyRows | None:
     """Take `(chunks, chunks)` float32 scores; None when there are none, or they are damaged."""
     try:
         file = ArrayFile.of(path)
         if file.shape == (chunks, chunks) and file.dtype == np.float32:
-            return file.held()
+            if file.data_bytes > MOST_READ_BYTES:
+                return StoredRows(file, np.arange(chunks), "run `endlos precompute` again")
+            return frozen(file.read())
     except FileNotFoundError:
         return None
     except ArrayFileError as error:

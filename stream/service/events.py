@@ -40,8 +40,27 @@ class Fact:
     """Gives its JSON, in one line; called with whether addresses of outputs may stand in it."""
     again_s: float | None = None
     """It is told anew after so long, also when nothing has changed; None: never."""
-    lasts: bool = True
-    """Whether who comes new is told it; else it only matters when it happens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happening:
+    """Something that happened once: told to who listens at that time, and to nobody who comes later."""
+
+    name: str
+    """Of its event."""
+    number: int
+    """Grows from each to the next of its name."""
+    tell: Callable[[bool], str]
+    """As that of a fact."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """All that one look at the stream has found."""
+
+    facts: Sequence[Fact]
+    happenings: Sequence[Happening] = ()
+    """The latest, oldest first: more may have happened since the look before than one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +79,7 @@ class EventFeed:
     """Watches and keeps; every method belongs to any thread."""
 
     def __init__(
-        self, look: Callable[[], Sequence[Fact]], *, look_s: float = LOOK_S, linger_s: float = LINGER_S
+        self, look: Callable[[], Seen], *, look_s: float = LOOK_S, linger_s: float = LINGER_S
     ) -> None:
         """look: says how all is now; called by the watching thread alone."""
         self._look = look
@@ -175,10 +194,10 @@ class EventFeed:
         return _Start(position=self._next_number, first=([reset] if last_id else []) + lasting)
 
     def _keep(self, told: "_Told") -> None:
-        event = Event(number=self._next_number, name=told.fact.name, at_home=told.at_home, abroad=told.abroad)
+        event = Event(number=self._next_number, name=told.name, at_home=told.at_home, abroad=told.abroad)
         self._next_number += 1
         self._ring.append(event)
-        if told.fact.lasts:
+        if told.lasts:
             self._lasting[event.name] = event
 
     # The watching thread.
@@ -210,11 +229,17 @@ class EventFeed:
 
 @dataclass(frozen=True, kw_only=True)
 class _Told:
-    """A fact that is to become an event, with its JSON."""
+    """What is to become an event, with its JSON."""
 
-    fact: Fact
+    name: str
+    lasts: bool
+    """Whether who comes new is told it as well."""
     at_home: str
     abroad: str
+
+    @classmethod
+    def of(cls, told: Fact | Happening, *, lasts: bool) -> "_Told":
+        return cls(name=told.name, lasts=lasts, at_home=told.tell(True), abroad=told.tell(False))
 
 
 class _Memory:
@@ -223,19 +248,25 @@ class _Memory:
     def __init__(self) -> None:
         self._keys: dict[str, object] = {}
         self._told_s: dict[str, float] = {}
+        self._numbers: dict[str, int] | None = None
 
-    def news(self, facts: Sequence[Fact]) -> Sequence[_Told]:
-        """Return what has changed, or is to be told again; of what does not last, only what is new."""
+    def news(self, seen: Seen) -> Sequence[_Told]:
+        """Return what has changed, is to be told again, or has happened since the look before."""
         now_s = time.monotonic()
         found = []
-        for fact in facts:
-            first = fact.name not in self._keys
-            changed = self._keys.get(fact.name) != fact.key
+        for fact in seen.facts:
+            changed = fact.name not in self._keys or self._keys[fact.name] != fact.key
             again = fact.again_s is not None and now_s - self._told_s.get(fact.name, now_s) >= fact.again_s
             self._keys[fact.name] = fact.key
-            if (fact.lasts if first else changed) or again:
+            if changed or again:
                 self._told_s[fact.name] = now_s
-                found.append(_Told(fact=fact, at_home=fact.tell(True), abroad=fact.tell(False)))
+                found.append(_Told.of(fact, lasts=True))
+        before, self._numbers = self._numbers, dict(self._numbers or {})
+        for happening in seen.happenings:
+            # At the first look nothing is new: it is over.
+            if before is not None and happening.number > before.get(happening.name, -1):
+                found.append(_Told.of(happening, lasts=False))
+            self._numbers[happening.name] = happening.number
         return found
 
 

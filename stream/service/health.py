@@ -2,7 +2,8 @@
 
 A stream that somebody has paused is not ill: for as long as it stands still, and until it has had the time
 to be heard again, an output only has to hand on its silence. One that is gone is ill in a pause, too.
-Decisions that came late are told and make nobody ill: the sound does not wait for them.
+Decisions that came late are told and make nobody ill: the sound does not wait for them. So is a process that
+stood still: when it can tell of it, it is well again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,8 @@ class Health:
     outputs: Sequence[OutputHealth]
     late_decisions: int = 0
     """Decisions that came late, or were fallen back on, within the last minute."""
+    stopped_s: float = 0.0
+    """How long the process stood still within the last minute, so that nothing was sent anywhere."""
 
     @property
     def away(self) -> Mapping[str, str]:
@@ -62,24 +65,30 @@ class Health:
             "paused": self.paused,
             "outputs": [asdict(output) for output in self.outputs],
             "late_decisions": self.late_decisions,
+            "stopped_s": round(self.stopped_s, 3),
             "away": dict(self.away),
             "seconds_since_sound": dict(self.silent_s),
         }
 
 
 def health_of(
-    statuses: Sequence[OutputStatus], since_pause_s: float | None, late_decisions: int = 0
+    statuses: Sequence[OutputStatus],
+    since_pause_s: float | None,
+    late_decisions: int = 0,
+    stopped_s: float = 0.0,
 ) -> Health:
     """Return how the stream is.
 
     statuses: of every output that was asked for. since_pause_s: how long ago the stream stood still on
-    purpose, 0 while it does; None: it never did. late_decisions: within the last `LATELY_S`.
+    purpose, 0 while it does; None: it never did. late_decisions: within the last `LATELY_S`. stopped_s: how
+    long the process stood still lately.
     """
     resting = since_pause_s is not None and since_pause_s < AWAY_S
     return Health(
         paused=since_pause_s == 0.0,
         outputs=[_health_of_output(status, resting=resting) for status in statuses],
         late_decisions=late_decisions,
+        stopped_s=stopped_s,
     )
 
 

@@ -3,14 +3,14 @@
 import asyncio
 import importlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stream.service.access import PageAccess
 from stream.service.controls import Controls
-from stream.service.events import EventFeed, Fact
+from stream.service.events import EventFeed, Seen
 from stream.service.limits import RateLimit
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Interface:
         self._controls = controls
         self._lock = threading.Lock()
         self._kept: Kept | None = None
-        self.events = EventFeed(self._facts)
+        self.events = EventFeed(self._seen)
         self.limit = RateLimit()
         """Of all that changes something."""
 
@@ -55,10 +55,10 @@ class Interface:
             Asked(controls=self._controls, access=access, events=self.events, kept=self._all_kept())
         )
 
-    def _facts(self) -> Sequence[Fact]:
-        from stream.service.api.told import facts
+    def _seen(self) -> Seen:
+        from stream.service.api.told import seen
 
-        return facts(self._controls, self._all_kept().shelf)
+        return seen(self._controls, self._all_kept().shelf)
 
     def _all_kept(self) -> "Kept":
         from stream.service.api.asked import Kept

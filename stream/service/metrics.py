@@ -72,6 +72,16 @@ STREAM_METRICS: tuple[StreamMetric, ...] = (
         read=lambda now: now.pacing.clock_resets,
     ),
     StreamMetric(
+        name="endlos_stops_total",
+        told="How often the process stood still for half a second or more",
+        read=lambda now: now.pacing.stops,
+    ),
+    StreamMetric(
+        name="endlos_stopped_seconds_total",
+        told="For how long it stood still in all, and nothing was sent anywhere",
+        read=lambda now: now.pacing.stopped_s,
+    ),
+    StreamMetric(
         name="endlos_leader_losses_total",
         told="How often the sound card that set the pace was lost",
         read=lambda now: now.pacing.leader_losses,

@@ -36,7 +36,7 @@ class Moment:
     def health(self) -> Health:
         """How the stream is."""
         late = 0 if self.decisions is None else self.decisions.late_within(LATELY_S)
-        return health_of(self.outputs, self.since_pause_s, late)
+        return health_of(self.outputs, self.since_pause_s, late, self.pacing.stopped_lately_s)
 
     @property
     def listeners(self) -> int:

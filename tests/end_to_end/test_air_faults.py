@@ -69,6 +69,7 @@ def test_the_service_is_stopped_for_two_seconds(air: OnAir) -> None:
         stopped.wait()
     air.comes_back()
     assert air.output(CARD)["underrun_frames"] > before + 44_100
+    assert air.asked("healthz")["stopped_s"] > 1.0
 
 
 DAMAGES: tuple[Callable[[bytes], bytes], ...] = (

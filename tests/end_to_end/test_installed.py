@@ -79,11 +79,10 @@ def test_first_use_without_music_and_without_tensorflow(elsewhere: Path, home: P
     assert not list(elsewhere.iterdir())
 
 
-@pytest.mark.parametrize("command", ["play", "serve"])
-def test_music_is_heard(command: str, elsewhere: Path, tmp_path: Path, tiny_model: Path) -> None:
+def test_music_is_heard(elsewhere: Path, tmp_path: Path, tiny_model: Path) -> None:
     music = tmp_path / "music"
     write_music(music, ["a.wav", "b.wav"], seconds=20.0)
-    with installed(elsewhere, command, music, "--http", "127.0.0.1:0", "--model", tiny_model) as running:
+    with installed(elsewhere, "serve", music, "--http", "127.0.0.1:0", "--model", tiny_model) as running:
         assert hears(running)
         running.send(signal.SIGTERM)
         assert running.end() == 0

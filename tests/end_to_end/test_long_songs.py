@@ -1,6 +1,5 @@
 """A long song is decoded into a file and looked at in parts, with the same samples and analysis."""
 
-import mmap
 import sys
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,13 +12,13 @@ import soundfile
 
 import stream.audio.decode
 import stream.audio.samples
-import tools.songs.cut
-import tools.songs.loudness
+import tools.songs.power
 import tools.songs.rhythm.chroma
 import tools.songs.rhythm.onsets
+import tools.songs.true_peak
+import tools.songs.weighting
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
-from model.base.mapped import give_back
 from stream.audio.copies import write_decoded_copy
 from stream.audio.decode import decode
 from stream.audio.samples import MappedSamples, SongSamples, collect, in_parts
@@ -57,11 +56,12 @@ STAGES = [
 def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything beyond half a second counts as long, and parts are short and of odd lengths."""
     monkeypatch.setattr(stream.audio.samples, "LONG_FRAMES", 20_000)
-    for module in (stream.audio.samples, stream.audio.decode):
+    monkeypatch.setattr(stream.audio.decode, "_READ_FRAMES", 7_777)
+    for module in (stream.audio.samples, tools.songs.true_peak):
         monkeypatch.setattr(module, "PART_FRAMES", 7_777)
     monkeypatch.setattr(stream.audio.samples.in_parts, "__defaults__", (7_777,))
-    monkeypatch.setattr(tools.songs.loudness, "FILTERED_FRAMES", 7_777)
-    monkeypatch.setattr(tools.songs.cut, "PART_WINDOWS", 100)
+    monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", 7_777)
+    monkeypatch.setattr(tools.songs.power, "PART_WINDOWS", 100)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "PART_STEPS", 1_001)
     monkeypatch.setattr(tools.songs.rhythm.onsets, "_BLOCK_FRAMES", 300)
     monkeypatch.setattr(tools.songs.rhythm.chroma, "_BLOCK_FRAMES", 50)
@@ -125,15 +125,6 @@ def test_no_stage_holds_a_long_song(tmp_path: Path, stage: Callable[[SongSamples
     song = MappedSamples(np.memmap(file, dtype=np.float32, mode="r").reshape(-1, 2))
     stage(song)
     assert held_kb(file) == 0
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is given back on Windows")
-def test_a_map_of_no_file_keeps_what_it_holds() -> None:
-    memory = mmap.mmap(-1, 8 * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
-    audio = np.ndarray(100, dtype=np.float32, buffer=memory)
-    audio[:] = 0.5
-    give_back(audio)
-    assert (audio == 0.5).all()
 
 
 def test_blocks_are_let_go_of_as_they_are_written(tmp_path: Path, short_limits: None) -> None:

@@ -18,10 +18,11 @@ from tests.support.heard import decode
 from tests.support.music import write_music
 from tests.support.pulse import FAVOURED, MISSING, locate, pulse_available, pulse_null_sink
 from tests.support.replayed import stream_of
+from tests.support.stalls import STALL_S, Stalls
 from tests.support.waiting import PATIENCE_S
 from tools.running.playing import KEYS_HELP
 
-SOUND_S = 60
+SOUND_S = 20
 RATE_HZ = 44_100
 
 
@@ -58,13 +59,12 @@ def test_the_keys_and_the_status_line(tiny_pool: Path, tiny_model: Path, tmp_pat
         assert "Traceback" not in running.printed()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_signals_end_it(number: signal.Signals, code: int, tiny_pool: Path, tiny_model: Path) -> None:
+def test_an_interruption_ends_it(tiny_pool: Path, tiny_model: Path) -> None:
     with Running("play", tiny_pool, "--model", tiny_model, "--http", "127.0.0.1:0") as running:
         address = url(running)
         assert np.abs(listen(address)).max() > 0.01
-        running.send(number)
-        assert running.end() == code
+        running.send(signal.SIGINT)
+        assert running.end() == 130
         printed = running.printed()
         assert "Traceback" not in printed
         assert "next: " not in printed, "no status line where there is no terminal"
@@ -149,22 +149,25 @@ def test_without_a_sound_card_it_serves_and_says_so(tiny_pool: Path, tiny_model:
         assert running.end() == 0
 
 
+@pytest.mark.realtime
 def test_the_sound_card_plays_what_render_gives_without_an_underrun(
     tiny_pool: Path, tiny_model: Path, tmp_path: Path, require_real: Callable[[str, bool], None]
 ) -> None:
     require_real(MISSING, pulse_available())
-    # A machine that stalls for longer than the sound server has sound makes a gap that is no fault of ours.
-    gaps = []
+    # Where the whole machine stands still for longer than there is sound, a gap is no fault of ours.
+    told = []
     for number in range(3):
-        gap = _play_a_minute(tiny_pool, tiny_model, tmp_path, number)
-        if not gap:
+        with Stalls() as machine:
+            fault = _play(tiny_pool, tiny_model, tmp_path, number)
+        if not fault:
             return
-        gaps.append(gap)
-    pytest.fail(f"three times in a row: {gaps}")
+        told.append(f"{fault}, and the machine stood still for {machine.longest_s:.2f} s")
+        assert machine.longest_s > STALL_S, told
+    pytest.fail(f"it was not to be seen: {told}")
 
 
-def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
-    """Play on a real sound server and hold what was heard against what was rendered; say what differs."""
+def _play(pool: Path, model: Path, folder: Path, number: int) -> str:
+    """Play on a real sound server and hold what was heard against what was rendered; say what is wrong."""
     log = folder / f"{number}.jsonl"
     with pulse_null_sink() as sink:
         words = ("play", pool, "--model", model, "--seed", "7", "--log", log, "--latency", "0.25")
@@ -173,11 +176,12 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
             before = sink.recorded_frames()
             running.wait_for(KEYS_HELP)
             enough = sink.recorded_frames() + (SOUND_S + 4) * RATE_HZ
-            wait_until(lambda: sink.recorded_frames() > enough, "a minute of sound", 2 * SOUND_S)
+            wait_until(lambda: sink.recorded_frames() > enough, f"{SOUND_S} s of sound")
             running.press("q")
             assert running.end() == 0
-            # Ours are never forgiven, only what the sound server lost.
-            assert re.findall(r"underruns (\d+) ms", running.printed())[-1] == "0"
+            underrun_ms = re.findall(r"underruns (\d+) ms", running.printed())[-1]
+        if underrun_ms != "0":
+            return f"underruns of {underrun_ms} ms"
         recording = sink.recorded(before)
     settings = EngineSettings(planner=PlannerSettings(seed=7), model=model)
     expected = stream_of(pool, log, settings, SOUND_S)
@@ -186,7 +190,8 @@ def _play_a_minute(pool: Path, model: Path, folder: Path, number: int) -> str:
     assert np.abs(recording[end - 40 : end + 1]).max() < 0.05, "faded out"
     # The first frames are faded in.
     start = locate(recording, expected[RATE_HZ : RATE_HZ + 4096])
-    assert start is not None
+    if start is None:
+        return "it does not begin as it was rendered"
     whole = recording[start : start + (SOUND_S - 1) * RATE_HZ]
     wrong = np.flatnonzero(np.abs(whole - expected[RATE_HZ:]).max(axis=1) >= 1e-6)
     return f"{len(wrong)} frames differ" if len(wrong) else ""

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +10,8 @@ import soundfile
 
 from stream.audio.decode import decode
 from stream.joins.levels import CEILING
+from tests.support.commands import run_here
 from tests.support.models import write_tiny_model
-from tests.support.waiting import PATIENCE_S
 from tools.demo.songs import write_demo_songs
 
 RATE_HZ = 44_100
@@ -27,9 +25,7 @@ SONGS = (
 
 def must(*words: object) -> None:
     """Run the command line to its end; it must succeed."""
-    command = [sys.executable, "-m", "tools.cli", *map(str, words)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10 * PATIENCE_S)
-    assert ended.returncode == 0, ended.stderr
+    assert run_here(*map(str, words)) == 0
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +54,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", 440)
 
 
-@pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_the_same_seed_renders_the_same_bytes(pool: Path, model: Path, tmp_path: Path, suffix: str) -> None:
-    outs = [tmp_path / f"{name}{suffix}" for name in "abc"]
+def test_the_same_seed_renders_the_same_bytes(pool: Path, model: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / f"{name}.flac" for name in "abc"]
     for out, seed in zip(outs, (1, 1, 2), strict=True):
         must("render", pool, out, "--seconds", 20, "--seed", seed, "--model", model)
     first, second, other = (out.read_bytes() for out in outs)
@@ -104,11 +99,13 @@ def test_the_stream_is_what_its_log_says(pool: Path, model: Path, music: Path, t
     assert compared >= 5
 
 
-def test_natural_over_one_song_is_the_song(music: Path, tmp_path: Path) -> None:
+def test_natural_over_one_song_is_the_song(pool: Path, music: Path, tmp_path: Path) -> None:
     song = min(music.iterdir(), key=lambda path: path.stat().st_size)
-    pool, out, log = tmp_path / "pool", tmp_path / "out.wav", tmp_path / "log.jsonl"
-    must("pool", "build", song, "--out", pool, "--quiet")
-    must("render", pool, out, "--seconds", 30, "--strategy", "natural", "--log", log)
+    one, out, log = tmp_path / "pool", tmp_path / "out.wav", tmp_path / "log.jsonl"
+    # Of a copy nothing is analysed again.
+    shutil.copytree(pool, one)
+    must("pool", "build", song, "--out", one, "--quiet")
+    must("render", one, out, "--seconds", 30, "--strategy", "natural", "--log", log)
     first = json.loads(log.read_text().splitlines()[0])
     decoded, rate_hz = decode(song)
     start = round(first["to"]["start_s"] * rate_hz)

@@ -15,7 +15,8 @@ from tests.support.waiting import PATIENCE_S, wait_until
 from tools.bench.free_port import free_port
 from tools.pools.build import build_pool
 
-WITHIN_S = 2.0
+WITHIN_S = 3.5
+"""Where it stood is written down once a second; less than how far it is into its song, at least."""
 
 
 @pytest.fixture

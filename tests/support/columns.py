@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.base.mapped import StoredRows
+from model.base.stored_rows import StoredRows
 from stream.pool.columns import column_file, column_folder, columns
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.mapped import StoredRows
+from model.base.stored_rows import StoredRows
 from stream.audio.decode import decode
 from stream.pool.columns import columns
 from stream.pool.database import DATABASE_FILE

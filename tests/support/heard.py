@@ -16,6 +16,8 @@ RATE_HZ = 44_100
 
 
 class Offered(Protocol):
+    def space_frames(self) -> int: ...
+
     def offer(self, block: FloatArray) -> None: ...
 
 
@@ -34,7 +36,10 @@ def music(seconds: float, seed: int = 0, rate_hz: int = RATE_HZ) -> FloatArray:
 
 
 class Feeder:
-    """Offers `sound` once in a thread, `speed` times as fast as it would play, in blocks of 50 ms."""
+    """Offers `sound` once in a thread, `speed` times as fast as it would play, in blocks of 50 ms.
+
+    What is to be heard whole waits for room, however slow the machine is. An endless one (loop) does not.
+    """
 
     def __init__(self, output: Offered, sound: FloatArray, speed: float = 4.0, *, loop: bool = False) -> None:
         self.offers = 0
@@ -59,6 +64,8 @@ class Feeder:
         due_s = time.monotonic()
         while True:
             for start in range(0, len(self._sound), frames):
+                while not self._loop and self._output.space_frames() < frames and not self._stop.wait(0.01):
+                    pass
                 if self._stop.is_set():
                     return
                 self._output.offer(self._sound[start : start + frames])

@@ -237,7 +237,9 @@ def interface_page() -> str:
         "## Health and metrics\n",
         "`/healthz` (and `/health`) answers 200 while audible sound leaves every output, else 503, and says "
         "of each how it is and why; a pause is no illness. `late_decisions` counts those of the last minute, "
-        "and makes nobody ill: the sound does not wait for them. `/metrics` is for Prometheus; what begins "
+        "and makes nobody ill: the sound does not wait for them. `stopped_s` says for how long of the last "
+        "minute the process stood still (SIGSTOP, a machine that was stopped), whatever the outputs are. "
+        "`/metrics` is for Prometheus; what begins "
         "with `endlos_output_` has the labels `output` and `kind`. Who asks from elsewhere is not told where "
         "an output is: they are numbered.\n",
         table(("metric", "meaning"), metrics) + "\n",

@@ -23,7 +23,12 @@ def traceable() -> bool:
     return shutil.which("strace") is not None
 
 
-def traced(words: tuple[str | Path, ...], home: Path, then: Callable[[Running], None]) -> "Traced":
+def traced(
+    words: tuple[str | Path, ...],
+    home: Path,
+    then: Callable[[Running], None],
+    command: tuple[str, ...] = COMMAND,
+) -> "Traced":
     """Run `endlos` with `words` and an empty home in `home`, until `then` has ended; return what it did."""
     home.mkdir()
     log = home.with_name(f"{home.name}.strace")
@@ -40,7 +45,7 @@ def traced(words: tuple[str | Path, ...], home: Path, then: Callable[[Running], 
         str(log),
     )
     left_out = {name: "" for name in os.environ if name.startswith("XDG_") or name == "ENDLOS_HOME"}
-    with Running(*words, command=(*tracer, *COMMAND), HOME=str(home), **left_out) as running:
+    with Running(*words, command=(*tracer, *command), HOME=str(home), **left_out) as running:
         then(running)
         code = running.end()
         ended = re.compile(rf"^{running.pid} +\+\+\+ exited", re.MULTILINE)

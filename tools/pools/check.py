@@ -16,10 +16,11 @@ from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
 from stream.audio.samples import PART_FRAMES
 from stream.pool.columns import FINGERPRINT_FRAMES
-from stream.pool.database import DATABASE_ERRORS, connect
+from stream.pool.database import broken_database, connect, reading_database
 from stream.pool.feedback import feedback_problems
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from stream.pool.songs import Song
+from stream.pool.soundness import database_problems
 from tools.pools.check_vectors import embedding_problems
 from tools.pools.doubt import doubt
 from tools.songs.loudness import measure_loudness
@@ -87,30 +88,16 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
 
 def _database_problems(folder: Path) -> list[str]:
     with closing(connect(folder)) as connection:
-        try:
-            answers = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
-            orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
-        except DATABASE_ERRORS as error:
-            answers, orphans = [str(error)], []
-    problems = [
-        f"the database is damaged ({answer}); restore it, or delete the pool and build it anew"
-        for answer in answers
-        if answer != "ok"
-    ]
-    if orphans:
-        problems.append(f"the database has {len(orphans)} rows without an owner; build the pool anew")
-    return problems
+        return [str(broken_database(folder, problem)) for problem in database_problems(connection)]
 
 
 def _files(pool: Pool) -> dict[int, FileState]:
-    with closing(connect(pool.folder)) as connection:
-        rows = connection.execute(
-            "SELECT song_id, file_hash, size_bytes, mtime_ns, ctime_ns FROM songs"
-        ).fetchall()
-    return {
-        row[0]: FileState(file_hash=row[1], size_bytes=row[2], mtime_ns=row[3], ctime_ns=row[4])
-        for row in rows
-    }
+    with reading_database(pool.folder) as connection:
+        rows = connection.execute("SELECT song_id, file_hash, size_bytes, mtime_ns, ctime_ns FROM songs")
+        return {
+            row[0]: FileState(file_hash=row[1], size_bytes=row[2], mtime_ns=row[3], ctime_ns=row[4])
+            for row in rows
+        }
 
 
 def _file_problems(song: Song, file: FileState, *, deep: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
 from model.base.files import PART_SUFFIX
+from model.base.stored_rows import AnyRows
 from model.saved.contract import load_contract
 from stream.pool.pool import Pool, open_pool
 from stream.scoring.matrix_scorer import NAMES_SUFFIX, chunk_names, matrix_path, open_matrix
@@ -107,7 +108,7 @@ def precompute_scores(
 class _Earlier:
     """The scores of an earlier generation, as far as its chunks are still there."""
 
-    def __init__(self, matrix: FloatArray, row_of: dict[bytes, int], names: npt.NDArray[np.bytes_]) -> None:
+    def __init__(self, matrix: AnyRows, row_of: dict[bytes, int], names: npt.NDArray[np.bytes_]) -> None:
         self._matrix = matrix
         self._rows = np.array([row_of.get(name, -1) for name in names.tolist()], dtype=np.int64)
         self.known = np.flatnonzero(self._rows >= 0)

@@ -1,7 +1,7 @@
 """A song is recognised by its coded audio, so that other tags or another place cost no analysis."""
 
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from model.base.errors import PoolError
 from stream.audio.samples import SongSamples
 from stream.pool.columns import Rows
-from stream.pool.database import DATABASE_ERRORS, broken_database, connect
+from stream.pool.database import reading_database
 from stream.pool.pool import fingerprint
 from tools.pools.columns.kept import KeptColumns, read_rows, rows_file
 from tools.pools.scan import FoundFile
@@ -81,37 +81,28 @@ def told_apart(song: "HeardSong", pool_folder: Path) -> "HeardSong":
 
 
 def _lengths(pool_folder: Path, audio_hash: str, key: str | None = None) -> set[tuple[int, int]]:
-    with closing(connect(pool_folder)) as database:
-        try:
-            rows = database.execute(
-                """SELECT DISTINCT frames, sample_rate_hz FROM songs
-                   WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
-                (audio_hash, key),
-            ).fetchall()
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool_folder, error) from error
-    return {(frames, rate_hz) for frames, rate_hz in rows}
+    with reading_database(pool_folder) as database:
+        rows = database.execute(
+            """SELECT DISTINCT frames, sample_rate_hz FROM songs
+               WHERE audio_hash = ? AND analysis_key = COALESCE(?, analysis_key) AND NOT doubted""",
+            (audio_hash, key),
+        )
+        return {(frames, rate_hz) for frames, rate_hz in rows}
 
 
 def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
-    with closing(connect(pool_folder)) as database:
-        try:
-            rows = database.execute(
-                "SELECT audio_hash FROM songs WHERE file_hash = '' AND path = ? AND root = ?",
-                (found.name, str(found.root)),
-            )
-            return [name for (name,) in rows]
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool_folder, error) from error
+    with reading_database(pool_folder) as database:
+        rows = database.execute(
+            "SELECT audio_hash FROM songs WHERE file_hash = '' AND path = ? AND root = ?",
+            (found.name, str(found.root)),
+        )
+        return [name for (name,) in rows]
 
 
 def _kept(pool_folder: Path, audio_hash: str, settings: AnalysisSettings) -> _Kept | None:
     """Return what is kept of the chunks of a song, None when it is not there or damaged."""
-    with closing(connect(pool_folder)) as database:
-        try:
-            kept = KeptColumns.of(database, pool_folder, settings.key)
-        except DATABASE_ERRORS as error:
-            raise broken_database(pool_folder, error) from error
+    with reading_database(pool_folder) as database:
+        kept = KeptColumns.of(database, pool_folder, settings.key)
     place = kept.places.get(audio_hash)
     if place is None or kept.stored is None:
         return read_rows(rows_file(pool_folder, audio_hash, settings.key), settings.edge_samples)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, connect
+from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION, broken_database, connect
 from stream.pool.origin import ORIGIN_KEY, Origin
 from stream.pool.pool import Failure
 from stream.pool.songs import Track
+from stream.pool.soundness import database_problems
 from tools.pools.columns.damage import SongLength
 from tools.pools.columns.kept import KeptColumns, placed_chunks, rows_file, rows_in
 from tools.pools.place import FOLDERS, save_array, storing
@@ -63,6 +64,10 @@ class PoolStore:
             self.database = connect(folder, write=True)
             self.database.isolation_level = None  # transactions are begun where they are meant
             self.database.execute("PRAGMA foreign_keys = ON")
+        problems = database_problems(self.database)
+        if problems:
+            self.close()
+            raise broken_database(folder, problems[0])
 
     def close(self) -> None:
         """Close the database."""

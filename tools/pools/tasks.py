@@ -76,11 +76,11 @@ def work_on(task: BuildTask, room: Room) -> "SongAnalysis | Recognised | Refused
     from tools.songs.analyse import analyse_song, copy_song, hear_song
 
     try:
-        if task.copy_of is not None:
-            copy_song(task.found.path, task.pool_folder, task.copy_of, room)
-            return None
         # A song is one worker's; threads that wait for each other would only take its processor time.
         with threadpool_limits(1):
+            if task.copy_of is not None:
+                copy_song(task.found.path, task.pool_folder, task.copy_of, room)
+                return None
             song = hear_song(task.found.path, task.pool_folder)
             known = recognise(song, task.found, task.analysis, task.pool_folder)
             if known is not None:

@@ -14,9 +14,9 @@ from model.features.edges import chunk_edges
 from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
-from stream.audio.coded import HASH_BYTES, hash_coded_audio
+from stream.audio.coded import HASH_BYTES, CodedAudio, read_coded_audio
 from stream.audio.copies import copy_bytes, has_copy, write_decoded_copy
-from stream.audio.decode import Decoded, decode_song, probe
+from stream.audio.decode import Decoded, decode_song
 from stream.audio.samples import SongSamples, in_parts, part_of
 from stream.audio.song_file import seeks_check_out
 from stream.doors.fullness import bars_ahead, fullness_db, voice_share
@@ -48,6 +48,8 @@ class HeardSong:
     audio_hash: str
     audio: SongSamples
     sample_rate_hz: int
+    channels: int
+    """Of the file."""
     outline: Outline
     left_out: tuple[str, ...] = ()
     """What of the file is not in `audio`, in words."""
@@ -64,9 +66,10 @@ def hear_song(path: Path, pool_folder: Path) -> HeardSong:
         file_hash = hash_file(path)
     except OSError as error:
         raise DecodeError(f"{path} cannot be read: {error.strerror}") from error
-    decoded = decode_song(path, scratch=pool_folder)
+    coded = read_coded_audio(path)
+    decoded = decode_song(path, scratch=pool_folder, coded=coded)
     audio, sample_rate_hz = decoded.samples, decoded.sample_rate_hz
-    audio_hash = _identity(path, decoded)
+    audio_hash = _identity(coded, decoded)
     try:
         after = path.stat()
     except OSError as error:
@@ -85,6 +88,7 @@ def hear_song(path: Path, pool_folder: Path) -> HeardSong:
         audio=audio,
         left_out=decoded.left_out,
         sample_rate_hz=sample_rate_hz,
+        channels=decoded.channels,
         outline=outline(audio, sample_rate_hz),
     )
 
@@ -96,7 +100,6 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     the disk takes it. `DecodeError` when the file cannot be read any more.
     """
     audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
-    channels = probe(path).channels
     tracks = tracks_of(path, sample_rate_hz)
     parts = [
         _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, pool_folder)
@@ -115,7 +118,7 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         file=song.file,
         audio_hash=song.audio_hash,
         sample_rate_hz=sample_rate_hz,
-        channels=channels,
+        channels=song.channels,
         frames=len(audio),
         outline=song.outline,
         timeline=timeline,
@@ -128,12 +131,11 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     )
 
 
-def _identity(path: Path, decoded: Decoded) -> str:
+def _identity(coded: CodedAudio, decoded: Decoded) -> str:
     """Return the hash of the coded audio; of the samples, where that cannot be told from the rest."""
     # FFmpeg's packets are those of one file: of several in a row they may be those of the first alone.
-    if decoded.plain:
-        with suppress(DecodeError):
-            return hash_coded_audio(path)
+    if decoded.plain and coded.audio_hash is not None:
+        return coded.audio_hash
     digest = hashlib.blake2b(f"{decoded.sample_rate_hz}".encode(), digest_size=HASH_BYTES)
     for part in in_parts(decoded.samples):
         digest.update(np.ascontiguousarray(part).data)

@@ -8,14 +8,12 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
-from model.base.kernels import kernel
 from stream.audio.samples import SongSamples, in_parts
+from tools.songs.power import window_power
 from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
 WINDOW_S = 0.01
 """Grid on which levels are looked at."""
-PART_WINDOWS = 1 << 14
-"""This many windows are looked at at a time."""
 DEAD_AIR_DB = -60.0
 """Windows at both ends of a song below this RMS level belong to no chunk, ..."""
 DYING_DB = 30.0
@@ -237,25 +235,3 @@ def _quietest(middle: int, reach: int, power: DoubleArray, window: int) -> int:
         power[first : last + QUIET_SPOT_WINDOWS], QUIET_SPOT_WINDOWS
     ).sum(axis=1)
     return (first + int(spots.argmin())) * window + half
-
-
-def window_power(audio: SongSamples, window: int) -> DoubleArray:
-    """Return the mean square of each window, over all channels; the last window may be shorter."""
-    parts = in_parts(audio, window * PART_WINDOWS)
-    return np.concatenate(
-        [np.empty(0), *(_mean_squares(np.ascontiguousarray(part), window) for part in parts)]
-    )
-
-
-@kernel
-def _mean_squares(audio: FloatArray, window: int) -> DoubleArray:
-    frames, channels = audio.shape
-    power = np.empty(-(-frames // window))
-    for i in range(len(power)):
-        stop = min((i + 1) * window, frames)
-        total = 0.0
-        for j in range(i * window, stop):
-            for channel in range(channels):
-                total += np.float64(audio[j, channel]) ** 2
-        power[i] = total / ((stop - i * window) * channels)
-    return power

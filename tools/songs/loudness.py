@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pyloudnorm
-import scipy.signal
-import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
-from stream.audio.samples import SongSamples, in_parts
+from stream.audio.samples import SongSamples
+from tools.songs.power import window_power
+from tools.songs.true_peak import true_peak
+from tools.songs.weighting import weighted_energies
 
 SILENCE_LUFS = -70.0
 """The absolute gate of BS.1770: nothing below it is heard as loudness."""
@@ -20,9 +20,6 @@ BLOCK_S = 0.4
 """Length of a gating block."""
 HOP_PART = 0.25
 """Blocks begin this part of their length apart."""
-FILTERED_FRAMES = 1 << 20
-OVERSAMPLING = 4
-PEAK_BLOCK_FRAMES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +40,7 @@ def measure_loudness(audio: SongSamples, sample_rate_hz: int) -> Loudness:
         return Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB)
     return Loudness(
         loudness_lufs=integrated_lufs(audio, sample_rate_hz),
-        true_peak_db=amplitude_db(true_peak(audio, sample_rate_hz)),
+        true_peak_db=amplitude_db(true_peak(audio)),
     )
 
 
@@ -55,30 +52,12 @@ def integrated_lufs(audio: SongSamples, sample_rate_hz: int) -> float:
     block_frames = math.ceil(BLOCK_S * sample_rate_hz) + 1
     if len(audio) < block_frames:
         audio = np.tile(audio, (-(-block_frames // len(audio)), 1))
-    # The analogue prototypes behind the standard's tables: the same response at every rate.
-    stages = pyloudnorm.Meter(sample_rate_hz, filter_class="DeMan")._filters.values()
-    states = [np.zeros((max(len(stage.a), len(stage.b)) - 1, audio.shape[1])) for stage in stages]
     hop_s = BLOCK_S * HOP_PART
     hops = round((len(audio) / sample_rate_hz - BLOCK_S) / hop_s) + round(1 / HOP_PART) + 1
     bounds = np.minimum((np.arange(hops) * hop_s * sample_rate_hz).astype(np.int64), len(audio))
-    energy = np.zeros(len(bounds))
-    before = 0.0
-    # In parts: in double precision a song of hours would not fit into memory.
-    for number, part in enumerate(in_parts(audio, FILTERED_FRAMES)):
-        start, weighted = number * FILTERED_FRAMES, part.astype(np.float64)
-        for index, stage in enumerate(stages):
-            weighted, states[index] = scipy.signal.lfilter(
-                stage.b, stage.a, weighted, axis=0, zi=states[index]
-            )
-            # The gain stands behind the filter, so it does not touch its state.
-            weighted = stage.passband_gain * weighted
-        total = before + np.concatenate([[0.0], np.cumsum(np.square(weighted).sum(axis=1))])
-        here = (bounds >= start) & (bounds <= start + len(weighted))
-        energy[here] = total[bounds[here] - start]
-        before = float(total[-1])
-    steps = round(1 / HOP_PART)
-    powers = (energy[steps:] - energy[:-steps]) / (BLOCK_S * sample_rate_hz)
-    return _gated(powers)
+    energies = weighted_energies(audio, sample_rate_hz, bounds)
+    blocks = np.lib.stride_tricks.sliding_window_view(energies, round(1 / HOP_PART)).sum(axis=1)
+    return _gated(blocks / (BLOCK_S * sample_rate_hz))
 
 
 def _gated(powers: DoubleArray) -> float:
@@ -91,27 +70,11 @@ def _gated(powers: DoubleArray) -> float:
     return max(SILENCE_LUFS, -0.691 + 10 * math.log10(float(heard.mean())))
 
 
-def true_peak(audio: SongSamples, sample_rate_hz: int) -> float:
-    """Return the largest magnitude of `audio` `(frames, 2)`, oversampled four times (BS.1770-4, annex 2)."""
-    peak, read = 0.0, 0
-    # In blocks: a song at four times its rate would not fit into the memory of a small machine.
-    stream = soxr.ResampleStream(
-        sample_rate_hz, OVERSAMPLING * sample_rate_hz, audio.shape[1], dtype="float32", quality="MQ"
-    )
-    for part in in_parts(audio, PEAK_BLOCK_FRAMES):
-        read += len(part)
-        for block in (part, stream.resample_chunk(part, last=read == len(audio))):
-            if len(block):
-                peak = max(peak, float(block.max()), -float(block.min()))
-    return peak
-
-
 def rms_db(audio: FloatArray) -> float:
     """Return the RMS level of `audio` `(frames, 2)` over both channels, in dBFS."""
     if not audio.size:
         return SILENCE_DB
-    # In double precision: a long chunk's sum of squares outgrows float32.
-    return amplitude_db(float(np.sqrt(np.mean(np.square(audio.ravel(), dtype=np.float64)))))
+    return amplitude_db(math.sqrt(window_power(audio, len(audio))[0]))
 
 
 def amplitude_db(amplitude: float) -> float:

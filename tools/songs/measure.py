@@ -2,8 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-import pyloudnorm
-import scipy.signal
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from stream.audio.samples import SongSamples
@@ -13,6 +11,7 @@ from tools.songs.rhythm.chroma import CHROMA_RATE_HZ, find_key, unit_chroma
 from tools.songs.rhythm.onsets import ATTACK_RATE_HZ
 from tools.songs.rhythm.rhythm import Rhythm
 from tools.songs.voice import voice_across
+from tools.songs.weighting import weighted_energies
 
 _LEAST_CONFIDENCE = 0.3
 """Around an end with less than this, the song has no beat there."""
@@ -132,15 +131,12 @@ def _loudness(
 ) -> FloatArray:
     """Return `(n,)` float32: K-weighted loudness of a block at an end of each chunk (BS.1770-4, ungated)."""
     block, settling = round(BLOCK_S * sample_rate_hz), round(SETTLING_S * sample_rate_hz)
-    filters = pyloudnorm.Meter(sample_rate_hz, filter_class="DeMan")._filters.values()
     levels = np.empty(len(starts), dtype=np.float32)
     for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         first, last = (start, min(end, start + block)) if at_start else (max(start, end - block), end)
         lead = min(settling, first)
-        weighted = audio[first - lead : last].astype(np.float64)
-        for stage in filters:
-            weighted = stage.passband_gain * scipy.signal.lfilter(stage.b, stage.a, weighted, axis=0)
-        power = float(np.mean(np.square(weighted[lead:]), axis=0).sum())
+        part, bounds = audio[first - lead : last], np.array([lead, last - first + lead])
+        power = float(weighted_energies(part, sample_rate_hz, bounds)[0]) / (last - first)
         levels[index] = max(SILENCE_LUFS, -0.691 + 10 * np.log10(power)) if power > 0 else SILENCE_LUFS
     return levels
 

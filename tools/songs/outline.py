@@ -9,6 +9,8 @@ import numpy.typing as npt
 import soxr
 
 from model.base.arrays import FloatArray
+from model.features.phase import middle
+from model.features.power_spectra import BandWeights, band_powers, window_powers
 from stream.audio.samples import SongSamples, in_parts
 
 Outline = npt.NDArray[np.uint32]
@@ -22,11 +24,15 @@ _STEP = 256
 _LAG = 2
 """Steps over which a slope is compared: their frames overlap less than those of neighbours."""
 _BAND_EDGES = np.round(np.geomspace(300, 2_000, 34) * _FRAME / _RATE_HZ).astype(np.int64)
+_BANDS = BandWeights(
+    first=_BAND_EDGES[:-1],
+    counts=np.diff(_BAND_EDGES),
+    weights=np.ones(_BAND_EDGES[-1] - _BAND_EDGES[0], dtype=np.float32),
+)
 _BITS = np.uint32(1) << np.arange(32, dtype=np.uint32)
 _SILENT = 1e-7
 """Of the loudest moment's energy: what is below has no outline."""
 _FLOOR = 1e-9
-_BLOCK = 512
 
 
 def outline(audio: SongSamples, sample_rate_hz: int) -> Outline:
@@ -51,15 +57,11 @@ def _energies(audio: SongSamples, sample_rate_hz: int) -> list[FloatArray]:
     left = len(audio)
     for part in in_parts(audio):
         left -= len(part)
-        rest = np.concatenate([rest, stream.resample_chunk(part.mean(axis=1), last=not left)])
+        rest = np.concatenate([rest, stream.resample_chunk(middle(part), last=not left)])
         steps = max(0, (len(rest) - _FRAME) // _STEP + 1)
         if not steps:
             continue
-        frames = np.lib.stride_tricks.sliding_window_view(rest, _FRAME)[::_STEP][:steps]
-        for start in range(0, steps, _BLOCK):
-            power = np.abs(np.fft.rfft(frames[start : start + _BLOCK] * window, axis=1)) ** 2
-            blocks.append(
-                np.add.reduceat(power[:, : _BAND_EDGES[-1]], _BAND_EDGES[:-1], axis=1).astype(np.float32)
-            )
+        powers = window_powers(rest, np.arange(steps) * _STEP, window)
+        blocks.append(band_powers(powers, _BANDS))
         rest = rest[steps * _STEP :]
     return blocks

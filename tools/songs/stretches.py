@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.samples import SongSamples
-from tools.songs.cut import DEAD_AIR_DB, WINDOW_S, window_power
+from tools.songs.cut import DEAD_AIR_DB, WINDOW_S
+from tools.songs.power import window_power
 
 LONGEST_SILENCE_S = 2.0
 """A longer silence belongs to no stretch: nobody wants to hear a pre-gap, or wait for a hidden song."""

@@ -7,11 +7,13 @@ nothing. The term `next` is free knowledge of the engine: what really follows A 
 `before` what really precedes B (A should be like it); the crossfade uses both.
 """
 
+import logging
 from typing import NamedTuple
 
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import PoolError
 from model.base.kernels import kernel
 from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
@@ -22,6 +24,8 @@ from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.traits import PITCH_CLASSES, ChunkTraits
+
+_log = logging.getLogger(__name__)
 
 
 class CostTerms(NamedTuple):
@@ -76,6 +80,7 @@ class Costs:
         """doors: of this generation; None: a ranking of its own."""
         self._generation = generation
         self._doors = doors or DoorRanking(generation.pool)
+        self._textures = generation.opened.textures
         levels = [song.loudness_lufs for song in generation.pool.songs]
         self._song_lufs = np.array(levels, dtype=np.float32)
         self._starts: FloatArray | None = None
@@ -108,7 +113,7 @@ class Costs:
 
     def _alike(self, exit_row: int, successor: int, rows: IntArray, everything: bool) -> FloatArray:
         """Return `(n, len(_ALIKE))` float32; 0 where nothing is known."""
-        song, textures = self._generation.index.song, self._generation.opened.textures
+        song = self._generation.index.song
         previous = np.maximum(rows - 1, 0)
         has_previous = (rows > 0) & (song[previous] == song[rows])
         alike = np.zeros((len(rows), len(_ALIKE)), dtype=np.float32)
@@ -122,9 +127,13 @@ class Costs:
                 alike[:, following] = measure.starts(successor, rows, everything)
             before = measure.ends(exit_row, previous, everything)
             alike[:, preceding] = np.where(has_previous, before, np.float32(0.0))
-        if textures is not None:
+        if self._textures is not None:
             columns = [_ALIKE._asdict()[name] for name in DISTANCES]
-            alike[:, columns] = textures.distances(exit_row, rows)
+            try:
+                alike[:, columns] = self._textures.distances(exit_row, rows)
+            except PoolError as error:
+                self._textures = None
+                _log.warning("%s; until then %s count for nothing", error, " and ".join(DISTANCES))
         return alike
 
     def _start_sides(self, rows: IntArray) -> FloatArray:

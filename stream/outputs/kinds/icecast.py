@@ -32,6 +32,8 @@ _EXTENSIONS: dict[str, Codec] = {
 }
 _FORM = "icecast://[USER@]HOST[:PORT]/MOUNT[?format=opus&bitrate=96]"
 _TLS_FORM = "icecasts://[USER@]HOST[:PORT]/MOUNT[?ca-file=FILE]"
+CHAINED_CODECS: tuple[Codec, ...] = ("vorbis",)
+"""Whose titles stand in the stream unasked, each at the head of a stream of its own."""
 OPTIONS = (
     *("format", "bitrate", "password-file", "ca-file", "titles"),
     *("name", "genre", "description", "url", "public", "header"),
@@ -48,7 +50,10 @@ class IcecastSettings(Place):
     codec: Codec
     bitrate_kbps: int
     titles_in_band: bool = False
-    """Of Opus and FLAC: whether each title begins a chained stream, which some players do not survive."""
+    """Of Opus and FLAC: whether each title begins a chained stream, which some players do not survive.
+
+    Of Vorbis it always does: its players know chained streams, which servers have made of it from the start.
+    """
 
     def __post_init__(self) -> None:
         if not 0 <= self.bitrate_kbps <= MAX_KBPS:
@@ -192,7 +197,7 @@ class IcecastOutput(EncodedOutput):
         super().__init__(
             mount.url, engine_rate_hz, settings.codec, settings.bitrate_kbps, card_paced=card_paced
         )
-        self.titles_in_band = settings.titles_in_band
+        self.titles_in_band = settings.titles_in_band or settings.codec in CHAINED_CODECS
         self._settings = settings
         self._titles = AdminTitles(mount) if settings.codec in TITLED_CODECS else None
         self._socket: socket.socket | None = None

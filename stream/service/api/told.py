@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from stream.engine.past import JoinRecord
 from stream.outputs.titles import one_line
@@ -16,7 +16,7 @@ from stream.service.api.answers import (
 )
 from stream.service.api.library import Library, Shelf
 from stream.service.controls import Controls
-from stream.service.events import Fact
+from stream.service.events import Fact, Happening, Seen
 from stream.service.moment import Moment
 
 NOW_AGAIN_S = 5.0
@@ -137,15 +137,15 @@ class Look:
         return record.in_s + max(0.0, self.controls.engine.now().time_s - heard_s)
 
 
-def facts(controls: Controls, shelf: Shelf) -> Sequence[Fact]:
-    """Return what listeners are told of the stream, as it is now."""
+def seen(controls: Controls, shelf: Shelf) -> Seen:
+    """Return what listeners are told of the stream, as it is now, and of the joins that were heard."""
     look = Look.at(controls, shelf)
     now = look.now(addresses=True)
     restful = now.model_dump(
         exclude={**dict.fromkeys(_RESTLESS, True), "next": {"in_s"}, "outputs": {"__all__": {"bytes_out"}}}
     )
     sleeps = now.sleep_in_s is not None
-    found = [
+    facts = [
         Fact(
             name="now",
             key=(restful, sleeps),
@@ -159,16 +159,15 @@ def facts(controls: Controls, shelf: Shelf) -> Sequence[Fact]:
             tell=lambda addresses: OutputList(outputs=look.outputs(addresses=addresses)).model_dump_json(),
         ),
     ]
-    heard = next(iter(look.heard_joins()), None)
-    found.append(
-        Fact(
-            name="join",
-            key=None if heard is None else heard.n,
-            tell=lambda addresses: "null" if heard is None else look.join(heard).model_dump_json(),
-            lasts=False,
-        )
-    )
-    return found
+    joins = [
+        Happening(name="join", number=record.n, tell=partial(_join_json, look, record))
+        for record in reversed(look.heard_joins())
+    ]
+    return Seen(facts=facts, happenings=joins)
+
+
+def _join_json(look: Look, record: JoinRecord, addresses: bool) -> str:
+    return look.join(record).model_dump_json()
 
 
 def _finite(terms: Mapping[str, float]) -> dict[str, float]:

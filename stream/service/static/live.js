@@ -20,7 +20,8 @@ export class Live {
   #subscribers = new Set();
   #source = null;
   #spokeAt = 0;
-  #resumed = false;
+  #question = null; // For the history, of this stream and this line; null where it is still to be asked.
+  #told = []; // The joins that were told since.
 
   state = { link: "opening", now: null, told_ms: 0, joins: [] };
 
@@ -40,7 +41,7 @@ export class Live {
   /** Open the line anew, whatever has become of the last one. */
   open() {
     this.#source?.close();
-    this.#resumed = false;
+    this.#question = null;
     this.#spokeAt = performance.now();
     this.#source = new EventSource("api/events");
     const on = (name, use) =>
@@ -48,11 +49,15 @@ export class Live {
         this.#spokeAt = performance.now();
         use(JSON.parse(event.data || "null"));
       });
-    on("now", (now) => this.#takeNow(now));
-    on("join", (join) => join && this.#whenHeard(() => this.#takeJoin(join)));
+    on("now", (now) => {
+      this.#takeNow(now);
+      // Not before it is told how all is: from then on no join is left out.
+      if (!this.#question) this.#askHistory();
+    });
+    on("join", (join) => this.#whenHeard(() => this.#takeJoin(join)));
     on("steering", (steering) => this.patch({ steering }));
     on("outputs", (outputs) => this.patch({ outputs: outputs.outputs ?? outputs }));
-    on("reset", () => this.#readAll());
+    on("reset", () => (this.#question = null));
     this.#source.onerror = () => this.#lost();
     this.#source.onopen = () => this.#opened();
   }
@@ -71,18 +76,19 @@ export class Live {
 
   /** A browser resumes a line by itself, with the id of the last event: what was missed is sent again. */
   #opened() {
-    if (this.#resumed) this.#set({ link: "live" });
-    else this.#readAll();
-    this.#resumed = true;
+    if (this.#question) this.#set({ link: "live" });
   }
 
-  async #readAll() {
+  /** Joins may be told before the answer is here, which may be older. */
+  async #askHistory() {
+    const question = (this.#question = {});
+    this.#told = [];
     try {
-      const [now, history] = await Promise.all([ask("now"), ask(`joins?limit=${HISTORY}`)]);
-      this.#set({ joins: history.joins });
-      this.#takeNow(now);
+      const { joins } = await ask(`joins?limit=${HISTORY}`);
+      if (this.#question === question) this.#set({ joins: newestFirst([...this.#told, ...joins]) });
     } catch {
-      this.#lost();
+      // It is asked for again as soon as it is told again how all is.
+      if (this.#question === question) this.#question = null;
     }
   }
 
@@ -98,7 +104,8 @@ export class Live {
   }
 
   #takeJoin(join) {
-    this.#set({ joins: [join, ...this.state.joins.filter((one) => one.n !== join.n)].slice(0, HISTORY) });
+    this.#told = newestFirst([join, ...this.#told]);
+    this.#set({ joins: newestFirst([join, ...this.state.joins]) });
   }
 
   #whenHeard(use) {
@@ -121,6 +128,12 @@ export class Live {
     this.state = { ...before, ...changes };
     for (const told of this.#subscribers) told(this.state, before);
   }
+}
+
+/** Return the latest joins, each once, by its first record. */
+function newestFirst(joins) {
+  const each = new Map([...joins].reverse().map((join) => [join.n, join]));
+  return [...each.values()].sort((a, b) => b.n - a.n).slice(0, HISTORY);
 }
 
 /** Return where in the song the stream is at this moment, in seconds. */

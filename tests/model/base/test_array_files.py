@@ -5,22 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.base import array_files
 from model.base.array_files import ArrayFile, ArrayFileError
 
 
-def test_what_was_saved_is_read_mapped_and_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_saved_is_read_and_mapped(tmp_path: Path) -> None:
     path = tmp_path / "a.npy"
     for shape in ((), (0, 3), (5,), (7, 2, 3)):
         array = np.random.default_rng(1).normal(size=shape).astype(np.float32)
         np.save(path, array)
         file = ArrayFile.of(path)
         assert (file.shape, file.dtype) == (shape, np.float32)
-        for found in (file.read(), file.mapped(), file.held()):
+        for found in (file.read(), file.mapped()):
             np.testing.assert_array_equal(found, array)
-    assert not isinstance(file.held(), np.memmap) and not file.held().flags.writeable
-    monkeypatch.setattr(array_files, "MOST_READ_BYTES", file.data_bytes - 1)
-    assert isinstance(file.held(), np.memmap)
+    np.testing.assert_array_equal(file.span(3, 2), array[3:5])
+    with pytest.raises(ArrayFileError, match="not as long as it says"):
+        file.span(6, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Edges have one rate whatever the source's, hear nothing beyond the cut, and keep two channels apart."""
 
+import math
+
 import numpy as np
 import pytest
+import soxr
 
 from model.base.arrays import FloatArray
 from model.features.edges import DECIMATION, EDGE_RATE_HZ, chunk_edges
@@ -75,3 +78,18 @@ def test_the_input_is_left_as_it_is() -> None:
     before = chunk.copy()
     chunk_edges(chunk, 44_100, 630)
     np.testing.assert_array_equal(chunk, before)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 44_100, 48_000])
+@pytest.mark.parametrize("seconds", [0.01, 0.4, 1.7, 4.0])
+def test_they_are_what_a_plain_resampler_makes_of_them(rate_hz: int, seconds: float) -> None:
+    chunk = np.random.default_rng(0).normal(0, 0.2, (round(seconds * rate_hz), 2)).astype(np.float32)
+    period = rate_hz // math.gcd(rate_hz, EDGE_RATE_HZ)
+    span = -(-(630 + 64) * rate_hz // (EDGE_RATE_HZ * period)) * period
+    plain = [
+        soxr.resample(part, rate_hz, EDGE_RATE_HZ, quality="HQ") for part in (chunk[:span], chunk[-span:])
+    ]
+    head, tail = chunk_edges(chunk, rate_hz, 630)
+    there = min(630, len(plain[0]))
+    assert np.array_equal(head[:, :there], plain[0][:there].T)
+    assert np.array_equal(tail[:, -there:], plain[1][-there:].T)

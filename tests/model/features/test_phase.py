@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray
-from model.features.phase import in_phase, out_of_phase
+from model.features.phase import in_phase, middle, out_of_phase, turned
 from model.features.spectra import chunk_spectra
 from stream.joins.surroundings import analyse
 from tests.support.odd_songs import RATE_HZ, band, beats
@@ -29,6 +29,16 @@ def test_where_the_side_is_what_sounds_it_is_the_middle(level_db: float) -> None
     audio = sides(10 ** (level_db / 20))
     turned = in_phase(audio)
     assert np.array_equal(turned[:, 0], audio[:, 0]) and np.array_equal(turned[:, 1], -audio[:, 1])
+
+
+@pytest.mark.parametrize("frames", [0, 1, 7, 1_003])
+def test_the_middle_is_the_mean_of_both_channels(frames: int) -> None:
+    audio = np.random.default_rng(frames).normal(0, 0.1, (frames, 2)).astype(np.float32)
+    assert np.array_equal(middle(audio), audio.mean(axis=1))
+    assert np.array_equal(middle(audio, side=True), turned(audio).mean(axis=1))
+    assert np.array_equal(middle(audio[::-1]), audio[::-1].mean(axis=1))
+    loud = audio + np.array([1, -1], dtype=np.float32)
+    assert out_of_phase([loud]) == (frames > 0) == out_of_phase([loud[:5], loud[5:]])
 
 
 def test_silence_has_no_phase() -> None:

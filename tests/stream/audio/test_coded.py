@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import mutagen
+import numpy as np
 import pytest
 from mutagen.apev2 import APEv2
 from mutagen.id3 import APIC, ID3, TIT2, TXXX
 
+import stream.audio.decode_pyav
 from model.base.errors import DecodeError
-from stream.audio.coded import hash_coded_audio
+from stream.audio.coded import CodedAudio, hash_coded_audio, read_coded_audio
+from stream.audio.decode import decode_song
+from stream.audio.decode_pyav import packet_frames
+from stream.audio.sections import FileSection
 from tests.support.encoded import RATE_HZ, encode
 from tests.support.music import tune
+from tools.songs.analyse import hear_song
 
 CODECS = {
     "a.mp3": "libmp3lame",
@@ -121,3 +127,32 @@ def test_what_is_no_audio_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"no audio at all" * 100)
     with pytest.raises(DecodeError, match="has no coded audio"):
         hash_coded_audio(tmp_path / "a.mp3")
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_packets_last_as_long_as_what_they_hold(tmp_path: Path, name: str) -> None:
+    path = _written(tmp_path / name, CODECS[name])
+    whole = FileSection(path=path, start=0, stop=path.stat().st_size, whole=True)
+    assert read_coded_audio(path).frames == packet_frames(whole)
+
+
+def test_what_is_no_audio_lasts_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"no audio at all" * 100)
+    assert read_coded_audio(tmp_path / "a.mp3") == CodedAudio(audio_hash=None, frames=0.0)
+    assert read_coded_audio(tmp_path / "gone.mp3") == CodedAudio(audio_hash=None, frames=0.0)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.flac", "a.ogg", "a.wav"])
+def test_a_song_is_read_once_for_its_hash_and_its_length(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _written(tmp_path / name, CODECS[name])
+    expected = decode_song(path)
+
+    def again(section: FileSection) -> float:
+        raise AssertionError("its packets are read already")
+
+    monkeypatch.setattr(stream.audio.decode_pyav, "packet_frames", again)
+    song = hear_song(path, tmp_path)
+    assert song.audio_hash == hash_coded_audio(path)
+    assert np.array_equal(song.audio, expected.samples) and song.channels == expected.channels

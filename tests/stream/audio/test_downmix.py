@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stream.audio.downmix import downmix_matrix, to_stereo
+from stream.audio.downmix import LARGEST, downmix_matrix, to_stereo
 
 # ITU-R BS.775: L' = L + 0.7071 C + 0.7071 Ls, divided by its largest possible sum.
 FIVE_ONE = 1 + 0.7071067811865476 + 0.7071067811865476
@@ -45,7 +45,11 @@ def test_low_frequencies_alone_are_still_heard() -> None:
     assert downmix_matrix(3, ["LFE", "LFE", "LFE2"]).sum() > 0
 
 
-def test_what_is_no_number_becomes_silence() -> None:
+def test_what_is_no_number_or_no_sample_becomes_silence() -> None:
     broken = np.array([[np.nan, 0.5], [np.inf, -np.inf]], dtype=np.float32)
     assert np.array_equal(to_stereo(broken), [[0.0, 0.5], [0.0, 0.0]])
+    # A bit that flipped in an exponent: its square would be no number.
+    large = np.array([[1e30, -1e30], [LARGEST, -LARGEST], [3e9, 0.5]], dtype=np.float32)
+    assert np.array_equal(to_stereo(large), [[0.0, 0.0], [LARGEST, -LARGEST], [0.0, 0.5]])
+    assert to_stereo(np.zeros((0, 2), dtype=np.float32)).shape == (0, 2)
     assert np.isnan(broken[0, 0]), "the input was changed"

@@ -557,7 +557,7 @@ def test_noise_is_no_song_and_is_not_played(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", audio, 44_100, subtype="FLOAT")
     for rate_hz in (44_100, 48_000):
         assert np.abs(SpanReader(quiet, rate_hz).read(0, 0, 60_000)).max() > 0.05
-    for wrong in (1e30, -0.5):
+    for wrong in (1e9, -0.5):
         damaged = audio.copy()
         damaged[30_000, 1] = wrong
         soundfile.write(tmp_path / "a.wav", damaged, 44_100, subtype="FLOAT")

@@ -1,13 +1,17 @@
 """The walk takes chunks bucket by bucket, best first, bridges what is empty, and always knows its place."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model.base.array_files import ArrayFile
 from model.base.errors import EndlosError, ModelError
-from model.features.seam import seam_sides, seam_terms
+from model.base.stored_rows import StoredRows
+from model.features.seam import SEAM_VALUES, SeamSides, seam_sides, seam_terms
 from model.saved.second_stage import carried_second_stage
 from model.saved.walk import class_vectors
 from stream.choosing.generation import Generation
@@ -128,6 +132,24 @@ def test_the_seam_is_weighed_as_the_second_stage_weighs_it_where_the_pool_knows_
     step = walked(Planner(known, settings(), known.chunk(5)), 2)[1]
     terms = seam_terms(sides.distances_db(5, np.array([step.chunk.row])))[0]
     assert step.terms["seam"] == pytest.approx(float(terms @ carried_second_stage().terms), abs=1e-3)
+
+
+def test_sides_that_cannot_be_read_any_more_are_told_once_and_bands_weigh_the_seam(
+    generation: Generation, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    count = len(generation.index)
+    path = tmp_path / "sides.bin"
+    path.write_bytes(bytes(count * SEAM_VALUES * 2))
+    file = ArrayFile.plain(path, np.dtype(np.int16), (count, SEAM_VALUES))
+    rows = StoredRows(file, np.arange(count), "build it again")
+    known = replace(generation, pool=replace(generation.pool, sides=SeamSides(ends=rows, starts=rows)))
+    planner = Planner(known, settings(), known.chunk(5))
+    os.truncate(path, 0)
+    step = walked(planner, 3)[1]
+    expected = -(generation.index.distances_db(5)[step.chunk.row] - EVEN_DB) / SPREAD_DB
+    assert step.terms["seam"] == pytest.approx(expected, abs=1e-3)
+    (told,) = caplog.messages
+    assert "sides.bin cannot be read" in told
 
 
 def test_a_bucket_is_left_out_while_all_of_it_was_heard_lately(plain: Generation) -> None:

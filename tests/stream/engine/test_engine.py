@@ -1,10 +1,13 @@
 """The engine refuses what it must, and takes up songs that join a built pool while it plays."""
 
 import logging
+import os
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import soundfile
 import stream.choosing.bans
 import stream.choosing.generation
 import stream.engine.newer
+import stream.pool.columns
 import stream.scoring.guard
 import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
@@ -27,8 +31,11 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.newer import PoolWatch
+from stream.engine.past import Past
 from stream.engine.settings import EngineSettings
-from stream.pool.feedback import labelled_joins
+from stream.engine.told_joins import ToldJoins
+from stream.joins.join_planner import JoinPlanner
+from stream.pool.feedback import STATE_FILE, HeardJoin, labelled_joins
 from stream.pool.pool import current_generation
 from stream.scoring.guard import GuardedScorer
 from stream.scoring.opening import Opened
@@ -177,6 +184,29 @@ def test_songs_join_while_it_plays(tmp_path: Path) -> None:
         engine.close()
 
 
+def test_columns_that_are_cut_off_while_it_plays_do_not_end_the_stream(
+    pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy = Path(shutil.copytree(pool, tmp_path / "pool"))
+    # As of a pool that is too large for memory.
+    monkeypatch.setattr(stream.pool.columns, "MOST_READ_BYTES", 0)
+    log: list[Decision] = []
+    settings = EngineSettings(planner=PlannerSettings(seed=1, min_phrase_s=0.0))
+    engine = Engine.open(copy, settings, on_decision=log.append)
+    engine.render(3 * RATE_HZ)
+    for path in copy.glob("columns/*/*.bin"):
+        os.truncate(path, 0)
+    whole = len(log)
+    heard = engine.render(20 * RATE_HZ)
+    engine.close()
+    assert np.abs(heard).reshape(20, -1).max(axis=1).min() > 0.01
+    assert {d.step.rung for d in log[whole:] if not d.step.natural} == {"nearest"}
+    assert any("the model failed: PoolError" in d.step.reasons for d in log[whole:])
+    # Each column once.
+    told = sorted(str(record.args).partition(".bin")[0].rpartition("/")[2] for record in caplog.records)
+    assert told == ["fingerprints", "texture_ends"]
+
+
 def test_songs_that_are_gone_for_a_moment_are_heard_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +259,30 @@ def test_a_judged_join_is_kept_with_the_pool_where_it_was_heard(tmp_path: Path, 
         engine.close()
     (kept,) = labelled_joins(pool)
     assert kept.label == 0 and kept.from_end_sample == join.from_end_sample
+
+
+def test_a_judgement_reaches_the_planner_while_somebody_else_holds_the_file(
+    pool: Path, tmp_path: Path
+) -> None:
+    copy = Path(shutil.copytree(pool, tmp_path / "pool"))
+    watch, joins = PoolWatch(copy, RANDOM, live=False), JoinPlanner(RANDOM)
+    planner = Planner(watch.open(), RANDOM.planner)
+    first, second = planner.generation.pool.chunk_keys()[:2]
+    heard = HeardJoin(
+        from_hash=first.audio_hash,
+        from_end_sample=first.end_sample,
+        to_hash=second.audio_hash,
+        to_start_sample=second.start_sample,
+    )
+    told = ToldJoins(Past(None), joins, copy, [], watch.judged)
+    for liked, expected in ((False, ([], [1])), (True, ([1], [])), (None, ([], []))):
+        told.label(heard, liked=liked)
+        with closing(sqlite3.connect(copy / STATE_FILE)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            watch.look(planner)
+        rows = planner._search.liking.after(0)
+        assert tuple(found.tolist() for found in rows) == expected
+    watch.close()
 
 
 @pytest.mark.parametrize("live", [True, False])

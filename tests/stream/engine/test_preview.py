@@ -229,7 +229,7 @@ def test_records_hold_no_generation_and_are_counted(
     monkeypatch.setattr(past, "MOST_PAST_JOINS", 5)
     generation = open_generation(pool, ScoringSettings(model=None), engine_rate_hz=RATE_HZ)
     joins, kept = JoinPlanner(RANDOM), Past(None)
-    told = ToldJoins(kept, joins, pool, [])
+    told = ToldJoins(kept, joins, pool, [], lambda judged: None)
     renderer = Renderer(Immediate(Planner(generation, RANDOM.planner)), joins, on_decision=kept)
     renderer.render(60 * RATE_HZ)
     assert len(kept.joins) == 5

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from model.base.array_files import ArrayFile
 from model.base.errors import ModelError
+from model.base.stored_rows import StoredRows
 from stream.index.edge_index import BANDS, EDGE_FLOOR_DB, EdgeIndex, band_levels_db
 from stream.pool.pool import Pool, generation_folder
-from tests.support.held import HELD_IS_TOLD, held_kb
 from tests.support.pools import EDGE_SAMPLES, make_pool, noise_song
 
 
@@ -20,13 +21,13 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> EdgeIndex:
     return EdgeIndex.from_pool(make_pool(folder, [noise_song(9, 0), noise_song(6, 1)]), EDGE_SAMPLES)
 
 
-def mapped(pool: Pool) -> Pool:
-    """The same pool with its edges in memory-mapped files, as `open_pool` gives it."""
+def stored(pool: Pool) -> Pool:
+    """The same pool with its edges in files, as `open_pool` gives it."""
     edges = {}
     for name in ("heads", "tails"):
         path = pool.folder / f"{name}.npy"
         np.save(path, getattr(pool, name))
-        edges[name] = np.load(path, mmap_mode="r")
+        edges[name] = StoredRows(ArrayFile.of(path), np.arange(len(pool)), "")
     return replace(pool, **edges)
 
 
@@ -68,13 +69,12 @@ def test_the_nearest_are_those_of_the_smallest_distances(index: EdgeIndex) -> No
 
 
 def test_large_pools_stay_in_their_files_and_give_the_same(tmp_path: Path) -> None:
-    pool = mapped(make_pool(tmp_path, [noise_song(9, 0), noise_song(6, 1)]))
+    pool = stored(make_pool(tmp_path, [noise_song(9, 0), noise_song(6, 1)]))
     for edge_samples in (100, EDGE_SAMPLES):
         preloaded = EdgeIndex.from_pool(pool, edge_samples)
         in_files = EdgeIndex.from_pool(pool, edge_samples, preload_bytes=0)
         assert preloaded.heads.flags.owndata and preloaded.tails.flags.owndata
-        assert np.shares_memory(in_files.heads, pool.heads)
-        assert np.shares_memory(in_files.tails, pool.tails)
+        assert isinstance(in_files.heads, StoredRows) and isinstance(in_files.tails, StoredRows)
         np.testing.assert_array_equal(in_files.heads, preloaded.heads)
         np.testing.assert_array_equal(in_files.tails, preloaded.tails)
         np.testing.assert_array_equal(in_files.distances_db(2), preloaded.distances_db(2))
@@ -124,13 +124,3 @@ def test_bands_find_a_tone() -> None:
     assert levels.shape == (3, BANDS)
     loudest = levels.argmax(axis=1)
     assert loudest[0] < loudest[1] < loudest[2]
-
-
-@pytest.mark.skipif(not HELD_IS_TOLD, reason="only Linux tells which pages are held")
-def test_edges_that_were_preloaded_are_not_held_twice(tmp_path: Path) -> None:
-    pool = mapped(make_pool(tmp_path, [noise_song(60, 5)]))
-    index = EdgeIndex.from_pool(pool, EDGE_SAMPLES)
-    assert held_kb(tmp_path / "heads.npy") == held_kb(tmp_path / "tails.npy") == 0
-    # What was let go of is still the file's.
-    np.testing.assert_array_equal(index.heads, pool.heads[:, 0, :EDGE_SAMPLES])
-    assert held_kb(tmp_path / "heads.npy") > 0

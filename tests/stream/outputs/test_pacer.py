@@ -211,6 +211,29 @@ def test_the_wall_clock_paces_where_there_is_no_leader() -> None:
     assert (status.clock, status.late_blocks, status.clock_resets) == ("wall", 0, 0)
 
 
+@pytest.mark.parametrize("card_ppm", [None, 0.0])
+def test_a_process_that_was_stopped_counts_it_whatever_the_outputs_are(
+    card_ppm: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench(card_ppm=card_ppm)
+    late_s = [5.0]
+
+    def wait(seconds: float) -> None:
+        bench.clock.pass_by(seconds + (late_s.pop() if late_s else 0.0))
+
+    bench.run(5)
+    assert (bench.pacer.status().stops, bench.pacer.status().stopped_s) == (0, 0.0)
+    bench.pacer._wait_s = wait
+    bench.run(10)
+    status = bench.pacer.status()
+    assert (status.stops, status.stopped_s, status.stopped_lately_s) == pytest.approx((1, 5.0, 5.0))
+    told = [message for message in caplog.messages if "stood still for 5.0 s" in message]
+    assert len(told) == 1 and not any("the engine took" in message for message in caplog.messages)
+    bench.run(61)
+    status = bench.pacer.status()
+    assert (status.stopped_s, status.stopped_lately_s) == pytest.approx((5.0, 0.0))
+
+
 @pytest.mark.parametrize("led", [True, False])
 def test_without_a_leader_it_wakes_only_when_a_block_is_due(led: bool) -> None:
     clock = SimulatedClock()

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
@@ -15,7 +15,7 @@ from stream.outputs.address import HttpAddress
 from stream.outputs.listeners.connections import Connections
 from stream.service import event_response, events
 from stream.service.event_response import answer_events
-from stream.service.events import EventFeed, Fact
+from stream.service.events import EventFeed, Fact, Happening, Seen
 from stream.service.server import WebServer
 from tests.support.event_reader import EventReader
 from tests.support.waiting import wait_until
@@ -28,28 +28,25 @@ class Stream:
 
     def __init__(self) -> None:
         self.state = 0
-        self.joins = 0
+        self.joins = [0]
         self.looks = 0
         self.again_s: float | None = None
         self.padding = ""
         self.fails = False
 
-    def look(self) -> Sequence[Fact]:
+    def look(self) -> Seen:
         self.looks += 1
         if self.fails:
             raise ZeroDivisionError("a mistake")
-        state, joins = self.state, self.joins
-        return [
-            Fact(
-                name="state",
-                key=state,
-                tell=lambda home: (
-                    f'{{"n": {state}, "home": {str(home).lower()}, "padding": "{self.padding}"}}'
-                ),
-                again_s=self.again_s,
-            ),
-            Fact(name="join", key=joins, tell=lambda home: str(joins), lasts=False),
-        ]
+        state = self.state
+        fact = Fact(
+            name="state",
+            key=state,
+            tell=lambda home: f'{{"n": {state}, "home": {str(home).lower()}, "padding": "{self.padding}"}}',
+            again_s=self.again_s,
+        )
+        joins = [Happening(name="join", number=n, tell=lambda home, n=n: str(n)) for n in self.joins]
+        return Seen(facts=[fact], happenings=joins)
 
 
 @contextmanager
@@ -93,14 +90,26 @@ def test_a_join_is_told_when_it_happens_and_to_nobody_who_comes_later() -> None:
     feed = EventFeed(stream.look, look_s=NEVER_S)
     with served(feed) as server, closing(EventReader(server.port)) as reader:
         reader.next()
-        stream.joins = 4
+        # Two between one look and the next.
+        stream.joins = [0, 3, 4]
         feed.wake()
-        told = reader.next()
-        assert (told.name, told.data) == ("join", 4)
+        told = [reader.next() for _ in range(2)]
+        assert [(each.name, each.data) for each in told] == [("join", 3), ("join", 4)]
         with closing(EventReader(server.port)) as late:
             assert late.next().name == "state"
             changed(stream, feed, 1)
             assert late.next().data["n"] == 1
+
+
+def test_the_first_join_of_all_is_told() -> None:
+    stream = Stream()
+    stream.joins = []
+    feed = EventFeed(stream.look, look_s=NEVER_S)
+    with served(feed) as server, closing(EventReader(server.port)) as reader:
+        reader.next()
+        stream.joins = [0]
+        feed.wake()
+        assert reader.next().name == "join"
 
 
 def test_what_was_missed_is_sent_again() -> None:

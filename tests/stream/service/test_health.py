@@ -1,9 +1,12 @@
 """The health check knows who is ill, for how long one may be away, and what a pause changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from stream.outputs.output import OutputStatus
 from stream.service.health import AWAY_S, Health, health_of
+from tests.support.moments import a_moment
 
 ICECAST, HTTP = "icecast://example.org:8000/a.mp3", "http mp3"
 
@@ -58,3 +61,10 @@ def test_late_decisions_are_told_and_make_nobody_ill() -> None:
     found = health_of([output(HTTP, 0.1, 0.1)], None, late_decisions=3)
     assert found.well
     assert found.as_json()["late_decisions"] == 3
+
+
+def test_a_process_that_stood_still_is_told_and_makes_nobody_ill() -> None:
+    now = replace(a_moment(), outputs=[output(HTTP, 0.1, 0.1)])
+    stopped = replace(now, pacing=replace(now.pacing, stopped_lately_s=5.0))
+    assert now.health.as_json()["stopped_s"] == 0.0
+    assert stopped.health.well and stopped.health.as_json()["stopped_s"] == 5.0

@@ -9,6 +9,7 @@ from playwright.sync_api import Page
 from tests.support.browser import driven_browser
 from tests.support.circle import TURNS, draw_circle
 from tests.support.site import Site
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,48 @@ def test_a_line_that_says_nothing_is_opened_anew_and_so_it_is_when_the_network_i
     assert lines(0) == 3
     page.evaluate("lines.at(-1).readyState = 2")
     assert lines(2_500) == 4, "the server refused, and is asked again"
+
+
+def test_no_join_is_missed_that_is_told_while_the_history_is_asked_for(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const { Live } = await import("/static/live.js");
+            window.EventSource = class extends EventTarget {
+                readyState = 1;
+                constructor(path) { super(); window.line = this; }
+                close() {}
+            };
+            window.asked = [];
+            window.fetch = () => new Promise((answer, fail) => asked.push({ answer, fail }));
+            window.live = new Live(() => 0);
+            live.open();
+            window.tell = (name, data) =>
+                line.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
+            window.answer = (...ns) =>
+                asked.at(-1).answer(new Response(JSON.stringify({ joins: ns.map((n) => ({ n })) })));
+            window.numbers = () => live.state.joins.map(({ n }) => n);
+        }"""
+    )
+
+    def follows(*joins: int) -> None:
+        wait_until(lambda: page.evaluate("numbers()") == list(joins), f"the page shows {joins}")
+
+    def asked() -> int:
+        return int(page.evaluate("asked.length"))
+
+    page.evaluate("line.onopen(), tell('join', {n: 3})")
+    follows(3)
+    assert asked() == 0, "whoever has not been told how all is may miss a join yet"
+    page.evaluate("tell('now', {}), tell('join', {n: 5}), tell('join', {n: 4}), answer(3, 2)")
+    follows(5, 4, 3, 2)
+    page.evaluate("tell('now', {})")
+    assert asked() == 1
+    # Another stream, that begins anew; its history fails once.
+    page.evaluate("tell('reset', {}), tell('now', {}), asked.at(-1).fail(new Error())")
+    follows(5, 4, 3, 2)
+    page.evaluate("tell('now', {}), tell('join', {n: 1}), answer(0)")
+    follows(1, 0)
+    assert asked() == 3
 
 
 @pytest.mark.parametrize(("chunks", "per_song"), [(30, 3), (1_800, 36), (100_000, 40)])

@@ -23,6 +23,8 @@ from tests.support.waiting import wait_until
 def played(tiny_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedPool]:
     pool = Path(shutil.copytree(tiny_pool, tmp_path_factory.mktemp("own") / "pool"))
     with closing(PlayedPool(pool)) as running:
+        # The first question loads the interface, for longer than a command waits where the machine is busy.
+        running.ask("GET", "/api/now")
         yield running
 
 

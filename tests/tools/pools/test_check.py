@@ -147,7 +147,7 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_lying_loudness, "the loudness and peak kept of a.wav (-70.0 LUFS"),
         (_lying_peak, "the loudness and peak kept of a.wav ("),
         (_other_fingerprint, "a.wav sounds different from what the pool was built from in 1 chunks"),
-        (_orphan, "the database has 1 rows without an owner"),
+        (_orphan, "is damaged (1 rows without an owner)"),
         (_nan_spectrum, "spectra.bin holds values of a.wav that cannot be"),
         (_other_spectrum, "the spectra of chunk 0 are not those of a.wav"),
         (_other_seams, "the seams and textures kept of a.wav are not its own"),

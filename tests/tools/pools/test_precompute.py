@@ -1,5 +1,6 @@
 """Precomputed scores equal the scorer's, and are resumed, taken over, found again, and used."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import stream.scoring.matrix_scorer
 import tools.pools.precompute
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
+from model.base.stored_rows import StoredRows
 from model.saved.contract import load_contract
 from stream.pool.pool import Pool
 from stream.scoring.matrix_scorer import MatrixScorer, chunk_names, matrix_path, open_matrix
@@ -58,14 +61,16 @@ def stop_at(row: int) -> Any:
     return tell
 
 
-def test_it_holds_every_score_and_scorers_use_it(pool: Pool, model: Path) -> None:
+def test_it_holds_every_score_and_scorers_use_it(
+    pool: Pool, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     report = filled(pool, model, progress=lambda state: seen.append((state.done, state.total)))
     count = len(pool)
     assert seen == [(row, count) for row in range(count + 1)]
     assert (report.scored, report.resumed_rows, report.reused_scores) == (count**2, 0, 0)
     matrix = open_matrix(report.path, count)
-    assert matrix is not None and not matrix.flags.writeable
+    assert isinstance(matrix, np.ndarray) and not matrix.flags.writeable
     np.testing.assert_allclose(matrix, truth(pool), atol=1e-5)
     scorer, index = scorer_of(model, pool)
     assert isinstance(scorer, MatrixScorer) and len(index) == count
@@ -73,6 +78,18 @@ def test_it_holds_every_score_and_scorers_use_it(pool: Pool, model: Path) -> Non
     np.testing.assert_array_equal(scorer.score(4, np.array([9, 2]), timeout_s=0.0), matrix[4, [9, 2]])
     np.testing.assert_array_equal(scorer.kept(7), matrix[7])
     assert filled(pool, model).resumed_rows == count
+    # As of a pool that is too large for memory.
+    monkeypatch.setattr(stream.scoring.matrix_scorer, "MOST_READ_BYTES", 0)
+    stored = open_matrix(report.path, count)
+    assert isinstance(stored, StoredRows)
+    np.testing.assert_array_equal(MatrixScorer(stored).score(4, np.array([9, 2])), matrix[4, [9, 2]])
+    kept = MatrixScorer(stored).kept(7)
+    assert kept is not None
+    np.testing.assert_array_equal(kept, matrix[7])
+    os.truncate(report.path, 1_000)
+    assert MatrixScorer(stored).kept(7) is None
+    with pytest.raises(PoolError, match="run `endlos precompute` again"):
+        MatrixScorer(stored).score(7)
 
 
 def test_it_goes_on_where_it_was_stopped(pool: Pool, model: Path) -> None:

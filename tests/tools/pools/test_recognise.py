@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import soundfile
 
 from model.base.errors import PoolError
 from model.saved.contract import load_contract
+from stream.audio.coded import read_coded_audio
 from stream.choosing.generation import ScoringSettings, open_generation
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.weighing.liking import Liking
@@ -205,7 +207,11 @@ def test_the_same_coded_audio_of_another_length_is_another_song(
 ) -> None:
     import tools.songs.analyse
 
-    monkeypatch.setattr(tools.songs.analyse, "hash_coded_audio", lambda path: f"{len(path.name):040}")
+    monkeypatch.setattr(
+        tools.songs.analyse,
+        "read_coded_audio",
+        lambda path: replace(read_coded_audio(path), audio_hash=f"{len(path.name):040}"),
+    )
     soundfile.write(music / "d.wav", tune(9, 5), RATE_HZ)
     soundfile.write(music / "e.wav", tune(8, 6), RATE_HZ)
     build_pool([music / "d.wav", music / "e.wav"], out, quick_settings())

@@ -18,7 +18,7 @@ import tools.pools.columns.disk
 import tools.pools.place
 import tools.pools.tasks
 from model.base.errors import PoolError
-from stream.pool.database import DATABASE_FILE
+from stream.pool.database import DATABASE_FILE, SCHEMA_VERSION
 from stream.pool.pool import generation_folder, open_pool
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
@@ -212,6 +212,10 @@ def test_a_corrupt_database_is_left_as_it_is(music: Path, out: Path) -> None:
 
 def test_a_database_with_a_damaged_page_gets_one_sentence(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
+    with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
+        database.execute("DELETE FROM songs")
+    with pytest.raises(PoolError, match=r"pool\.db is damaged \([1-9] rows without an owner\); restore it"):
+        build_pool([music], out, quick_settings())
     content = bytearray((out / DATABASE_FILE).read_bytes())
     content[4_096 * 2 :] = b"\xa5" * (len(content) - 4_096 * 2)
     (out / DATABASE_FILE).write_bytes(content)
@@ -223,7 +227,7 @@ def test_another_schema_is_refused(music: Path, out: Path) -> None:
     build_pool([music], out, quick_settings())
     with closing(sqlite3.connect(out / DATABASE_FILE)) as database, database:
         database.execute("UPDATE meta SET value = '1' WHERE key = 'schema'")
-    with pytest.raises(PoolError, match="has schema 1, this endlos reads schema 4; delete the pool folder"):
+    with pytest.raises(PoolError, match=f"has schema 1, this endlos reads schema {SCHEMA_VERSION}; delete"):
         build_pool([music], out, quick_settings())
 
 

@@ -1,10 +1,16 @@
 """Loudness has BS.1770's values for sines, and true peak is that of sines between the samples."""
 
+import itertools
+
 import numpy as np
 import pyloudnorm
 import pytest
+import scipy.signal
+import soxr
 
-import tools.songs.loudness
+import tools.songs.power
+import tools.songs.true_peak
+import tools.songs.weighting
 from model.base.arrays import FloatArray
 from tools.songs.loudness import (
     SILENCE_DB,
@@ -12,8 +18,10 @@ from tools.songs.loudness import (
     integrated_lufs,
     measure_loudness,
     rms_db,
-    true_peak,
 )
+from tools.songs.power import window_power
+from tools.songs.true_peak import true_peak
+from tools.songs.weighting import weighted_energies
 
 
 def _sine(
@@ -43,14 +51,14 @@ def test_peaks_between_the_samples_are_found() -> None:
     # A quarter of the rate at 45 degrees: every sample is at 0.707 of the wave's peak.
     wave = _sine(12_000, 0.5, 2, 48_000, phase=np.pi / 4)
     assert np.abs(wave).max() == pytest.approx(0.5 / np.sqrt(2), abs=1e-4)
-    assert true_peak(wave, 48_000) == pytest.approx(0.5, rel=0.12)
-    assert true_peak(wave[4_000:-4_000], 48_000) >= 0.49
+    assert true_peak(wave) == pytest.approx(0.5, rel=0.12)
+    assert true_peak(wave[4_000:-4_000]) >= 0.49
 
 
 def test_a_single_sample_is_never_lost() -> None:
     audio = np.zeros((200_000, 2), dtype=np.float32)
     audio[150_001, 1] = -0.8
-    assert true_peak(audio, 44_100) >= 0.8
+    assert true_peak(audio) >= 0.8
 
 
 @pytest.mark.parametrize("frames", [0, 1, 100, 4_000, 100_000])
@@ -86,5 +94,64 @@ def test_loudness_does_not_depend_on_the_parts_it_is_measured_in(monkeypatch: py
     )
     expected = pyloudnorm.Meter(44_100, filter_class="DeMan").integrated_loudness(audio)
     for frames in (1_000, 44_100, 10**7):
-        monkeypatch.setattr(tools.songs.loudness, "FILTERED_FRAMES", frames)
+        monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", frames)
         assert integrated_lufs(audio, 44_100) == pytest.approx(expected, abs=1e-6)
+
+
+def _song(frames: int) -> FloatArray:
+    """Music with attacks, and silence in it."""
+    rng = np.random.default_rng(frames)
+    swell = np.sin(np.arange(frames) / 5_000) ** 2 * (np.arange(frames) % 30_000 < 22_000)
+    audio: FloatArray = (
+        scipy.signal.lfilter([1], [1, -0.7], rng.normal(0, 0.1, (frames, 2)), axis=0)
+    ).astype(np.float32)
+    return audio * swell[:, None].astype(np.float32)
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 48_000])
+def test_energies_are_those_behind_plain_filters(rate_hz: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = _song(100_000)
+    bounds = np.array([0, 0, 13, 4_410, 60_000, 60_000, 99_999])
+    weighted = audio.astype(np.float64)
+    for stage in pyloudnorm.Meter(rate_hz, filter_class="DeMan")._filters.values():
+        weighted = stage.passband_gain * scipy.signal.lfilter(stage.b, stage.a, weighted, axis=0)
+    plain = [np.square(weighted[a:b]).sum() for a, b in itertools.pairwise(bounds)]
+    np.testing.assert_allclose(weighted_energies(audio, rate_hz, bounds), plain, rtol=1e-9, atol=1e-12)
+    monkeypatch.setattr(tools.songs.weighting, "FILTERED_FRAMES", 7_001)
+    np.testing.assert_allclose(weighted_energies(audio, rate_hz, bounds), plain, rtol=1e-9, atol=1e-12)
+
+
+def _noise(frames: int) -> FloatArray:
+    return np.sign(np.random.default_rng(0).normal(0, 1, (frames, 2))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        _song(150_001),
+        _noise(20_000),  # all samples are equally high
+        *(
+            np.sin(np.arange(9_000) * turns * 2 * np.pi)[:, None].repeat(2, 1).astype(np.float32)
+            for turns in (0.25, 0.44)
+        ),
+        *(_noise(frames) for frames in (1, 15, 17)),
+    ],
+    ids=len,
+)
+def test_the_true_peak_is_that_of_all_of_it_oversampled(
+    audio: FloatArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    oversampled = soxr.resample(audio, 44_100, 4 * 44_100, quality="MQ")
+    plain = max(np.abs(audio).max(), np.abs(oversampled).max())
+    assert true_peak(audio) == pytest.approx(plain, rel=2e-6)
+    monkeypatch.setattr(tools.songs.true_peak, "PART_FRAMES", 1_600)
+    assert true_peak(audio) == pytest.approx(plain, rel=2e-6)
+
+
+@pytest.mark.parametrize("window", [1, 3, 441, 5_000])
+def test_power_is_the_mean_square_of_each_window(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = _song(4_413)
+    plain = [np.mean(np.square(audio[at : at + window].astype(np.float64))) for at in range(0, 4_413, window)]
+    np.testing.assert_allclose(window_power(audio, window), plain, rtol=1e-12)
+    monkeypatch.setattr(tools.songs.power, "PART_WINDOWS", 2)
+    np.testing.assert_allclose(window_power(audio, window), plain, rtol=1e-12)

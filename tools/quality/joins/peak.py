@@ -4,7 +4,8 @@ import numpy as np
 import soxr
 
 from model.base.arrays import FloatArray
-from tools.songs.loudness import OVERSAMPLING, amplitude_db
+from tools.songs.loudness import amplitude_db
+from tools.songs.true_peak import OVERSAMPLING
 
 
 class PeakMeter:

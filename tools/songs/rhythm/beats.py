@@ -151,14 +151,14 @@ def _strength(envelope: FloatArray, times_s: DoubleArray) -> DoubleArray:
 def _refined(rough_s: DoubleArray, attacks: Attacks) -> tuple[DoubleArray, DoubleArray]:
     """Return where the beats are, and for each whether an attack is where its neighbours predict it."""
     around_s = SEARCH_PART * np.median(np.diff(rough_s))
-    found = np.array([attacks.between(beat - around_s, beat + around_s) for beat in rough_s])
+    found = attacks.between(rough_s - around_s, rough_s + around_s)
     attack_s, rise = found[:, 0], found[:, 1]
     weight = np.minimum(rise, 2 * SHARP_RISE) ** 2 + 1e-3
     # Twice: the second time around where the line of the first one says that the beat is.
     for _ in range(2):
         predicted = _predicted(attack_s, weight)
         reach_s = np.minimum(around_s, 0.03)
-        found = np.array([attacks.between(beat - reach_s, beat + reach_s) for beat in predicted])
+        found = attacks.between(predicted - reach_s, predicted + reach_s)
         attack_s, rise = found[:, 0], found[:, 1]
         weight = (
             np.minimum(rise, 2 * SHARP_RISE) ** 2 / (1 + ((attack_s - predicted) / ON_TIME_S) ** 2) + 1e-3
@@ -167,7 +167,7 @@ def _refined(rough_s: DoubleArray, attacks: Attacks) -> tuple[DoubleArray, Doubl
     share = np.clip(rise / SHARP_RISE, 0.0, 1.0) / (1 + ((attack_s - predicted) / ON_TIME_S) ** 4)
     times_s = predicted + share * (attack_s - predicted)
     # On time: with respect to the tracker's own place, which chance would not put near an attack.
-    near = np.array([attacks.between(beat - around_s, beat + around_s) for beat in predicted])
+    near = attacks.between(predicted - around_s, predicted + around_s)
     on_time = (np.abs(near[:, 0] - predicted) < ON_TIME_S) & (near[:, 1] > 0.25 * SHARP_RISE)
     chance = min(0.9, ON_TIME_S / around_s)
     return times_s, np.clip((on_time - chance) / (1 - chance), -1.0, 1.0)

@@ -1,5 +1,7 @@
 """This module finds a song's harmony, its chroma over time and the key of a stretch of it."""
 
+from functools import cache
+
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
@@ -107,9 +109,18 @@ def find_key(chroma: FloatArray) -> tuple[int, float]:
     """
     if not chroma.any():
         return -1, 0.0
-    profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
-    fit: DoubleArray = np.corrcoef(np.vstack([chroma.astype(np.float64), profiles]))[0, 1:]
+    apart = chroma.astype(np.float64) - chroma.mean(dtype=np.float64)
+    fit: DoubleArray = _key_profiles() @ apart / np.linalg.norm(apart)
     first, second = np.argsort(fit)[::-1][:2]
     if not fit[first] > 0:
         return -1, 0.0
     return int(first), float(fit[first] * min(1.0, (fit[first] - fit[second]) / KEY_MARGIN))
+
+
+@cache
+def _key_profiles() -> DoubleArray:
+    """Return the profiles of the 24 keys, `(24, 12)`, of mean 0 and length 1."""
+    profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+    apart = profiles - profiles.mean(axis=1, keepdims=True)
+    unit: DoubleArray = apart / np.linalg.norm(apart, axis=1, keepdims=True)
+    return unit

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
+from model.base.kernels import kernel
+from model.features.power_spectra import BandWeights, band_powers, band_weights
 from stream.audio.samples import SongSamples, in_parts
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
@@ -61,8 +63,7 @@ def onset_envelope(mono: SongSamples) -> FloatArray:
 
 def mel_powers(mono: FloatArray) -> FloatArray:
     """Return `(frames, RHYTHM_MEL_BANDS)` powers, one row each `ENVELOPE_HOP` samples of `mono`."""
-    powers: FloatArray = power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP) @ _mel_filters()
-    return powers
+    return band_powers(power_spectrogram(mono, ENVELOPE_WINDOW, ENVELOPE_HOP), _mel_bands())
 
 
 def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
@@ -79,11 +80,9 @@ def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
 
 
 @cache
-def _mel_filters() -> FloatArray:
-    filters: FloatArray = librosa.filters.mel(
-        sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS
-    ).T
-    return filters
+def _mel_bands() -> BandWeights:
+    filters = librosa.filters.mel(sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS)
+    return band_weights(filters.T)
 
 
 def _levelled(band: FloatArray) -> FloatArray:
@@ -105,14 +104,31 @@ class Attacks:
 
     rise: FloatArray
 
-    def between(self, start_s: float, stop_s: float) -> tuple[float, float]:
-        """Return time and rise of the sharpest attack in a stretch of the song."""
-        first = max(0, round(start_s * ATTACK_RATE_HZ))
-        part = self.rise[first : max(first + 1, round(stop_s * ATTACK_RATE_HZ))]
-        if not len(part):
-            return start_s, 0.0
-        peak = int(part.argmax())
-        return (first + peak) / ATTACK_RATE_HZ, float(part[peak])
+    def between(self, starts_s: DoubleArray, stops_s: DoubleArray) -> DoubleArray:
+        """Return `(n, 2)`, time and rise of the sharpest attack in each stretch of the song.
+
+        starts_s, stops_s: `(n,)`. Behind the end of the song there is none: 0, where the stretch starts.
+        """
+        sharpest = np.empty((len(starts_s), 2))
+        _fill_sharpest(self.rise, starts_s, stops_s, sharpest)
+        return sharpest
+
+
+@kernel
+def _fill_sharpest(
+    rise: FloatArray, starts_s: DoubleArray, stops_s: DoubleArray, sharpest: DoubleArray
+) -> None:
+    for row in range(len(starts_s)):
+        first = max(0, int(np.rint(starts_s[row] * ATTACK_RATE_HZ)))
+        last = min(len(rise), max(first + 1, int(np.rint(stops_s[row] * ATTACK_RATE_HZ))))
+        if first >= last:
+            sharpest[row, 0], sharpest[row, 1] = starts_s[row], 0.0
+            continue
+        peak = first
+        for step in range(first + 1, last):
+            if rise[step] > rise[peak]:
+                peak = step
+        sharpest[row, 0], sharpest[row, 1] = peak / ATTACK_RATE_HZ, rise[peak]
 
 
 def find_attacks(mono: SongSamples) -> Attacks:
@@ -153,8 +169,26 @@ def _step_energy(mono: SongSamples) -> FloatArray:
         # Two samples before it, for the differences.
         first = max(0, start * ATTACK_STEP - 2)
         band = mono[first : stop * ATTACK_STEP]
-        for difference in range(3):
-            windows = band[start * ATTACK_STEP - first :].reshape(-1, ATTACK_STEP)
-            energy[difference, start:stop] = np.einsum("ij,ij->i", windows, windows)
-            band = np.diff(band, prepend=band[:1])
+        plain = np.require(band, np.float32, ("C", "W"))
+        _fill_steps(plain, start * ATTACK_STEP - first, energy, start, stop)
     return energy
+
+
+@kernel
+def _fill_steps(band: FloatArray, first: int, energy: FloatArray, start: int, stop: int) -> None:
+    """Fill in the energy of steps `start` to `stop`, which begin at sample `first` of `band`."""
+    before = slope_before = np.float32(0.0)
+    if first:
+        before, slope_before = band[first - 1], band[first - 1] - band[first - 2]
+    elif len(band):
+        before = band[0]
+    at = first
+    for step in range(start, stop):
+        levels = slopes = bends = np.float32(0.0)
+        for level in band[at : at + ATTACK_STEP]:
+            slope = level - before
+            bend = slope - slope_before
+            levels, slopes, bends = levels + level * level, slopes + slope * slope, bends + bend * bend
+            before, slope_before = level, slope
+        at += ATTACK_STEP
+        energy[0, step], energy[1, step], energy[2, step] = levels, slopes, bends

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.features.phase import out_of_phase, turned
+from model.features.phase import middle, out_of_phase
 from stream.audio.samples import SongSamples, collect, in_parts
 from tools.songs.rhythm.bars import Bars, find_bars
 from tools.songs.rhythm.beats import Beats, track_beats
@@ -67,5 +67,5 @@ def _mono(audio: SongSamples, sample_rate_hz: int) -> Iterator[FloatArray]:
     stream = soxr.ResampleStream(sample_rate_hz, RHYTHM_RATE_HZ, 1, dtype="float32", quality="HQ")
     side = out_of_phase(in_parts(audio))
     for part in in_parts(audio):
-        yield stream.resample_chunk((turned(part) if side else part).mean(axis=1, dtype=np.float32))
+        yield stream.resample_chunk(middle(part, side=side))
     yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)

@@ -5,25 +5,25 @@ not be used for the first time by two processes at once: numba's cache then keep
 which every later process crashes. `librosa.filters` compiles nothing.
 """
 
+from functools import cache
+
 import numpy as np
-import scipy.fft
 
 from model.base.arrays import FloatArray
-
-_BLOCK_FRAMES = 256
+from model.features.power_spectra import window_powers
 
 
 def power_spectrogram(mono: FloatArray, window_samples: int, hop_samples: int) -> FloatArray:
     """Return `(1 + samples // hop, 1 + window // 2)` float32 powers; frame i is centred on sample `i * hop`.
 
-    mono: `(samples,)`; silence lies on both sides of it. Hann windows, periodic.
+    mono: `(samples,)`; silence lies on both sides of it. Hann windows, periodic, of one of
+    `model.features.power_spectra.WINDOW_SIZES`.
     """
-    window = np.hanning(window_samples + 1)[:-1].astype(np.float32)
-    padded = np.pad(mono, window_samples // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, window_samples)[::hop_samples]
-    powers = np.empty((len(frames), 1 + window_samples // 2), dtype=np.float32)
-    for first in range(0, len(frames), _BLOCK_FRAMES):
-        spectrum = scipy.fft.rfft(frames[first : first + _BLOCK_FRAMES] * window, axis=1)
-        np.square(spectrum.real, out=powers[first : first + _BLOCK_FRAMES])
-        powers[first : first + _BLOCK_FRAMES] += np.square(spectrum.imag)
-    return powers
+    starts = np.arange(0, len(mono) + 1, hop_samples)
+    return window_powers(np.pad(mono, (window_samples // 2, 0)), starts, _hann(window_samples))
+
+
+@cache
+def _hann(samples: int) -> FloatArray:
+    window: FloatArray = np.hanning(samples + 1)[:-1].astype(np.float32)
+    return window

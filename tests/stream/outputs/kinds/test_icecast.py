@@ -3,7 +3,6 @@
 import logging
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +25,6 @@ from tests.support.icecast_server import (
 )
 from tests.support.listening import Recording
 from tests.support.real import require_real
-
-
-@pytest.fixture
-def server() -> Iterator[IcecastServer]:
-    require_real(
-        "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
-    )
-    with icecast_server() as running:
-        yield running
 
 
 def target(
@@ -158,8 +148,7 @@ def test_a_song_without_an_artist_does_not_keep_the_last_one(server: IcecastServ
         output.entitle("Somebody - Something", 0)
         wait_until(lambda: b"StreamTitle='Somebody - Something';" in listener.data, "both are told")
         output.entitle("Again", 0)
-        # icecast2 puts its dash before a title whose artist is empty.
-        wait_until(lambda: b"StreamTitle=' - Again';" in listener.data, "the artist is gone")
+        wait_until(lambda: b"StreamTitle='Again';" in listener.data, "the artist is gone")
     output.close()
 
 
@@ -236,10 +225,10 @@ def test_silence_keeps_the_mount_when_nothing_is_offered() -> None:
     require_real(
         "no icecast2: install it, for instance `apt install icecast2`", icecast_program() is not None
     )
-    with icecast_server(source_timeout_s=10) as server:
+    with icecast_server(source_timeout_s=3) as server:
         output = IcecastOutput(target(server), RATE_HZ)
         output.start()
-        wait_until(lambda: output.status().underrun_frames > 13 * RATE_HZ, "13 s of silence are sent")
+        wait_until(lambda: output.status().underrun_frames > 5 * RATE_HZ, "5 s of silence are sent")
         assert (output.status().state, output.status().reconnects) == ("playing", 0)
         assert output.status().audible_ago_s is None
         output.close()

@@ -14,7 +14,7 @@ import stream.pool.columns
 import tools.pools.generations
 import tools.pools.tidying
 from model.base.errors import PoolError
-from model.base.mapped import StoredRows
+from model.base.stored_rows import StoredRows
 from stream.pool.columns import column_file, columns, record_type
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, open_pool
@@ -215,22 +215,22 @@ def test_a_pool_that_was_taken_over_and_not_built_is_taken_over_by_the_next_buil
     assert len(open_pool(out).songs) == 4
 
 
-def test_a_large_pool_is_mapped_and_says_the_same(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_pool_stays_in_its_files_and_is_the_same(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = open_pool(out)
     monkeypatch.setattr(stream.pool.columns, "MOST_READ_BYTES", 0)
-    mapped = open_pool(out)
-    assert mapped.sides is not None and mapped.textures is not None
+    stored = open_pool(out)
+    assert stored.sides is not None and stored.textures is not None
     assert held.sides is not None and held.textures is not None
-    assert isinstance(mapped.fingerprints, StoredRows) and isinstance(mapped.sides.starts, StoredRows)
+    assert isinstance(stored.fingerprints, StoredRows) and isinstance(stored.sides.starts, StoredRows)
     assert isinstance(held.fingerprints, np.ndarray)
-    np.testing.assert_array_equal(mapped.fingerprints, held.fingerprints)
-    np.testing.assert_array_equal(mapped.traits.start_chroma, held.traits.start_chroma)
+    np.testing.assert_array_equal(stored.fingerprints, held.fingerprints)
+    np.testing.assert_array_equal(stored.traits.start_chroma, held.traits.start_chroma)
     some = np.array([7, 0, 3])
     for candidates in (None, some):
         np.testing.assert_array_equal(
-            mapped.sides.distances_db(5, candidates), held.sides.distances_db(5, candidates)
+            stored.sides.distances_db(5, candidates), held.sides.distances_db(5, candidates)
         )
         np.testing.assert_array_equal(
-            mapped.textures.distances(5, candidates), held.textures.distances(5, candidates)
+            stored.textures.distances(5, candidates), held.textures.distances(5, candidates)
         )
-    np.testing.assert_array_equal(mapped.sides.take(some).ends, held.sides.take(some).ends)
+    np.testing.assert_array_equal(stored.sides.take(some).ends, held.sides.take(some).ends)

@@ -63,6 +63,6 @@ def test_an_attack_is_where_it_begins() -> None:
     mono = np.random.default_rng(0).normal(0, 0.001, RATE_HZ).astype(np.float32)
     begin = round(0.5 * RATE_HZ)
     mono[begin:] += (0.3 * np.sin(np.arange(RATE_HZ - begin) * 0.3)).astype(np.float32)
-    instant_s, rise = find_attacks(mono).between(0.4, 0.6)
+    ((instant_s, rise),) = find_attacks(mono).between(np.array([0.4]), np.array([0.6]))
     assert instant_s == pytest.approx(0.5, abs=0.002)
     assert rise > 3

@@ -11,6 +11,9 @@ from stream.audio.decode import decode
 from tools.songs.rhythm.chroma import (
     CHROMA_HOP,
     CHROMA_WINDOW,
+    KEY_MARGIN,
+    MAJOR,
+    MINOR,
     chroma_frames,
     find_key,
     find_tuning,
@@ -70,3 +73,14 @@ def test_the_chroma_is_what_librosa_finds() -> None:
         librosa.filters.chroma(sr=RHYTHM_RATE_HZ, n_fft=CHROMA_WINDOW, tuning=find_tuning(mono)) @ power
     )
     np.testing.assert_allclose(chroma_frames(mono), expected, rtol=1e-3, atol=1e-3 * expected.max())
+
+
+def test_the_key_is_the_profile_that_correlates_best() -> None:
+    profiles = np.stack([np.roll(profile, tonic) for profile in (MAJOR, MINOR) for tonic in range(12)])
+    for seed in range(20):
+        chroma = np.random.default_rng(seed).uniform(0, 1, 12).astype(np.float32)
+        fit = np.corrcoef(np.vstack([chroma, profiles]))[0, 1:]
+        key, confidence = find_key(chroma)
+        first, second = np.sort(fit)[::-1][:2]
+        assert key == fit.argmax()
+        assert confidence == pytest.approx(first * min(1.0, (first - second) / KEY_MARGIN), abs=1e-6)

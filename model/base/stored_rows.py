@@ -1,0 +1,179 @@
+"""Rows of an array in a file are read where they are asked for, by calls that return an error.
+
+They are not mapped: a map of a file that is shortened, or whose disk fails, ends the process. Many rows are
+read by one call that holds nobody up: thousands of calls from Python would each wait for Python's lock.
+"""
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+
+from model.base.array_files import ArrayFile, ArrayFileError, frozen
+from model.base.arrays import IntArray
+from model.base.errors import PoolError
+from model.base.kernels import kernel
+
+SLICE_BYTES = 1 << 20
+"""So much is read at once for a kernel, which then finds it in the cache."""
+
+_Bytes = npt.NDArray[np.uint8]
+_pread: Any = types.ExternalFunction(
+    "pread", types.intp(types.int32, types.voidptr, types.uintp, types.int64)
+)
+_HAS_PREAD = hasattr(os, "pread")
+# Windows has no such call; and there no file is shortened that somebody has open and mapped, either.
+_one_at_a_time = threading.Lock()
+
+
+class StoredRows:
+    """Rows of an array in a file, in an order of their own; what is asked for is read, and nothing else.
+
+    It is indexed as an array is: by rows, and within them by numbers and slices. `[:, ...]` reads nothing,
+    and gives the same part of each row. `PoolError` where a row cannot be read. Any thread.
+    """
+
+    def __init__(self, file: ArrayFile, rows: IntArray, todo: str) -> None:
+        """Show the `rows` `(N,)` int64 of a file of `(M, ...)`; `ArrayFileError` when it cannot be opened.
+
+        todo: what a sentence about damage asks for.
+        """
+        self.rows = rows
+        self._file = _OpenFile(file, todo)
+        # Says how a row is laid out, and what of it is shown; nothing is ever written there.
+        self._row = self._part = np.empty(file.shape[1:], dtype=file.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of what it shows, `(N, ...)`."""
+        return (len(self.rows), *self._part.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of its values."""
+        dtype: np.dtype[Any] = self._part.dtype
+        return dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that it shows."""
+        return len(self.rows) * self._part.nbytes
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        which, inside = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
+        shown = StoredRows.__new__(StoredRows)
+        shown._file, shown._row = self._file, self._row
+        # With the dots one value is a view, too, which says where it stands.
+        shown._part = self._part[*inside, ...]
+        if shown._part.size and not np.may_share_memory(shown._part, self._row):
+            raise TypeError("of a row only what numbers and slices say can be read")
+        if isinstance(which, slice) and which == slice(None):
+            shown.rows = self.rows
+            return shown
+        chosen = self.rows[which]
+        shown.rows = np.atleast_1d(chosen)
+        values = shown._read()
+        # As a view of what may not be written is: kernels are compiled once, for such arrays.
+        return values if np.ndim(chosen) else frozen(values)[0]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        # As an array of its own: it is read anew in any case.
+        return np.asarray(self._read(), dtype=dtype)
+
+    def _read(self) -> npt.NDArray[Any]:
+        """Return all that it shows."""
+        part = self._part
+        if not part.size or not len(self.rows):
+            return np.empty(self.shape, dtype=self.dtype)
+        begins = part.__array_interface__["data"][0] - self._row.__array_interface__["data"][0]
+        spans = [(size - 1) * stride for size, stride in zip(part.shape, part.strides, strict=True)]
+        low, high = sum(min(0, span) for span in spans), sum(max(0, span) for span in spans) + part.itemsize
+        found = np.empty((len(self.rows), high - low), dtype=np.uint8)
+        self._file.read(self.rows, self._row.nbytes, begins + low, found)
+        return np.ndarray(
+            self.shape, dtype=part.dtype, buffer=found, offset=-low, strides=(high - low, *part.strides)
+        )
+
+
+AnyRows = npt.NDArray[Any] | StoredRows
+"""An array, or what is indexed as one."""
+
+
+def in_slices(array: AnyRows, rows: IntArray) -> Iterator[tuple[slice, npt.NDArray[Any], IntArray]]:
+    """Yield which of `rows` are at hand, the array that holds them, and where in it; for kernels.
+
+    An array is at hand whole; of `StoredRows` so many are read at once that they stay in the cache.
+    """
+    if not isinstance(array, StoredRows):
+        yield slice(0, len(rows)), array, rows
+        return
+    most = max(1, SLICE_BYTES * len(array) // max(1, array.nbytes))
+    for first in range(0, len(rows), most):
+        part = slice(first, min(len(rows), first + most))
+        yield part, frozen(array[rows[part]]), np.arange(part.stop - first)
+
+
+class _OpenFile:
+    """A file of rows that stays open for as long as somebody shows any of it."""
+
+    def __init__(self, file: ArrayFile, todo: str) -> None:
+        self._about = file
+        self._todo = todo
+        try:
+            self._descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        except OSError as error:
+            raise ArrayFileError(error.strerror or "it is damaged") from error
+        # Not at the end of the process, when threads may still read.
+        weakref.finalize(self, os.close, self._descriptor).atexit = False
+
+    def read(self, rows: IntArray, row_bytes: int, inside: int, found: _Bytes) -> None:
+        """Fill each row of `found` `(n, bytes)` with what stands at byte `inside` of one of `rows`."""
+        first, done = self._about.offset_bytes + inside, 0
+        while done < len(rows):
+            if _HAS_PREAD:
+                done = _read_rows(self._descriptor, first, row_bytes, rows, found, done)
+            if done < len(rows):
+                # What one call does not give is asked for again, and says why.
+                self._read_one(first + int(rows[done]) * row_bytes, found[done])
+                done += 1
+
+    def _read_one(self, offset: int, found: _Bytes) -> None:
+        view, done = found.data, 0
+        try:
+            while done < len(view):
+                part = self._bytes(offset + done, len(view) - done)
+                if not part:
+                    raise self._damaged("it is damaged: it is shorter than the database says")
+                view[done : done + len(part)] = part
+                done += len(part)
+        except OSError as error:
+            raise self._damaged(error.strerror or "it is damaged") from error
+
+    def _bytes(self, offset: int, count: int) -> bytes:
+        if _HAS_PREAD:
+            return os.pread(self._descriptor, count, offset)
+        with _one_at_a_time:
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, count)
+
+    def _damaged(self, reason: str) -> PoolError:
+        return PoolError(f"{self._about.path} cannot be read ({reason}); {self._todo}")
+
+
+@kernel
+def _read_rows(descriptor: int, first: int, row_bytes: int, rows: IntArray, found: _Bytes, begin: int) -> int:
+    """Read rows from the one in place `begin` on, and return the place of the first that was not read."""
+    for place in range(begin, len(rows)):
+        wanted = found.shape[1]
+        offset = first + rows[place] * row_bytes
+        if _pread(descriptor, found[place].ctypes, wanted, offset) != wanted:
+            return place
+    return len(rows)
