@@ -6,7 +6,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray
 from stream.doors.settings import DoorSettings
-from stream.doors.side import Beats, DoorSide
+from stream.doors.side import DoorSide, SureBeats
 
 _SLACK = 0.01
 """A bar may ask for this much more than songs are stretched as a whole."""
@@ -93,7 +93,9 @@ def most_bars(match: BeatMatch, settings: DoorSettings) -> int:
     return min(most, match.bars)
 
 
-def _paired(a: Beats, b: Beats, every_a: int, every_b: int, bar_beats: int, bars_known: bool) -> BeatMatch:
+def _paired(
+    a: SureBeats, b: SureBeats, every_a: int, every_b: int, bar_beats: int, bars_known: bool
+) -> BeatMatch:
     a_s, b_s = a.times_s[::every_a], b.times_s[::every_b]
     count = min(len(a_s), len(b_s))
     return BeatMatch(a_s=a_s[:count], b_s=b_s[:count], bar_beats=bar_beats, bars_known=bars_known)

@@ -17,6 +17,8 @@ _FREE_STRETCH = 0.015
 _FULL_DB = 8.0
 """A song that is this much below its usual level is thinned out."""
 _SURE = 0.8
+LEVEL_SPANS_S = (0.5, 3.0)
+"""Levels before and after are held against each other over the moment and over bars."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -119,10 +121,15 @@ def both_full(case: DoorCase) -> float:
 
 
 def level_apart(case: DoorCase) -> float:
-    """A song that ends far louder or softer than the next begins needs more than a gain."""
-    a = float(case.a.pool.traits.end_lufs[case.a.row]) - case.a.song.loudness_lufs
-    b = float(case.b.pool.traits.start_lufs[case.b.row]) - case.b.song.loudness_lufs
-    return -0.08 * max(0.0, min(20.0, abs(a - b)) - 4.0)
+    """A song that is left far louder or softer than the next is when it is alone needs more than a gain."""
+    exit_s, over_s = case.a.end_s, case.b.start_s + case.overlap_s
+    apart_db = 0.0
+    for span_s in LEVEL_SPANS_S:
+        a = case.a.loudness_db(exit_s - span_s, exit_s)
+        b = case.b.loudness_db(over_s, over_s + span_s)
+        if a is not None and b is not None:
+            apart_db = max(apart_db, abs(a - b))
+    return -0.2 * max(0.0, min(20.0, apart_db) - 3.0)
 
 
 POLICIES: dict[str, Policy] = {

@@ -14,6 +14,8 @@ SURE_BEAT = 0.5
 """Beats of at least this confidence are built on."""
 TEMPO_BEATS = 16
 """Tempo is told from so many beats."""
+_WEIGHTS_DB = np.array([-4.0, 0.0, 3.0])
+"""About how K-weighting weighs lows, mids and highs (BS.1770)."""
 SILENT_DB = -60.0
 """What is quieter than this is over."""
 CUT_EARLY_S = 0.05
@@ -21,7 +23,7 @@ CUT_EARLY_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Beats:
+class SureBeats:
     """Beats in a row that are sure, `(n,)` each; the first is the one that a door is built on."""
 
     times_s: DoubleArray
@@ -32,11 +34,11 @@ class Beats:
 
     @property
     def period_s(self) -> float:
-        """The usual time from one to the next, among the first; nan where there are fewer than two."""
+        """The usual time from one to the next among the first; nan where there are fewer than two."""
         steps_s = np.diff(self.times_s[: TEMPO_BEATS + 1])
         return float(np.median(steps_s)) if len(steps_s) else float("nan")
 
-    def from_bar(self, near_s: float, *, not_before: bool = False) -> "Beats":
+    def from_bar(self, near_s: float, *, not_before: bool = False) -> "SureBeats":
         """Return those from the downbeat on that is nearest to a time; from a beat where bars are not known.
 
         not_before: nearest of those that are not before it.
@@ -48,9 +50,9 @@ class Beats:
             return self.from_place(len(self.times_s))
         return self.from_place(int(allowed[np.abs(self.times_s[allowed] - near_s).argmin()]))
 
-    def from_place(self, place: int) -> "Beats":
+    def from_place(self, place: int) -> "SureBeats":
         """Return all but the first `place`."""
-        return Beats(
+        return SureBeats(
             times_s=self.times_s[place:],
             positions=self.positions[place:],
             beats_per_bar=self.beats_per_bar,
@@ -97,7 +99,7 @@ class DoorSide:
         silent = np.flatnonzero(levels_db[first:] < SILENT_DB)
         return min(song_end_s, (first + int(silent[0])) * BANDS_STEP_S) if len(silent) else song_end_s
 
-    def beats_from(self, at_s: float) -> Beats:
+    def beats_from(self, at_s: float) -> SureBeats:
         """Return the sure beats in a row, of one metre, from half a bar before a time on."""
         timeline = self.timeline
         if timeline is None or not len(timeline.beats_s):
@@ -118,7 +120,7 @@ class DoorSide:
         least_s = at_s - max(1, metre // 2) * usual_s - CUT_EARLY_S
         while first > 0 and fits[first - 1] and fits[first] and times_s[first - 1] >= least_s:
             first -= 1
-        return Beats(
+        return SureBeats(
             times_s=times_s[first:stop],
             positions=timeline.beat_positions[first:stop].astype(np.int64),
             beats_per_bar=metre,
@@ -130,6 +132,17 @@ class DoorSide:
             return np.empty(0, dtype=np.float32)
         first, stop = (max(0, round(at_s / VOICE_STEP_S)) for at_s in (from_s, until_s))
         return self.timeline.voice[first:stop]
+
+    def loudness_db(self, from_s: float, until_s: float) -> float | None:
+        """Return about how loud a span is at its song's gain, 0 as the song as a whole; None: unknown."""
+        if self.timeline is None or not len(self.timeline.bands_db):
+            return None
+        first, stop = (max(0, round(at_s / BANDS_STEP_S)) for at_s in (from_s, until_s))
+        span = self.timeline.bands_db[first:stop].astype(np.float64)
+        if not len(span):
+            return None
+        heard = np.power(10.0, (span + _WEIGHTS_DB) / 10.0).sum(axis=1).mean()
+        return 10.0 * float(np.log10(heard + 1e-10)) - self.song.loudness_lufs
 
     def level_db(self, from_s: float, until_s: float) -> float | None:
         """Return how loud a span is against its song, 0 as the song mostly is; None where that is unknown."""
@@ -148,4 +161,4 @@ def _first_false(values: np.ndarray, place: int) -> int:
     return place + int(wrong[0]) if len(wrong) else len(values)
 
 
-_NO_BEATS = Beats(times_s=np.empty(0), positions=np.empty(0, dtype=np.int64), beats_per_bar=0)
+_NO_BEATS = SureBeats(times_s=np.empty(0), positions=np.empty(0, dtype=np.int64), beats_per_bar=0)

@@ -19,10 +19,11 @@ from stream.choosing.weighing.terms import Costs
 from stream.doors.ranking import DoorRanking
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
+from stream.joins.bands import BandedFade, HandOver
 from stream.joins.fades import Limits, choose_fade
 from stream.joins.join_case import JOIN_REACH_FRAMES
 from stream.joins.levels import Release
-from stream.joins.sound import SongSound
+from stream.joins.sound import JoinSound, SongSound
 from stream.joins.stretch import Stretcher
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, analyse
 from stream.scoring.scorer import Scorer, ScoringLateError
@@ -74,7 +75,17 @@ def _join(rate_hz: int) -> None:
     loud: FloatArray = Release(offset_db=1.0, frames=len(noise)).applied(noise, 0)
     # So fast that it leaps.
     course = np.array([0, len(noise)]), np.array([0, round(1.1 * len(noise))])
-    Stretcher(SongSound(lambda start, stop: noise[: stop - start], 0), *course, rate_hz).pull(rate_hz // 2)
+    going, coming = (SongSound(lambda start, stop: noise[: stop - start], 0) for _ in range(2))
+    frames = rate_hz // 2
+    fade = BandedFade(
+        Stretcher(going, *course, rate_hz),
+        coming,
+        frames=frames,
+        enters_frame=0,
+        bands=[HandOver.at_once(0, frames)] * 3,
+        rate_hz=rate_hz,
+    )
+    JoinSound(fade.make, frames, coming).pull(frames)
     limiter = Limiter(rate_hz)
     limiter.push(loud, watched=True)
     limiter.pull(SURROUNDINGS_HOP_FRAMES)

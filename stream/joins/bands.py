@@ -13,9 +13,9 @@ from model.base.kernels import kernel
 from stream.joins.sound import PIECE_FRAMES, Sound
 from stream.pool.timeline import BAND_EDGES_HZ
 
-REACH_FRAMES = 512
+BAND_REACH_FRAMES = 512
 """The filters look so far ahead and back."""
-_SPAN_FRAMES = PIECE_FRAMES + 2 * REACH_FRAMES
+_SPAN_FRAMES = PIECE_FRAMES + 2 * BAND_REACH_FRAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,26 +71,29 @@ class BandedFade:
         self._bands: IntArray = np.array(places, dtype=np.int64).reshape(3, 2, 2)
         self._responses = _responses(rate_hz)
         self._mixed_frames = 0
-        # Highs, and what mids and lows have beyond the band above them; the first is `REACH_FRAMES` back.
-        self._start = -REACH_FRAMES
-        before = np.zeros((REACH_FRAMES, 2), dtype=np.float32)
+        # Highs, and what mids and lows have beyond the band above them; the first is as far back.
+        self._start = -BAND_REACH_FRAMES
+        before = np.zeros((BAND_REACH_FRAMES, 2), dtype=np.float32)
         self._highs, self._more = before, np.stack([before, before])
 
     def make(self, first: int, stop: int) -> FloatArray:
         """Return the frames of the fade from `first` to `stop`, `(n, 2)` float32; piece after piece."""
-        while self._mixed_frames < min(self._frames, stop + REACH_FRAMES):
+        while self._mixed_frames < min(self._frames, stop + BAND_REACH_FRAMES):
             self._mix(min(PIECE_FRAMES, self._frames - self._mixed_frames))
         at = first - self._start
         made: FloatArray = self._highs[at : at + stop - first]
-        more = self._more[:, at - REACH_FRAMES : at - REACH_FRAMES + _SPAN_FRAMES]
-        if more.any():
-            span = np.zeros((2, 2, _SPAN_FRAMES))
+        more = self._more[:, at - BAND_REACH_FRAMES : at - BAND_REACH_FRAMES + _SPAN_FRAMES]
+        apart = np.flatnonzero(more.any(axis=(1, 2)))
+        if len(apart):
+            span = np.zeros((len(apart), 2, _SPAN_FRAMES))
             # What is beyond the end is alike in all bands.
-            span[:, :, : more.shape[1]] = more.transpose(0, 2, 1)
-            spectra = np.fft.rfft(span) * self._responses[:, None, :]
+            span[:, :, : more.shape[1]] = more[apart].transpose(0, 2, 1)
+            spectra = np.fft.rfft(span) * self._responses[apart, None, :]
             filtered = np.fft.irfft(spectra.sum(axis=0), _SPAN_FRAMES)
-            made = made + filtered[:, REACH_FRAMES : REACH_FRAMES + stop - first].T.astype(np.float32)
-        done = stop - REACH_FRAMES - self._start
+            made = made + filtered[:, BAND_REACH_FRAMES : BAND_REACH_FRAMES + stop - first].T.astype(
+                np.float32
+            )
+        done = stop - BAND_REACH_FRAMES - self._start
         if done > 0:
             self._highs, self._more = self._highs[done:], self._more[:, done:]
             self._start += done
@@ -158,9 +161,9 @@ def _fill_gains(gains: FloatArray, first: int, start: int, stop: int, falls: boo
 def _responses(rate_hz: int) -> npt.NDArray[Any]:
     """Return the responses of what passes below either edge, `(2, bins)`, of spans as `BandedFade` has them.
 
-    Windowed sincs of `2 * REACH_FRAMES + 1` taps (Hamming), the last sample of a span falls on its middle.
+    Windowed sincs (Hamming) that reach `BAND_REACH_FRAMES` either way; the middle tap is the first sample.
     """
-    places = np.arange(-REACH_FRAMES, REACH_FRAMES + 1)
+    places = np.arange(-BAND_REACH_FRAMES, BAND_REACH_FRAMES + 1)
     window: DoubleArray = np.hamming(len(places))
     responses = []
     for edge_hz in BAND_EDGES_HZ:

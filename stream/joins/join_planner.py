@@ -8,10 +8,10 @@ from stream.choosing.step import Step
 from stream.doors.door import Door, JoinKind
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan, Leaving
-from stream.joins.kinds.registry import FALLBACKS, KINDS
+from stream.joins.kinds.registry import FALLBACKS, JOIN_KINDS
 from stream.joins.kinds.seam_fade import seam_ahead_frames
 from stream.joins.kinds.splice import plan_skip
-from stream.joins.kinds.tempo_blend import RAMP_S
+from stream.joins.kinds.tempo_blend import TEMPO_RAMP_S
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
 from stream.pool.pool import ChunkKey
@@ -27,7 +27,7 @@ class JoinPlanner:
 
     def __init__(self, settings: SoundSettings) -> None:
         self.settings = settings
-        ramp_frames = round(RAMP_S * settings.engine_rate_hz)
+        ramp_frames = round(TEMPO_RAMP_S * settings.engine_rate_hz)
         self.reach_frames = max(seam_ahead_frames(settings), ramp_frames)
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[ChunkKey, ChunkKey, JoinKind, int], JoinPlan] = OrderedDict()
@@ -74,7 +74,7 @@ class JoinPlanner:
         self, kind: JoinKind, before: Chunk, chunk: Chunk, door: Door | None, at_once: int | None
     ) -> JoinPlan:
         case = self._case(before, chunk, door, at_once)
-        for plan in (KINDS[kind].plan, *FALLBACKS):
+        for plan in (JOIN_KINDS[kind].plan, *FALLBACKS):
             planned = plan(case)
             if isinstance(planned, JoinPlan):
                 return planned

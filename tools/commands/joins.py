@@ -120,7 +120,7 @@ def joins(
 
 
 def _explain(source: Path, *, as_json: bool) -> None:
-    from tools.quality.joins.explain import EXPLAINED_HEAD, explain_joins
+    from tools.quality.doors.explain import EXPLAINED_HEAD, explain_joins
 
     found = explain_joins(source)
     if as_json:

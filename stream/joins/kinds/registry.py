@@ -24,7 +24,7 @@ class KindOfJoin:
     plan_type: type[JoinPlan]
 
 
-KINDS: dict[JoinKind, KindOfJoin] = {
+JOIN_KINDS: dict[JoinKind, KindOfJoin] = {
     JoinKind.SPLICE: KindOfJoin(plan=plan_splice, plan_type=Splice),
     JoinKind.SHORT_BLEND: KindOfJoin(plan=plan_short_blend, plan_type=ShortBlend),
     JoinKind.TEMPO_BLEND: KindOfJoin(plan=plan_tempo_blend, plan_type=TempoBlend),
@@ -38,7 +38,7 @@ FALLBACKS = (plan_plain_fade, plan_short_blend)
 
 def plan_type(kind: object) -> type[JoinPlan]:
     """Return what the plans of a kind are; `ValueError` where it is none."""
-    return KINDS[JoinKind(str(kind))].plan_type
+    return JOIN_KINDS[JoinKind(str(kind))].plan_type
 
 
 def read_join(fields: JoinFields) -> JoinPlan:

@@ -16,7 +16,7 @@ from stream.joins.join_plan import JoinPlan
 from stream.joins.sound import JoinSound, Sound
 from stream.joins.stretch import Stretcher
 
-RAMP_S = 4.0
+TEMPO_RAMP_S = 4.0
 """A is brought to B's tempo in so long, or in what its last chunk leaves for it."""
 _RAMP_STEPS = 16
 _LEAST_RAMP_S = 0.25
@@ -149,7 +149,7 @@ def _fitted(
 def _ramp_frames(case: JoinCase, entered: float, factor: float) -> int:
     """Return in how long A goes evenly from its own tempo to another, as it is `entered` in its song then."""
     longest = 2.0 * (entered - case.earliest_frame) / (1.0 + factor)
-    return int(min(longest, RAMP_S * case.rate_hz))
+    return int(min(longest, TEMPO_RAMP_S * case.rate_hz))
 
 
 def _course(

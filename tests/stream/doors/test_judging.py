@@ -1,4 +1,4 @@
-"""Doors are judged by what a pool knows: the kind that fits, or why another was not taken."""
+"""A door is judged by what a pool knows, and says of kinds that it rejects why."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -53,7 +53,7 @@ def door(
 
 
 def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
-    found = door(pool, timeline(122.0), timeline(thin=[(0, 60)]))
+    found = door(pool, timeline(122.0), timeline(thin=[(0, 50)]))
     assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16 and not found.rejected
     assert found.tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
     assert found.overlap_s == pytest.approx(32.0, abs=0.6)
@@ -88,7 +88,7 @@ def test_what_cannot_be_blended_says_why_and_meets_otherwise(
 
 def test_a_blend_ends_before_the_tempo_changes(pool: Pool) -> None:
     changed = np.concatenate([steady_beats(EXIT_S + 17.0, 120.0), EXIT_S + 17.0 + steady_beats(40.0, 160.0)])
-    assert door(pool, known_timeline(SECONDS, changed), timeline(thin=[(0, 60)])).overlap_bars == 8
+    assert door(pool, known_timeline(SECONDS, changed), timeline(thin=[(0, 50)])).overlap_bars == 8
 
 
 def test_a_song_is_heard_no_longer_than_it_sounds(pool: Pool) -> None:
@@ -151,3 +151,19 @@ def test_settings_that_cannot_be_are_refused() -> None:
     for wrong in ({"stretch": 0.2}, {"blend_bars": -1}, {"plain_fade_s": 0.0}):
         with pytest.raises(EndlosError, match="expected"):
             DoorSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_songs_shorter_than_a_blend_and_mono_beside_stereo_meet_for_what_there_is(tmp_path: Path) -> None:
+    stereo = beaten_song(9.0, steady_beats(9.0, 120.0), 1)
+    stereo[:, 1] = 0.0
+    short = beaten_song(9.0, steady_beats(9.0, 120.0), 2)
+    for beats_s, kind in ((steady_beats(9.0, 120.0), "quick_change"), (np.empty(0), "plain_fade")):
+        line = known_timeline(9.0, beats_s)
+        made = beaten_pool(tmp_path / kind, [stereo, short], [line, line])
+        found = judge_door(
+            DoorSide(pool=made, row=0, timeline=line),
+            DoorSide(pool=made, row=4, timeline=line),
+            DoorSettings(),
+        )
+        assert found.kind == kind and found.overlap_s <= 4.5
+        assert found.rejected[JoinKind.TEMPO_BLEND]

@@ -91,6 +91,10 @@ def test_a_skip_amid_a_blend_is_heard_at_once_and_comes_out_again(
     # The log gives the same again, in blocks of any size.
     lines = json.loads(json.dumps([decision.as_json() for decision in log]))
     check_decisions(lines, [])
+    bent = json.loads(json.dumps(lines))
+    bent[1]["join"]["heard_frames"][5] += 20_000
+    with pytest.raises(ValueError, match="course"):
+        check_decisions(bent, [])
     known = KnownJoins(SOUND, log[0].reach_frames)
     again = steps(generation)
     for step, line in zip(again, lines, strict=True):

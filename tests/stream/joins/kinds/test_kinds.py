@@ -13,7 +13,7 @@ from stream.choosing.step import Step
 from stream.doors.door import Door, JoinKind
 from stream.joins.join_plan import JoinPlan, Leaving
 from stream.joins.join_planner import JoinPlanner
-from stream.joins.kinds.registry import KINDS, read_join
+from stream.joins.kinds.registry import JOIN_KINDS, read_join
 from stream.joins.kinds.tempo_blend import TempoBlend
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
@@ -80,7 +80,7 @@ def test_a_kind_survives_the_log_goes_on_as_b_and_knows_no_blocks(
     plan = planned(generation, door(kind))
     assert plan.kind is kind
     again = read_join(json.loads(json.dumps(plan.as_json())))
-    assert again == plan and type(again) is KINDS[kind].plan_type
+    assert again == plan and type(again) is JOIN_KINDS[kind].plan_type
     frames = plan.fade_frames + RATE_HZ
     whole = opened(generation, plan).pull(frames)
     sizes = np.random.default_rng(1).integers(1, 9_000, 1_000)

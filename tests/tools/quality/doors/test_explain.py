@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import EndlosError
-from tools.quality.joins.explain import EXPLAINED_HEAD, explain_joins
+from tools.quality.doors.explain import EXPLAINED_HEAD, explain_joins
 
 LINE = {
     "n": 3,

@@ -1,0 +1,1 @@
+"""Why do two songs meet as they do?"""
