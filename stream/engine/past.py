@@ -126,7 +126,7 @@ class Past:
         entered, after = self._entered, step.chunk
         middle_frames = entered.origin_frames + plan.begin_frame + plan.before_frames
         left_s = plan.leave_frame / rate_hz
-        # At its cut, whatever the join was shifted by and however long it is; after `next`, where it was left.
+        # At its cut, whatever the join was shifted by and however long; after `next`, where it was left.
         end_sample = before.key.end_sample
         if jumped and abs(left_s - before.end_s) > REACH_S:
             end_sample = round(left_s * before.song.sample_rate_hz)
