@@ -65,7 +65,7 @@ class CostWeights:
     """For each log-odd that a door to another song is worth less than the best (`stream.doors`)."""
     late: float = 4.0
     """For each round, in which every song could have been heard once, by which a song is late."""
-    arc: float = 6.0
+    arc: float = 14.0
     """For music that is as lively as can be where it should be as calm as can be, or the other way round."""
 
     def __post_init__(self) -> None:
