@@ -16,6 +16,8 @@ from model.base.kernels import kernel
 
 WINDOW_SIZES = (256, 1_024, 2_048, 4_096)
 _LAST = 16
+_ROWS = np.array([4 * (lines % 4) + lines // 4 for lines in range(_LAST)])
+"""In which row of the last 16 points each sixteenth of the lines stands."""
 _TILE = 16
 
 
@@ -103,13 +105,22 @@ _Step = Callable[[FloatArray, FloatArray, FloatArray], None]
 # Lengths and distances are constants of a step: only so does LLVM see that its parts do not overlap.
 
 
+def _compiled(step: _Step, name: str) -> _Step:
+    """Compile a step under a name of its own.
+
+    numba keeps what it compiled by the name: of two processes that compile several under one name at the same
+    time, each may later be given what the other compiled of another.
+    """
+    step.__qualname__ = name
+    return kernel(step)
+
+
 def _quarters(count: int, apart: int, blocks: int) -> _Step:
     """Return a step of radix 4 over vectors of `count` values, `apart` from each other.
 
     blocks: how many there are side by side, with factors of their own; 0: as many as fit, with the same.
     """
 
-    @kernel
     def step(re: FloatArray, im: FloatArray, factors: FloatArray) -> None:
         for block in range(blocks if blocks else len(re) // (4 * apart)):
             a = block * (count if blocks else 4 * apart)
@@ -135,18 +146,17 @@ def _quarters(count: int, apart: int, blocks: int) -> _Step:
                 u, v = factors[f + 4 * count + i], factors[f + 5 * count + i]
                 re[d + i], im[d + i] = x * u - y * v, x * v + y * u
 
-    return step
+    return _compiled(step, f"quarters_{count}_{apart}_{blocks}")
 
 
 def _halves(count: int) -> _Step:
-    @kernel
     def step(re: FloatArray, im: FloatArray, factors: FloatArray) -> None:
         for i in range(count):
             x, y, u, v = re[i] - re[count + i], im[i] - im[count + i], factors[i], factors[count + i]
             re[i], im[i] = re[i] + re[count + i], im[i] + im[count + i]
             re[count + i], im[count + i] = x * u - y * v, x * v + y * u
 
-    return step
+    return _compiled(step, f"halves_{count}")
 
 
 _halves_1024 = _halves(1_024)
@@ -171,7 +181,7 @@ def _transform(
 ) -> None:
     """Transform a complex signal in place, and leave its lines in 16 rows of `lines_re` and `lines_im`.
 
-    Line `r * lanes + i` stands at place i of `_row(r)`.
+    Line `r * lanes + i` stands at place i of row `_ROWS[r]`.
     """
     size, lanes, at = len(re), len(order), 0
     if size == 4_096:
@@ -224,7 +234,7 @@ def _fill_powers(
         _transform(re, im, factors, order, lines_re, lines_im)
         even, odd = powers[pair], powers[pair + 1] if pair + 1 < len(starts) else none
         for row in range(8):
-            here, there = _row(row) * lanes, _row(15 - row) * lanes
+            here, there = _ROWS[row] * lanes, _ROWS[15 - row] * lanes
             _part(
                 lines_re[here : here + lanes],
                 lines_im[here : here + lanes],
@@ -234,14 +244,8 @@ def _fill_powers(
                 odd[row * lanes : (row + 1) * lanes],
             )
             # The first line of a row is the mirror of the first of another.
-            _part_one(lines_re, lines_im, here, _row((16 - row) % 16) * lanes, even, odd, row * lanes)
-        _part_one(lines_re, lines_im, _row(8) * lanes, _row(8) * lanes, even, odd, 8 * lanes)
-
-
-@kernel
-def _row(lines: int) -> int:
-    """Return in which row the lines from `lines * lanes` on stand."""
-    return 4 * (lines % 4) + lines // 4
+            _part_one(lines_re, lines_im, here, _ROWS[(16 - row) % 16] * lanes, even, odd, row * lanes)
+        _part_one(lines_re, lines_im, _ROWS[8] * lanes, _ROWS[8] * lanes, even, odd, 8 * lanes)
 
 
 @kernel

@@ -179,7 +179,8 @@ class Search:
             mask = allowed
         scorer = self.generation.scorer
         assert scorer is not None  # nothing is searched where nothing is scored
-        scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s)
+        vectors = self.generation.opened.vectors
+        scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s, vectors)
         everything = len(mask) <= CACHED_CHUNKS
         rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
         terms = self.costs.terms(row, rows, self._weights)

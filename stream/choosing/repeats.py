@@ -115,11 +115,17 @@ def _coverage(
     plays: IntArray, first_exit: IntArray, mean: float, weight: float, most: float, due: float
 ) -> FloatArray:
     result = np.empty(len(plays), dtype=np.float32)
+    # Of a large pool most was never played: one value for all of that.
+    ratio = 1.0 / (mean + 1.0)
+    never = np.float32(max(-most, min(most, -weight * np.log(ratio))) + due * max(0.0, mean - 1.0))
     for row in range(len(plays)):
         last = max(row, first_exit[row])
         total = 0
         for heard in range(row, last + 1):
             total += plays[heard]
+        if total == 0:
+            result[row] = never
+            continue
         own = total / (last - row + 1)
         ratio = (own + 1.0) / (mean + 1.0)
         missing = max(0.0, mean - own - 1.0)

@@ -57,7 +57,7 @@ class EdgeIndex:
         heads: AnyRows = pool.heads[:, 0, :edge_samples]
         tails: AnyRows = pool.tails[:, 0, pool.edge_samples - edge_samples :]
         if 2 * 4 * len(pool) * edge_samples <= preload_bytes:
-            heads, tails = (np.ascontiguousarray(edges, dtype=np.float32) for edges in (heads, tails))
+            heads, tails = (np.asarray(edges).astype(np.float32, order="C") for edges in (heads, tails))
         bands = _bands(pool, heads, tails)
         return cls(heads=heads, tails=tails, bands=bands, song=pool.chunk_song, successor=pool.successors())
 

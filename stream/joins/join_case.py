@@ -9,7 +9,7 @@ from model.base.errors import DecodeError
 from stream.choosing.generation import Chunk
 from stream.doors.door import Door
 from stream.doors.side import DoorSide
-from stream.joins.levels import k_weighted_power, loudness_lufs, song_gain
+from stream.joins.levels import headroom_db, k_weighted_power, loudness_lufs, song_gain
 from stream.joins.settings import SoundSettings
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 
@@ -69,8 +69,11 @@ class JoinCase:
         gained: FloatArray = audio * song_gain(chunk.song, self.settings.target_lufs)
         return gained
 
-    def level_difference_db(self, a_frame: int, b_frame: int) -> float:
-        """Return by how much A is louder in the seconds before a frame than B in those after one."""
+    def level_terms(self, a_frame: int, b_frame: int) -> dict[str, float | None]:
+        """Return by how much A is louder in the seconds before a frame than B in those after one.
+
+        And by how much B may be made louder.
+        """
         frames = round(_LEVEL_S * self.rate_hz)
         before, after = (
             self.read(self.a, a_frame - frames, a_frame),
@@ -80,7 +83,10 @@ class JoinCase:
             loudness_lufs(k_weighted_power(audio, self.rate_hz, SURROUNDINGS_HOP_FRAMES))
             for audio in (before, after)
         ]
-        return lufs[0] - lufs[1]
+        return {
+            "level_difference_db": lufs[0] - lufs[1],
+            "headroom_db": headroom_db(self.b.song, self.settings.target_lufs),
+        }
 
     def sides(self) -> tuple[DoorSide, DoorSide]:
         """Return both as a door has them."""

@@ -80,6 +80,10 @@ class JoinPlan:
         """Return the plan with B brought towards the level of A, which is raised by so much yet."""
         difference_db = self.terms.get("level_difference_db")
         match_db = 0.0 if difference_db is None else matched_db(difference_db + residual_db)
+        # For seconds on end a limiter would be heard.
+        headroom_db = self.terms.get("headroom_db")
+        if headroom_db is not None:
+            match_db = min(match_db, headroom_db)
         if abs(match_db) < LEAST_MATCH_DB:
             match_db = 0.0
         return self._with_match(match_db, rate_hz)

@@ -29,6 +29,11 @@ def song_gain_db(song: Song, target_lufs: float | None) -> float:
     return min(target_lufs - song.loudness_lufs, _CEILING_DB - song.true_peak_db)
 
 
+def headroom_db(song: Song, target_lufs: float | None) -> float:
+    """Return by how much a song may be louder than at its gain before its true peak is above the ceiling."""
+    return max(0.0, _CEILING_DB - song.true_peak_db - song_gain_db(song, target_lufs))
+
+
 def song_gain(song: Song, target_lufs: float | None) -> np.float32:
     """Return `song_gain_db` as a factor."""
     return np.float32(10.0 ** (song_gain_db(song, target_lufs) / 20.0))

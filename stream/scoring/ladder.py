@@ -8,11 +8,14 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray
 from stream.index.edge_index import EdgeIndex
+from stream.index.vector_index import EmbeddingIndex
 from stream.scoring.scorer import Scorer, ScoringLateError
 
 FEWEST_SHORTLISTED = 16
 MOST_SCORED = 20_000
 """In a larger pool the nearest of this number are scored, however much time there is."""
+MOST_BY_VECTORS = 512
+"""So many, where the model's own vectors say what is near: the pass over them misses none of the best."""
 SHARE_OF_TIME = 0.5
 """Scoring may be planned to take this share of the time left, and may really take a little more."""
 TIMEOUT_SHARE = 0.7
@@ -55,21 +58,32 @@ class Ladder:
         self._candidate_s = 0.0
 
     def climb(
-        self, scorer: Scorer, index: EdgeIndex, row: int, mask: BoolArray, time_left_s: float | None
+        self,
+        scorer: Scorer,
+        index: EdgeIndex,
+        row: int,
+        mask: BoolArray,
+        time_left_s: float | None,
+        vectors: EmbeddingIndex | None = None,
     ) -> ScoredCandidates:
-        """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry."""
+        """Return scores for the successors of `row` that `mask` allows; offline (None) there is no hurry.
+
+        vectors: of the model, by which a large pool's candidates are found; None: by band levels, which know
+        a third of the nearest 64.
+        """
         count = len(index)
         affordable = self._affordable(time_left_s)
         known = scorer.kept(row) is not None
         if count > MOST_SCORED and not known:
-            affordable = min(affordable, MOST_SCORED)
+            affordable = min(affordable, MOST_SCORED if vectors is None else MOST_BY_VECTORS)
         if affordable < FEWEST_SHORTLISTED and not known:
             self._candidate_s *= FORGETTING
             return _nearest(index, row, mask, "there was no time to score")
         timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
         rows = None
         if affordable < count and not known:
-            rows = index.nearest(row, mask, int(affordable))
+            nearest = index.bands if vectors is None else vectors
+            rows, _ = nearest.shortlist(row, mask, int(affordable))
         began_s = time.perf_counter()
         try:
             found = scorer.score(row, rows, timeout_s=timeout_s)

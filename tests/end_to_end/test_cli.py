@@ -24,7 +24,7 @@ from stream.engine.engine import Engine
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
 from tools.cli import app, main, sentence
-from tools.commands import pool, train
+from tools.commands import pool, pool_words, train
 from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
 
@@ -295,7 +295,7 @@ def test_quiet_songs_are_grouped() -> None:
         (name, cut_song(audio, 22_050, CutSettings(chunk_s=2.0)).note)
         for name, audio in {"loud": loud, "a": 0.02 * loud, "b": 0.05 * loud}.items()
     ]
-    lines = pool.cut_groups(cuts)
+    lines = pool_words.cut_groups(cuts)
     assert lines[0] == "1 song: silence at -16 dBFS"
     assert lines[1].startswith("2 quiet songs: -16 dBFS would call most of it silent")
     assert len(lines) == 2

@@ -28,6 +28,12 @@ def stored_column(folder: Path, name: str) -> npt.NDArray[Any]:
     return values.reshape(-1, *column.shape)
 
 
+def in_order(pool: Pool, name: str) -> npt.NDArray[Any]:
+    """Return what a column of an open pool holds, in the pool's order."""
+    assert isinstance(pool.heads, StoredRows)
+    return stored_column(pool.folder, name)[pool.heads.rows]
+
+
 def edit_column(pool: Pool, name: str, change: Callable[[npt.NDArray[Any]], object]) -> None:
     """Change a column of an open pool, which `change` gets in the pool's order."""
     assert isinstance(pool.heads, StoredRows)

@@ -1,9 +1,12 @@
 """Shared options have the same name, limits and words in every command."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from tools.library.selection import MusicSelection
 
 Model = Annotated[
     Path | None,
@@ -40,3 +43,64 @@ LogLines = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Log on standard error for a person, or a JSON object a line."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Have the workers of the Dask scheduler there do it, such as tcp://192.0.2.1:8786.",
+        show_default="this machine does it",
+    ),
+]
+LocalCluster = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Start a scheduler and so many workers here for it, as a cluster would have them.",
+        show_default="none",
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Take only what is named so: '*.flac', or 'Jazz/*' with its folders (several: any of them).",
+        show_default="everything",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Leave out what is named so, such as 'Audiobooks' or '*/live/*'.",
+        show_default="nothing",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAG=VALUE",
+        help="Take only what is tagged so: genre=house, year=199* (of a tag any value, of several each).",
+        show_default="everything",
+    ),
+]
+MusicRoot = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder in which files that a playlist or a library names are looked for, too.",
+        show_default="its own",
+    ),
+]
+
+
+def selection_of(include: Include, exclude: Exclude, where: Where, music_root: MusicRoot) -> "MusicSelection":
+    """Return what is chosen by these options."""
+    from tools.library.selection import MusicSelection
+
+    return MusicSelection(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        where=tuple(where or ()),
+        roots=tuple(root.expanduser() for root in music_root or ()),
+    )

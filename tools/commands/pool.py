@@ -1,24 +1,23 @@
 """The command `endlos pool` builds, inspects and checks the pool that a stream is made of."""
 
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tools.commands.options import Exclude, Include, LocalCluster, MusicRoot, Scheduler, Where, selection_of
+from tools.commands.pool_fetch import fetch_songs
+from tools.commands.pool_words import build_told, missing_told, print_build_report
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
-    from tools.pools.missing import MissingMusic
-    from tools.pools.report import BuildProgress, BuildReport
+    from tools.pools.report import BuildProgress
 
 pool_app = typer.Typer(help="Build, inspect and check a pool of chunks.", no_args_is_help=True)
-
-_LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")
+pool_app.command("fetch")(fetch_songs)
 
 PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")]
 
@@ -26,7 +25,11 @@ PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `e
 @pool_app.command()
 def build(
     music: Annotated[
-        list[Path], typer.Argument(metavar="MUSIC...", help="Folders of music, files or playlists.")
+        list[Path],
+        typer.Argument(
+            metavar="MUSIC...",
+            help="Folders of music, files, playlists, or the database of a library (beets, Navidrome).",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="POOL", help="Folder of the pool (made if missing).")],
     cut: Annotated[
@@ -73,6 +76,12 @@ def build(
     again: Annotated[
         bool, typer.Option("--again", help="Analyse every song anew, also what is unchanged.")
     ] = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    where: Where = None,
+    music_root: MusicRoot = None,
+    scheduler: Scheduler = None,
+    local_cluster: LocalCluster = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -86,6 +95,7 @@ def build(
     from tools.pools.build import build_pool
     from tools.pools.settings import BuildSettings
     from tools.songs.cut import CutSettings
+    from tools.work.local_cluster import scheduler_of
 
     cut_settings = CutSettings(
         cut=cut,
@@ -102,26 +112,28 @@ def build(
         edge_s=edge_s,
         decoded_cache_gib=decoded_cache_gib,
         model=carried_model(),
+        selection=selection_of(include, exclude, where, music_root),
         remove=remove,
         again=again,
     )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
-    with progress_bar(quiet) as progress:
+    with scheduler_of(scheduler, local_cluster) as cluster, progress_bar(quiet) as progress:
+        settings = replace(settings, scheduler=cluster)
         task = progress.add_task("looking through the music", total=None)
 
         def show(state: "BuildProgress") -> None:
-            progress.update(task, completed=state.done, total=state.total, description=printable(state.name))
+            progress.update(task, completed=state.done, total=state.total, description=build_told(state))
 
         report = build_pool([path.expanduser() for path in music], out.expanduser(), settings, show)
     if as_json:
         print_json(asdict(report))
     elif not quiet:
-        _print_report(report)
+        print_build_report(report)
     for failure in () if as_json else (*report.skipped, *report.partly, *report.failed):
         print(f"{failure.kind}: {printable(str(failure.path))}: {printable(failure.reason)}", file=sys.stderr)
     for folder in () if as_json else report.missing:
-        print(f"missing: {_missing(folder)}", file=sys.stderr)
+        print(f"missing: {missing_told(folder)}", file=sys.stderr)
     if report.failed:
         print(
             f"endlos: {plural(len(report.failed), 'file')} could not be read; "
@@ -136,13 +148,6 @@ def build(
         )
     if report.failed or report.missing:
         raise typer.Exit(1)
-
-
-def _missing(folder: "MissingMusic") -> str:
-    place = printable(str(folder.folder))
-    if not folder.missing:
-        return f"{place} holds no music"
-    return f"{place} lacks {folder.missing} of the {plural(folder.songs, 'song')} that the pool had of it"
 
 
 @pool_app.command()
@@ -232,34 +237,6 @@ def check(
         raise typer.Exit(1)
 
 
-def _print_report(report: "BuildReport") -> None:
-    print(
-        f"{plural(report.songs, 'song')}, {plural(report.chunks, 'chunk')}, {clock(report.audio_s)} of music "
-        f"(generation {report.generation})"
-    )
-    print(
-        f"analysed {plural(report.analysed, 'file')} ({clock(report.analysed_s)}) "
-        f"in {report.elapsed_s:.1f} s, kept {report.reused}, removed {report.removed}"
-    )
-    if report.copies:
-        copy, of = report.copies[0]
-        print(
-            f"{plural(len(report.copies), 'file')} with the same recording as another: one is played for all "
-            f"({printable(copy)} is {printable(of)}; `endlos pool info` names them)"
-        )
-    if report.no_audio:
-        kinds = ", ".join(f"{kind.files} {kind.suffix or 'without a suffix'}" for kind in report.no_audio)
-        print(f"left out, no audio that can be decoded: {printable(kinds)}")
-    for line in cut_groups(report.cuts):
-        print(line)
-    if report.without_copy:
-        print(
-            f"{plural(report.without_copy, 'song')} found no room for a decoded copy "
-            "and will be decoded whole while playing; give more with --decoded-cache-gib, "
-            "or free some space on the disk"
-        )
-
-
 def _journey_text(journey: dict[str, Any]) -> str:
     from stream.choosing.journey.spacing import SONGS_APART
 
@@ -278,31 +255,3 @@ def _journey_text(journey: dict[str, Any]) -> str:
             f"the median has {journey['tempo_partners_median']:.0f}"
         )
     return "\n".join(lines)
-
-
-def cut_groups(cuts: Iterable[tuple[str, str]]) -> list[str]:
-    """Return what the cutter did, a line for each kind of song and not for each song.
-
-    cuts: name of the song and what was done to it, as `BuildReport` has them.
-    """
-    kinds: Counter[str] = Counter()
-    lowered: dict[str, list[float]] = {}
-    unclear = 0
-    for _, note in cuts:
-        unclear += "no clear beat" in note
-        quiet = _LOWERED.match(note)
-        if quiet:
-            lowered.setdefault(quiet["asked"], []).append(float(quiet["used"]))
-        else:
-            # What follows the semicolon counts the cuts of this one song.
-            kinds[note.partition(";")[0]] += 1
-    lines = [f"{plural(songs, 'song')}: {kind}" for kind, songs in kinds.most_common()]
-    for asked, used in lowered.items():
-        between = f"{min(used):g}" if min(used) == max(used) else f"{min(used):g} to {max(used):g}"
-        lines.append(
-            f"{plural(len(used), 'quiet song')}: {asked} dBFS would call most of it silent, "
-            f"so that silence is at {between} dBFS instead"
-        )
-    if unclear:
-        lines.append(f"{plural(unclear, 'song')} without a clear beat: cut at silences")
-    return lines

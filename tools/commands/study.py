@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.commands.options import LocalCluster, Scheduler
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def study_music(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Runs at once.", show_default="number of cores")
     ] = None,
+    scheduler: Scheduler = None,
+    local_cluster: LocalCluster = None,
     plan: Annotated[
         bool,
         typer.Option("--plan", help="Say what would be done and about how long it takes, and do nothing."),
@@ -68,6 +71,7 @@ def study_music(
     from tools.quality.study.protocol import StudySettings, plan_study, run_study, study_cost, study_result
     from tools.quality.study.report import REPORT_FILE, study_page
     from tools.quality.study.scale import CHEAP, FULL
+    from tools.work.local_cluster import scheduler_of
 
     out = out.expanduser()
     refuse_overwriting((("--out", out),), (("MUSIC", music),))
@@ -88,10 +92,11 @@ def study_music(
     try:
         if not quiet and not as_json:
             _print_plan(found, cost, settings, as_json)
-        with progress_bar(quiet) as bar:
+        with scheduler_of(scheduler, local_cluster) as cluster, progress_bar(quiet) as bar:
+            settings = replace(settings, scheduler=cluster)
             task = bar.add_task("preparing", total=None)
 
-            def tell(what: str, done: int, total: int) -> None:
+            def tell(what: str, done: int | None, total: int | None) -> None:
                 bar.update(task, completed=done, total=total, description=printable(what))
 
             result = run_study(found, settings, tell)

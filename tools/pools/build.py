@@ -30,8 +30,13 @@ from tools.songs.cue import sheet_beside, tracks_of
 from tools.songs.silence import load_pydub
 from tools.songs.song import SongAnalysis, hash_file
 from tools.songs.tags import read_tags
-from tools.work.workers import Crashed, run_all
+from tools.work.cluster_state import ClusterState
+from tools.work.crew import crew
+from tools.work.fitness import Site
+from tools.work.workers import Crashed
 
+_SHOWN_FILES = 100
+"""A worker on another machine is asked for so many files at most before it gets work."""
 PUBLISH_PERIOD_S = 2.0
 """While nothing complete can be played, what is there is published this often at most."""
 
@@ -54,9 +59,11 @@ def build_pool(
     """
     started_s = time.monotonic()
     settings = settings or BuildSettings()
+    if settings.scheduler is not None:
+        out = out.absolute()  # its workers stand in other folders
     if settings.cut.cutter == "pydub":
         load_pydub()
-    found = scan(music)
+    found = scan(music, settings.selection)
     if not found.files:
         places = ", ".join(str(path) for path in music)
         if found.failures:
@@ -98,6 +105,9 @@ class _Build:
         self._analysed_s = 0.0
         self._done_bytes = 0
         self._total_bytes = 0
+        self._cluster: ClusterState | None = None
+        self._name = ""
+        self._crew = crew(settings.jobs, settings.scheduler, self._site, self._tell_cluster)
         remove_leftovers(store)
         if settings.again:
             store.doubt_all()
@@ -132,14 +142,20 @@ class _Build:
         self._total_bytes += sum(task.found.size_bytes for task in tasks)
         self._publish_early()
         self._tell("")
-        with closing(
-            run_all(work_on, tasks, min(self._settings.jobs, max(1, len(tasks))), self._room.take)
-        ) as results:
+        with closing(self._crew.run_all(work_on, tasks, self._room.take)) as results:
             for task, result in results:
                 self._take(task, result)
                 self._done_bytes += task.found.size_bytes
                 self._publish_early()
                 self._tell(task.found.name)
+
+    def _site(self) -> Site:
+        """Return what a worker on another machine has to find: a file of each folder, and this pool."""
+        first = {found.root: found for found in reversed(self._files)}
+        shown = list(first.values())[:_SHOWN_FILES]
+        return Site(
+            reads={found.path: found.size_bytes for found in shown}, writes=self._store.folder / "analysis"
+        )
 
     def _task(self, found: FoundFile) -> BuildTask | None:
         """Keep what is known of a file; return the work that it needs, None when it needs none."""
@@ -317,6 +333,7 @@ class _Build:
                 for song in songs
             ),
             cuts=tuple((found.name, self._songs[found].cut) for found in self._files if found in self._songs),
+            workers=() if self._cluster is None else self._cluster.shares,
         )
 
     def _keep_missing(self) -> tuple[MissingMusic, ...]:
@@ -340,7 +357,12 @@ class _Build:
         self._files = in_order(self._files, [file.found for file in missing.kept], self._music.roots)
         return missing.folders
 
+    def _tell_cluster(self, state: ClusterState) -> None:
+        self._cluster = state
+        self._tell(self._name)
+
     def _tell(self, name: str) -> None:
+        self._name = name
         if self._progress is None:
             return
         self._progress(
@@ -353,5 +375,6 @@ class _Build:
                 audio_s=self._analysed_s,
                 elapsed_s=time.monotonic() - self._started_s,
                 generation=self._generation,
+                cluster=self._cluster,
             )
         )

@@ -33,9 +33,10 @@ def find_missing(
     """Return which of the named folders hold nothing, cannot be read, or lost most of their songs.
 
     before: the files of the pool as it was. heard: audio hashes of what is there now, so that a file that
-    moved is not missing. unreadable: what could be looked at and not be read; that is no wish either.
+    moved is not missing. unreadable: what could be looked at and not be read; that is no wish either. What
+    a selection leaves out is there, and wished away.
     """
-    there = {found.path for found in scan.files}
+    there = {found.path for found in scan.files} | scan.left_out
     folders, kept = [], []
     for folder in scan.folders:
         had = [file for file in before if file.found.path.is_relative_to(folder)]

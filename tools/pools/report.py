@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from stream.pool.pool import Failure
 from tools.pools.missing import MissingMusic
 from tools.pools.scan import NoAudio
+from tools.work.cluster_state import ClusterState, WorkerShare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class BuildProgress:
     elapsed_s: float
     generation: int | None
     """The generation that can be played now."""
+    cluster: ClusterState | None = None
+    """Of the workers on other machines; None: only this one works."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,8 @@ class BuildReport:
     """Songs that need a decoded copy and found no room for one; they are decoded whole to be played."""
     cuts: tuple[tuple[str, str], ...]
     """What the cutter did to each song, by name, in words."""
+    workers: tuple[WorkerShare, ...] = ()
+    """What each worker of a cluster has done."""
 
 
 Progress = Callable[[BuildProgress], None]

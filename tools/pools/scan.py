@@ -9,7 +9,11 @@ from pathlib import Path
 
 from model.base.errors import PoolError
 from stream.pool.pool import Failure
-from tools.pools.playlists import is_playlist, read_playlist
+from tools.library.catalogs import is_catalog, read_catalog
+from tools.library.entries import Entry
+from tools.library.playlists import is_playlist, read_playlist
+from tools.library.selection import MusicSelection, Sieve
+from tools.songs.labels import Labels
 
 AUDIO_SUFFIXES = frozenset(
     {
@@ -70,23 +74,41 @@ class Scan:
     """Those of them that were named as folders."""
     no_audio: tuple["NoAudio", ...] = ()
     """What lies beside the music and is none, the most frequent first."""
+    left_out: frozenset[Path] = frozenset()
+    """Files that the selection did not take."""
 
 
-def scan(music: Sequence[Path]) -> Scan:
+@dataclass(frozen=True, kw_only=True)
+class _Reached:
+    """A folder, or a file below one."""
+
+    root: Path
+    name: str | None = None
+    """None: the folder itself."""
+    labels: Labels | None = None
+    """What a library says of the file."""
+
+
+def scan(music: Sequence[Path], selection: MusicSelection | None = None) -> Scan:
     """Look through folders of music (or single files, taken whatever their suffix) for audio files.
 
-    A file with an unknown suffix is taken when its bytes turn out to be audio. Of a playlist its entries are
-    taken in their order, and those that are not there are failures. Hidden files and folders are left out.
-    Links are followed; a file that is reached twice, through a loop, a link or an overlapping folder, is
-    taken once. `PoolError` when a path does not exist.
+    A file with an unknown suffix is taken when its bytes turn out to be audio. Of a playlist, or of another
+    player's database, its entries are taken in their order, and those that are not there are failures. Hidden
+    files and folders are left out. Links are followed; a file that is reached twice, through a loop, a link
+    or an overlapping folder, is taken once. selection: what of it is taken; None: all. `PoolError` when a
+    path does not exist, or a selection takes nothing.
     """
+    selection = selection or MusicSelection()
+    sieve = Sieve(selection=selection)
+    left_out: set[Path] = set()
     files: list[FoundFile] = []
     failures: list[tuple[FoundFile, Failure]] = []
     seen: set[str] = set()
     roots: list[Path] = []
     folders: list[Path] = []
     no_audio: Counter[str] = Counter()
-    for root, given in _named(music, failures):
+    for reached in _named(music, failures, selection.roots):
+        root, given = reached.root, reached.name
         roots.append(root)
         if given is None:
             folders.append(root)
@@ -95,45 +117,56 @@ def scan(music: Sequence[Path]) -> Scan:
             if real in seen:
                 continue
             seen.add(real)
+            if not (selection.takes_name(name) and sieve.takes(root / name, reached.labels)):
+                left_out.add(root / name)
+                continue
             found = _look(root, name)
             if isinstance(found, FoundFile):
                 files.append(found)
             else:
                 failures.append(found)
+    sieve.require_some()
+    if left_out and not files and not failures:
+        raise PoolError(f"none of {len(left_out)} files has a name that is asked for; mend the patterns")
     return Scan(
         files=tuple(files),
         failures=tuple(failures),
         roots=tuple(roots),
         folders=tuple(dict.fromkeys(folders)),
         no_audio=tuple(NoAudio(suffix=suffix, files=number) for suffix, number in no_audio.most_common()),
+        left_out=frozenset(left_out),
     )
 
 
 def _named(
-    music: Sequence[Path], failures: list[tuple[FoundFile, Failure]]
-) -> Iterator[tuple[Path, str | None]]:
-    """Yield what is named, in order: a folder with None, or the name of a file below a folder."""
+    music: Sequence[Path], failures: list[tuple[FoundFile, Failure]], places: Sequence[Path]
+) -> Iterator[_Reached]:
+    """Yield what is named, in order; places: where files of playlists and libraries may be."""
     for given in music:
         base = Path(os.path.abspath(given))  # noqa: PTH100 - Path.absolute keeps "..", resolve() follows links
         _require(given, base)
-        yield from _reached(base, failures, frozenset())
+        yield from _reached(base, failures, [place.absolute() for place in places], frozenset())
 
 
 def _reached(
-    base: Path, failures: list[tuple[FoundFile, Failure]], through: frozenset[str]
-) -> Iterator[tuple[Path, str | None]]:
-    """Yield a folder, a file, or what a playlist names; through: playlists that led here."""
+    base: Path,
+    failures: list[tuple[FoundFile, Failure]],
+    places: Sequence[Path],
+    through: frozenset[str],
+) -> Iterator[_Reached]:
+    """Yield a folder, a file, or what a playlist or a library names; through: playlists that led here."""
     if base.is_dir():
-        yield base, None
+        yield _Reached(root=base)
         return
-    if not is_playlist(base):
-        yield base.parent, base.name
+    catalog = not through and is_catalog(base)
+    if not catalog and not is_playlist(base):
+        yield _Reached(root=base.parent, name=base.name)
         return
     real = os.path.realpath(base)
     if real in through:
         return
     try:
-        entries = read_playlist(base)
+        entries = (read_catalog if catalog else read_playlist)(base, places)
     except PoolError as error:
         if not through:
             raise
@@ -144,10 +177,16 @@ def _reached(
             failures.append(
                 _failure(base.parent, entry.text, f"{base.name} names it, but it {entry.problem}")
             )
-        elif entry.path.is_relative_to(base.parent) and not is_playlist(entry.path):
-            yield base.parent, entry.path.relative_to(base.parent).as_posix()
+        elif is_playlist(entry.path):
+            yield from _reached(entry.path, failures, places, through | {real})
         else:
-            yield from _reached(entry.path, failures, through | {real})
+            yield _of_entry(entry.path, entry, (base.parent, *places))
+
+
+def _of_entry(path: Path, entry: Entry, folders: Sequence[Path]) -> _Reached:
+    """Return a file under the first of the folders that it is in, else under its own."""
+    root = next((folder for folder in folders if path.is_relative_to(folder)), path.parent)
+    return _Reached(root=root, name=path.relative_to(root).as_posix(), labels=entry.labels)
 
 
 def _require(given: Path, base: Path) -> None:

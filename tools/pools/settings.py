@@ -6,6 +6,7 @@ from pathlib import Path
 
 from model.base.errors import PoolError
 from model.features.edges import EDGE_RATE_HZ
+from tools.library.selection import MusicSelection
 from tools.songs.cut import CutSettings
 from tools.songs.song import AnalysisSettings
 from tools.work.workers import usable_cores
@@ -24,10 +25,14 @@ class BuildSettings:
     """Length of the edges that are kept; no model with longer ones fits the pool."""
     jobs: int = field(default_factory=usable_cores)
     """Processes that analyse; 1: this one."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers analyse in their place."""
     decoded_cache_gib: float = 8.0
     """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
     model: Path | None = None
     """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
+    selection: MusicSelection = field(default_factory=MusicSelection)
+    """What of the music is taken."""
     remove: bool = False
     """Whether music that is missing from a named folder leaves the pool, however much of it that is."""
     again: bool = False
@@ -55,10 +60,11 @@ class BuildSettings:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The options of `endlos pool build` that cut and keep alike."""
+        """The options of `endlos pool build` that choose, cut and keep alike."""
         told = {**asdict(self.cut), "edge_s": self.edge_s, "decoded_cache_gib": self.decoded_cache_gib}
-        return tuple(
-            f"--{name.replace('_', '-')}={value}" for name, value in told.items() if value is not None
+        return (
+            *(f"--{name.replace('_', '-')}={value}" for name, value in told.items() if value is not None),
+            *self.selection.options,
         )
 
     @property

@@ -73,7 +73,7 @@ def run_all(
     """
     if jobs == 1:
         for item in items:
-            yield item, _attempt(work, item, room)
+            yield item, attempt(work, item, room)
         return
     waiting = deque(items)
     workers: list[_Worker[Item]] = []
@@ -113,7 +113,8 @@ def run_all(
             _stop(worker)
 
 
-def _attempt(work: "Work[Item, _Result]", item: Item, room: Room) -> _Result | Crashed:
+def attempt(work: "Work[Item, _Result]", item: Item, room: Room) -> _Result | Crashed:
+    """Return what working on one item gives, or what it raised."""
     try:
         return work(item, room)
     # Whatever one item leads to, the others are worked on; the reason is reported, not lost.
@@ -143,7 +144,7 @@ def _serve(work: "Work[Any, Any]", connection: "Connection[Any, Any]") -> None:
         connection.send(_Ready())
         while True:
             item = connection.recv()
-            connection.send(_Done(result=_attempt(work, item, room)))
+            connection.send(_Done(result=attempt(work, item, room)))
 
 
 def _receive(worker: _Worker[Any]) -> Any:

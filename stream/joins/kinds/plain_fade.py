@@ -53,5 +53,5 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
         after_frames=frames - half,
         leave_frame=cut + half,
         enter_frame=start + half,
-        terms={"level_difference_db": case.level_difference_db(cut, start + frames)},
+        terms=case.level_terms(cut, start + frames),
     )

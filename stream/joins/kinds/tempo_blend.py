@@ -118,7 +118,7 @@ def plan_tempo_blend(case: JoinCase) -> TempoBlend | str:
         bars=match.bars,
         tempo_factor=factor,
         terms={
-            "level_difference_db": case.level_difference_db(begin, start + overlap),
+            **case.level_terms(begin, start + overlap),
             "tempo_ratio": 1.0 / factor,
             **terms,
         },

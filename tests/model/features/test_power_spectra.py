@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from model.features import power_spectra
 from model.features.power_spectra import WINDOW_SIZES, BandWeights, band_powers, band_weights, window_powers
 
 
@@ -52,3 +53,11 @@ def test_bands_are_sums_of_what_is_in_them(windows: int) -> None:
     bands = band_weights(filters)
     assert isinstance(bands, BandWeights) and len(bands.weights) <= 9 * 17
     np.testing.assert_allclose(band_powers(powers, bands), plain, rtol=1e-5)
+
+
+def test_each_compiled_step_is_kept_under_a_name_of_its_own() -> None:
+    """Else two processes that compile at the same time mix them up, and spectra are wrong from then on."""
+    kernels = [value.py_func for value in vars(power_spectra).values() if hasattr(value, "py_func")]
+    assert len(kernels) >= 10
+    names = [(kernel.__qualname__, kernel.__code__.co_firstlineno) for kernel in kernels]
+    assert len(set(names)) == len(names)

@@ -10,6 +10,7 @@ import pytest
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.choosing.generation import Generation
+from stream.index.vector_index import EmbeddingIndex
 from stream.scoring import ladder as ladder_module
 from stream.scoring import slow_scorer as simulate
 from stream.scoring.ladder import FEWEST_SHORTLISTED, TIMEOUT_SHARE, Ladder, ScoredCandidates
@@ -124,6 +125,24 @@ def test_of_a_huge_pool_the_nearest_are_scored_however_much_time_there_is(
     assert scored.rung == "shortlist" and np.count_nonzero(scored.mask) == 40
     chosen = np.flatnonzero(scored.mask)
     assert set(chosen) == set(np.argsort(generation.index.distances_db(3), kind="stable")[:40])
+
+
+def test_of_a_huge_pool_the_models_own_vectors_say_what_is_nearest(
+    generation: Generation, everything: BoolArray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder_module, "MOST_SCORED", 40)
+    monkeypatch.setattr(ladder_module, "MOST_BY_VECTORS", 20)
+    count, rng = len(generation.index), np.random.default_rng(0)
+    ends, starts = (rng.normal(0, 1, (count, 8)).astype(np.float32) for _ in range(2))
+    vectors = EmbeddingIndex.quantised(ends, starts, metric="dot", key="test")
+    assert generation.scorer is not None
+    some = everything.copy()
+    some[::3] = False
+    scored = Ladder().climb(generation.scorer, generation.index, 3, some, None, vectors)
+    assert scored.rung == "shortlist" and "scored the nearest 20" in scored.reasons[0]
+    allowed = np.flatnonzero(some)
+    expected = allowed[np.argsort(-vectors.scores(3)[allowed], kind="stable")[:20]]
+    assert set(np.flatnonzero(scored.mask)) == set(expected)
 
 
 def test_known_scores_are_used_when_time_is_short(tmp_path: Path, generation: Generation) -> None:

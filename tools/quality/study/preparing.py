@@ -13,12 +13,16 @@ from tools.quality.study.music import StudyMusic
 from tools.quality.study.runs import StudyRun, WantedRun
 from tools.quality.study.variants import song_file, write_variant
 from tools.songs.cut import CutSettings
-from tools.work.workers import Crashed, Room, run_all
+from tools.terminal import clock, plural
+from tools.work.cluster_state import ClusterState
+from tools.work.crew import Crew, crew
+from tools.work.fitness import Site
+from tools.work.workers import Crashed, Room
 
 _LENGTHS_S = ("chunk_s", "min_chunk_s", "max_chunk_s")
 
-StudyTell = Callable[[str, int, int], None]
-"""Is given what is done now, how many runs are done, and how many there are to do."""
+StudyTell = Callable[[str, int | None, int | None], None]
+"""Is given what is done now, how many runs are done, and how many there are to do; None: as before."""
 
 
 def prepared_pools(
@@ -27,6 +31,7 @@ def prepared_pools(
     wanted: Sequence[WantedRun],
     music: StudyMusic,
     jobs: int,
+    scheduler: str | None,
     ledger: Ledger,
     tell: StudyTell,
 ) -> dict[str, dict[str, Path]]:
@@ -38,20 +43,23 @@ def prepared_pools(
     originals = music.files
     needed = songs_by_pool(wanted)
     one_of = {one.run.home: one.run for one in wanted}
+    hired = study_crew(jobs, scheduler, music, out, tell)
     for done, (home, songs) in enumerate(sorted(needed.items())):
         tell(f"preparing music: {home}", done, len(needed))
         run = one_of[home]
         files = {song: song_file(run, song, originals[song], out / "music") for song in sorted(songs)}
         copies = [_Copy(run=run, original=originals[song], path=path) for song, path in files.items()]
         copies = [copy for copy in copies if copy.path != copy.original and not copy.path.is_file()]
-        with closing(run_all(_copied, copies, jobs if copies else 1, no_room)) as results:
+        with closing(hired.run_all(_copied, copies, no_room)) as results:
             refused = {copy.path: outcome for copy, outcome in results if outcome is not None}
         try:
             readable = sorted(path for path in files.values() if path not in refused)
             if not readable:
                 told = next(iter(refused.values()))
                 raise EndlosError(told.reason if isinstance(told, Crashed) else told)
-            build = BuildSettings(cut=declared_cut(run), jobs=jobs, decoded_cache_gib=0.0)
+            build = BuildSettings(
+                cut=declared_cut(run), jobs=jobs, scheduler=scheduler, decoded_cache_gib=0.0
+            )
             build_pool(readable, out / "pools" / home, build)
         except EndlosError as error:
             for one in wanted:
@@ -60,6 +68,22 @@ def prepared_pools(
             continue
         found[home] = files
     return found
+
+
+def study_crew(jobs: int, scheduler: str | None, music: StudyMusic, out: Path, tell: StudyTell) -> Crew:
+    """Return who works on a study; each worker of a cluster has to find its music, and its folder `out`."""
+
+    def site() -> Site:
+        shown = music.songs[0].path
+        return Site(reads={shown: shown.stat().st_size}, writes=out)
+
+    def told(state: ClusterState) -> None:
+        words = plural(state.workers, "worker")
+        if state.straggler is not None:
+            words += f", the longest for {clock(state.straggler.seconds)} on {state.straggler.address}"
+        tell(words, None, None)
+
+    return crew(jobs, scheduler, site, told)
 
 
 def declared_cut(run: StudyRun) -> CutSettings:

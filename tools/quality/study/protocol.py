@@ -13,7 +13,13 @@ from stream.pool.pool import failures
 from tools.quality.study.judging import forget_pools
 from tools.quality.study.ledger import LEDGER_FILE, KeptRun, Ledger, RunFigures
 from tools.quality.study.music import SongDraw, StudyMusic, disjoint_by_artist, read_music
-from tools.quality.study.preparing import StudyTell, no_room, prepared_pools, songs_by_pool
+from tools.quality.study.preparing import (
+    StudyTell,
+    no_room,
+    prepared_pools,
+    songs_by_pool,
+    study_crew,
+)
 from tools.quality.study.questions import (
     APPROACHES_PART,
     ApproachRow,
@@ -27,7 +33,7 @@ from tools.quality.study.runs import StudyRun, WantedRun, merged
 from tools.quality.study.scale import StudyScale
 from tools.quality.study.training import RunTask, carry_out, require_training
 from tools.work.lock import held_alone
-from tools.work.workers import Crashed, run_all, usable_cores
+from tools.work.workers import Crashed, usable_cores
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 _LOCK_FILE = "study.lock"
@@ -48,6 +54,8 @@ class StudySettings:
     """Folder of the songs that are alike; None: any called similar."""
     jobs: int = field(default_factory=usable_cores)
     """Worker processes."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers do it in their place."""
 
     def __post_init__(self) -> None:
         if not self.jobs >= 1:
@@ -237,8 +245,17 @@ def _carry_out_all(
     plan: StudyPlan, settings: StudySettings, left: Sequence[WantedRun], ledger: Ledger, tell: StudyTell
 ) -> None:
     """Do the runs that are left, and keep what becomes of each as soon as it is done."""
-    out = settings.out
-    files = prepared_pools(out, wanted=left, music=plan.music, jobs=settings.jobs, ledger=ledger, tell=tell)
+    # The workers of a cluster stand in other folders.
+    out = settings.out.absolute()
+    files = prepared_pools(
+        out,
+        wanted=left,
+        music=plan.music,
+        jobs=settings.jobs,
+        scheduler=settings.scheduler,
+        ledger=ledger,
+        tell=tell,
+    )
     tasks = [
         RunTask(
             wanted=one,
@@ -251,8 +268,8 @@ def _carry_out_all(
         if one.run.home in files
     ]
     tell("training", 0, len(tasks))
-    jobs = min(settings.jobs, max(1, len(tasks)))
-    with _one_thread_each(), closing(run_all(carry_out, tasks, jobs, no_room)) as results:
+    hired = study_crew(settings.jobs, settings.scheduler, plan.music, out, tell)
+    with _one_thread_each(), closing(hired.run_all(carry_out, tasks, no_room)) as results:
         for done, (task, outcome) in enumerate(results, start=1):
             if isinstance(outcome, Crashed):
                 outcome = KeptRun(figures=None, failed=outcome.reason)

@@ -12,7 +12,7 @@ from tools.songs.rhythm.spectrogram import power_spectrogram
 CHROMA_HOP = 1_024
 CHROMA_RATE_HZ = RHYTHM_RATE_HZ / CHROMA_HOP
 CHROMA_WINDOW = 4_096
-_BLOCK_FRAMES = 1 << 11
+_BLOCK_FRAMES = 1 << 9
 _BLOCK_MARGIN = CHROMA_WINDOW // CHROMA_HOP
 TUNED_S = 60.0
 """The tuning is taken from so much of the middle of a song."""

@@ -24,7 +24,7 @@ LOW_MEL_BANDS = 8
 FLUX_LAG = 2
 LOUD_LINE = 0.05
 """Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
-_BLOCK_FRAMES = 1 << 14
+_BLOCK_FRAMES = 1 << 12
 _BLOCK_MARGIN = 8
 LEVELLED_S = 8.0
 """Loudness of onsets is measured against this stretch, so that a quiet part counts like a loud one."""

@@ -1,6 +1,7 @@
 """Each kind of join is a plan that survives the log, and sounds the same for any blocks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generat
         read(generation, row, at, 1)[0]
         for row, at in ((A_CHUNK, plan.leave_frame), (B_CHUNK, plan.enter_frame))
     )
-    np.testing.assert_allclose(half, np.sqrt(0.5) * (a + b), atol=1e-4)
+    np.testing.assert_allclose(half, np.sqrt(0.5 / 1.15) * (a + b), atol=1e-4)
 
 
 def test_behind_a_quick_change_a_dies_away_in_echoes_without_lows(generation: Generation) -> None:
@@ -191,3 +192,13 @@ def test_songs_that_are_judged_to_meet_meet(generation: Generation) -> None:
     assert found.kind is JoinKind.TEMPO_BLEND
     plan = planned(generation, found)
     assert isinstance(plan, TempoBlend) and plan.bars == found.overlap_bars
+
+
+def test_no_song_is_raised_above_the_ceiling_for_seconds(generation: Generation) -> None:
+    plan = planned(generation, Door(kind=JoinKind.PLAIN_FADE, overlap_s=8.0))
+    # The songs' peaks are at the ceiling as they are.
+    assert plan.terms["headroom_db"] == pytest.approx(0.0, abs=1e-6)
+    louder = replace(plan, terms={**plan.terms, "level_difference_db": 5.0})
+    assert louder.levelled(0.0, RATE_HZ).match_db == pytest.approx(0.0, abs=1e-6)
+    roomy = replace(louder, terms={**louder.terms, "headroom_db": 3.0})
+    assert roomy.levelled(0.0, RATE_HZ).match_db == pytest.approx(3.0)

@@ -9,7 +9,7 @@ import pytest
 from model.base.errors import PoolError
 from tests.support.commands import run_here
 from tests.support.music import write_music
-from tools.pools.playlists import read_playlist
+from tools.library.playlists import read_playlist
 from tools.pools.scan import scan
 
 

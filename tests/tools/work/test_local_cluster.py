@@ -1,0 +1,36 @@
+"""A local cluster works for one command, speaks to nobody else, and leaves nothing behind."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from model.base.errors import EndlosError
+from stream.pool.pool import open_pool
+from tests.support.traced import traceable, traced
+from tools.work.local_cluster import scheduler_of
+
+
+def test_without_a_cluster_there_is_none() -> None:
+    with scheduler_of(None, None) as none, scheduler_of("tcp://192.0.2.1:8786", None) as named:
+        assert (none, named) == (None, "tcp://192.0.2.1:8786")
+
+
+def test_two_clusters_are_one_too_many() -> None:
+    with (
+        pytest.raises(EndlosError, match="--scheduler and --local-cluster are two clusters"),
+        scheduler_of("tcp://192.0.2.1:8786", 1),
+    ):
+        pass
+
+
+def test_a_build_by_a_local_cluster_speaks_to_nobody_and_leaves_nothing(
+    tiny_music: Path, tmp_path: Path, require_real: Callable[[str, bool], None]
+) -> None:
+    require_real("no strace: install it (Debian: strace)", traceable())
+    words = ("pool", "build", str(tiny_music), "--out", str(tmp_path / "pool"), "--local-cluster", "1")
+    done = traced(words, tmp_path / "home", lambda running: None)
+    assert done.code == 0, done.printed
+    assert "3 files in " in done.printed and "distributed" not in done.printed
+    assert (done.spoken_to, done.looked_up, done.written) == (set(), [], set())
+    assert len(open_pool(tmp_path / "pool").songs) == 3

@@ -1,0 +1,1 @@
+"""Which music do people have, and what do they say of it?"""
