@@ -16,8 +16,8 @@ from stream.pool.timeline import BAND_EDGES_HZ
 BAND_REACH_FRAMES = 512
 """The filters look so far ahead and back."""
 ALIKE = 0.15
-"""Correlation of two songs whose beats fall together, by which they fade (`crossfade.fade_gains`); without any
-the level falls by half a decibel, and more peaks of both stay below the ceiling."""
+"""Correlation of two songs whose beats fall together, by which they fade (`crossfade.fade_gains`); without
+any the level falls by half a decibel, and more peaks of both stay below the ceiling."""
 _SPAN_FRAMES = PIECE_FRAMES + 2 * BAND_REACH_FRAMES
 
 

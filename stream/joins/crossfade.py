@@ -29,12 +29,5 @@ def fade_gains(before_frames: int, after_frames: int, correlation: float) -> tup
     return (outgoing / level).astype(np.float32), (incoming / level).astype(np.float32)
 
 
-def mix(outgoing: FloatArray, incoming: FloatArray, before_frames: int, correlation: float) -> FloatArray:
-    """Fade from `outgoing` to `incoming`, both `(frames, 2)`, equally loud after `before_frames`."""
-    gain_out, gain_in = fade_gains(before_frames, len(outgoing) - before_frames, correlation)
-    mixed: FloatArray = outgoing * gain_out[:, None] + incoming * gain_in[:, None]
-    return mixed
-
-
 def _centres(frames: int) -> DoubleArray:
     return (np.arange(frames) + 0.5) / max(1, frames)

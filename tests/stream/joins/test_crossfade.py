@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from stream.joins.crossfade import correlation, fade_gains, mix
+from model.base.arrays import FloatArray
+from stream.joins.crossfade import correlation, fade_gains
+
+
+def mix(outgoing: FloatArray, incoming: FloatArray, before: int, r: float) -> FloatArray:
+    gain_out, gain_in = fade_gains(before, len(outgoing) - before, r)
+    mixed: FloatArray = outgoing * gain_out[:, None] + incoming * gain_in[:, None]
+    return mixed
 
 
 @pytest.mark.parametrize("r", [0.0, 0.3, 0.8, 1.0])
