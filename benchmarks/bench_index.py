@@ -77,7 +77,9 @@ class _Stream:
         self._window = int(NO_REPEAT_SHARE * chunks)
         self._course = Course.new(chunks)
         rows = np.arange(chunks)
-        self._phrases = Phrases(first_exit=rows, last_exit=rows)
+        self._phrases = Phrases(
+            first_exit=rows, last_exit=rows, entry=np.ones(chunks, dtype=np.bool_), run=rows
+        )
         for row in np.random.default_rng(1).permutation(chunks)[: self._window].tolist():
             self._course.follow(row, natural=False, other_song=True, share=0.0)
         self._banned: BoolArray = song % 100 == 7

@@ -1,22 +1,31 @@
 """The search holds every exit of a phrase against every chunk that may follow, and keeps the best joins."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import PoolError
 from stream.choosing.generation import Generation
-from stream.choosing.liking import Liking
-from stream.choosing.lookahead import Future
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
-from stream.choosing.terms import CACHED_CHUNKS, COST_TERMS, Costs
+from stream.choosing.weighing.liking import Liking
+from stream.choosing.weighing.lookahead import Future
+from stream.choosing.weighing.terms import CACHED_CHUNKS, COST_TERMS, Costs
+from stream.doors.door import Door
+from stream.doors.judging import judge_door
+from stream.doors.ranking import DoorRanking
+from stream.doors.side import DoorSide
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
+from stream.pool.timeline import SongTimeline
 from stream.scoring.hubs import hub_levels
 from stream.scoring.ladder import Ladder, ScoredCandidates, band_logits
+
+_log = logging.getLogger(__name__)
 
 SHORTLISTED = 4_096
 """Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
@@ -25,6 +34,8 @@ PREPARED_CHUNKS = 4_096
 """In a pool up to this size all exits are known before the first decision, where scores cost nothing."""
 MOST_EXITS = 16
 """Exits of a phrase that are scored."""
+FINALISTS = 8
+"""Joins at least of which it is judged how the songs meet."""
 MOST_SCORES = 400_000
 """Candidates that are scored for one decision, at least one exit's."""
 
@@ -39,10 +50,15 @@ class View:
     towards: FloatArray
     entering: FloatArray
     """The three together: what beginning a phrase there is worth now."""
+    travelling: FloatArray
+    """What a change of song to it is worth on top of that."""
     future: FloatArray
     other_song: float
-    """What a join to another song is worth."""
+    """What a join to another song is worth, whichever it is."""
+    walk: FloatArray
+    """What it is worth to begin a phrase there that leads to a good door."""
     only_other_songs: bool
+    only_this_song: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,6 +69,10 @@ class Join:
     entry_row: int
     total: float
     """In log-odds."""
+    door: Door | None = None
+    """How it meets another song, once that is judged."""
+    judged: float = 0.0
+    """What judging it has added to the total."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,19 +92,28 @@ class Search:
     """Scores exits and finds the best joins of one generation; belongs to one thread."""
 
     def __init__(
-        self, generation: Generation, settings: PlannerSettings, joins: Sequence[LabelledJoin]
+        self,
+        generation: Generation,
+        settings: PlannerSettings,
+        joins: Sequence[LabelledJoin],
+        doors: DoorRanking | None = None,
     ) -> None:
+        """doors: of this generation, as far as they are known; None: none are."""
         self.generation = generation
         self.exits_at_once = 1 if generation.opened.vectors is None else 2
         """Exits that are scored for one step, unless their scores cost nothing."""
         self.future = Future(generation.index.song)
         self._settings = settings
         self._weights = settings.weights
-        self.costs = Costs(generation)
+        self.doors = doors or DoorRanking(generation.pool)
+        self.costs = Costs(generation, self.doors)
         self.liking = Liking(generation, joins)
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
+        self.blends = settings.doors
+        """How songs may meet; it may be changed."""
+        self._without_timelines = False
         self._known = False
         """Whether all scores are as good as known."""
 
@@ -173,9 +202,11 @@ class Search:
     def best(self, exits: Sequence[Exit], view: View) -> tuple[list[Join], int]:
         """Return the `top_k` best joins, best first, and how many were considered.
 
-        A join does not go back into what its phrase has just played.
+        A join does not go back into what its phrase has just played. More are found at first: of those into
+        another song it is judged how the two meet.
         """
-        index, count, now = self.generation.index, self._settings.top_k, view.now
+        index, now = self.generation.index, view.now
+        count = max(self._settings.top_k, FINALISTS)
         found, considered = [], 0
         for leaving in exits:
             rows = leaving.rows
@@ -184,21 +215,52 @@ class Search:
             mask = leaving.scored.mask[which] & now.here.allowed[which]
             other = index.song[which] != index.song[leaving.row]
             within = (rows >= now.first_row) & (rows <= leaving.row + 1)
-            mask &= other if view.only_other_songs else ~within
+            abroad = now.onward.abroad[which] & (not view.only_this_song)
+            mask &= np.where(other, abroad, not view.only_other_songs) & ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
-            totals = leaving.worths + view.entering[which] + view.future[which]
-            totals += np.float32(view.other_song) * other
+            totals = leaving.worths + view.entering[which] + view.future[which] + view.walk[which]
+            totals += view.travelling[which] * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
                 join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
                 found.append(join)
         found.sort(key=lambda join: -join.total)
-        return found[:count], considered
+        found = [self._judged(join) for join in found[:count]]
+        found.sort(key=lambda join: -join.total)
+        return found[: self._settings.top_k], considered
+
+    def door(self, exit_row: int, entry_row: int) -> Door:
+        """Judge how one chunk goes over into another."""
+        pool = self.generation.pool
+        leaving, entering = (
+            DoorSide(pool=pool, row=row, timeline=self._timeline(int(pool.chunk_song[row])))
+            for row in (exit_row, entry_row)
+        )
+        return judge_door(leaving, entering, self.blends)
+
+    def _timeline(self, song: int) -> SongTimeline | None:
+        try:
+            return self.generation.timelines.of(song)
+        except PoolError as error:
+            # A stream goes on without: songs then meet by what their chunks tell.
+            if not self._without_timelines:
+                _log.warning("%s", error)
+            self._without_timelines = True
+            return None
+
+    def _judged(self, join: Join) -> Join:
+        song = self.generation.index.song
+        if song[join.exit_row] == song[join.entry_row]:
+            return join
+        door = self.door(join.exit_row, join.entry_row)
+        estimated = self.doors.worths(join.exit_row, np.array([join.entry_row]))[0]
+        judged = self._weights.door * (door.worth - float(estimated))
+        return replace(join, total=join.total + judged, door=door, judged=judged)
 
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
-        row = join.entry_row
+        row, now = join.entry_row, view.now.onward
         values = self.costs.terms(leaving.row, np.array([row]), self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self.liking.after(leaving.row)
@@ -209,8 +271,12 @@ class Search:
         named["coverage"] = float(view.coverage[row])
         named["favoured"] = float(view.favoured[row])
         named["towards"] = float(view.towards[row])
+        named["due"] = float(now.due[row]) if other else 0.0
+        named["arc"] = float(now.arc[row]) if other else 0.0
         named["other_song"] = view.other_song if other else 0.0
+        named["walk"] = float(view.walk[row])
         named["future"] = float(view.future[row])
+        named["judged"] = join.judged
         named["total"] = join.total
         return named
 

@@ -4,7 +4,7 @@ That one goes on as the first would have done.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,12 @@ class Course:
     """How many there were: so many phrases have ended."""
     owed: float = 0.0
     """How many joins to other songs are missing for their share; below zero: too many."""
+    changes: int = 0
+    """How many joins led to another song."""
+    heard_s: float = 0.0
+    """How long all that was played lasts."""
+    overlap_s: float = 0.0
+    """For so long the song before sounded on when the phrase that is played began."""
 
     @classmethod
     def new(cls, chunks: int) -> "Course":
@@ -47,15 +53,7 @@ class Course:
 
     def copy(self) -> "Course":
         """Return a course of its own that began like this one."""
-        return Course(
-            last_played=self.last_played.copy(),
-            plays=self.plays.copy(),
-            steps=self.steps,
-            run=self.run,
-            stop=self.stop,
-            joins=self.joins,
-            owed=self.owed,
-        )
+        return replace(self, last_played=self.last_played.copy(), plays=self.plays.copy())
 
     def follow(
         self,
@@ -64,22 +62,29 @@ class Course:
         natural: bool,
         other_song: bool | None,
         share: float,
+        length_s: float = 0.0,
+        overlap_s: float = 0.0,
         stop: WalkStop | None = None,
     ) -> None:
         """Take a step to a chunk (None: no longer in the pool).
 
         other_song: whether a join led to another song; None when it does not count as one.
-        share: of joins to other songs that is wanted. stop: of the walk; None leaves it where it stands.
+        share: of joins to other songs that is wanted. length_s: of the chunk. overlap_s: the chunk before
+        sounds on for so long. stop: of the walk; None leaves it where it stands.
         """
         if row is not None:
             self.last_played[row] = self.steps
             self.plays[row] += 1
         self.steps += 1
         self.run = self.run + 1 if natural else 0
+        self.heard_s += length_s
+        if not natural:
+            self.overlap_s = overlap_s
         if stop is not None:
             self.stop = stop.place
         if other_song is not None:
             self.joins += 1
+            self.changes += other_song
             self.owed = float(np.clip(self.owed + share - other_song, -_MOST_OWED, _MOST_OWED))
 
     def moved(self, old: Generation, new: Generation) -> "Course":
@@ -87,15 +92,8 @@ class Course:
 
         Song by song: one whose chunks are the same is copied, of another each chunk is looked up.
         """
-        moved = Course(
-            last_played=np.full(len(new.index), NEVER, dtype=np.int64),
-            plays=np.zeros(len(new.index), dtype=np.int64),
-            steps=self.steps,
-            run=self.run,
-            stop=self.stop,
-            joins=self.joins,
-            owed=self.owed,
-        )
+        begun = Course.new(len(new.index))
+        moved = replace(self, last_played=begun.last_played, plays=begun.plays)
         for song, entry in enumerate(old.pool.songs):
             here, there = old.song_rows(song), new.song_of(entry.audio_hash)
             if there is None:
@@ -115,6 +113,16 @@ class Course:
                     moved.last_played[found] = self.last_played[row]
                     moved.plays[found] = self.plays[row]
         return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedSong:
+    """When it was first looked for a song that is asked for."""
+
+    joins: int
+    """So many phrases had ended."""
+    heard_s: float
+    """So much had been played."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -140,5 +148,5 @@ class PlannerMemory:
     """The state of its random numbers, as NumPy has it."""
     leaving: PlannedExit | None
     """How the phrase ends, where that is chosen."""
-    asked_at: int | None
-    """How many phrases had ended when it was first looked for the song that is asked for."""
+    asked: "AskedSong | None"
+    """When it was first looked for the song that is asked for."""

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.settings import PlannerSettings
 from stream.pool.pool import Pool
 
 NOWHERE = -1
+SKIPPED_S = 6.0
+"""Of a song that is played whole, at most so much is left out at its beginning, and as much at its end."""
+LONGEST_OVERLAP_S = 45.0
+"""Over no more of its end does the next song begin."""
 LEAST_BEAT_CONFIDENCE = 0.3
 USUAL_BAR_BEATS = 4
 
@@ -24,6 +28,31 @@ class Phrases:
 
     first_exit: IntArray
     last_exit: IntArray
+    entry: BoolArray
+    """`(N,)`, where a phrase may begin at all."""
+    run: IntArray
+    """`(N,)`, rising: a phrase goes on along chunks of one number."""
+
+    @classmethod
+    def made(cls, pool: Pool, settings: PlannerSettings, factor: float = 1.0) -> "Phrases":
+        """Measure the phrases of a pool as the settings want them."""
+        return cls.of_whole_songs(pool) if settings.whole_songs else cls.of_pool(pool, settings, factor)
+
+    @classmethod
+    def of_whole_songs(cls, pool: Pool) -> "Phrases":
+        """Return the phrases of a stream that plays songs whole.
+
+        They begin within `SKIPPED_S` of a song's first chunk, and may be left where what remains fits into
+        an overlap.
+        """
+        rows, song = np.arange(len(pool)), pool.chunk_song
+        start_s, end_s = pool.start_s(), pool.end_s()
+        first_row, last_row = np.searchsorted(song, song, "left"), np.searchsorted(song, song, "right") - 1
+        entry = start_s - start_s[first_row] <= SKIPPED_S
+        leaving = end_s >= end_s[last_row] - LONGEST_OVERLAP_S
+        # The first of each song, or the row itself where that is later.
+        window = np.searchsorted(np.where(leaving, song, song - 0.5), song, "left")
+        return cls(first_exit=np.maximum(rows, window), last_exit=last_row, entry=entry, run=song)
 
     @classmethod
     def of_pool(cls, pool: Pool, settings: PlannerSettings, factor: float = 1.0) -> "Phrases":
@@ -47,7 +76,7 @@ class Phrases:
         first_row, last_row = np.searchsorted(run, run, "left"), np.searchsorted(run, run, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
         first, last = _exits(run, start_s, end_s, wanted_s, factor * float(settings.max_phrase_s))
-        return cls(first_exit=first, last_exit=last)
+        return cls(first_exit=first, last_exit=last, entry=np.ones(len(pool), dtype=np.bool_), run=run)
 
 
 @kernel

@@ -8,7 +8,7 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NEVER
 
 MOST_SHARES = 2.3
@@ -47,17 +47,17 @@ def entries(course: Course, phrases: Phrases, left_out: BoolArray, *, window: in
     most_plays = MOST_SHARES * total / count + GRACE_PLAYS
     blocked = _blocked(course.last_played, course.plays, course.steps - 1, window, most_plays, left_out)
     blocked[after] = True
-    allowed = _lasting(blocked, phrases.first_exit)
+    allowed = _lasting(blocked, phrases.first_exit) & phrases.entry
     if allowed.any():
         return Entries(blocked=blocked, allowed=allowed, mean_plays=mean_plays)
-    if not blocked.all():
+    if (~blocked & phrases.entry).any():
         return Entries(
             blocked=blocked,
-            allowed=~blocked,
+            allowed=~blocked & phrases.entry,
             mean_plays=mean_plays,
             reasons=("no phrase can last long enough",),
         )
-    others = np.flatnonzero(~left_out)
+    others = np.flatnonzero(~left_out & phrases.entry)
     if len(others) > 1:
         others = others[others != after]
     oldest = others[np.argsort(course.last_played[others], kind="stable")]

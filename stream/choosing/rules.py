@@ -1,13 +1,17 @@
 """The rules choose what follows where nothing is scored, by order, by lot, or what was heard longest ago."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from model.base.arrays import BoolArray, IntArray
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step
+from stream.doors.door import Door, JoinKind
+from stream.doors.gapless import gapless_successor
 from stream.index.edge_index import NO_SUCCESSOR, EdgeIndex
 
 
@@ -82,6 +86,45 @@ def next_in_order(row: int, natural: int, starts: IntArray) -> int:
         return natural
     later = starts[starts > row]
     return int(later[0] if len(later) else starts[0])
+
+
+def straight_on(
+    reference: Chunk, row: int, generation: Generation, left_out: BoolArray, settings: PlannerSettings
+) -> Step | None:
+    """Return the step that goes on where the music does, after the last chunk of a stretch; None without one.
+
+    Tracks of an album that run into each other do so in the stream; a song that is played whole goes on after
+    a silence in it. left_out: `(N,)`, chunks that are not to be chosen.
+    """
+    song = generation.index.song
+    following = gapless_successor(generation.pool, row)
+    if following is not None and not left_out[following] and settings.strategy == "model":
+        reason = ("the next track of the album goes on here",)
+        step = plain_step(generation, reference, following, NO_SUCCESSOR, "rules", reasons=reason)
+        return replace(step, door=Door(kind=JoinKind.GAPLESS))
+    in_song = row + 1 < len(song) and song[row + 1] == song[row]
+    if settings.whole_songs and in_song and not left_out[row + 1]:
+        reason = ("a silence in the song is left out",)
+        return plain_step(generation, reference, row + 1, NO_SUCCESSOR, "rules", reasons=reason)
+    return None
+
+
+def step_in_order(
+    reference: Chunk,
+    row: int,
+    natural: int,
+    generation: Generation,
+    left_out: BoolArray,
+    target: BoolArray | None,
+    reasons: tuple[str, ...],
+) -> Step:
+    """Go on in the order of the pool, or to the song of `target` `(N,)`, where one is to be reached.
+
+    left_out: `(N,)`, chunks that are not to be chosen.
+    """
+    starts = song_starts(generation.index, left_out if target is None else ~target)
+    following = next_in_order(row, natural, starts if target is None else starts[:1])
+    return plain_step(generation, reference, following, natural, "natural", reasons=reasons)
 
 
 def plain_step(

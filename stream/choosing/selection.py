@@ -1,21 +1,26 @@
 """The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Search, View
+from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
+from stream.choosing.generation import Generation
 from stream.choosing.history import Course
-from stream.choosing.phrases import NOWHERE, Phrases
+from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
+from stream.choosing.phrases import NOWHERE, SKIPPED_S, Phrases
 from stream.choosing.repeats import Entries, coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
+from stream.choosing.step import Step
+from stream.doors.door import Door
+from stream.doors.gapless import gapless_successor
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
-_MOST_OWED = 2.0
-"""With more owed than this, only other songs are considered."""
+_NO_DOOR = -12.0
+"""Worth of a phrase that leads to no door, in log-odds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,8 +35,27 @@ class Choice:
     """1 is the best that was found."""
     considered: int
     reasons: tuple[str, ...]
+    door: Door | None
+    """How it meets another song; None within one."""
     terms: Mapping[str, float]
     """What spoke for and against it, by name, in log-odds."""
+
+    def step(self, generation: Generation, now: Situation, reasons: tuple[str, ...]) -> Step:
+        """Return the step that it is; reasons: why it was chosen at all."""
+        return Step(
+            after=now.reference,
+            chunk=generation.chunk(self.entry_row),
+            natural=False,
+            rung=self.rung,
+            score=self.score,
+            rank=self.rank,
+            candidates=len(generation.index),
+            considered=self.considered,
+            reasons=(*reasons, *self.reasons),
+            # Whoever asks for another song waits for no blend.
+            door=None if now.asked else self.door,
+            terms=self.terms,
+        )
 
 
 class Selection:
@@ -41,6 +65,10 @@ class Selection:
         self._search = search
         self._phrases = phrases
         self._song = search.generation.index.song
+        pool = search.generation.pool
+        self._start_s, self._end_s = pool.start_s(), pool.end_s()
+        last_rows = np.searchsorted(self._song, self._song, side="right") - 1
+        self._left_s = self._end_s[last_rows] - self._end_s
         self._settings = settings
         self._exits: dict[int, Exit] = {}
 
@@ -48,18 +76,41 @@ class Selection:
         """Forget what was scored for a phrase that is over."""
         self._exits = {}
 
-    def exits_from(self, row: int, here: Entries, history: Course) -> tuple[int, list[int]]:
-        """Return the chunk that the phrase began with, and the exits that it may take from `row` on."""
+    def exits_from(
+        self, row: int, here: Entries, history: Course, within_s: float | None = None
+    ) -> tuple[int, list[int]]:
+        """Return the chunk that the phrase began with, and the exits that it may take from `row` on.
+
+        Where the song before sounded on as it began, it lasts for so much longer. within_s: it is left by
+        then, if it may be; None: whenever.
+        """
         first_row = row
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
             first_row -= 1
-        last = max(row, int(self._phrases.last_exit[first_row]))
+        first, last = int(self._phrases.first_exit[first_row]), int(self._phrases.last_exit[first_row])
+        until_s = self._end_s[max(first, first_row)] + history.overlap_s
+        alone_s = self._start_s[first_row] + history.overlap_s
         reached = row
-        while reached < last and not here.blocked[reached + 1]:
+        run = self._phrases.run
+        while reached < len(run) - 1 and run[reached + 1] == run[row]:
+            # Nothing ends a phrase in which the song before still sounds.
+            ends = here.blocked[reached + 1] or (reached >= last and self._end_s[reached] >= until_s)
+            if ends and self._end_s[reached] >= alone_s:
+                break
             reached += 1
-        first = int(self._phrases.first_exit[first_row])
         first = reached if first == NOWHERE else min(first, reached)
-        return first_row, list(range(max(first, row), reached + 1))
+        while first < reached and self._end_s[first] < until_s:
+            first += 1
+        exits = list(range(max(first, row), reached + 1))
+        if (
+            self._settings.whole_songs
+            and gapless_successor(self._search.generation.pool, reached) is not None
+        ):
+            exits = [reached]
+        if within_s is not None:
+            in_time = [one for one in exits if self._end_s[one] - self._end_s[row] <= within_s]
+            exits = in_time or exits[:1]
+        return first_row, exits
 
     def score_ahead(self, now: Situation) -> bool:
         """Score exits before they are reached; whether all have been, so that the join can be chosen.
@@ -80,7 +131,7 @@ class Selection:
         """Draw one of the best joins from the exits on; None when there is none."""
         view = self._view(now)
         scored = self._scored(now)
-        found, considered = self._search.best(scored, view)
+        found, considered = self._best(scored, view)
         if not found:
             return None
         totals = np.array([join.total for join in found])
@@ -96,19 +147,56 @@ class Selection:
             rank=place + 1,
             considered=considered,
             reasons=leaving.scored.reasons,
+            door=join.door,
             terms=self._search.terms(leaving, join, view),
         )
+
+    def _best(self, scored: list[Exit], view: View) -> tuple[list[Join], int]:
+        """Return the best joins that may be, and how many were considered."""
+        found, considered = self._search.best(scored, view)
+        if not found and view.only_this_song:
+            return self._search.best(scored, replace(view, only_this_song=False))
+        if not self._settings.whole_songs or view.now.asked:
+            return found, considered
+        whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
+        if whole:
+            return whole, considered
+        late = [one for one in scored if self._left_s[one.row] <= SKIPPED_S]
+        return self._search.best(late, view) if late else (found, considered)
+
+    def _skipped_s(self, join: Join) -> float:
+        """Return how much of the end of the song that a join leaves is not heard."""
+        overlap_s = 0.0 if join.door is None else join.door.overlap_s
+        return float(self._left_s[join.exit_row]) - overlap_s
 
     def _view(self, now: Situation) -> View:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
-        only_others = now.asked or now.history.owed > _MOST_OWED
+        onward, owed = now.onward, now.history.owed
+        walk = np.zeros(len(self._song), dtype=np.float32)
+        leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
+        if not leaves and not now.aims and owed > DUE and (now.here.allowed & onward.abroad).any():
+            out = way_out(
+                self._search.generation.pool,
+                self._search.doors,
+                self._phrases,
+                row=now.row,
+                exits=list(now.exits),
+                allowed=now.here.allowed,
+                onward=onward,
+                owed=owed,
+            )
+            leaves = out.leaves_now or owed > MOST_OWED
+            stays = not leaves
+            if stays:
+                walk[out.rows] = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
         covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
         nothing = np.zeros(len(covered), dtype=np.float32)
         coming = covered if now.pull is None else covered + now.pull.favoured
         entering = covered if now.pull is None else covered + now.pull.worths
-        price = OTHER_SONG_LOGIT * now.history.owed
-        future = self._search.future.worths(now.here.allowed, coming, price, self._settings)
+        price = OTHER_SONG_LOGIT * owed
+        allowed = now.here.allowed
+        future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
         return View(
             now=now,
             coverage=covered,
@@ -116,8 +204,11 @@ class Selection:
             towards=nothing if now.pull is None else now.pull.towards,
             entering=entering,
             future=np.float32(self._settings.discount) * future,
+            travelling=np.float32(price) + onward.due + onward.arc,
             other_song=price,
-            only_other_songs=only_others and bool((now.here.allowed & other).any()),
+            walk=walk,
+            only_other_songs=leaves and bool((allowed & onward.abroad & other).any()),
+            only_this_song=stays,
         )
 
     def _scored(self, now: Situation) -> list[Exit]:

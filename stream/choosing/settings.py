@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from model.base.errors import EndlosError
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
+from stream.doors.settings import DoorSettings
 
 Strategy = Literal["model", "random", "natural"]
 
@@ -29,6 +30,9 @@ class PlannerSettings:
     """A song goes on naturally for at most this long, in seconds."""
     other_songs: float = 0.34
     """Share of the joins that lead to another song, over a while."""
+    whole_songs: bool = False
+    """Whether songs are played whole, but for `SKIPPED_S` (`stream.choosing.phrases`) at either end; phrases
+    and the share of other songs say nothing then."""
     walk: bool = False
     """Whether the stream goes chunk by chunk from bucket to bucket, along the reference songs of a model of
     scoring `buckets`, and in no phrases."""
@@ -37,6 +41,7 @@ class PlannerSettings:
     discount: float = 0.5
     """How much each join ahead counts of the one before it."""
     weights: CostWeights = field(default_factory=CostWeights)
+    doors: DoorSettings = field(default_factory=DoorSettings)
 
     def __post_init__(self) -> None:
         if self.strategy not in ("model", "random", "natural"):
@@ -44,6 +49,10 @@ class PlannerSettings:
         if self.walk and self.strategy != "model":
             raise EndlosError(
                 f"strategy {self.strategy} walks through no buckets; leave it, or the walk, out"
+            )
+        if self.whole_songs and (self.walk or self.strategy != "model"):
+            raise EndlosError(
+                "whole songs are for strategy model without a walk; leave them, or the other, out"
             )
         if not self.seed >= 0:
             raise EndlosError(f"the seed is {self.seed}; give 0 or more")

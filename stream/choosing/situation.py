@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from stream.choosing.generation import Chunk
 from stream.choosing.history import Course
-from stream.choosing.leaning import Pull
+from stream.choosing.journey.leaning import Pull
+from stream.choosing.journey.travel import Onward
 from stream.choosing.repeats import Entries
 
 
@@ -26,10 +27,16 @@ class Situation:
     """What was played, as if all that is planned had been."""
     first_row: int
     """Where the phrase that is played began."""
+    onward: Onward
+    """Where a change of song may lead."""
     exits: Sequence[int]
     """Rows after which it may be left, from `row` on; never empty."""
     pull: Pull | None = None
     """What steering speaks for; None where it speaks for nothing."""
+    aims: bool = False
+    """Whether a song is to be reached."""
+    departs: bool = False
+    """Whether it is time to go to another song on the way there."""
     asked: bool = False
     """Whether another song was asked for."""
     deadline_s: float | None = None

@@ -19,7 +19,7 @@ from stream.choosing.selection import OTHER_SONG_LOGIT
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step, WalkStop
-from stream.choosing.terms import COST_TERMS
+from stream.choosing.weighing.terms import COST_TERMS
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.top import top
 from stream.scoring.buckets import Buckets

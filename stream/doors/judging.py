@@ -6,11 +6,9 @@ from stream.doors.beat_match import match_beats, most_bars
 from stream.doors.door import Door, JoinKind
 from stream.doors.gapless import gapless_successor
 from stream.doors.policies import POLICIES, DoorCase
-from stream.doors.settings import BAR_COUNTS, DoorSettings
+from stream.doors.settings import BAR_COUNTS, LEAST_FADE_S, DoorSettings
 from stream.doors.side import DoorSide
 
-_LEAST_FADE_S = 2.0
-"""Songs that have less for each other than this meet as well as they can."""
 _SHORTER_BARS = 0.25, 0.6
 """What half as many bars are worth less than the most, and a quarter of them."""
 _PLAIN_WORTH, _QUICK_WORTH, _SHORT_WORTH = -1.0, -1.5, -2.0
@@ -118,7 +116,7 @@ def _plain_fades(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
     both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= _SURE_BEAT
     longest_s = _BEATEN_FADE_S if both_beaten else settings.plain_fade_s
     overlap_s = min(longest_s, left_s, there_s)
-    if overlap_s < _LEAST_FADE_S:
+    if overlap_s < LEAST_FADE_S:
         return f"the songs have {max(0.0, overlap_s):.1f} s for each other"
     return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=_PLAIN_WORTH)]
 

@@ -148,12 +148,11 @@ class DoorSide:
         """Return how loud a span is against its song, 0 as the song mostly is; None where that is unknown."""
         if self.timeline is None or not len(self.timeline.bands_db):
             return None
-        power = np.power(10.0, self.timeline.bands_db.astype(np.float64) / 10.0).sum(axis=1)
         first, stop = (max(0, int(at_s / BANDS_STEP_S)) for at_s in (from_s, until_s))
-        span = power[first : max(stop, first + 1)]
+        span = self.timeline.power[first : max(stop, first + 1)]
         if not len(span):
             return None
-        return 10.0 * float(np.log10(span.mean() / max(float(np.quantile(power, 0.75)), 1e-10) + 1e-10))
+        return 10.0 * float(np.log10(span.mean() / self.timeline.usual_power + 1e-10))
 
 
 def _first_false(values: np.ndarray, place: int) -> int:

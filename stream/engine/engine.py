@@ -7,11 +7,12 @@ from pathlib import Path
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import NOT_STEERED, Steering
-from stream.choosing.step_source import Immediate, StepSource
+from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.plan_ahead import PlanDepth
+from stream.choosing.ready.step_source import Immediate, StepSource
 from stream.engine.decisions import Decision
 from stream.engine.newer import PoolWatch, judged_joins, judged_songs
 from stream.engine.past import JoinRecord, Past
@@ -114,6 +115,7 @@ class Engine:
         if stood is not None:
             stood = stood.readable()
             steering = stood.steered(steering)
+        steering = _led(generation, steering, settings)
         memory = None if stood is None else stood.memory
         planner = Planner(generation, settings.planner, start, judged, steering, memory)
         tally = DecisionTally(on_decision)
@@ -122,7 +124,7 @@ class Engine:
         if live:
             source = Ahead(
                 planner,
-                depth=settings.plan_ahead,
+                depth=PlanDepth(steps=settings.plan_ahead, seconds=settings.plan_ahead_s),
                 prepare=lambda: first_score(planner.generation.scorer),
                 refresh=lambda: watch.look(planner),
                 rehearse=joins.prepare,
@@ -270,7 +272,7 @@ class Engine:
         lost = self._planner.generation.song_of(towards) is None
         if not lost and chunk.generation.song_of(towards) != chunk.song_index:
             return steering
-        return replace(steering, towards=None)
+        return steering.arrived()
 
     def _snapshot(self) -> NowPlaying:
         chunk, upcoming = self._renderer.chunk, self._source.peek()
@@ -292,9 +294,19 @@ class Engine:
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:
-    if name is None:
-        return None
-    for row, song in enumerate(generation.index.song):
-        if generation.pool.songs[song].name == name:
-            return generation.chunk(row)
+    return None if name is None else generation.chunk(generation.song_rows(_named(generation, name)).start)
+
+
+def _led(generation: Generation, steering: Steering, settings: EngineSettings) -> Steering:
+    """Return a steering that leads to the song that the settings name, if any."""
+    if settings.towards is None:
+        return steering
+    goal = generation.pool.songs[_named(generation, settings.towards)].audio_hash
+    return replace(steering, towards=goal, within_s=settings.within_s)
+
+
+def _named(generation: Generation, name: str) -> int:
+    for number, song in enumerate(generation.pool.songs):
+        if song.name == name:
+            return number
     raise EndlosError(f"the pool has no song {name!r}; name one as `endlos pool info` lists it")

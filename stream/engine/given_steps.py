@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from model.base.errors import EndlosError
 from stream.choosing.generation import Chunk
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan, JoinSource, Leaving
 from stream.joins.kinds.splice import Splice

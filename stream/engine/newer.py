@@ -12,8 +12,8 @@ from pathlib import Path
 from model.base.errors import EndlosError, PoolError
 from model.saved.contract import carried_model
 from stream.choosing.generation import Generation, open_generation
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.settings import EngineSettings
 from stream.pool.feedback import LabelledJoin, SongOpinion, labelled_joins, song_opinions
 from stream.pool.pool import current_generation

@@ -95,7 +95,14 @@ class Past:
         self.entered_frames = decision.t_out_frames
         self.decisions = decision.n + 1
         if decision.before is not None and plan is not None:
-            placed = self._placed(decision.n, decision.step, decision.before, plan, rate_hz)
+            placed = self._placed(
+                decision.n,
+                decision.step,
+                decision.before,
+                plan,
+                rate_hz,
+                jumped=decision.jump_frames is not None,
+            )
             self.join = placed.record.heard
             origin_frames = decision.t_out_frames - plan.enter_frame
             self._entered = _Entered(origin_frames=origin_frames, release=plan.release)
@@ -111,15 +118,17 @@ class Past:
         plan = joins.prepared(step, self._entered.release)
         if plan is None or step.after is None:
             return None
-        return self._placed(n, step, step.after, plan, joins.settings.engine_rate_hz)
+        return self._placed(n, step, step.after, plan, joins.settings.engine_rate_hz, jumped=False)
 
-    def _placed(self, n: int, step: Step, before: Chunk, plan: JoinPlan, rate_hz: int) -> PlacedJoin:
+    def _placed(
+        self, n: int, step: Step, before: Chunk, plan: JoinPlan, rate_hz: int, *, jumped: bool
+    ) -> PlacedJoin:
         entered, after = self._entered, step.chunk
         middle_frames = entered.origin_frames + plan.begin_frame + plan.before_frames
         left_s = plan.leave_frame / rate_hz
-        # At its cut, whatever the join was shifted by; after `next`, where it was left.
+        # At its cut, whatever the join was shifted by and however long; after `next`, where it was left.
         end_sample = before.key.end_sample
-        if abs(left_s - before.end_s) > REACH_S:
+        if jumped and abs(left_s - before.end_s) > REACH_S:
             end_sample = round(left_s * before.song.sample_rate_hz)
         record = JoinRecord(
             n=n,

@@ -11,8 +11,8 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk
+from stream.choosing.ready.step_source import StepSource
 from stream.choosing.step import Step
-from stream.choosing.step_source import StepSource
 from stream.engine.decisions import Decision
 from stream.engine.limiter import Limiter
 from stream.joins.join_plan import JoinPlan, JoinSource, Leaving

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from model.base.errors import DecodeError
 from stream.choosing.generation import Chunk
 from stream.choosing.history import PlannerMemory
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Beginning
 from stream.joins.join_plan import JoinSource

@@ -8,8 +8,8 @@ from pathlib import Path
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import Generation
+from stream.choosing.ready.step_source import StepSource
 from stream.choosing.step import Step
-from stream.choosing.step_source import StepSource
 from stream.engine.past import JoinRecord, Past, PlacedJoin
 from stream.engine.preview import Preview
 from stream.engine.renderer import Renderer

@@ -9,13 +9,14 @@ import numpy as np
 from model.base.arrays import FloatArray
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
-from stream.choosing.leaning import Leaning
-from stream.choosing.lookahead import Future
+from stream.choosing.journey.leaning import Leaning
+from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage, entries
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import Steering
-from stream.choosing.terms import Costs
+from stream.choosing.weighing.lookahead import Future
+from stream.choosing.weighing.terms import Costs
+from stream.doors.ranking import DoorRanking
 from stream.engine.limiter import Limiter
 from stream.index.top import FEW, top
 from stream.joins.bands import BandedFade, HandOver
@@ -47,8 +48,7 @@ def first_score(scorer: Scorer | None) -> None:
 
 def _choose(generation: Generation) -> None:
     index, chunks, settings = generation.index, len(generation.index), PlannerSettings()
-    beginnings = np.zeros(chunks, dtype=np.int64)
-    course, phrases = Course.new(chunks), Phrases(first_exit=beginnings, last_exit=beginnings)
+    course, phrases = Course.new(chunks), Phrases.of_pool(generation.pool, settings)
     towards = Steering(towards=generation.pool.songs[0].audio_hash)
     Leaning.of(generation, towards, phrases, lambda row, rows: 0.0)
     allowed = entries(course, phrases, np.zeros(chunks, dtype=np.bool_), window=0, after=0).allowed
@@ -57,12 +57,14 @@ def _choose(generation: Generation) -> None:
     distances_db = index.distances_db(0)
     for count in (1, FEW + 1):
         top(distances_db, allowed, count)
-    Costs(generation).terms(0, np.array([1]), settings.weights)
+    doors = DoorRanking(generation.pool)
+    doors.of_song(0)
+    Costs(generation, doors).terms(0, np.array([1]), settings.weights)
     entering = coverage(course, phrases, settings.weights)
     future = Future(index.song)
     future.measure(phrases)
     future.learn(0, distances_db, allowed)
-    future.worths(allowed, entering, 0.0, settings)
+    future.worths(allowed, allowed, entering, 0.0, settings)
 
 
 def _join(rate_hz: int) -> None:

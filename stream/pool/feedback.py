@@ -1,7 +1,8 @@
 """The feedback keeps what listeners thought of joins and of songs in the pool's `state.db`.
 
 It is keyed by audio and position, so that it outlives rebuilds and cutters. `labelled_joins` is what
-fine-tuning reads; `stream.choosing.liking` is what the planner asks, of songs `stream.choosing.steering`.
+fine-tuning reads; `stream.choosing.weighing.liking` is what the planner asks, of songs
+`stream.choosing.journey.steering`.
 """
 
 import sqlite3

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ _LEVEL_STEP_DB = 0.5
 _HEADER = struct.Struct("<4s3I")
 _MAGIC = b"ETL1"
 MOST_BEATS_PER_BAR = 16
+USUAL_QUANTILE = 0.75
 
 Whole = npt.NDArray[np.int8]
 
@@ -45,6 +47,17 @@ class SongTimeline:
     """`(V,)` 0 to 1: how likely somebody sings in each `VOICE_STEP_S`."""
     bands_db: FloatArray
     """`(L, 3)` mean square of lows, mids and highs in each `BANDS_STEP_S`, both channels summed, in dBFS."""
+
+    @cached_property
+    def power(self) -> DoubleArray:
+        """`(L,)` mean square of all bands together in each `BANDS_STEP_S`."""
+        total: DoubleArray = np.power(10.0, self.bands_db.astype(np.float64) / 10.0).sum(axis=1)
+        return total
+
+    @cached_property
+    def usual_power(self) -> float:
+        """As loud as the song mostly is: a quarter of it is louder."""
+        return max(float(np.quantile(self.power, USUAL_QUANTILE)), 1e-10) if len(self.power) else 1e-10
 
     def encoded(self) -> bytes:
         """Return it as bytes: beats to the last bit, the rest in steps of 1/255 and 0.5 dB."""

@@ -27,6 +27,12 @@ TRAIT_COLUMNS: dict[str, tuple[npt.DTypeLike, tuple[int, ...]]] = {
     "key_confidence": (np.float32, ()),
     "voice_across": (np.float32, ()),
     "start_onset_s": (np.float32, ()),
+    "start_full_db": (np.float32, ()),
+    "end_full_db": (np.float32, ()),
+    "start_voice": (np.float32, ()),
+    "end_voice": (np.float32, ()),
+    "start_bars": (np.float32, ()),
+    "end_bars": (np.float32, ()),
 }
 """Type, and shape for each chunk, of every array of `ChunkTraits`."""
 
@@ -48,9 +54,18 @@ TRAIT_RANGES = {
     "key_confidence": (0, 1),
     "voice_across": (0, 1),
     "start_onset_s": (0, 60),
+    "start_full_db": (-110, 30),
+    "end_full_db": (-110, 30),
+    "start_voice": (0, 1),
+    "end_voice": (0, 1),
+    "start_bars": (0, 64),
+    "end_bars": (0, 64),
 }
 """What every trait lies between, both ends included."""
-_MAY_BE_UNKNOWN = ("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s")
+_MAY_BE_UNKNOWN = (
+    *("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s"),
+    *("start_full_db", "end_full_db", "start_voice", "end_voice", "start_bars", "end_bars"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +104,20 @@ class ChunkTraits:
     """0 to 1: how likely something sung sounds across the chunk's end."""
     start_onset_s: FloatArray
     """Seconds from the chunk's start to its first clear onset; nan where the first 2 s have none."""
+    start_full_db: FloatArray
+    """How loud the song is in the seconds from the chunk's start on, against how it mostly is
+    (`stream.doors.fullness`); nan where it is unknown."""
+    end_full_db: FloatArray
+    """The same from the chunk's end on."""
+    start_voice: FloatArray
+    """0 to 1: how much somebody sings in these seconds from the chunk's start on; nan where it is unknown."""
+    end_voice: FloatArray
+    """The same from the chunk's end on."""
+    start_bars: FloatArray
+    """Bars in a row, of `BARS_AHEAD` at most, whose beats are sure and steady from the chunk's start on
+    (`stream.doors.fullness`); nan where it is unknown."""
+    end_bars: FloatArray
+    """The same from the chunk's end on."""
 
     def __post_init__(self) -> None:
         for name, (dtype, shape) in TRAIT_COLUMNS.items():
@@ -138,5 +167,11 @@ _UNKNOWN: dict[str, float] = {
     "end_lufs": -70.0,
     "key": -1,
     "start_onset_s": np.nan,
+    "start_full_db": np.nan,
+    "end_full_db": np.nan,
+    "start_voice": np.nan,
+    "end_voice": np.nan,
+    "start_bars": np.nan,
+    "end_bars": np.nan,
 }
 """What stands for "unknown" where it is not 0; -70 LUFS is the gate below which nothing is heard."""

@@ -51,7 +51,7 @@ class Ladder:
     full: every candidate is scored. kept: there was no time for that, but the scores were known.
     shortlist: the spectrally nearest are scored. nearest: spectral distance decides (no time, or the model
     failed, hung, or gave what is no number). Below it, the renderer goes on by itself
-    (`stream.choosing.plan_ahead`).
+    (`stream.choosing.ready.plan_ahead`).
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
 from stream.engine.engine import Engine
 from stream.pool.feedback import SongOpinion
 from stream.service.moment import Moment

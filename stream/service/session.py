@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.choosing.steering import NOT_STEERED, Steering
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.history import Course, PlannedExit, PlannerMemory
-from stream.choosing.steering import Steering
+from stream.choosing.history import AskedSong, Course, PlannedExit, PlannerMemory
+from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step, WalkStop
 from stream.engine.standing import Standing
 from stream.pool.pool import ChunkKey
 
-_VERSION = 1
-_COUNTERS = ("steps", "run", "stop", "joins")
+_VERSION = 2
+_COUNTERS = ("steps", "run", "stop", "joins", "changes")
+_MEASURES = ("owed", "heard_s", "overlap_s")
 
 
 def told(standing: Standing) -> dict[str, object]:
@@ -26,14 +27,15 @@ def told(standing: Standing) -> dict[str, object]:
         "version": _VERSION,
         "chunk": None if chunk is None else asdict(chunk.key),
         "sample": None if chunk is None else round(standing.position_s * chunk.song.sample_rate_hz),
-        "history": {name: getattr(history, name) for name in (*_COUNTERS, "owed")},
+        "history": {name: getattr(history, name) for name in (*_COUNTERS, *_MEASURES)},
         "draws": memory.draws,
         "leaving": None if leaving is None else _leaving_told(leaving, memory.generation),
-        "asked_at": memory.asked_at,
+        "asked": None if memory.asked is None else asdict(memory.asked),
         "steering": {
             "other_songs": steering.other_songs,
             "phrase_factor": steering.phrase_factor,
             "towards": steering.towards,
+            "within_s": steering.within_s,
         },
     }
 
@@ -48,14 +50,15 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
         raise ValueError(f"its version is {said['version']}")
     for name in _COUNTERS:
         setattr(history, name, int(said["history"][name]))
-    history.owed = float(said["history"]["owed"])
-    if not math.isfinite(history.owed) or history.steps < 0:
+    for name in _MEASURES:
+        setattr(history, name, float(said["history"][name]))
+    if not all(math.isfinite(getattr(history, name)) for name in _MEASURES) or history.steps < 0:
         raise ValueError("its history makes no sense")
     # Refuses what is no state.
     draws = np.random.default_rng()
     draws.bit_generator.state = said["draws"]
     chunk = None if said["chunk"] is None else _chunk(said["chunk"], int(said["sample"]), generation)
-    leaving, asked_at = said["leaving"], said["asked_at"]
+    leaving, asked = said["leaving"], said["asked"]
     return Standing(
         memory=PlannerMemory(
             chunk=chunk,
@@ -63,7 +66,9 @@ def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> S
             history=history,
             draws=draws.bit_generator.state,
             leaving=None if leaving is None or chunk is None else _leaving(leaving, chunk, generation),
-            asked_at=None if asked_at is None else int(asked_at),
+            asked=None
+            if asked is None
+            else AskedSong(joins=int(asked["joins"]), heard_s=float(asked["heard_s"])),
         ),
         position_s=0.0 if chunk is None else int(said["sample"]) / chunk.song.sample_rate_hz,
         steering=Steering(**said["steering"]),

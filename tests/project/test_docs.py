@@ -49,7 +49,7 @@ def test_every_setting_stands_in_the_reference() -> None:
     import dataclasses
 
     from stream.choosing.settings import PlannerSettings
-    from stream.choosing.weights import CostWeights
+    from stream.choosing.weighing.weights import CostWeights
     from stream.engine.settings import EngineSettings
     from tools.bench.budgets import Budgets
 

@@ -14,8 +14,8 @@ from numba.core.registry import CPUDispatcher
 
 from model.base.errors import EndlosError
 from stream.choosing.generation import open_generation
+from stream.choosing.journey.steering import Steering
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import Steering
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings

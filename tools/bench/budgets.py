@@ -23,6 +23,12 @@ class Budgets:
     """A decision of the report's network, exact, over 1,800 candidates."""
     least_first_rung_percent: float = 99.9
     late_decisions: float = 0.0
+    least_blend_margin_s: float = 15.0
+    """For so long the step to another song is known before it is taken, of a hundred at least 99."""
+    returns_percent: float = 5.0
+    """Changes of song that go back to one of the last eight, where a pool has twice as many."""
+    absence_rounds: float = 3.0
+    """No song stays away for longer than so many times what it takes to visit each once."""
     underruns: float = 0.0
     """Frames of silence that nobody asked for: in the simulated hour, and on the sound card."""
     skip_ms: float = 250.0

@@ -8,8 +8,8 @@ from model.base.arrays import FloatArray
 from model.saved.contract import carried_model
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready.step_source import Immediate
 from stream.choosing.settings import PlannerSettings, Strategy
-from stream.choosing.step_source import Immediate
 from stream.engine.engine import Engine
 from stream.engine.renderer import Renderer
 from stream.engine.settings import EngineSettings

@@ -19,14 +19,17 @@ from model.saved.contract import carried_model
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import open_generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.settings import PlannerSettings
 from stream.engine.renderer import Renderer
+from stream.engine.settings import EngineSettings
 from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.settings import SoundSettings
 from stream.scoring.settings import ScoringSettings
 from tools.bench.figures import Figure, missing, quantiles, spread_figure
 from tools.bench.isolated import run_isolated
+from tools.bench.journey import JourneyRecord, journey_figures
 from tools.bench.process import anonymous_mb, resident_mb
 from tools.bench.settings import BenchSettings
 from tools.bench.virtual import Taken, VirtualCard, VirtualSteps
@@ -41,7 +44,6 @@ _DAY_BLOCK_FRAMES = 8192
 # As the sound card has them.
 _RING_S, _PREFILL_S = 0.75, 0.2
 _FADE_S, _TARGET_LUFS = 0.5, -16.0
-_PLAN_AHEAD = 3
 _AFTER_START_S = 10.0
 
 
@@ -90,9 +92,17 @@ def measure_hour(settings: BenchSettings) -> list[Figure]:
         ),
         Figure(question=HOUR, name="decision margin, smallest", unit="ms", value=told["margin_min_ms"]),
         Figure(question=HOUR, name="decision margin, p1", unit="ms", value=told["margin_p1_ms"]),
+        Figure(
+            question=HOUR,
+            name="margin before another song, p1",
+            unit="s",
+            value=told["blend_margin_p1_s"],
+            at_least=budgets.least_blend_margin_s,
+        ),
         Figure(question=HOUR, name="decision margin, p50", unit="ms", value=told["margin_p50_ms"]),
         spread_figure(HOUR, "scored decision", "ms", told["scored_ms"]),
         *_resident(HOUR, settings, told),
+        *journey_figures(HOUR, settings.budgets, told["journey"]),
     ]
 
 
@@ -129,6 +139,7 @@ def measure_day(settings: BenchSettings) -> list[Figure]:
             note=f"{samples[0]:.0f} MB after the start, {half:.0f} MB at the half",
         ),
         Figure(question=DAY, name="late decisions", unit="", value=told["late"], at_most=0.0),
+        *journey_figures(DAY, settings.budgets, told["journey"]),
     ]
 
 
@@ -175,6 +186,7 @@ class Record:
         self._rungs: Counter[str] = Counter()
         self._margins_ms = array("d")
         self._scored_ms = array("d")
+        self._blend_margins_s = array("d")
 
     def take(self, taken: Taken) -> None:
         """Count a step."""
@@ -183,6 +195,8 @@ class Record:
         if step.after is not None:
             # The first step is there before the stream begins.
             self._margins_ms.append(taken.margin_s * 1e3)
+        if step.leaves_song:
+            self._blend_margins_s.append(taken.margin_s)
         if step.considered > 1:
             self._scored_ms.append(taken.took_s * 1e3)
 
@@ -199,8 +213,13 @@ class Record:
             "margin_min_ms": float(margins_ms.min()),
             "margin_p1_ms": float(np.percentile(margins_ms, 1, method="lower")),
             "margin_p50_ms": float(np.median(margins_ms)),
+            "blend_margin_p1_s": _lowest_percent(self._blend_margins_s),
             "scored_ms": quantiles(self._scored_ms),
         }
+
+
+def _lowest_percent(values: "array[float]") -> float:
+    return float(np.percentile(values, 1, method="lower")) if len(values) else float("nan")
 
 
 def simulate(
@@ -234,12 +253,17 @@ def simulate(
         ring_frames=round(_RING_S * _RATE_HZ),
         prefill_frames=round(_PREFILL_S * _RATE_HZ),
     )
-    record = Record()
+    record, journey = Record(), JourneyRecord(generation)
+
+    def took(taken: Taken) -> None:
+        record.take(taken)
+        journey.take(taken.step)
+
     steps = VirtualSteps(
         Planner(generation, PlannerSettings(seed=seed)),
-        depth=_PLAN_AHEAD,
+        depth=PlanDepth(steps=EngineSettings.plan_ahead, seconds=EngineSettings.plan_ahead_s),
         now_s=lambda: card.now_s,
-        each=record.take,
+        each=took,
         clock=clock,
     )
     renderer = Renderer(
@@ -266,6 +290,7 @@ def simulate(
     generation.close()
     return {
         **record.told(),
+        "journey": journey.told(),
         "chunks": len(generation.pool),
         "underrun_frames": card.underrun_frames,
         "slowest_block_ms": slowest_s * 1e3,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream.choosing.generation import Chunk
-from stream.choosing.plan_ahead import MAX_DEPTH
+from stream.choosing.journey.steering import Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import Steering
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.step import Step
 
 
@@ -40,7 +40,7 @@ class _Planned:
 
 
 class VirtualPlanner:
-    """Plans as `stream.choosing.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
+    """Plans as `stream.choosing.ready.ahead.Ahead` does: enough steps ahead, one of them leaving the song.
 
     The one difference: a late step is waited for, where the stream would go on without it.
     """
@@ -50,7 +50,7 @@ class VirtualPlanner:
         plan: Callable[[float | None], Step],
         deliver: Callable[[Step], None],
         *,
-        depth: int,
+        depth: PlanDepth,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Plan the first step, before the stream begins at virtual time 0.
@@ -75,7 +75,7 @@ class VirtualPlanner:
         first = self._ready.popleft()
         self._deliver(first.step)
         # As in `Ahead`, the chunk is thought to begin to sound when it is taken.
-        self._heard_until_s = now_s + length_s(first.step)
+        self._heard_until_s = now_s + first.step.length_s
         # What idled until now begins again; what is at work is free later than this anyway.
         self._free_s = max(self._free_s, now_s)
         return Taken(step=first.step, ready_s=first.ready_s, needed_s=now_s, took_s=first.took_s)
@@ -83,7 +83,7 @@ class VirtualPlanner:
     def _plan_until(self, now_s: float) -> None:
         """Do what the thread begins before `now_s`, and at least what is needed then."""
         while not self._is_enough() and (self._free_s < now_s or not self._ready):
-            deadline_s = self._heard_until_s + sum(length_s(planned.step) for planned in self._ready)
+            deadline_s = self._heard_until_s + sum(planned.step.length_s for planned in self._ready)
             began_s = self._clock()
             step = self._plan(deadline_s - self._free_s)
             took_s = self._clock() - began_s
@@ -92,8 +92,7 @@ class VirtualPlanner:
             self._ready.append(_Planned(step=step, ready_s=self._free_s, took_s=took_s))
 
     def _is_enough(self) -> bool:
-        leaves = any(not planned.step.natural for planned in self._ready)
-        return len(self._ready) >= (self._depth if leaves else MAX_DEPTH)
+        return self._depth.is_reached([planned.step for planned in self._ready])
 
 
 @dataclass(kw_only=True)
@@ -131,13 +130,13 @@ class VirtualCard:
 
 
 class VirtualSteps:
-    """The steps of a virtual planner as a renderer takes them (`stream.choosing.step_source.StepSource`)."""
+    """The steps of a virtual planner as a renderer takes them (`stream.choosing.ready.step_source`)."""
 
     def __init__(
         self,
         planner: Planner,
         *,
-        depth: int,
+        depth: PlanDepth,
         now_s: Callable[[], float],
         each: Callable[[Taken], None],
         clock: Callable[[], float] = time.perf_counter,
@@ -178,8 +177,3 @@ class VirtualSteps:
 
     def close(self) -> None:
         """Nothing to end."""
-
-
-def length_s(step: Step) -> float:
-    """Return how long a step's chunk is."""
-    return step.chunk.end_s - step.chunk.start_s

@@ -239,6 +239,10 @@ def steer(
         str | None,
         typer.Option(metavar="SONG", help="Reach this song by good joins.", show_default="as it is"),
     ] = None,
+    within_min: Annotated[
+        float | None,
+        typer.Option(min=0, help="Minutes within which --towards gets there.", show_default="a few phrases"),
+    ] = None,
     mute: Annotated[str | None, typer.Option(metavar="SONG", help="Choose nothing of it.")] = None,
     favour: Annotated[str | None, typer.Option(metavar="SONG", help="Choose it more readily.")] = None,
     forget: Annotated[str | None, typer.Option(metavar="SONG", help="Neither, any more.")] = None,
@@ -257,6 +261,10 @@ def steer(
         wish["phrase_factor"] = phrase_factor
     if towards is not None:
         wish["towards"] = remote.song(towards)["id"]
+    if within_min is not None:
+        if towards is None:
+            raise EndlosError("--within-min says when a song is to be reached; name it by --towards")
+        wish["within_s"] = 60.0 * within_min
     told = remote.ask("PUT", "steering", wish) if wish else remote.ask("GET", "steering")
     remote.say(told, _steering_text)
 
@@ -283,7 +291,9 @@ def _steering_text(steering: Any) -> str:
         f"phrases: {steering['phrase_factor']:g} times as long as usual",
     ]
     if steering["towards"] is not None:
-        lines.append(f"towards: {_name(steering['towards'])}")
+        within_s = steering["within_s"]
+        said = "" if within_s is None else f", within {clock(within_s)} from when it was asked for"
+        lines.append(f"towards: {_name(steering['towards'])}{said}")
     return _lines(lines)
 
 

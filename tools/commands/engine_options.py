@@ -54,6 +54,14 @@ _OPTIONS = [
         PlannerSettings.walk,
     ),
     command_option(
+        "whole_songs",
+        Annotated[
+            bool,
+            typer.Option("--whole-songs", help="Play songs whole, but for seconds at either end."),
+        ],
+        PlannerSettings.whole_songs,
+    ),
+    command_option(
         "other_songs",
         Annotated[
             float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
@@ -123,6 +131,26 @@ _OPTIONS = [
         EngineSettings.start_song,
     ),
     command_option(
+        "towards",
+        Annotated[
+            str | None,
+            typer.Option(metavar="SONG", help="Song to reach by good joins, as `endlos pool info` names it."),
+        ],
+        EngineSettings.towards,
+    ),
+    command_option(
+        "within_min",
+        Annotated[
+            float | None,
+            typer.Option(
+                min=0.0,
+                help="Minutes of music within which --towards reaches its song.",
+                show_default="within a few phrases",
+            ),
+        ],
+        EngineSettings.within_s,
+    ),
+    command_option(
         "simulate_slow_ms",
         Annotated[
             float,
@@ -156,6 +184,7 @@ def _choose(
     strategy: Literal["model", "random", "natural"],
     seed: int | None,
     walk: bool,
+    whole_songs: bool,
     other_songs: float,
     min_phrase_bars: int,
     min_phrase_s: float,
@@ -165,6 +194,8 @@ def _choose(
     loudness_lufs: float,
     keep_loudness: bool,
     start: str | None,
+    towards: str | None,
+    within_min: float | None,
     simulate_slow_ms: float,
 ) -> EngineChoice:
     from model.saved.contract import chosen_model
@@ -175,6 +206,7 @@ def _choose(
                 strategy=strategy,
                 seed=_new_seed() if seed is None else seed,
                 walk=walk,
+                whole_songs=whole_songs,
                 other_songs=other_songs,
                 min_phrase_bars=min_phrase_bars,
                 min_phrase_s=min_phrase_s,
@@ -185,6 +217,8 @@ def _choose(
             fade_s=fade_s,
             target_lufs=None if keep_loudness else loudness_lufs,
             start_song=start,
+            towards=towards,
+            within_s=None if within_min is None else 60.0 * within_min,
             simulate_slow_ms=simulate_slow_ms,
         ),
         rate_given=rate is not None,

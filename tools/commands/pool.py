@@ -4,7 +4,7 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -188,6 +188,7 @@ def info(
             for song in summary["songs"]
         ],
     )
+    print(f"\n{_journey_text(summary['journey'])}")
     if chunks:
         print()
         seen: Counter[str] = Counter()
@@ -234,3 +235,23 @@ def check(
             file=sys.stderr,
         )
         raise typer.Exit(1)
+
+
+def _journey_text(journey: dict[str, Any]) -> str:
+    from stream.choosing.journey.spacing import SONGS_APART
+
+    apart = journey["songs_apart"]
+    few = (
+        f", for want of songs: {2 * SONGS_APART} are enough for {SONGS_APART}" if apart < SONGS_APART else ""
+    )
+    lines = [
+        f"a song comes back after {apart or 'no'} others at least{few}; "
+        f"an artist after {journey['artists_apart'] or 'no'} others"
+    ]
+    if journey["songs_with_a_beat"]:
+        lines.append(
+            f"{journey['songs_with_four_partners']} of {journey['songs_with_a_beat']} songs with a beat have "
+            f"four or more others within {journey['stretch']:.0%} of their tempo; "
+            f"the median has {journey['tempo_partners_median']:.0f}"
+        )
+    return "\n".join(lines)

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from stream.choosing.journey.spacing import artists_apart, songs_apart
+from stream.doors.estimate import NORMAL_STRETCH
+from stream.doors.partners import tempo_partners
 from stream.pool.pool import Pool, failures, open_pool
 from stream.pool.traits import ChunkTraits
 from tools.pools.place import GRID_FOLDER
@@ -31,6 +34,7 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
         "bytes": _bytes(folder),
         "songs": _songs(pool),
         "durations": _durations(pool),
+        "journey": _journey(pool),
         "failures": [
             {"path": str(failure.path), "kind": failure.kind, "reason": failure.reason}
             for failure in failures(folder)
@@ -44,6 +48,20 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
             )
         ]
     return summary
+
+
+def _journey(pool: Pool) -> dict[str, Any]:
+    """Return how far songs and artists are kept apart, and with how many others each comes together."""
+    artists = {song.artist.strip().casefold() or song.audio_hash for song in pool.songs}
+    partners = tempo_partners(pool, NORMAL_STRETCH)
+    return {
+        "songs_apart": songs_apart(len(pool.songs)),
+        "artists_apart": artists_apart(len(artists)),
+        "songs_with_a_beat": len(partners),
+        "stretch": NORMAL_STRETCH,
+        "tempo_partners_median": float(np.median(partners)) if len(partners) else None,
+        "songs_with_four_partners": int(np.count_nonzero(partners >= 4)),
+    }
 
 
 def _bytes(folder: Path) -> int:

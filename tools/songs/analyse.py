@@ -19,9 +19,11 @@ from stream.audio.copies import copy_bytes, has_copy, write_decoded_copy
 from stream.audio.decode import Decoded, decode_song
 from stream.audio.samples import SongSamples, in_parts, part_of
 from stream.audio.song_file import seeks_check_out
+from stream.doors.fullness import bars_ahead, fullness_db, voice_share
 from stream.pool.columns import Rows, record_type
 from stream.pool.pool import decoded_copy, fingerprint
 from stream.pool.songs import Track
+from stream.pool.timeline import SongTimeline
 from stream.pool.traits import TRAIT_COLUMNS
 from tools.songs.cue import cut_at_tracks, tracks_of
 from tools.songs.cut import cut_song
@@ -106,6 +108,9 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         for stretch in sounding_stretches(audio, sample_rate_hz)
     ]
     rows = _compared(np.concatenate([part.rows for part in parts]), sample_rate_hz)
+    rhythms = [(part.stretch.start, part.rhythm) for part in parts]
+    timeline = song_timeline(audio, sample_rate_hz, rhythms, voice)
+    _tell_what_follows(rows, timeline, sample_rate_hz)
     loudness, seekable = Loudness(loudness_lufs=SILENCE_LUFS, true_peak_db=SILENCE_DB), True
     if len(rows):
         loudness = measure_loudness(audio, sample_rate_hz)
@@ -119,9 +124,7 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
         channels=song.channels,
         frames=len(audio),
         outline=song.outline,
-        timeline=song_timeline(
-            audio, sample_rate_hz, [(part.stretch.start, part.rhythm) for part in parts], voice
-        ),
+        timeline=timeline,
         tags=read_tags(path),
         loudness=loudness,
         seekable=seekable,
@@ -224,6 +227,15 @@ def _rows(
     for name in TRAIT_COLUMNS:
         rows[name] = getattr(traits, name)
     return rows
+
+
+def _tell_what_follows(rows: Rows, timeline: SongTimeline, sample_rate_hz: int) -> None:
+    """Fill in how full, how much sung and how steady the song is from each end of its chunks on."""
+    for side in ("start", "end"):
+        at_s = rows[f"{side}_sample"] / sample_rate_hz
+        rows[f"{side}_full_db"] = fullness_db(timeline, at_s)
+        rows[f"{side}_voice"] = voice_share(timeline, at_s)
+        rows[f"{side}_bars"] = bars_ahead(timeline, at_s)
 
 
 def _compared(rows: Rows, sample_rate_hz: int) -> Rows:

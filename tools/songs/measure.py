@@ -21,6 +21,7 @@ KEY_CONTEXT_S = 10.0
 ONSET_WITHIN_S = 2.0
 CLEAR_RISE = 0.8
 """Decades of energy, over three bands, of an attack that counts as an onset."""
+WHOLE_SONG_TRAITS = ("start_full_db", "end_full_db", "start_voice", "end_voice", "start_bars", "end_bars")
 SETTLING_S = 0.1
 """The filters of the loudness measure have settled after this."""
 MORE_BEATS = 4
@@ -60,6 +61,8 @@ def measure_traits(
         key_confidence=np.array([confidence for _, confidence in keys], dtype=single),
         voice_across=voice.at(ends / sample_rate_hz),
         start_onset_s=_onsets(rhythm, starts / sample_rate_hz, ends / sample_rate_hz),
+        # Known once the whole song is.
+        **dict.fromkeys(WHOLE_SONG_TRAITS, np.full(len(starts), np.nan, dtype=single)),
     )
 
 

@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stream.choosing.journey.steering import MOST_WITHIN_S
+
 SongId = Annotated[str, Field(description="Hash of a song's audio, which is what it is known by.")]
 MOST_SLEEP_S = 7 * 24 * 3600.0
 
@@ -77,6 +79,7 @@ class SteeringTold(_Answer):
     other_songs: float = Field(description="Share of the joins that lead to another song.")
     phrase_factor: float = Field(description="Phrases last so many times as long as usual.")
     towards: SongRef | None = Field(description="The song that is to be reached.")
+    within_s: float | None = Field(description="Within so much music, from when it was asked for.")
 
 
 class OutputTold(_Answer):
@@ -199,3 +202,9 @@ class SteeringWish(_Wish):
     )
     phrase_factor: float | None = Field(default=None, ge=0.25, le=4.0, description="null: as usual.")
     towards: SongId | None = Field(default=None, description="null: wherever the stream goes.")
+    within_s: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=MOST_WITHIN_S,
+        description="`towards` is reached within so much music; null: within a few phrases.",
+    )

@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
 from stream.pool.covers import read_cover
 from stream.service.api.answers import PoolMap, SongOpinionWish, SongPage, SongTold, Waveform
 from stream.service.api.asked import CHANGE_FAULTS, NOT_THERE, READ_FAULTS, Asked

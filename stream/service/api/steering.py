@@ -5,7 +5,7 @@ from dataclasses import replace
 from fastapi import APIRouter, HTTPException
 
 from model.base.errors import EndlosError
-from stream.choosing.steering import NOT_STEERED
+from stream.choosing.journey.steering import NOT_STEERED
 from stream.service.api.answers import SteeringTold, SteeringWish
 from stream.service.api.asked import CHANGE_FAULTS, CONFLICT, NOT_THERE, READ_FAULTS, Asked
 
@@ -31,12 +31,16 @@ def steering_routes(asked: Asked) -> APIRouter:
         if wish.towards is not None:
             library, number = asked.song(wish.towards)
             changes["towards"] = library.pool.songs[number].audio_hash
+        if "towards" in changes:
+            changes.setdefault("within_s", None)
         # What is changed here is put together from what stood there before.
         with asked.kept.steering:
             try:
                 asked.changed(lambda: controls.steer(replace(controls.steering, **changes)))  # type: ignore[arg-type]
             except EndlosError as error:
-                raise HTTPException(409, "the song is muted, or gone, so that nothing leads there") from error
+                raise HTTPException(
+                    409, "the song is muted, gone or not named, so that nothing leads there"
+                ) from error
         return asked.look().steering()
 
     return router

@@ -85,6 +85,7 @@ class Look:
         return SteeringTold(
             other_songs=steering.share_of_others(self.controls.engine.usual_other_songs),
             phrase_factor=steering.phrase_factor,
+            within_s=None if number is None else steering.within_s,
             towards=None if number is None else self.library.song_ref(self.library.pool.songs[number]),
         )
 

@@ -67,13 +67,18 @@ const TERMS = {
   liked: ["your likes", "you liked it", null],
   favoured: ["your favours", "a song that you favour", null],
   towards: ["the song to reach", "nearer to the song that you want", "further from the song that you want"],
+  door: ["door to the song", "songs that meet well", "songs that hardly meet"],
+  judged: ["how they meet", "they meet better than it seemed", "they meet worse than it seemed"],
+  due: ["the song's turn", "a song that was not heard for long", null],
+  arc: ["arc of energy", null, "livelier or calmer than the arc of the stream"],
+  walk: ["way out", null, "away from the good doors"],
   coverage: ["heard seldom", "not heard for long", "heard often"],
   other_song: ["a change is due", "a change of song is due", "a change of song came early"],
   future: ["what it leads to", "leads to good joins", null],
 };
 
 const PLAIN = ["rhythm", "tone", "tempo", "key", "level"];
-const BONUS = ["model", "liked", "favoured", "towards", "coverage", "other_song", "future"];
+const BONUS = ["model", "liked", "favoured", "towards", "coverage", "due", "other_song", "future"];
 const COST_THAT_COUNTS = -0.7;
 const GAIN_THAT_COUNTS = 0.3;
 const NEXT_TO_NOTHING = -0.15;

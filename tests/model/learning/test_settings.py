@@ -13,7 +13,7 @@ import pytest
 
 from model.base.errors import EndlosError
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 from stream.engine.settings import EngineSettings
 from stream.outputs.address import HttpAddress
 from stream.outputs.card_timing import CardTiming

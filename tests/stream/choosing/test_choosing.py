@@ -20,8 +20,8 @@ from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.terms import COST_TERMS, Costs
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.terms import COST_TERMS, Costs
+from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NEVER
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool import feedback
@@ -110,16 +110,16 @@ def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
         voice_across=voice,
     )
     weights = CostWeights()
-    same = terms_of(known, 2, 9)
+    same = terms_of(known, 8, 9)
     assert all(same[name] == 0 for name in ("tempo", "bar", "key", "chroma", "level", "voice"))
     tempo_cost = weights.tempo * (4.0 - weights.tempo_free_percent)
-    assert terms_of(known, 2, 10)["tempo"] == pytest.approx(-tempo_cost, rel=1e-3)
-    assert terms_of(known, 2, 11)["tempo"] == pytest.approx(-weights.octave)
-    assert terms_of(known, 2, 12)["tempo"] == pytest.approx(-weights.beatless)
-    assert terms_of(known, 2, 13)["bar"] == pytest.approx(-weights.bar)
-    assert terms_of(known, 2, 14)["level"] == pytest.approx(-weights.level * 5.0)
-    assert terms_of(known, 2, 15)["key"] == pytest.approx(-weights.key * 2.0)
-    assert terms_of(known, 15, 2)["voice"] == pytest.approx(-weights.voice * 0.5)
+    assert terms_of(known, 8, 10)["tempo"] == pytest.approx(-tempo_cost, rel=1e-3)
+    assert terms_of(known, 8, 11)["tempo"] == pytest.approx(-weights.octave)
+    assert terms_of(known, 8, 12)["tempo"] == pytest.approx(-weights.beatless)
+    assert terms_of(known, 8, 13)["bar"] == pytest.approx(-weights.bar)
+    assert terms_of(known, 8, 14)["level"] == pytest.approx(-weights.level * 5.0)
+    assert terms_of(known, 8, 15)["key"] == pytest.approx(-weights.key * 2.0)
+    assert terms_of(known, 15, 9)["voice"] == pytest.approx(-weights.voice * 0.5)
 
 
 def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generation: Generation) -> None:

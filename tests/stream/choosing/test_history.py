@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.bench_planning import made_up
 from stream.choosing.generation import Generation
+from stream.choosing.journey.steering import Steering
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
-from stream.choosing.steering import Steering
 from stream.choosing.step import Step
 
 

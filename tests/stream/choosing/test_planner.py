@@ -15,10 +15,14 @@ from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
+from stream.doors.settings import DoorSettings
 from stream.pool.feedback import LabelledJoin
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened
+
+SHORT = DoorSettings(blend_bars=0, plain_fade_s=0.0)
+"""No song sounds on while the next one plays."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,8 @@ def rows(steps: list[Step]) -> list[int]:
 
 
 def settings(**changes: object) -> PlannerSettings:
-    return replace(PlannerSettings(seed=3, min_phrase_s=0.0), **changes)  # type: ignore[arg-type]
+    plain = PlannerSettings(seed=3, min_phrase_s=0.0, doors=SHORT)
+    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("strategy", ["model", "random"])
@@ -120,7 +125,10 @@ def matrix_of(generation: Generation, matrix: FloatArray) -> Generation:
     return with_opened(generation, scorer=MatrixScorer(matrix))
 
 
-ONLY_THE_MODEL = CostWeights(coverage=0.0, hub=0.0, next=0.0, before=0.0, next_bands=0.0, before_bands=0.0)
+ONLY_THE_MODEL = CostWeights(
+    **dict.fromkeys(("coverage", "hub", "next", "before", "next_bands", "before_bands"), 0.0),
+    **dict.fromkeys(("door", "late", "arc"), 0.0),
+)
 
 
 def test_the_best_exit_of_the_phrase_is_taken(generation: Generation) -> None:
@@ -198,6 +206,8 @@ def test_what_lies_ahead_is_the_best_of_all_ways(generation: Generation, joins_a
     for first_of_song in (10, 18):
         joins[first_of_song - 1, first_of_song] = logits[first_of_song - 1, first_of_song]
     joins[:, 0] = -np.inf
+    # Nor back into its song, once that is left.
+    joins[np.ix_(generation.index.song != 0, generation.index.song == 0)] = -np.inf
     ahead = np.zeros(count)
     for _ in range(joins_ahead):
         leaving = (joins + discount * ahead).max(axis=1)

@@ -18,7 +18,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 from stream.engine.decisions import Decision
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.metrics import STEPS_PER_NAT

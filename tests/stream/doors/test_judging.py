@@ -148,7 +148,7 @@ def test_tracks_that_run_into_each_other_go_on(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_are_refused() -> None:
-    for wrong in ({"stretch": 0.2}, {"blend_bars": -1}, {"plain_fade_s": 0.0}):
+    for wrong in ({"stretch": 0.2}, {"blend_bars": -1}, {"plain_fade_s": 1.0}):
         with pytest.raises(EndlosError, match="expected"):
             DoorSettings(**wrong)  # type: ignore[arg-type]
 

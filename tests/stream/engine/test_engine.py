@@ -24,9 +24,9 @@ import stream.scoring.guard
 import stream.scoring.opening
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import EndlosError, ModelError, PoolError
-from stream.choosing import plan_ahead
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready import plan_ahead
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -75,7 +75,7 @@ def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_
     settings = EngineSettings(model=model, planner=PlannerSettings(top_k=1, min_phrase_s=0.0))
     log: list[Decision] = []
     engine = Engine.open(pool, settings, on_decision=log.append)
-    engine.render(20 * RATE_HZ)
+    engine.render(40 * RATE_HZ)
     scored = [d for d in log if d.step.rung == "full"]
     joins = [d for d in scored if not d.step.natural]
     assert len(joins) > 5
@@ -83,7 +83,7 @@ def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_
     assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in joins)
     assert all(d.as_json()["terms"]["total"] == round(d.step.terms["total"], 3) for d in joins)  # type: ignore[index]
     now = engine.now()
-    assert now.chunks == 15 and now.songs == 3 and now.time_s == 20.0 and now.lost == 0
+    assert now.chunks == 15 and now.songs == 3 and now.time_s == 40.0 and now.lost == 0
     engine.close()
 
 

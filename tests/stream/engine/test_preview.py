@@ -15,10 +15,10 @@ import soundfile
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.choosing.generation import open_generation
-from stream.choosing.plan_ahead import KEPT_S
 from stream.choosing.planner import Planner
+from stream.choosing.ready.plan_ahead import KEPT_S
+from stream.choosing.ready.step_source import Immediate
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.step_source import Immediate
 from stream.engine import past
 from stream.engine.engine import Engine
 from stream.engine.past import Past

@@ -9,11 +9,12 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.plan_ahead import PlanDepth
+from stream.choosing.ready.step_source import Immediate
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.step_source import Immediate
 from stream.engine.decisions import Decision
 from stream.engine.renderer import Renderer
 from stream.joins.join_planner import JoinPlanner
@@ -122,7 +123,10 @@ def test_the_log_names_both_sides_of_a_join(generation: Generation) -> None:
             # What is heard of both at the middle of the join: B's start would be that much later.
             off_s = (left_s - decision.before.end_s) - (entered_s - decision.step.chunk.start_s)
             assert 1e3 * off_s == pytest.approx(line["shift_ms"], abs=0.05)
-            assert abs(left_s - decision.before.end_s) < 0.5
+            # A blend begins there, and is told of by its middle.
+            door = decision.step.door
+            half_s = 0.0 if door is None else 0.5 * door.overlap_s
+            assert abs(left_s - decision.before.end_s - half_s) < 0.5
         else:
             assert left_s == entered_s == pytest.approx(decision.before.end_s, abs=1e-4)
         assert line["t_out_s"] == pytest.approx(decision.t_out_frames / RATE_HZ)
@@ -266,7 +270,7 @@ def test_another_engine_rate_plays_the_resampled_song(tmp_path: Path) -> None:
 
 def test_planned_ahead_sounds_like_planned_when_asked(generation: Generation) -> None:
     settings = PlannerSettings(seed=9)
-    source = Ahead(Planner(generation, settings), depth=3)
+    source = Ahead(Planner(generation, settings), depth=PlanDepth(steps=3))
     log: list[Decision] = []
     live = Renderer(
         source, JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, fade_s=0.2)), on_decision=log.append

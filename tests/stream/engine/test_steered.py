@@ -11,8 +11,8 @@ import soundfile
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stream.choosing.journey.steering import Steering
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import Steering
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stream.choosing.journey.steering import Steering
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.steering import Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings

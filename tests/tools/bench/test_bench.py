@@ -8,12 +8,14 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from model.base.errors import EndlosError
 from stream.choosing.planner import Planner
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.step import Step
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
@@ -41,6 +43,7 @@ class MadeUpChunk:
 
     end_s: float
     start_s: float = 0.0
+    song: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(audio_hash="one"))
 
 
 @dataclass
@@ -58,13 +61,13 @@ class MadeUpPlanner:
         number = len(self.left_s)
         self.left_s.append(left_s)
         self.now_s += self.costs_s[number]
-        chunk = MadeUpChunk(self.lengths_s[number])
+        other = MadeUpChunk(1.0, song=SimpleNamespace(audio_hash="other"))
         return Step(
-            after=None,
-            chunk=chunk,
+            after=None if self.natural[number] else other,  # type: ignore[arg-type]
+            chunk=MadeUpChunk(self.lengths_s[number]),  # type: ignore[arg-type]
             natural=self.natural[number],
             rung="full",
-            rank=number,  # type: ignore[arg-type]
+            rank=number,
         )
 
     def deliver(self, step: Step) -> None:
@@ -72,7 +75,7 @@ class MadeUpPlanner:
         self.delivered.append(step.rank)
 
     def virtual(self, depth: int) -> VirtualPlanner:
-        return VirtualPlanner(self.plan, self.deliver, depth=depth, clock=lambda: self.now_s)
+        return VirtualPlanner(self.plan, self.deliver, depth=PlanDepth(steps=depth), clock=lambda: self.now_s)
 
 
 def test_margins_are_those_computed_by_hand() -> None:
@@ -135,16 +138,16 @@ def test_what_is_recorded_of_steps() -> None:
     made_up = MadeUpPlanner([1.0], [0.0], [False])
     first = made_up.plan(None)
     record = Record()
-    record.take(Taken(step=replace(first, rung="start"), ready_s=0.0, needed_s=0.0, took_s=0.0))
-    later = replace(first, after=first.chunk)
+    record.take(Taken(step=replace(first, after=None, rung="start"), ready_s=0.0, needed_s=0.0, took_s=0.0))
     for margin_s in (2.0, 1.0, -0.5):
-        scored = replace(later, score=0.5, considered=9, rung="full" if margin_s > 0 else "nearest")
+        scored = replace(first, score=0.5, considered=9, rung="full" if margin_s > 0 else "nearest")
         record.take(Taken(step=scored, ready_s=10.0, needed_s=10.0 + margin_s, took_s=0.01))
     told = record.told()
     assert told["decisions"] == 4
     assert told["late"] == 1
     assert told["first_rung_percent"] == 75.0
     assert told["margin_min_ms"] == pytest.approx(-500.0)
+    assert told["blend_margin_p1_s"] == pytest.approx(-0.5)
     assert told["scored_ms"]["p99"] == pytest.approx(10.0)  # type: ignore[index]
 
 

@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 from model.base.arrays import FloatArray
 from stream.audio.decode import decode
 from stream.choosing.generation import ScoringSettings, open_generation
-from stream.choosing.liking import Liking
+from stream.choosing.weighing.liking import Liking
 from stream.pool.feedback import LabelledJoin, labelled_joins, remember
 from stream.pool.pool import open_pool
 from tests.support.encoded import RATE_HZ, encode

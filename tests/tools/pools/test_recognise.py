@@ -16,8 +16,8 @@ from model.base.errors import PoolError
 from model.saved.contract import load_contract
 from stream.audio.coded import read_coded_audio
 from stream.choosing.generation import ScoringSettings, open_generation
-from stream.choosing.liking import Liking
 from stream.choosing.settings import PlannerSettings
+from stream.choosing.weighing.liking import Liking
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay

@@ -261,7 +261,7 @@ def test_songs_are_muted_and_favoured_and_the_choice_knows(played: PlayedPool) -
 
 def test_the_steering_changes_by_what_is_said_alone(played: PlayedPool) -> None:
     usual = played.ask("GET", "/api/steering").told
-    assert usual == {"other_songs": 0.34, "phrase_factor": 1.0, "towards": None}
+    assert usual == {"other_songs": 0.34, "phrase_factor": 1.0, "towards": None, "within_s": None}
     with closing(EventReader(played.port)) as events:
         events.until("steering")
         told = played.ask("PUT", "/api/steering", {"other_songs": 0.75}).told

@@ -1,10 +1,11 @@
 """The steering says what a listener wants now, of songs, of how long phrases are and of where to go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.base.errors import EndlosError
 from stream.pool.feedback import SongOpinion
 
+MOST_WITHIN_S = 86_400.0
 LEAST_PHRASE_FACTOR, MOST_PHRASE_FACTOR = 0.25, 4.0
 
 
@@ -25,6 +26,9 @@ class Steering:
     """Phrases last so many times as long as by the settings, at least and at most; a walk has none."""
     towards: str | None = None
     """The song that is to be reached by good joins within a few phrases; None: wherever the stream goes."""
+    within_s: float | None = None
+    """It is to be reached within so much music, by the best doors that lead there; None: within a few
+    phrases."""
 
     def __post_init__(self) -> None:
         if self.other_songs is not None and not 0.0 <= self.other_songs <= 1.0:
@@ -34,6 +38,10 @@ class Steering:
                 f"phrase_factor is {self.phrase_factor}, "
                 f"expected {LEAST_PHRASE_FACTOR} to {MOST_PHRASE_FACTOR:g}"
             )
+        if self.within_s is not None and not 0.0 <= self.within_s <= MOST_WITHIN_S:
+            raise EndlosError(f"within_s is {self.within_s}, expected 0 to {MOST_WITHIN_S:g} seconds")
+        if self.within_s is not None and self.towards is None:
+            raise EndlosError("within_s says when a song is to be reached; say which, by towards")
         both = self.muted & self.favoured
         if both:
             raise EndlosError(f"song {min(both)} is both muted and favoured; choose one of them")
@@ -47,15 +55,20 @@ class Steering:
         if opinion is not None:
             songs[opinion] |= one
         towards = None if self.towards in songs["muted"] else self.towards
-        return Steering(
-            **songs, other_songs=self.other_songs, phrase_factor=self.phrase_factor, towards=towards
+        within_s = None if towards is None else self.within_s
+        return replace(
+            self, muted=songs["muted"], favoured=songs["favoured"], towards=towards, within_s=within_s
         )
+
+    def arrived(self) -> "Steering":
+        """Return this steering without a song that is to be reached."""
+        return replace(self, towards=None, within_s=None)
 
     def since(self, before: "Steering") -> dict[str, object]:
         """Return what has changed, as the decision log has it; songs by audio hash."""
         changed: dict[str, object] = {
             name: value
-            for name in ("other_songs", "phrase_factor", "towards")
+            for name in ("other_songs", "phrase_factor", "towards", "within_s")
             if (value := getattr(self, name)) != getattr(before, name)
         }
         songs = {

@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
 
 _NAMES = [weight.name for weight in fields(CostWeights)]
 _KernelWeights = namedtuple("_KernelWeights", _NAMES)  # type: ignore[misc]

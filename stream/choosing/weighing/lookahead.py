@@ -80,13 +80,18 @@ class Future:
             self._worths[slot, first : first + len(best)] = totals[best]
 
     def worths(
-        self, allowed: BoolArray, entering: FloatArray, other_song: float, settings: PlannerSettings
+        self,
+        allowed: BoolArray,
+        abroad: BoolArray,
+        entering: FloatArray,
+        other_song: float,
+        settings: PlannerSettings,
     ) -> FloatArray:
         """Return `(N,)` float32 in log-odds: what a phrase from each chunk leads to, against the mean.
 
-        allowed: `(N,)` bool, where phrases may begin now. entering: `(N,)` float32, what beginning there is
-        worth now. other_song: what a join to another song is worth. `joins_ahead` joins are looked ahead,
-        each counting `discount` times the one before.
+        allowed: `(N,)` bool, where phrases may begin now; abroad: of those, where a change of song may lead.
+        entering: `(N,)` float32, what beginning there is worth now. other_song: what a join to another song
+        is worth. `joins_ahead` joins are looked ahead, each counting `discount` times the one before.
         """
         chunks, phrases = len(allowed), self._phrases
         if phrases is None or not self.enabled or settings.joins_ahead < 1 or self._exits[0] == UNKNOWN:
@@ -97,6 +102,7 @@ class Future:
             phrases.first_exit,
             phrases.last_exit,
             allowed,
+            abroad,
             entering,
             np.float32(other_song),
             settings.joins_ahead,
@@ -111,6 +117,7 @@ def _worths(
     first_exit: IntArray,
     last_exit: IntArray,
     allowed: BoolArray,
+    abroad: BoolArray,
     entering: FloatArray,
     other_song: np.float32,
     depth: int,
@@ -131,6 +138,8 @@ def _worths(
                     continue
                 worth = known.worths[slot, place] + entering[entry] + discount * value[entry]
                 if song[entry] != song[known.exits[slot]]:
+                    if not abroad[entry]:
+                        continue
                     worth += other_song
                 best = max(best, worth)
             leaving[slot] = best

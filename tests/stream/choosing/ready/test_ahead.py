@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray, IntArray
-from stream.choosing import ahead
-from stream.choosing.ahead import Ahead
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
+from stream.choosing.ready import ahead
+from stream.choosing.ready.ahead import Ahead
+from stream.choosing.ready.plan_ahead import PlanDepth
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song, with_opened
@@ -45,7 +46,7 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
 
     scorer = MadeUpScorer(wait_and_score)
     planner = Planner(with_opened(generation, scorer=scorer), PlannerSettings(min_phrase_s=0.0))
-    source = Ahead(planner, depth=2)
+    source = Ahead(planner, depth=PlanDepth(steps=2))
     try:
         step = source.take(None)
         taken = [step]
@@ -89,7 +90,7 @@ def test_planning_that_fails_is_tried_again_and_told_once(
             return super().next(leave=leave, deadline_s=deadline_s)
 
     planner = Failing(generation, PlannerSettings(strategy="random"))
-    source = Ahead(planner, depth=2, prepare=fail if where == "preparing" else None)
+    source = Ahead(planner, depth=PlanDepth(steps=2), prepare=fail if where == "preparing" else None)
     try:
         step = source.take(None)
         wait_until(lambda: source.peek() is not None)
@@ -103,7 +104,7 @@ def test_a_newer_generation_is_taken_up_while_playing(generation: Generation, tm
     songs = [noise_song(9, 0), noise_song(9, 1), noise_song(9, 2)]
     newer = [make_generation(make_pool(tmp_path, songs))]
     planner = Planner(generation, PlannerSettings(strategy="random"))
-    source = Ahead(planner, depth=2, refresh=lambda: newer.pop() if newer else None)
+    source = Ahead(planner, depth=PlanDepth(steps=2), refresh=lambda: newer.pop() if newer else None)
     try:
         step = source.take(None)
         deadline = time.monotonic() + PATIENCE_S

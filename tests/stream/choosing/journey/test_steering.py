@@ -12,12 +12,13 @@ from benchmarks.bench_planning import made_up
 from model.base.errors import EndlosError
 from stream.choosing.candidates import Search
 from stream.choosing.generation import Generation
-from stream.choosing.leaning import TOWARDS_PHRASES, Leaning
+from stream.choosing.journey.leaning import TOWARDS_PHRASES, Leaning
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
+from stream.doors.settings import DoorSettings
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import with_opened
 
@@ -151,7 +152,8 @@ def test_the_share_of_other_songs_changes_while_it_plays(generation: Generation,
 
 @pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
 def test_phrases_last_as_much_longer_as_is_asked_for(generation: Generation, factor: float) -> None:
-    settings = PlannerSettings(seed=1, min_phrase_s=8.0, max_phrase_s=16.0)
+    short = DoorSettings(blend_bars=0, plain_fade_s=0.0)
+    settings = PlannerSettings(seed=1, min_phrase_s=8.0, max_phrase_s=16.0, doors=short)
     planner = Planner(generation, settings)
     go(planner, 50)
     planner.steer(Steering(phrase_factor=factor))
@@ -190,7 +192,7 @@ def test_the_song_that_is_asked_for_is_reached_within_a_few_phrases(
         # It is reached: nothing pulls there any more.
         assert all(step.terms.get("towards", 0.0) == 0.0 for step in joins_of(go(planner, 40)))
     if strategy == "model":
-        assert 1 < np.mean(taken) < TOWARDS_PHRASES
+        assert np.mean(taken) < TOWARDS_PHRASES
 
 
 def by_songs(generation: Generation, logits: dict[tuple[int, int], float], other: float) -> Generation:

@@ -61,6 +61,12 @@ class CostWeights:
     coverage_most: float = 3.0
     due: float = 2.0
     """For each time that a phrase was played less often than the mean, but for the first; without bound."""
+    door: float = 4.0
+    """For each log-odd that a door to another song is worth less than the best (`stream.doors`)."""
+    late: float = 4.0
+    """For each round, in which every song could have been heard once, by which a song is late."""
+    arc: float = 14.0
+    """For music that is as lively as can be where it should be as calm as can be, or the other way round."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from model.base.errors import EndlosError
 from stream.choosing.bans import Bans, NothingReadableError
 from stream.choosing.generation import Chunk
-from stream.choosing.steering import NOT_STEERED, Steering
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)
@@ -21,6 +22,22 @@ KEPT_S = 3.0
 """What is heard within this time stays planned when the listener steers: time to choose what follows it."""
 PATIENCE_S = 600.0
 """A stream none of whose songs can be read is silent for this long before it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanDepth:
+    """How far ahead of what is heard a stream is planned."""
+
+    steps: int
+    """So many steps at least."""
+    seconds: float = 0.0
+    """So much music at least: a blend begins long before its chunk, and what follows is told beforehand."""
+
+    def is_reached(self, ready: Collection[Step]) -> bool:
+        """Whether enough is ready: besides, one step leaves the song, unless there are `MAX_DEPTH`."""
+        if len(ready) < self.steps or sum(step.length_s for step in ready) < self.seconds:
+            return False
+        return len(ready) >= MAX_DEPTH or any(step.leaves_song for step in ready)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,14 +61,14 @@ class PlanWork:
 
 
 class PlanAhead:
-    """Keeps `depth` steps ready, one of them leaving the song; whoever calls brings the time, and locks.
+    """Keeps steps ready to a depth, one of them leaving the song; whoever calls brings the time, and locks.
 
     When no step is ready in time, `take` goes on naturally, or anywhere, and the plan starts anew there.
     A song that could not be read is tried again after a while. When none can be, the stream may be silent
     for `PATIENCE_S` before it ends. All times are of one clock, in seconds.
     """
 
-    def __init__(self, first: Step, *, depth: int, now_s: float) -> None:
+    def __init__(self, first: Step, *, depth: PlanDepth, now_s: float) -> None:
         """first: the step that begins the stream."""
         self._depth = depth
         self._ready: deque[Step] = deque([first])
@@ -183,8 +200,7 @@ class PlanAhead:
         self._bans.clear()
 
     def _is_enough(self) -> bool:
-        leaves = any(step.leaves_song for step in self._ready)
-        return len(self._ready) >= (self._depth if leaves else MAX_DEPTH)
+        return self._depth.is_reached(self._ready)
 
     def _start_anew(self, at: Chunk) -> None:
         self._ready.clear()

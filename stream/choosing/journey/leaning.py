@@ -8,15 +8,20 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.choosing.generation import Generation
+from stream.choosing.journey.route import GOOD_WORTH, LEG_S, MOST_CHANGES, Route
+from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.repeats import Entries
-from stream.choosing.steering import Steering
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.weights import CostWeights
+from stream.doors.ranking import DoorRanking
 
 TOWARDS_PHRASES = 3
 """So many phrases may end elsewhere on the way to the song that is asked for; then it follows."""
 MOST_LISTENED = 1_024
 """So many chunks of the pool, evenly spread, are held against the starts of that song."""
+_AS_GOOD = 0.5
+"""Ways that are worth so much less are as good."""
+_SPARE_LEGS = 1
 _FARTHEST = -20.0
 """Worth of a phrase from which nothing that is known leads to that song, in log-odds."""
 LEAST_LEFT = 2
@@ -45,6 +50,12 @@ class Steered:
     here: Entries
     pull: Pull | None
     """None where nothing speaks for any chunk."""
+    target: BoolArray | None = None
+    """`(N,)`, chunks of the song that is to be reached; None where none is."""
+    until_s: float | None = None
+    """Within so much music; None where nothing is said of that."""
+    departs: bool = False
+    """Whether there is no more time than the way takes, so that it goes to another song now."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +70,8 @@ class Leaning:
     favoured: BoolArray
     target: BoolArray | None
     ways: FloatArray
+    route: Route | None = None
+    """To that song, where it is said within what time."""
 
     @classmethod
     def of(
@@ -67,18 +80,23 @@ class Leaning:
         steering: Steering,
         phrases: Phrases,
         reach: Callable[[int, IntArray], float] | None,
+        doors: DoorRanking | None = None,
     ) -> "Leaning":
         """Find the songs of a steering in a generation, and which phrases lead to the one to be reached.
 
         reach: what the best join from a chunk to one of others, `(n,)`, is worth; None: nobody knows.
+        doors: by which a route is found.
         """
         goal = None if steering.towards is None else generation.song_of(steering.towards)
         return cls(
             muted=_of_songs(generation, steering.muted),
             favoured=_of_songs(generation, steering.favoured),
             target=None if goal is None else generation.index.song == goal,
+            route=None
+            if goal is None or doors is None or steering.within_s is None
+            else Route.to(goal, generation.pool, doors),
             ways=np.zeros(len(generation.index), dtype=np.float32)
-            if goal is None or reach is None
+            if goal is None or reach is None or steering.within_s is not None
             else _ways(generation.song_rows(goal), phrases, reach),
         )
 
@@ -110,10 +128,58 @@ class Leaning:
         if phrases_since < TOWARDS_PHRASES or not wanted.any():
             reasons = (*here.reasons, "towards the song that was asked for")
             pull = Pull(favoured=self._favour(weights), towards=towards)
-            return Steered(here=replace(here, reasons=reasons), pull=pull)
+            return Steered(here=replace(here, reasons=reasons), pull=pull, target=target)
+        return self._now(here, target, towards, weights)
+
+    def timed(
+        self,
+        here: Entries,
+        target: BoolArray,
+        *,
+        song: IntArray,
+        row: int,
+        until_s: float,
+        weights: CostWeights,
+    ) -> Steered:
+        """Return how things stand where `target` `(N,)` is to be reached within so much music.
+
+        song: `(N,)`, of each chunk. row: the chunk that plays. As many changes of song are thought of as fit
+        in; once only one does, nothing else may follow.
+        """
+        changes = int(until_s // LEG_S)
+        assert self.route is not None  # whoever says within what time has one
+        from_here = float(self.route.within(max(1, changes))[song[row]])
+        said = () if from_here >= GOOD_WORTH else ("no good doors lead to the song that was asked for",)
+        here = replace(here, reasons=(*here.reasons, *said))
+        worths = self.route.worths[: min(max(1, changes), MOST_CHANGES) + 1, song[row]]
+        needed = int(np.argmax(worths >= worths[-1] - _AS_GOOD))
+        beyond = np.maximum(np.float32(weights.door) * self.route.within(changes - 1)[song], _FARTHEST)
+        towards = np.where(target, np.float32(weights.towards), beyond.astype(np.float32))
+        if changes <= 1 and (here.allowed & target).any():
+            return self._now(here, target, towards, weights, until_s)
+        reasons = (*here.reasons, "towards the song that was asked for")
+        return Steered(
+            here=replace(here, reasons=reasons),
+            pull=Pull(favoured=self._favour(weights), towards=towards),
+            target=target,
+            until_s=until_s,
+            departs=changes <= needed + _SPARE_LEGS,
+        )
+
+    def _now(
+        self,
+        here: Entries,
+        target: BoolArray,
+        towards: FloatArray,
+        weights: CostWeights,
+        until_s: float | None = None,
+    ) -> Steered:
+        """Return how things stand where nothing but `target` may follow."""
+        wanted = here.allowed & target
         reasons = (*here.reasons, "now the song that was asked for")
         pull = Pull(favoured=self._favour(weights), towards=towards, only=wanted)
-        return Steered(here=replace(here, allowed=wanted, reasons=reasons), pull=pull)
+        here = replace(here, allowed=wanted, reasons=reasons)
+        return Steered(here=here, pull=pull, target=target, until_s=until_s)
 
     def _favour(self, weights: CostWeights) -> FloatArray:
         return np.float32(weights.favoured) * self.favoured.astype(np.float32)
@@ -123,7 +189,7 @@ def opened_to(here: Entries, target: BoolArray, phrases: Phrases) -> Entries:
     """Return the entries where some of `target` `(N,)` are, however lately they were played."""
     if (here.allowed & target).any():
         return here
-    lasting = target & (phrases.first_exit != NOWHERE)
+    lasting = target & phrases.entry & (phrases.first_exit != NOWHERE)
     return replace(
         here,
         blocked=here.blocked & ~target,

@@ -6,8 +6,8 @@ from typing import Protocol
 from model.base.errors import EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk
+from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import NOT_STEERED, Steering
 from stream.choosing.step import Step
 
 

@@ -1,5 +1,7 @@
 """The terms weigh a join beyond the model, by tempo, bar, key, level, voice and what really follows.
 
+Into another song, tempo, key, level and voice are the door's (`stream.doors.estimate`).
+
 Every term is in log-odds and is added to the logit of the model's probability. What is not known costs
 nothing. The term `next` is free knowledge of the engine: what really follows A (B should be like it), and
 `before` what really precedes B (A should be like it); the crossfade uses both.
@@ -10,13 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.base.arrays import FloatArray, IntArray
+from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import PoolError
 from model.base.kernels import kernel
 from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
-from stream.choosing.kernel_weights import kernel_weights
-from stream.choosing.weights import CostWeights
+from stream.choosing.weighing.kernel_weights import kernel_weights
+from stream.choosing.weighing.weights import CostWeights
+from stream.doors.ranking import DoorRanking
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
@@ -40,6 +43,7 @@ class CostTerms(NamedTuple):
     before_bands: int
     rhythm: int
     tone: int
+    door: int
 
 
 COST_TERMS = CostTerms._fields
@@ -72,8 +76,10 @@ _ALIKE = _Likeness(*range(len(_Likeness._fields)))
 class Costs:
     """The terms of joins between the chunks of one generation; any thread may ask."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, doors: DoorRanking | None = None) -> None:
+        """doors: of this generation; None: a ranking of its own."""
         self._generation = generation
+        self._doors = doors or DoorRanking(generation.pool)
         self._textures = generation.opened.textures
         levels = [song.loudness_lufs for song in generation.pool.songs]
         self._song_lufs = np.array(levels, dtype=np.float32)
@@ -99,7 +105,11 @@ class Costs:
             following = self._start_sides(np.array([max(successor, 0)]))[0]
             starts = self._start_sides(rows)
         alike = self._alike(exit_row, successor, rows, everything)
-        return _terms(end, following, successor != NO_SUCCESSOR, starts, alike, kernel_weights(weights))
+        song = generation.index.song
+        other = (song if everything else song[rows]) != song[exit_row]
+        doors = self._doors.worths(exit_row, rows)
+        follows = successor != NO_SUCCESSOR
+        return _terms(end, following, follows, starts, alike, other, doors, kernel_weights(weights))
 
     def _alike(self, exit_row: int, successor: int, rows: IntArray, everything: bool) -> FloatArray:
         """Return `(n, len(_ALIKE))` float32; 0 where nothing is known."""
@@ -232,6 +242,8 @@ def _terms(
     follows: bool,
     starts: FloatArray,
     alike: FloatArray,
+    abroad: BoolArray,
+    doors: FloatArray,
     weights: CostWeights,
 ) -> FloatArray:
     count = len(starts)
@@ -287,4 +299,8 @@ def _terms(
         )
         result[row, _AT.rhythm] = -weights.rhythm * alike[row, _ALIKE.rhythm]
         result[row, _AT.tone] = -weights.tone * alike[row, _ALIKE.tone]
+        if abroad[row]:
+            result[row, _AT.tempo] = result[row, _AT.key] = result[row, _AT.level] = 0.0
+            result[row, _AT.voice] = 0.0
+            result[row, _AT.door] = weights.door * doors[row]
     return result

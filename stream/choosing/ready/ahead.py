@@ -10,9 +10,9 @@ from model.base.errors import DecodeError, EndlosError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import PlannerMemory
-from stream.choosing.plan_ahead import PlanAhead
+from stream.choosing.journey.steering import Steering
 from stream.choosing.planner import Planner
-from stream.choosing.steering import Steering
+from stream.choosing.ready.plan_ahead import PlanAhead, PlanDepth
 from stream.choosing.step import Step
 
 _log = logging.getLogger(__name__)
@@ -36,13 +36,13 @@ class Ahead:
         self,
         planner: Planner,
         *,
-        depth: int,
+        depth: PlanDepth,
         prepare: Callable[[], None] = lambda: None,
         refresh: Callable[[], Generation | None] = lambda: None,
         rehearse: Callable[[Step], None] = lambda step: None,
         remember: Callable[[PlannerMemory], None] | None = None,
     ) -> None:
-        """depth: steps that are kept ready. remember: is told what the planner knows after each."""
+        """depth: of the plan that is kept ready. remember: is told what the planner knows after each."""
         self._planner = planner
         self._prepare: Callable[[], None] | None = prepare
         self._refresh = refresh

@@ -9,8 +9,16 @@ from benchmarks.bench_planning import made_up
 from model.base.errors import EndlosError
 from stream.choosing.bans import FIRST_WAIT_S, NothingReadableError
 from stream.choosing.generation import Chunk, Generation
-from stream.choosing.plan_ahead import KEPT_S, MAX_DEPTH, PATIENCE_S, REFRESH_S, PlanAhead, PlanWork
-from stream.choosing.steering import Steering
+from stream.choosing.journey.steering import Steering
+from stream.choosing.ready.plan_ahead import (
+    KEPT_S,
+    MAX_DEPTH,
+    PATIENCE_S,
+    REFRESH_S,
+    PlanAhead,
+    PlanDepth,
+    PlanWork,
+)
 from stream.choosing.step import Step
 
 BEGAN_S = 1_000.0
@@ -30,7 +38,7 @@ def step(after: Chunk | None, chunk: Chunk, *, ready_at_s: float = BEGAN_S) -> S
 
 
 def begun(generation: Generation, *, depth: int = 2, row: int = 0) -> PlanAhead:
-    return PlanAhead(step(None, generation.chunk(row)), depth=depth, now_s=BEGAN_S)
+    return PlanAhead(step(None, generation.chunk(row)), depth=PlanDepth(steps=depth), now_s=BEGAN_S)
 
 
 def fill(plan: PlanAhead, at: Chunk, rows: list[int], now_s: float = BEGAN_S) -> PlanWork:

@@ -1,0 +1,1 @@
+"""Where does the stream travel, and where does a listener want it to go?"""

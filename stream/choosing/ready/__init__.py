@@ -1,0 +1,1 @@
+"""Which steps stand ready before they are heard?"""

@@ -1,0 +1,128 @@
+"""The estimate says of many doors at once what `stream.doors.judging` would make of each, roughly.
+
+It looks at one number for each fact of a side (`stream.doors.facts`), where judging follows beats and bars
+one by one; which of the best doors are as good as they seem is judged.
+"""
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from model.base.kernels import kernel
+from stream.doors.facts import FACT
+from stream.doors.settings import DoorSettings
+
+NORMAL_STRETCH = 0.04
+"""Songs are brought together over such a difference of tempo at ease, over a larger one if need be."""
+_MOST_STRETCH = DoorSettings.stretch
+OCTAVE_WORTH = -0.3
+"""Of a beat that meets every other beat."""
+_BLEND_S = 16.0
+_BLEND_BARS = 16
+_SURE_BEAT = 0.5
+_FREE_STRETCH = 0.015
+_OF_STRETCH, _BEYOND_NORMAL = 12.0, 50.0
+_APART_WORTH = -3.5
+"""Of two songs whose beats do not meet: there is a quick change, and better doors."""
+_PLAIN_WORTH, _SHORT_WORTH = -1.0, -2.0
+_FEW_BARS_WORTH = 0.6
+"""What a blend of four bars is worth less than one of sixteen."""
+_LEAST_LEFT_S = 4.0
+_BOTH_FULL, _BOTH_SING = 0.4, 2.5
+_KEY_WORTH = 0.5
+_LEVEL_FREE_LU, _LEVEL_MOST_LU, _OF_LEVEL = 4.0, 20.0, 0.08
+
+
+def door_worths(leaving: FloatArray, entering: FloatArray) -> FloatArray:
+    """Return `(n,)` float32, at most 0, in log-odds: what a door is worth from one exit to each entry.
+
+    leaving: `(len(FACT),)`, entering: `(n, len(FACT))` float32. Within a song there are no doors: 0.
+    """
+    return _worths(leaving, entering)
+
+
+def best_doors(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
+    """Return worths, `(m, count)` float32, and places in `entering`, int64: of each exit the best doors.
+
+    leaving: `(m, len(FACT))`; entering: `(n, len(FACT))`, songs in a row; of each song there is one entry at
+    most, the best. Best first; where there are fewer, the worth is `-inf` and the place -1.
+    """
+    return _best(leaving, entering, count)
+
+
+@kernel
+def _worth(a: FloatArray, b: FloatArray) -> np.float64:
+    if a[FACT.song] == b[FACT.song]:
+        return np.float64(0.0)
+    both_known = not np.isnan(a[FACT.tempo]) and not np.isnan(b[FACT.tempo])
+    beat = min(a[FACT.beat], b[FACT.beat])
+    left_s = min(a[FACT.left_s], 0.5 * b[FACT.left_s])
+    together_s = min(_BLEND_S, left_s)
+    worth = 0.0
+    if left_s < _LEAST_LEFT_S:
+        worth = _SHORT_WORTH
+    elif both_known and beat >= _SURE_BEAT:
+        octaves = abs(a[FACT.tempo] - b[FACT.tempo])
+        folded = min(octaves, abs(octaves - 1.0))
+        apart = 2.0**folded - 1.0
+        metres = a[FACT.metre] > 0 and b[FACT.metre] > 0 and a[FACT.metre] != b[FACT.metre]
+        bars = left_s * 2.0 ** b[FACT.tempo] / 60.0 / max(4.0, b[FACT.metre])
+        bars = min(bars, min(a[FACT.bars], b[FACT.bars]))
+        if apart > _MOST_STRETCH or metres or bars < 4.0:
+            worth = _APART_WORTH
+            together_s = min(together_s, 4.0)
+        else:
+            worth = -_OF_STRETCH * max(0.0, apart - _FREE_STRETCH)
+            worth -= _BEYOND_NORMAL * max(0.0, apart - NORMAL_STRETCH)
+            worth -= _FEW_BARS_WORTH * max(0.0, 1.0 - bars / _BLEND_BARS)
+            worth -= 0.4 * max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar])) + max(0.0, 0.8 - beat)
+        if folded < octaves:
+            worth += OCTAVE_WORTH
+    else:
+        worth = _PLAIN_WORTH
+        if both_known:
+            worth -= 0.3 * beat * min(together_s, 12.0)
+    share = together_s / _BLEND_S
+    worth -= _BOTH_FULL * share * a[FACT.full] * b[FACT.full]
+    worth -= _BOTH_SING * share * a[FACT.voice] * b[FACT.voice]
+    if not np.isnan(a[FACT.fifth]) and not np.isnan(b[FACT.fifth]):
+        steps = abs(a[FACT.fifth] - b[FACT.fifth])
+        if min(steps, 12.0 - steps) > 1.0:
+            worth -= _KEY_WORTH * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
+    if not np.isnan(a[FACT.level]) and not np.isnan(b[FACT.level]):
+        levels = min(_LEVEL_MOST_LU, abs(a[FACT.level] - b[FACT.level]))
+        worth -= _OF_LEVEL * max(0.0, levels - _LEVEL_FREE_LU)
+    return np.float64(worth)
+
+
+@kernel
+def _worths(leaving: FloatArray, entering: FloatArray) -> FloatArray:
+    result = np.empty(len(entering), dtype=np.float32)
+    for place in range(len(entering)):
+        result[place] = _worth(leaving, entering[place])
+    return result
+
+
+@kernel
+def _best(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
+    worths = np.full((len(leaving), count), -np.inf, dtype=np.float32)
+    places = np.full((len(leaving), count), -1, dtype=np.int64)
+    for exit_place in range(len(leaving)):
+        a, mine, where = leaving[exit_place], worths[exit_place], places[exit_place]
+        place = 0
+        while place < len(entering):
+            song = entering[place, FACT.song]
+            best, at = -np.inf, -1
+            while place < len(entering) and entering[place, FACT.song] == song:
+                if song != a[FACT.song]:
+                    worth = _worth(a, entering[place])
+                    if worth > best:
+                        best, at = worth, place
+                place += 1
+            if at < 0 or not best > mine[count - 1]:
+                continue
+            slot = count - 1
+            while slot > 0 and mine[slot - 1] < best:
+                mine[slot], where[slot] = mine[slot - 1], where[slot - 1]
+                slot -= 1
+            mine[slot], where[slot] = best, at
+    return worths, places

@@ -1,0 +1,110 @@
+"""Door facts are what decides of a chunk how well a song is left at its end, and entered at its start."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from model.base.arrays import FloatArray, IntArray
+from stream.pool.pool import Pool
+from stream.pool.traits import PITCH_CLASSES
+
+_SEVENTH_SEMITONES = 7
+_UNHEARD_LUFS = -69.0
+
+
+class DoorFact(NamedTuple):
+    """The facts of one side: of each its column in `DoorFacts`."""
+
+    song: int
+    """Index of the song."""
+    tempo: int
+    """Octaves above one beat a minute; nan where there is no beat."""
+    beat: int
+    """0 to 1: how clearly it is heard."""
+    metre: int
+    """Beats of a bar; 0 where that is unknown."""
+    bar: int
+    """0 to 1: how clearly bars are heard."""
+    fifth: int
+    """Place of the key on the circle of fifths; nan where that is unknown."""
+    key: int
+    """0 to 1: how clear the key is."""
+    level: int
+    """LU against the song; nan where nothing is heard."""
+    full: int
+    """0 to 1: how full the song is from there on, 1 as it mostly is."""
+    voice: int
+    """0 to 1: how much somebody sings from there on; 0 where that is unknown."""
+    bars: int
+    """Bars in a row of sure and steady beats from there on; many where that is unknown."""
+    left_s: int
+    """How much of the song there is from there on."""
+
+
+FACT = DoorFact(*range(len(DoorFact._fields)))
+FULL_DB = 8.0
+"""A song that is so far below its usual level is thinned out."""
+
+
+class DoorFacts:
+    """The facts of the chunks of one pool; any thread may ask."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._frames, self._rates_hz, self._lufs = np.array(
+            [(song.frames, song.sample_rate_hz, song.loudness_lufs) for song in pool.songs], dtype=np.float64
+        ).T
+
+    def exits(self, rows: IntArray) -> FloatArray:
+        """Return `(n, len(FACT))` float32 of the ends of chunks `rows` `(n,)`."""
+        pool, traits = self._pool, self._pool.traits
+        return self._facts(
+            rows,
+            level=traits.end_lufs[rows],
+            full_db=traits.end_full_db[rows],
+            voice=traits.end_voice[rows],
+            bars=traits.end_bars[rows],
+            at_sample=pool.end_sample[rows],
+        )
+
+    def entries(self, rows: IntArray) -> FloatArray:
+        """Return `(n, len(FACT))` float32 of the starts of chunks `rows` `(n,)`."""
+        pool, traits = self._pool, self._pool.traits
+        return self._facts(
+            rows,
+            level=traits.start_lufs[rows],
+            full_db=traits.start_full_db[rows],
+            voice=traits.start_voice[rows],
+            bars=traits.start_bars[rows],
+            at_sample=pool.start_sample[rows],
+        )
+
+    def _facts(
+        self,
+        rows: IntArray,
+        *,
+        level: FloatArray,
+        full_db: FloatArray,
+        voice: FloatArray,
+        bars: FloatArray,
+        at_sample: IntArray,
+    ) -> FloatArray:
+        traits, song = self._pool.traits, self._pool.chunk_song[rows]
+        tempo, key = traits.tempo_bpm[rows], traits.key[rows]
+        # A minor key stands on the circle of fifths where its relative major does.
+        tonic = np.where(key >= PITCH_CLASSES, key + 3, key) % PITCH_CLASSES
+        facts = np.empty((len(rows), len(FACT)), dtype=np.float32)
+        facts[:, FACT.song] = song
+        facts[:, FACT.tempo] = np.where(tempo > 0, np.log2(np.where(tempo > 0, tempo, 1.0)), np.nan)
+        facts[:, FACT.beat] = traits.beat_confidence[rows]
+        facts[:, FACT.metre] = traits.beats_per_bar[rows]
+        facts[:, FACT.bar] = traits.bar_confidence[rows]
+        facts[:, FACT.fifth] = np.where(key >= 0, tonic * _SEVENTH_SEMITONES % PITCH_CLASSES, np.nan)
+        facts[:, FACT.key] = traits.key_confidence[rows]
+        facts[:, FACT.level] = np.where(level > _UNHEARD_LUFS, level - self._lufs[song], np.nan)
+        # What is unknown is taken to be as the song mostly is.
+        facts[:, FACT.full] = np.clip(1.0 + np.nan_to_num(full_db, nan=0.0) / FULL_DB, 0.0, 1.0)
+        facts[:, FACT.voice] = np.nan_to_num(voice, nan=0.0)
+        facts[:, FACT.bars] = np.nan_to_num(bars, nan=np.inf)
+        facts[:, FACT.left_s] = (self._frames[song] - at_sample) / self._rates_hz[song]
+        return facts
