@@ -113,6 +113,7 @@ class NowTold(_Answer):
     rung: str | None = Field(description="The way that the last decision was come by.")
     listeners: int
     healthy: bool
+    reason: str | None = Field(description="Why not all is well, in a few words.")
     sleep_in_s: float | None = Field(description="Until the stream fades out to be paused.")
     outputs: list[OutputTold]
     steering: SteeringTold

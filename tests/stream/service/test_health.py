@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stream.engine.tally import DecisionTally
 from stream.outputs.output import OutputStatus
 from stream.service.health import AWAY_S, Health, health_of
 from tests.support.moments import a_moment
@@ -57,10 +58,18 @@ def test_after_a_pause_the_sound_has_to_come_back() -> None:
     assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing, but digital silence"}
 
 
-def test_late_decisions_are_told_and_make_nobody_ill() -> None:
-    found = health_of([output(HTTP, 0.1, 0.1)], None, late_decisions=3)
-    assert found.well
-    assert found.as_json()["late_decisions"] == 3
+def test_more_late_decisions_than_a_moment_of_sleep_explains_are_an_illness_until_they_are_past() -> None:
+    def found(*late_ago_s: float) -> Health:
+        figures = replace(DecisionTally().figures(), late=9, late_ago_s=late_ago_s)
+        return replace(a_moment(decisions=figures), outputs=[output(HTTP, 0.1, 0.1)]).health
+
+    assert found(50.0, 9.0, 0.0).well
+    ill = found(59.0, 50.0, 9.0, 0.0)
+    assert not ill.well
+    assert not ill.away, "it is heard all the same"
+    assert ill.reason == ill.as_json()["reason"] == "4 decisions of the last 60 s came late"
+    assert ill.as_json()["late_decisions"] == 4
+    assert found(61.0, 52.0, 11.0, 2.0).well, "it is past"
 
 
 def test_a_process_that_stood_still_is_told_and_makes_nobody_ill() -> None:
