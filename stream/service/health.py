@@ -1,6 +1,7 @@
 """The health check says whether audible sound leaves every output, and decisions keep up with it.
 
-A stream that somebody has paused is not ill: for as long as it stands still, and until it has had the time
+An output that has ended by itself, in good order, is told as ended and not as ill: nobody misses it.
+A stream that somebody has paused is not ill either: for as long as it stands still, and until it has had the time
 to be heard again, an output only has to hand on its silence. One that is gone is ill in a pause, too.
 The sound does not wait for a decision; but where several come late within a while, joins are no longer
 chosen as they are meant to be, and somebody should look. A process that
@@ -28,7 +29,9 @@ class OutputHealth:
     kind: str
     state: str
     healthy: bool
-    """Whether what is heard of the stream leaves here, or its silence in a pause."""
+    """Whether what is heard of the stream leaves here, or its silence in a pause, or nobody wants it here."""
+    ended: bool
+    """Whether nobody wants more of it here: a pipe's reader has gone, or a file is as long as it can be."""
     reason: str | None
     """Why not."""
     seconds_since_sound: float | None
@@ -59,7 +62,7 @@ class Health:
     @property
     def reason(self) -> str | None:
         """Why all is not well, in a few words; None where it is."""
-        if not self.outputs:
+        if all(output.ended for output in self.outputs):
             return "it goes nowhere"
         if self.away:
             return "not heard everywhere"
@@ -110,7 +113,7 @@ def health_of(
 def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
     last_s = status.delivered_ago_s if resting else status.audible_ago_s
     reason: str | None = None
-    if last_s is None or last_s >= AWAY_S:
+    if not status.done and (last_s is None or last_s >= AWAY_S):
         reason = status.state
         delivered_s = status.delivered_ago_s
         if delivered_s is not None and delivered_s < AWAY_S:
@@ -122,6 +125,7 @@ def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
         kind=status.kind,
         state=status.state,
         healthy=reason is None,
+        ended=status.done,
         reason=reason,
         seconds_since_sound=status.audible_ago_s,
     )

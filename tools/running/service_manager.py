@@ -96,5 +96,6 @@ class SoundWatch:
 
 def service_status(moment: Moment) -> str:
     """Return what `systemctl status` shows: what plays, and how many outputs are well."""
-    well = len(moment.outputs) - len(moment.health.away)
-    return f"{'paused' if moment.paused else moment.title}; {well} of {len(moment.outputs)} outputs well"
+    wanted = [output for output in moment.health.outputs if not output.ended]
+    well = sum(output.healthy for output in wanted)
+    return f"{'paused' if moment.paused else moment.title}; {well} of {len(wanted)} outputs well"

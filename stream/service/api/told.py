@@ -73,6 +73,7 @@ class Look:
                 state=status.state,
                 detail=one_line(status.detail),
                 healthy=health.healthy,
+                ended=health.ended,
                 listeners=status.listeners,
                 bytes_out=status.bytes_out,
             )

@@ -58,6 +58,15 @@ def test_after_a_pause_the_sound_has_to_come_back() -> None:
     assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing, but digital silence"}
 
 
+def test_an_output_that_has_ended_in_good_order_is_told_as_ended_and_nobody_misses_it() -> None:
+    ended = OutputStatus(name="pipe:-", state="stopped", detail="who read it has gone", done=True)
+    found = both(ended)
+    assert found.well
+    assert [(told.healthy, told.ended) for told in found.outputs] == [(True, True), (True, False)]
+    assert not both(replace(ended, done=False)).well, "one that a fault has ended is missed"
+    assert health_of([ended], None).reason == "it goes nowhere"
+
+
 def test_more_late_decisions_than_a_moment_of_sleep_explains_are_an_illness_until_they_are_past() -> None:
     def found(*late_ago_s: float) -> Health:
         figures = replace(DecisionTally().figures(), late=9, late_ago_s=late_ago_s)
