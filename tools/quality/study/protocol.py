@@ -32,7 +32,7 @@ from tools.quality.study.questions import (
 from tools.quality.study.runs import StudyRun, WantedRun, merged
 from tools.quality.study.scale import StudyScale
 from tools.quality.study.training import RunTask, carry_out, require_training
-from tools.work.lock import held_alone
+from model.base.lock import held_alone
 from tools.work.workers import Crashed, usable_cores
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")

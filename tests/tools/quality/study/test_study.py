@@ -26,7 +26,7 @@ from tools.quality.study.protocol import StudyResult, StudySettings, plan_study,
 from tools.quality.study.report import REPORT_FILE, study_page
 from tools.quality.study.runs import options
 from tools.quality.study.scale import CHEAP
-from tools.work.lock import held_alone
+from model.base.lock import held_alone
 
 TINY = replace(
     CHEAP,
