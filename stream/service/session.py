@@ -202,7 +202,7 @@ class Session:
         rendered = list(self._rendered)
         heard_s = rendered[-1].time_s - heard.buffered_s - heard.latency_s
         return Moment(
-            playing=next((now for now in reversed(rendered) if now.time_s <= heard_s), rendered[0]),
+            playing=_heard(rendered, heard_s),
             paused=self.paused,
             outputs=statuses,
             leading=leading,
@@ -230,18 +230,41 @@ class Session:
             self.set_pause(True)
         return block
 
-    def _play(self, frames: int) -> FloatArray:
+    def _play(self, frames: int, before: int) -> FloatArray:
+        """Render music that stands in its block behind so many other frames."""
         began_frames = self._rendered[-1].time_frames
         block = self.engine.render(frames)
         now = self.engine.now()
         self._rendered.append(now)
         title = stream_title(now.song)
-        if title != self._title:
+        entered = now.entered_frames - began_frames
+        # What begins where these frames end may be an announcement; with the next music it is looked at again.
+        if title != self._title and entered < frames:
             self._title = title
-            self._pacer.entitle(title, max(0, now.entered_frames - began_frames))
+            self._pacer.entitle(title, before + max(0, entered))
         return block
 
     def _close_webs(self) -> None:
         self._interface.close()
         for web in self.webs:
             web.close()
+
+
+def _heard(rendered: Sequence[NowPlaying], heard_s: float) -> NowPlaying:
+    """Return what is heard at a time of the stream: a piece from the middle of its join on, as titles say.
+
+    At that middle something may be said, and as long as it is, time stands still.
+    """
+    latest = next((now for now in reversed(rendered) if now.time_s <= heard_s), rendered[0])
+    if latest.entered_frames < latest.time_frames:
+        return latest
+    for before in reversed(rendered):
+        if before.entered_frames < min(latest.entered_frames, before.time_frames):
+            went_on_s = latest.time_s - before.time_s
+            return replace(
+                before,
+                position_s=before.position_s + went_on_s,
+                time_frames=latest.time_frames,
+                time_s=latest.time_s,
+            )
+    return latest

@@ -87,7 +87,9 @@ class OutputTold(_Answer):
     state: str
     detail: str
     healthy: bool
-    ended: bool = Field(description="By itself, in good order: nobody wants more of it, and nobody misses it.")
+    ended: bool = Field(
+        description="By itself, in good order: nobody wants more of it, and nobody misses it."
+    )
     listeners: int | None
     bytes_out: int | None
 
