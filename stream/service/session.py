@@ -238,7 +238,7 @@ class Session:
         self._rendered.append(now)
         title = stream_title(now.song)
         entered = now.entered_frames - began_frames
-        # What begins where these frames end may be an announcement; with the next music it is looked at again.
+        # What begins where these frames end may be an announcement: the title comes with the next music.
         if title != self._title and entered < frames:
             self._title = title
             self._pacer.entitle(title, before + max(0, entered))

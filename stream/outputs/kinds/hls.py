@@ -294,4 +294,5 @@ HLS_KIND = OutputKind(
     form=_FORM,
     summary="a folder for a web server or a CDN, for browsers and phones",
     from_uri=hls_from_uri,
+    at_path=True,
 )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import EndlosError
-from tests.support.commands import REPOSITORY
 from model.base.lock import held_alone
+from tests.support.commands import REPOSITORY
 
 HOLD = """
 import sys
