@@ -11,7 +11,7 @@ from stream.choosing.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord
-from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
+from stream.outputs.output import LOWEST_VOLUME_DB, Output, OutputStatus, status_of
 from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
@@ -192,17 +192,26 @@ class Session:
         if status is not None and status.volume_db is not None:
             self._pacer.set_volume(min(max(LOWEST_VOLUME_DB, status.volume_db + by_db), 0.0))
 
+    def statuses(self) -> list[OutputStatus]:
+        """Return how the outputs are. Any thread."""
+        return [status_of(output) for output in self.outputs]
+
+    def playing(self) -> NowPlaying:
+        """Return what is heard, where the sound card is, else at the first output. Any thread."""
+        return self._playing(status_of(self.leader or self.outputs[0]))
+
+    def _playing(self, heard: OutputStatus) -> NowPlaying:
+        rendered = list(self._rendered)
+        return _heard(rendered, rendered[-1].time_s - heard.buffered_s - heard.latency_s)
+
     def moment(self) -> Moment:
         """Return how all is now. Any thread."""
-        statuses = [status_of(output) for output in self.outputs]
+        statuses = self.statuses()
         leading = None
         for output, status in zip(self.outputs, statuses, strict=True):
             leading = status if output is self.leader else leading
-        heard = leading or statuses[0]
-        rendered = list(self._rendered)
-        heard_s = rendered[-1].time_s - heard.buffered_s - heard.latency_s
         return Moment(
-            playing=_heard(rendered, heard_s),
+            playing=self._playing(leading or statuses[0]),
             paused=self.paused,
             outputs=statuses,
             leading=leading,

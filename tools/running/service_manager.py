@@ -31,6 +31,11 @@ class ServiceManager:
         self._status = ""
         self._prepared_s = float("-inf")
 
+    @property
+    def listens(self) -> bool:
+        """Whether anybody is told."""
+        return self._socket is not None
+
     def preparing(self) -> None:
         """Ask for more time: the first songs are being analysed. May be called as often as one likes."""
         now_s = time.monotonic()
