@@ -4,8 +4,8 @@ An output that has ended by itself, in good order, is told as ended and not as i
 A stream that somebody has paused is not ill either: for as long as it stands still, and until it has had
 the time to be heard again, an output only has to hand on its silence. One that is gone is ill all the same.
 The sound does not wait for a decision; but where several come late within a while, joins are no longer
-chosen as they are meant to be, and somebody should look. A process that stood still is told, and is not ill: when it can tell of it, all
-is well again.
+chosen as they are meant to be, and somebody should look. A process that stood still is told, and is not
+ill: when it can tell of it, all is well again.
 """
 
 from collections.abc import Mapping, Sequence
