@@ -118,7 +118,7 @@ class PoolWatch:
             # What nobody has written into since the last look says the same: the pool is not opened for it.
             before, self._seen = self._seen, None
             seen = database_mark(self._folder)
-            if seen == before:
+            if seen is not None and seen == before:
                 self._seen = seen
                 return None
             number = current_generation(self._folder)

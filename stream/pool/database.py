@@ -111,15 +111,18 @@ CREATE TABLE IF NOT EXISTS failures (
 """
 
 
-def database_mark(folder: Path) -> tuple[object, ...]:
-    """Return what is another one after each transaction on a pool; `OSError` where there is none.
+def database_mark(folder: Path) -> tuple[object, ...] | None:
+    """Return what is another one after each transaction on a pool; None where it cannot be read.
 
     The header's change counter (SQLite's file format, 1.3.7), and what of the file system goes with it.
     """
     path = folder / DATABASE_FILE
-    with path.open("rb") as file:
-        counter = file.read(28)[24:]
-        found = os.fstat(file.fileno())
+    try:
+        with path.open("rb") as file:
+            counter = file.read(28)[24:]
+            found = os.fstat(file.fileno())
+    except OSError:
+        return None
     with suppress(FileNotFoundError):
         log = path.with_name(f"{DATABASE_FILE}-wal").stat()
         return (counter, found.st_ino, found.st_mtime_ns, log.st_size, log.st_mtime_ns)
