@@ -59,6 +59,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
         os.fsync(file.fileno())
 
 
+def path_below(path: str, folder: Path) -> Path:
+    """Return a path that begins at a folder where it is relative; one at the home of a user is not."""
+    return Path(path) if path.startswith("~") else folder / path
+
+
 def _runs(process: int) -> bool:
     # Windows itself keeps the files that a process has open; and its signal 0 is no question.
     if sys.platform == "win32":

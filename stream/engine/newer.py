@@ -15,6 +15,7 @@ from stream.choosing.generation import Generation, open_generation
 from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner
 from stream.engine.settings import EngineSettings
+from stream.pool.database import database_mark
 from stream.pool.feedback import LabelledJoin, SongOpinion, labelled_joins, song_opinions
 from stream.pool.pool import current_generation
 from stream.scoring.settings import ScoringSettings
@@ -36,10 +37,14 @@ class PoolWatch:
         self._lock = threading.Lock()
         self._judged: Sequence[LabelledJoin] | None = None
         self._looking = self._closed = False
+        self._played: int | None = None
         self._newer: Generation | None = None
-        # Both belong to the thread that looks.
+        self._wanted = threading.Event()
+        self._thread: threading.Thread | None = None
+        # These belong to the thread that looks.
         self._refused: int | None = None
         self._told = ""
+        self._seen: tuple[object, ...] | None = None
 
     def open(self) -> Generation:
         """Open the current generation; `PoolError` or `ModelError` when there is no stream in it."""
@@ -74,8 +79,11 @@ class PoolWatch:
             newer, self._newer = self._newer, None
             if newer is None and not self._looking:
                 self._looking = True
-                played = planner.generation.pool.generation
-                threading.Thread(target=self._look, args=(played,), name="pool watch", daemon=True).start()
+                self._played = planner.generation.pool.generation
+                self._wanted.set()
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="pool watch", daemon=True)
+                    self._thread.start()
         return newer
 
     def close(self) -> None:
@@ -83,11 +91,20 @@ class PoolWatch:
         with self._lock:
             self._closed = True
             newer, self._newer = self._newer, None
+        self._wanted.set()
         if newer is not None:
             newer.close()
 
-    def _look(self, played: int) -> None:
-        newer = self._open_newer(played)
+    def _run(self) -> None:
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._closed:
+                return
+            self._look()
+
+    def _look(self) -> None:
+        newer = self._open_newer(self._played)
         with self._lock:
             self._looking = False
             if not self._closed:
@@ -95,10 +112,17 @@ class PoolWatch:
         if newer is not None:
             newer.close()
 
-    def _open_newer(self, played: int) -> Generation | None:
+    def _open_newer(self, played: int | None) -> Generation | None:
         number = None
         try:
+            # What nobody has written into since the last look says the same: the pool is not opened for it.
+            before, self._seen = self._seen, None
+            seen = database_mark(self._folder)
+            if seen is not None and seen == before:
+                self._seen = seen
+                return None
             number = current_generation(self._folder)
+            self._seen = seen
             if number in (played, self._refused):
                 return None
             return self.open()

@@ -18,7 +18,7 @@ from stream.outputs.titles import ogg_tags
 
 _log = logging.getLogger(__name__)
 
-_POLL_S = 0.5
+_POLL_S = 0.75
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
 much at once costs less."""
 FIRST_POLL_S = 0.03

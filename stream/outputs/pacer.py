@@ -378,8 +378,7 @@ class Pacer:
     def entitle(self, title: str, after_frames: int) -> None:
         """Have every output told a title, before it is offered the frames that bear it.
 
-        For `render` to call: the title of what it returns, but for the first `after_frames`, which may be
-        more than it returns.
+        For `render` to call: the title of what it returns, but for the first `after_frames`.
         """
         self._title = (title, after_frames)
 

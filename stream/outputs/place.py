@@ -69,6 +69,8 @@ class OutputKind:
     """What becomes of the stream there, for the help: a few words."""
     from_uri: Callable[["OutputUri"], Place]
     """Reads such an address; `OutputError` in one sentence, which says what was expected."""
+    at_path: bool = False
+    """Whether a path stands behind the colon, or - for standard output."""
 
 
 @dataclass(frozen=True, kw_only=True)

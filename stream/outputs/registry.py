@@ -1,8 +1,10 @@
 """The registry lists the kinds of output, one line each, and reads what stands behind `--output`."""
 
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from model.base.errors import OutputError
+from model.base.files import path_below
 from stream.outputs.kinds.file import FILE_KIND
 from stream.outputs.kinds.hls import HLS_KIND
 from stream.outputs.kinds.http import HTTP_KIND
@@ -21,6 +23,9 @@ KINDS: tuple[OutputKind, ...] = (
     PIPE_KIND,
 )
 
+_PATH_OPTIONS = "-file"
+"""What the names of options end in that are paths, whatever the kind."""
+
 
 def read_output(text: str, password_file: Path | None = None, password: str | None = None) -> Place:
     """Read what `--output` takes; `OutputError` in one sentence on anything else.
@@ -38,3 +43,21 @@ def read_output(text: str, password_file: Path | None = None, password: str | No
     raise OutputError(
         f"{what} is no kind of output{did_you_mean(uri.scheme or text, schemes)}; expected {forms}"
     )
+
+
+def output_below(text: str, folder: Path) -> str:
+    """Return an address in which each path that is relative begins at a folder; others as they are."""
+    uri = OutputUri(text=text)
+    place, mark, options = text.partition("?")
+    if any(kind.at_path and kind.scheme == uri.scheme for kind in KINDS):
+        path = uri.rest.removeprefix("//")
+        if path not in ("", "-"):
+            place = f"{uri.scheme}:{quote(str(path_below(path, folder)))}"
+    pairs = [option.partition("=") for option in options.split("&")]
+    told = (
+        f"{name}={quote(str(path_below(unquote(value.replace('+', ' ')), folder)))}"
+        if name.endswith(_PATH_OPTIONS) and value
+        else f"{name}{equals}{value}"
+        for name, equals, value in pairs
+    )
+    return f"{place}{mark}{'&'.join(told)}"

@@ -1,8 +1,9 @@
 """The database of a pool names its generations, songs and failures; here are its schema and connection."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
@@ -108,6 +109,24 @@ CREATE TABLE IF NOT EXISTS failures (
     PRIMARY KEY (root, path)
 ) WITHOUT ROWID;
 """
+
+
+def database_mark(folder: Path) -> tuple[object, ...] | None:
+    """Return what is another one after each transaction on a pool; None where it cannot be read.
+
+    The header's change counter (SQLite's file format, 1.3.7), and what of the file system goes with it.
+    """
+    path = folder / DATABASE_FILE
+    try:
+        with path.open("rb") as file:
+            counter = file.read(28)[24:]
+            found = os.fstat(file.fileno())
+    except OSError:
+        return None
+    with suppress(FileNotFoundError):
+        log = path.with_name(f"{DATABASE_FILE}-wal").stat()
+        return (counter, found.st_ino, found.st_mtime_ns, log.st_size, log.st_mtime_ns)
+    return (counter, found.st_ino, found.st_mtime_ns)
 
 
 def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:

@@ -1,9 +1,11 @@
-"""The health check says whether audible sound leaves every output that was asked for.
+"""The health check says whether audible sound leaves every output, and decisions keep up with it.
 
-A stream that somebody has paused is not ill: for as long as it stands still, and until it has had the time
-to be heard again, an output only has to hand on its silence. One that is gone is ill in a pause, too.
-Decisions that came late are told and make nobody ill: the sound does not wait for them. So is a process that
-stood still: when it can tell of it, it is well again.
+An output that has ended by itself, in good order, is told as ended and not as ill: nobody misses it.
+A stream that somebody has paused is not ill either: for as long as it stands still, and until it has had
+the time to be heard again, an output only has to hand on its silence. One that is gone is ill all the same.
+The sound does not wait for a decision; but where several come late within a while, joins are no longer
+chosen as they are meant to be, and somebody should look. A process that stood still is told, and is not
+ill: when it can tell of it, all is well again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +17,8 @@ AWAY_S = 10.0
 """How long an output may be away, or silent, before it is ill: a server that starts again takes less."""
 LATELY_S = 60.0
 """For so long a late decision is told of."""
+MOST_LATE = 3
+"""So many late decisions within that time are no illness: a machine that was asleep for a moment has some."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,9 @@ class OutputHealth:
     kind: str
     state: str
     healthy: bool
-    """Whether what is heard of the stream leaves here, or its silence in a pause."""
+    """Whether what is heard of the stream leaves here, or its silence in a pause, or nobody wants it here."""
+    ended: bool
+    """Whether nobody wants more of it here: a pipe's reader has gone, or a file is as long as it can be."""
     reason: str | None
     """Why not."""
     seconds_since_sound: float | None
@@ -54,14 +60,26 @@ class Health:
         return {output.name: output.seconds_since_sound for output in self.outputs}
 
     @property
+    def reason(self) -> str | None:
+        """Why all is not well, in a few words; None where it is."""
+        if all(output.ended for output in self.outputs):
+            return "it goes nowhere"
+        if self.away:
+            return "not heard everywhere"
+        if self.late_decisions > MOST_LATE:
+            return f"{self.late_decisions} decisions of the last {LATELY_S:.0f} s came late"
+        return None
+
+    @property
     def well(self) -> bool:
-        """Whether the stream is heard wherever it is meant to be heard."""
-        return bool(self.outputs) and not self.away
+        """Whether the stream is heard wherever it is meant to be heard, as it is meant to sound."""
+        return self.reason is None
 
     def as_json(self) -> dict[str, object]:
         """Return what `/healthz` and `/health` say."""
         return {
             "healthy": self.well,
+            "reason": self.reason,
             "paused": self.paused,
             "outputs": [asdict(output) for output in self.outputs],
             "late_decisions": self.late_decisions,
@@ -95,7 +113,7 @@ def health_of(
 def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
     last_s = status.delivered_ago_s if resting else status.audible_ago_s
     reason: str | None = None
-    if last_s is None or last_s >= AWAY_S:
+    if not status.done and (last_s is None or last_s >= AWAY_S):
         reason = status.state
         delivered_s = status.delivered_ago_s
         if delivered_s is not None and delivered_s < AWAY_S:
@@ -107,6 +125,7 @@ def _health_of_output(status: OutputStatus, *, resting: bool) -> OutputHealth:
         kind=status.kind,
         state=status.state,
         healthy=reason is None,
+        ended=status.done,
         reason=reason,
         seconds_since_sound=status.audible_ago_s,
     )

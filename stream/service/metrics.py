@@ -40,7 +40,7 @@ class OutputMetric:
 STREAM_METRICS: tuple[StreamMetric, ...] = (
     StreamMetric(
         name="endlos_healthy",
-        told="1 where audible sound leaves every output, as /healthz says",
+        told="1 where audible sound leaves every output and decisions keep up, as /healthz says",
         read=lambda now: now.health.well,
     ),
     StreamMetric(

@@ -19,7 +19,7 @@ from stream.choosing.history import Course
 from stream.engine.standing import Standing
 from stream.index.edge_index import NEVER
 from stream.pool.database import DATABASE_ERRORS
-from stream.service.stood import stood, told
+from stream.service.stood import stood, told, told_sample
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ class ResumeFile:
         self._database: sqlite3.Connection | None = None
         self._opened = False
         self._written = self._lost = ""
+        self._standing: Standing | None = None
+        self._told: dict[str, object] = {}
         self._generation: Generation | None = None
         self._last_played: IntArray = np.empty(0, dtype=np.int64)
         self._plays: IntArray = np.empty(0, dtype=np.int64)
@@ -165,13 +167,18 @@ class ResumeFile:
     def _write(self, standing: Standing | None) -> None:
         if self._database is None or standing is None:
             return
-        text = json.dumps(told(standing))
+        memory, before = standing.memory, self._standing
+        same = before is not None and memory is before.memory and standing.steering == before.steering
+        self._told = {**self._told, "sample": told_sample(standing)} if same else told(standing)
+        self._standing = standing
+        text = json.dumps(self._told)
         if text == self._written:
             return
-        memory = standing.memory
         anew = memory.generation is not self._generation
         history = memory.history
-        if anew:
+        if same and not anew:
+            changed = np.empty(0, dtype=np.int64)
+        elif anew:
             changed = np.flatnonzero((history.plays > 0) | (history.last_played != NEVER))
         else:
             others = (history.plays != self._plays) | (history.last_played != self._last_played)

@@ -11,7 +11,7 @@ from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord
-from stream.outputs.output import LOWEST_VOLUME_DB, Output, status_of
+from stream.outputs.output import LOWEST_VOLUME_DB, Output, OutputStatus, status_of
 from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
@@ -192,17 +192,26 @@ class Session:
         if status is not None and status.volume_db is not None:
             self._pacer.set_volume(min(max(LOWEST_VOLUME_DB, status.volume_db + by_db), 0.0))
 
+    def statuses(self) -> list[OutputStatus]:
+        """Return how the outputs are. Any thread."""
+        return [status_of(output) for output in self.outputs]
+
+    def playing(self) -> NowPlaying:
+        """Return what is heard, where the sound card is, else at the first output. Any thread."""
+        return self._playing(status_of(self.leader or self.outputs[0]))
+
+    def _playing(self, heard: OutputStatus) -> NowPlaying:
+        rendered = list(self._rendered)
+        return _heard(rendered, rendered[-1].time_s - heard.buffered_s - heard.latency_s)
+
     def moment(self) -> Moment:
         """Return how all is now. Any thread."""
-        statuses = [status_of(output) for output in self.outputs]
+        statuses = self.statuses()
         leading = None
         for output, status in zip(self.outputs, statuses, strict=True):
             leading = status if output is self.leader else leading
-        heard = leading or statuses[0]
-        rendered = list(self._rendered)
-        heard_s = rendered[-1].time_s - heard.buffered_s - heard.latency_s
         return Moment(
-            playing=next((now for now in reversed(rendered) if now.time_s <= heard_s), rendered[0]),
+            playing=self._playing(leading or statuses[0]),
             paused=self.paused,
             outputs=statuses,
             leading=leading,
@@ -230,18 +239,41 @@ class Session:
             self.set_pause(True)
         return block
 
-    def _play(self, frames: int) -> FloatArray:
+    def _play(self, frames: int, before: int) -> FloatArray:
+        """Render music that stands in its block behind so many other frames."""
         began_frames = self._rendered[-1].time_frames
         block = self.engine.render(frames)
         now = self.engine.now()
         self._rendered.append(now)
         title = stream_title(now.song)
-        if title != self._title:
+        entered = now.entered_frames - began_frames
+        # What begins where these frames end may be an announcement: the title comes with the next music.
+        if title != self._title and entered < frames:
             self._title = title
-            self._pacer.entitle(title, max(0, now.entered_frames - began_frames))
+            self._pacer.entitle(title, before + max(0, entered))
         return block
 
     def _close_webs(self) -> None:
         self._interface.close()
         for web in self.webs:
             web.close()
+
+
+def _heard(rendered: Sequence[NowPlaying], heard_s: float) -> NowPlaying:
+    """Return what is heard at a time of the stream: a piece from the middle of its join on, as titles say.
+
+    At that middle something may be said, and as long as it is, time stands still.
+    """
+    latest = next((now for now in reversed(rendered) if now.time_s <= heard_s), rendered[0])
+    if latest.entered_frames < latest.time_frames:
+        return latest
+    for before in reversed(rendered):
+        if before.entered_frames < min(latest.entered_frames, before.time_frames):
+            went_on_s = latest.time_s - before.time_s
+            return replace(
+                before,
+                position_s=before.position_s + went_on_s,
+                time_frames=latest.time_frames,
+                time_s=latest.time_s,
+            )
+    return latest

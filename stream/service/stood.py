@@ -26,7 +26,7 @@ def told(standing: Standing) -> dict[str, object]:
     return {
         "version": _VERSION,
         "chunk": None if chunk is None else asdict(chunk.key),
-        "sample": None if chunk is None else round(standing.position_s * chunk.song.sample_rate_hz),
+        "sample": told_sample(standing),
         "history": {name: getattr(history, name) for name in (*_COUNTERS, *_MEASURES)},
         "draws": memory.draws,
         "leaving": None if leaving is None else _leaving_told(leaving, memory.generation),
@@ -38,6 +38,12 @@ def told(standing: Standing) -> dict[str, object]:
             "within_s": steering.within_s,
         },
     }
+
+
+def told_sample(standing: Standing) -> int | None:
+    """Return where in its song a stream stands, which alone changes between two steps."""
+    chunk = standing.memory.chunk
+    return None if chunk is None else round(standing.position_s * chunk.song.sample_rate_hz)
 
 
 def stood(said: Mapping[str, Any], history: Course, generation: Generation) -> Standing:

@@ -116,7 +116,7 @@ class OnAir:
 
     def is_ill(self) -> bool:
         """Return whether the health check says that the stream is not heard somewhere."""
-        return not self.asked("health")["healthy"]
+        return bool(self.asked("health")["away"])
 
     def comes_back(self) -> None:
         """Wait until it is heard everywhere again, by the listener too, who never had to reconnect."""

@@ -191,6 +191,7 @@ def type_said(schema: dict[str, Any]) -> str:
 
 def interface_page() -> str:
     """Return the page of the interface: what may be asked, what is answered, and every metric."""
+    from stream.service.health import LATELY_S, MOST_LATE
     from stream.service.metrics import OTHER_METRICS, OUTPUT_METRICS, STREAM_METRICS
 
     described = interface_described()
@@ -236,8 +237,9 @@ def interface_page() -> str:
     parts += [
         "## Health and metrics\n",
         "`/healthz` (and `/health`) answers 200 while audible sound leaves every output, else 503, and says "
-        "of each how it is and why; a pause is no illness. `late_decisions` counts those of the last minute, "
-        "and makes nobody ill: the sound does not wait for them. `stopped_s` says for how long of the last "
+        "of each how it is and why; a pause is no illness. `late_decisions` counts those of the last "
+        f"{LATELY_S:.0f} s: the sound does not wait for them, but more than {MOST_LATE} are an illness, too, "
+        "until they are past; `reason` says which it is. `stopped_s` says for how long of the last "
         "minute the process stood still (SIGSTOP, a machine that was stopped), whatever the outputs are. "
         "`/metrics` is for Prometheus; what begins "
         "with `endlos_output_` has the labels `output` and `kind`. Who asks from elsewhere is not told where "

@@ -1,26 +1,46 @@
 """A value is checked as its command would check it, before any command runs; wrong words get a guess."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from model.base.errors import EndlosError
+from model.base.files import path_below
 from model.base.guess import did_you_mean
 from tools.config.options import PREFIX, ConfigOption, ConfigSections
 
 
 def checked_value(option: ConfigOption, value: Any, where: str) -> Any:
-    """Return `value` as it was; `EndlosError` where the command would refuse it. where: for the message."""
+    """Return `value` as the command would get it; `EndlosError` where it would be refused.
+
+    where: for the message.
+    """
     context = typer.Context(option.command)
     try:
-        option.parameter.process_value(context, value)
+        return option.parameter.process_value(context, value)
     except Exception as error:
         message = getattr(error, "message", None)
         if message is None:
             raise
         reason = str(message).removeprefix("Value error, ").rstrip(".").replace("Input should", "it should")
         raise EndlosError(f"{where} is {value!r}; {reason}") from None
+
+
+def value_below(taken: Any, value: Any, folder: Path) -> Any:
+    """Return a value whose relative paths begin at a folder; all else as it was.
+
+    taken: the value as its command would get it. The name of a model that endlos carries is no path, unless
+    there is such a folder.
+    """
+    if isinstance(taken, Path):
+        from model.saved.contract import carried_models
+
+        below = path_below(value, folder)
+        return value if not below.exists() and value in carried_models() else str(below)
+    if isinstance(taken, Sequence) and not isinstance(taken, str):
+        return [value_below(*pair, folder) for pair in zip(taken, value, strict=True)]
     return value
 
 

@@ -16,6 +16,7 @@ _HEAD = """\
 # endlos reads one such file: --config FILE, else that of the variable ENDLOS_CONFIG, else that in the user's
 # configuration folder, else /etc/endlos/endlos.toml. A section for each command, in it the command's options
 # without their dashes. A variable goes before the file, the command line before both.
+# A relative path begins at the folder of this file.
 # Below stands every option with its default; take the # away from what you change.
 """
 _ADDRESSES = """\

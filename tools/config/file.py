@@ -12,7 +12,7 @@ from typing import Any
 from model.base.errors import EndlosError
 from model.base.guess import did_you_mean
 from tools.config.addresses import ADDRESS_KEYS, address_of_table, split_password
-from tools.config.check import checked_value
+from tools.config.check import checked_value, value_below
 from tools.config.options import ConfigOption, ConfigSections
 
 CONFIG_VARIABLE = "ENDLOS_CONFIG"
@@ -64,8 +64,10 @@ def read_config(path: Path | None, sections: ConfigSections) -> ConfigFile:
             option = _option(key, section, sections, path)
             where = f"{path}: {key} in [{section}]"
             if option.key in ADDRESS_KEYS:
-                value = _addresses(value, where, passwords)
-            into[option.parameter.name] = checked_value(option, _as_typed(option, value, where), where)
+                value = _addresses(value, where, passwords, path.parent)
+            typed = _as_typed(option, value, where)
+            taken = checked_value(option, typed, where)
+            into[option.parameter.name] = value_below(taken, typed, path.parent)
     if passwords:
         _refuse_readable(path)
     return ConfigFile(path=path, defaults=defaults, passwords=passwords)
@@ -124,14 +126,17 @@ def _option(key: str, section: str, sections: ConfigSections, path: Path) -> Con
     )
 
 
-def _addresses(value: object, where: str, passwords: dict[str, str]) -> list[str]:
-    """Return addresses without their passwords, which go into `passwords`."""
+def _addresses(value: object, where: str, passwords: dict[str, str], folder: Path) -> list[str]:
+    """Return addresses without their passwords, which go into `passwords`; paths begin at the folder."""
+    from stream.outputs.registry import output_below
+
     found = []
     for one in value if isinstance(value, list) else [value]:
         if not isinstance(one, str | Mapping):
             raise EndlosError(f"{where} is {_toml(value)}; expected addresses, or tables with a uri")
         address = one if isinstance(one, str) else address_of_table(one, where)
         address, password = split_password(address)
+        address = output_below(address, folder)
         if password is not None:
             passwords[address] = password
         found.append(address)

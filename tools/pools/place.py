@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from model.base.errors import PoolError
 from model.base.files import beside, what_to_do
+from model.base.lock import held_alone
 from stream.pool.database import DATABASE_ERRORS, DATABASE_FILE
-from tools.work.lock import held_alone
 
 LOCK_FILE = "build.lock"
 FOLDERS = ("analysis", "columns", "decoded", "generations")

@@ -68,7 +68,7 @@ def live_stream(
         opened.callback(session.close)
         session.start()
         opened.enter_context(settling())
-        opened.enter_context(place.kept(lambda: session.engine.standing(session.moment().playing)))
+        opened.enter_context(place.kept(lambda: session.engine.standing(session.playing())))
         yield Live(session=session, prepared=prepared)
 
 

@@ -31,6 +31,11 @@ class ServiceManager:
         self._status = ""
         self._prepared_s = float("-inf")
 
+    @property
+    def listens(self) -> bool:
+        """Whether anybody is told."""
+        return self._socket is not None
+
     def preparing(self) -> None:
         """Ask for more time: the first songs are being analysed. May be called as often as one likes."""
         now_s = time.monotonic()
@@ -96,5 +101,6 @@ class SoundWatch:
 
 def service_status(moment: Moment) -> str:
     """Return what `systemctl status` shows: what plays, and how many outputs are well."""
-    well = len(moment.outputs) - len(moment.health.away)
-    return f"{'paused' if moment.paused else moment.title}; {well} of {len(moment.outputs)} outputs well"
+    wanted = [output for output in moment.health.outputs if not output.ended]
+    well = sum(output.healthy for output in wanted)
+    return f"{'paused' if moment.paused else moment.title}; {well} of {len(wanted)} outputs well"

@@ -51,12 +51,13 @@ def _serve(source: Path | None, settings: LiveSettings, ending: Ending, manager:
             failure = live.prepared.look()
             if failure is not None:
                 _log.warning("%s", printable(failure))
-            moment = session.moment()
-            for status in moment.outputs:
+            for status in session.statuses():
                 _log_change(status, seen)
-            if watch.lives(moment):
-                manager.alive()
-            manager.status(service_status(moment))
+            if manager.listens:
+                moment = session.moment()
+                if watch.lives(moment):
+                    manager.alive()
+                manager.status(service_status(moment))
             ending.wait(_LOOK_S)
         manager.stopping()
         _note("ending", "ending")

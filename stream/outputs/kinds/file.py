@@ -114,4 +114,5 @@ FILE_KIND = OutputKind(
     form=_FORM,
     summary=f"a file: {' '.join(EXTENSIONS)}",
     from_uri=file_from_uri,
+    at_path=True,
 )

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from model.base.lock import held_alone
 from stream.outputs.encoded import explain
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.hls.answers import answer_hls
@@ -31,6 +33,8 @@ LONGEST_SEGMENT_S = 6
 """Longer ones keep listeners waiting; and an output that hands on nothing for 10 s is taken for ill."""
 LONGEST_LIST_S = 3600
 _FORM = "hls:DIR[?codec=aac&bitrate=192&segment=2&keep=30]"
+_LOCK_FILE = f"{MASTER}.lock"
+"""Not swept, and not handed on over HTTP."""
 _POLL_S = 0.5
 _RETRY_S = 2.0
 _CLOSE_S = 0.9
@@ -94,8 +98,18 @@ class HlsSettings(Place):
         return [file_place(self.folder)]
 
     def require(self) -> None:
-        """Refuse a folder that nothing can be written into, or that holds playlists of another's."""
+        """Refuse a folder that nothing can be written into, or that another writes into, or has written."""
         self.store().require()
+        with self.held():
+            pass
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep the folder to this process; `OutputError` where another one writes into it."""
+        folder = self.folder.expanduser()
+        taken = OutputError(
+            f"{self.folder} is written into by another endlos; end that one, or choose another folder"
+        )
+        return held_alone(folder / _LOCK_FILE, taken)
 
 
 class HlsOutput(Output):
@@ -111,6 +125,7 @@ class HlsOutput(Output):
         self._feed = EncoderFeed(tap.engine_rate_hz, card_paced=tap.card_paced)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
+        self._held = ExitStack()
         self._state: State = "starting"
         self._fault = ""
         self._runs = 0
@@ -122,8 +137,9 @@ class HlsOutput(Output):
         self._audible_at_s: float | None = None
 
     def start(self) -> None:
-        """Begin to take blocks; `OutputError` where nothing can be written."""
+        """Begin to take blocks; `OutputError` where nothing can be written, or another process writes."""
         self._store.require()
+        self._held.enter_context(self._settings.held())
         self._thread.start()
 
     def space_frames(self) -> int:
@@ -164,6 +180,7 @@ class HlsOutput(Output):
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(_CLOSE_S)
+        self._held.close()
 
     def routes(self) -> Sequence[OutputRoute]:
         """Return where the folder is seen over HTTP, where that is served."""
@@ -277,4 +294,5 @@ HLS_KIND = OutputKind(
     form=_FORM,
     summary="a folder for a web server or a CDN, for browsers and phones",
     from_uri=hls_from_uri,
+    at_path=True,
 )

@@ -274,4 +274,5 @@ PIPE_KIND = OutputKind(
     form=_FORM,
     summary="samples for another program; PATH - is standard output",
     from_uri=pipe_from_uri,
+    at_path=True,
 )

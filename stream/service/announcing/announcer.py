@@ -22,8 +22,8 @@ _LOOK_S = 0.2
 class InterruptedMusic:
     """The stream that is interrupted; asked by the thread that renders."""
 
-    play: Callable[[int], FloatArray]
-    """Returns the next `(frames, 2)`."""
+    play: Callable[[int, int], FloatArray]
+    """Returns the next `(frames, 2)`, told also how much of the stream's block stands before them."""
     time_frames: Callable[[], int]
     """Returns how much it has played."""
     fade_frames: Callable[[], int | None]
@@ -71,11 +71,11 @@ class Announcer:
         """Return the next `(frames, 2)` of the stream."""
         pieces: list[FloatArray] = []
         while frames > 0:
-            pieces.append(self._piece(frames))
+            pieces.append(self._piece(frames, sum(map(len, pieces))))
             frames -= len(pieces[-1])
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._music.play(0)])
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces or [self._music.play(0, 0)])
 
-    def _piece(self, frames: int) -> FloatArray:
+    def _piece(self, frames: int, before: int) -> FloatArray:
         if len(self._rest):
             piece, self._rest = self._rest[:frames], self._rest[frames:]
             return piece
@@ -86,7 +86,7 @@ class Announcer:
             if now >= self._pause_frames:
                 return self._begin(now, frames)
             frames = min(frames, self._pause_frames - now)
-        return self._faded(self._music.play(frames), now)
+        return self._faded(self._music.play(frames, before), now)
 
     def _place(self, now: int) -> None:
         """Say where the music stops: once it fades, that is settled."""

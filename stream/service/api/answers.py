@@ -90,6 +90,9 @@ class OutputTold(_Answer):
     state: str
     detail: str
     healthy: bool
+    ended: bool = Field(
+        description="By itself, in good order: nobody wants more of it, and nobody misses it."
+    )
     listeners: int | None
     bytes_out: int | None
 
@@ -116,6 +119,7 @@ class NowTold(_Answer):
     rung: str | None = Field(description="The way that the last decision was come by.")
     listeners: int
     healthy: bool
+    reason: str | None = Field(description="Why not all is well, in a few words.")
     sleep_in_s: float | None = Field(description="Until the stream fades out to be paused.")
     outputs: list[OutputTold]
     steering: SteeringTold

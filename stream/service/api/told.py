@@ -56,6 +56,7 @@ class Look:
             rung=None if decisions is None else decisions.rung,
             listeners=moment.listeners,
             healthy=moment.health.well,
+            reason=moment.health.reason,
             sleep_in_s=moment.sleep_in_s,
             outputs=self.outputs(addresses=addresses),
             steering=self.steering(),
@@ -72,6 +73,7 @@ class Look:
                 state=status.state,
                 detail=one_line(status.detail),
                 healthy=health.healthy,
+                ended=health.ended,
                 listeners=status.listeners,
                 bytes_out=status.bytes_out,
             )

@@ -90,7 +90,7 @@ function App({ setup, live, player, preview, hues }) {
 function Link({ state }) {
   const { link, now } = state;
   const well = link === "live" && now.healthy;
-  const words = link !== "live" ? "no answer, trying again" : now.healthy ? "live" : "not heard everywhere";
+  const words = link !== "live" ? "no answer, trying again" : now.healthy ? "live" : now.reason;
   return html`
     <p class="link ${well ? "well" : "ill"}" role="status" id="link">
       <span class="dot" aria-hidden="true"></span>${words}

@@ -19,15 +19,17 @@ export function Outputs() {
   `;
 }
 
+const howItIs = ({ ended, healthy }) => (ended ? "ended" : healthy ? "well" : "not heard");
+
 const Output = ({ output }) => html`
-  <li class=${output.healthy ? "well" : "ill"}>
+  <li class=${output.ended ? "over" : output.healthy ? "well" : "ill"}>
     <span class="dot" aria-hidden="true"></span>
     <div class="grow">
       <p class="output-name">${output.name}</p>
       <p class="quiet small">${[output.state, output.detail].filter(Boolean).join(": ")}</p>
     </div>
     <span class="quiet"
-      >${output.healthy ? "well" : "not heard"}${output.listeners != null && ` · ${plural(output.listeners, "listener")}`}</span
+      >${howItIs(output)}${output.listeners != null && ` · ${plural(output.listeners, "listener")}`}</span
     >
   </li>
 `;

@@ -35,6 +35,7 @@ from stream.engine.past import Past
 from stream.engine.settings import EngineSettings
 from stream.engine.told_joins import ToldJoins
 from stream.joins.join_planner import JoinPlanner
+from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import STATE_FILE, HeardJoin, labelled_joins
 from stream.pool.pool import current_generation
 from stream.scoring.guard import GuardedScorer
@@ -433,6 +434,35 @@ def test_decisions_do_not_wait_for_a_newer_pool_that_hangs(
     for _ in range(5):
         assert watch.look(planner) is None
     assert len(opened) == 1 and not closed
+
+
+def test_a_pool_that_nobody_writes_into_is_not_opened_to_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = build(write_songs(tmp_path / "music", [6, 5]), tmp_path / "pool")
+    watch = PoolWatch(pool, RANDOM, live=False)
+    planner = Planner(watch.open(), RANDOM.planner)
+    asked: list[Path] = []
+
+    def current(folder: Path) -> int | None:
+        asked.append(folder)
+        return current_generation(folder)
+
+    monkeypatch.setattr(stream.engine.newer, "current_generation", current)
+
+    def look() -> None:
+        assert watch.look(planner) is None
+        wait_until(lambda: not watch._looking, "it has looked")
+
+    for _ in range(3):
+        look()
+    assert asked == [pool]
+    with closing(sqlite3.connect(pool / DATABASE_FILE)) as database, database:
+        database.execute("INSERT INTO meta VALUES ('of', 'others')")
+    for _ in range(3):
+        look()
+    assert asked == [pool] * 2
+    watch.close()
 
 
 def test_the_log_file_has_a_line_for_each_decision(pool: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from stream.engine.tally import DecisionTally
 from stream.outputs.output import OutputStatus
 from stream.service.health import AWAY_S, Health, health_of
 from tests.support.moments import a_moment
@@ -57,10 +58,27 @@ def test_after_a_pause_the_sound_has_to_come_back() -> None:
     assert both(output(ICECAST, 0.1, 12.0), 10.1).away == {ICECAST: "playing, but digital silence"}
 
 
-def test_late_decisions_are_told_and_make_nobody_ill() -> None:
-    found = health_of([output(HTTP, 0.1, 0.1)], None, late_decisions=3)
+def test_an_output_that_has_ended_in_good_order_is_told_as_ended_and_nobody_misses_it() -> None:
+    ended = OutputStatus(name="pipe:-", state="stopped", detail="who read it has gone", done=True)
+    found = both(ended)
     assert found.well
-    assert found.as_json()["late_decisions"] == 3
+    assert [(told.healthy, told.ended) for told in found.outputs] == [(True, True), (True, False)]
+    assert not both(replace(ended, done=False)).well, "one that a fault has ended is missed"
+    assert health_of([ended], None).reason == "it goes nowhere"
+
+
+def test_more_late_decisions_than_a_moment_of_sleep_explains_are_an_illness_until_they_are_past() -> None:
+    def found(*late_ago_s: float) -> Health:
+        figures = replace(DecisionTally().figures(), late=9, late_ago_s=late_ago_s)
+        return replace(a_moment(decisions=figures), outputs=[output(HTTP, 0.1, 0.1)]).health
+
+    assert found(50.0, 9.0, 0.0).well
+    ill = found(59.0, 50.0, 9.0, 0.0)
+    assert not ill.well
+    assert not ill.away, "it is heard all the same"
+    assert ill.reason == ill.as_json()["reason"] == "4 decisions of the last 60 s came late"
+    assert ill.as_json()["late_decisions"] == 4
+    assert found(61.0, 52.0, 11.0, 2.0).well, "it is past"
 
 
 def test_a_process_that_stood_still_is_told_and_makes_nobody_ill() -> None:

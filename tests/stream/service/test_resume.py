@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from stream.engine.settings import EngineSettings
 from stream.engine.standing import Standing
 from stream.pool.pool import open_pool
 from stream.service.resume import RESUME_FILE, ResumeFile
+from stream.service.stood import told as stood_told
 from tests.stream.engine.test_engine import RATE_HZ, build, write_songs
 from tests.support.models import write_tiny_model
 from tests.support.waiting import wait_until
@@ -203,6 +205,26 @@ def test_damage_is_one_sentence_and_a_stream_that_begins_anew(
     with closing(ResumeFile(pool)) as place, closing(opened(pool, settings, place)) as engine:
         assert standing(engine).memory.chunk is not None
     assert len([record for record in caplog.records if RESUME_FILE in record.message]) == 1
+
+
+def test_between_two_steps_only_the_place_is_written(
+    copied: Path, settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Standing] = []
+    monkeypatch.setattr(
+        "stream.service.resume.told", lambda standing: told.append(standing) or stood_told(standing)
+    )
+    with closing(ResumeFile(copied)) as place, closing(opened(copied, settings, place)) as engine:
+        stands = standing(engine)
+        later = replace(stands, position_s=stands.position_s + 1.25)
+        steered = replace(later, steering=Steering(phrase_factor=0.5))
+        for wanted, times in ((stands, 1), (later, 1), (later, 1), (steered, 2)):
+            with place.kept(lambda wanted=wanted: wanted):
+                pass
+            assert len(told) == times
+        again = place.recall(stands.memory.generation)
+        assert again is not None and again.position_s == pytest.approx(later.position_s, abs=1e-4)
+        assert again.steering == steered.steering
 
 
 def test_a_second_stream_of_the_pool_begins_anew(

@@ -10,7 +10,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from starlette.responses import PlainTextResponse
 
@@ -32,14 +34,16 @@ from stream.outputs.place import Place, Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import labelled_joins
 from stream.service import health
+from stream.service.announcing.announcement import Announcement
 from stream.service.interface import Interface
-from stream.service.moment import full_title
+from stream.service.moment import full_title, stream_title
 from stream.service.session import Session
 from tests.support.commands import wait_until
 from tests.support.icecast_server import icecast_settings
 from tests.support.waiting import PATIENCE_S
 from tools.running.status_line import status_text
 
+RATE_HZ = 44_100
 HTTP = OutputSettings(places=[HttpSettings(at=HttpAddress(port=0))])
 
 
@@ -376,6 +380,35 @@ def test_outputs_are_told_each_title_with_the_frame_in_the_middle_of_its_join(ti
             expected.append((decision.t_out_frames, title))
     assert len(expected) > 3
     assert titled.titles == expected
+    session.close()
+
+
+@pytest.mark.parametrize("seconds", [0.1, 3.0])
+def test_while_something_is_said_the_title_is_that_of_the_music_before_it(
+    tiny_pool: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=4.0)
+    log: list[Decision] = []
+    engine = Engine.open(tiny_pool, settings, on_decision=log.append)
+    # Where it would be said is known beforehand here: the first run says where the second will have its join.
+    engine.render(10 * RATE_HZ)
+    songs = [(decision.t_out_frames, decision.step.chunk.song) for decision in log]
+    at, after = next((at, song) for at, song in songs if song is not songs[0][1])
+    engine.close()
+    engine = Engine.open(tiny_pool, settings)
+    session = Session(engine, HTTP)
+    titled, said = Titled(), np.full((round(seconds * RATE_HZ), 2), 0.9, dtype=np.float32)
+    session._pacer = Pacer(session._render, [titled], RATE_HZ)
+    monkeypatch.setattr(engine, "upcoming", lambda: SimpleNamespace(time_s=at / RATE_HZ))
+    session._announcer.say(Announcement(name="said.wav", audio=said))
+    shown: dict[int, str] = {}
+    while titled.offered < at + len(said) + RATE_HZ:
+        session._pacer._offer(session._pacer._pull())
+        shown[titled.offered] = session.moment().title
+    (turned,) = [frame for frame, title in titled.titles if title == stream_title(after)][:1]
+    assert turned == at + len(said)
+    for frame, title in shown.items():
+        assert (title == full_title(after)) == (frame > at + len(said)), frame
     session.close()
 
 

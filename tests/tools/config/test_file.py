@@ -1,13 +1,14 @@
 """The configuration file is read whole, and whatever is wrong with it is one sentence that says where."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import typer
 
 from model.base.errors import EndlosError
 from stream.outputs.kinds.icecast import IcecastSettings
-from stream.outputs.registry import read_output
+from stream.outputs.registry import output_below, read_output
 from tools.cli import app
 from tools.config.addresses import address_password, known_passwords, masked_address
 from tools.config.file import CONFIG_VARIABLE, ConfigFile, find_config, read_config, usual_places
@@ -86,8 +87,53 @@ def test_a_table_is_an_address_with_its_options(tmp_path: Path) -> None:
     )
     assert said.defaults["serve"]["output"] == [
         "http://0.0.0.0:8000?codec=mp3&codec=opus",
-        "file:a b.flac?bits=16&bitrate=96",
+        f"file:{quote(str(tmp_path / 'a b.flac'))}?bits=16&bitrate=96",
     ]
+
+
+def test_a_relative_path_begins_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "at home").mkdir()
+    said = read(
+        tmp_path / "at home",
+        '[serve]\nsource = "my music"\nmodel = "tower"\nlog = "~/log.jsonl"\n'
+        'icecast-password-file = "secret"\n[eval]\npool = "/pool"\nbeside = ["mine", "/other"]\n'
+        'model = "own"\n[[serve.output]]\nuri = "icecast://host/x.mp3"\npassword-file = "a b"\n'
+        'name = "a/b c"\n[[serve.output]]\nuri = "hls:www/hls"\nsegment = 4\n',
+    )
+    serve, measure = said.defaults["serve"], said.defaults["eval"]
+    here = tmp_path / "at home"
+    assert serve["source"] == str(here / "my music")
+    assert serve["model"] == "tower", "the name of one that endlos carries"
+    assert serve["log"] == "~/log.jsonl"
+    assert serve["icecast_password_file"] == str(here / "secret")
+    assert measure == {
+        "pool": "/pool",
+        "beside": [str(here / "mine"), "/other"],
+        "model": str(here / "own"),
+    }
+    assert serve["output"] == [
+        f"icecast://host/x.mp3?password-file={quote(str(here / 'a b'))}&name=a%2Fb%20c",
+        f"hls:{quote(str(here / 'www/hls'))}?segment=4",
+    ]
+    (here / "tower").mkdir()
+    assert read(here, '[serve]\nmodel = "tower"\n').defaults["serve"]["model"] == str(here / "tower")
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("pipe:-", "pipe:-"),
+        ("pipe:-?format=wav", "pipe:-?format=wav"),
+        ("pipe:fifo", "pipe:/etc/endlos/fifo"),
+        ("file:///srv/a.flac", "file:/srv/a.flac"),
+        ("file:~/a.flac?bits=16", "file:~/a.flac?bits=16"),
+        ("device:USB", "device:USB"),
+        ("http://[::1]:80?token-file=t&name=n", "http://[::1]:80?token-file=/etc/endlos/t&name=n"),
+        ("no address", "no address"),
+    ],
+)
+def test_of_an_address_paths_alone_are_below_the_folder(address: str, expected: str) -> None:
+    assert output_below(address, Path("/etc/endlos")) == expected
 
 
 @pytest.mark.parametrize(

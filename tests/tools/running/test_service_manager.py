@@ -119,4 +119,6 @@ def test_what_a_new_start_would_not_mend_is_no_reason_for_one() -> None:
 
 def test_the_status_says_what_plays_and_how_many_outputs_are_well() -> None:
     assert service_status(a_moment()) == "an artist – a title; 0 of 0 outputs well"
+    ended = OutputStatus(name="pipe:-", state="stopped", done=True)
+    assert service_status(replace(a_moment(), outputs=[ended])).endswith("; 0 of 0 outputs well")
     assert service_status(replace(a_moment(), paused=True)).startswith("paused; ")

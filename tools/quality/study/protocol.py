@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from model.base.errors import EndlosError
+from model.base.lock import held_alone
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import failures
 from tools.quality.study.judging import forget_pools
@@ -32,7 +33,6 @@ from tools.quality.study.questions import (
 from tools.quality.study.runs import StudyRun, WantedRun, merged
 from tools.quality.study.scale import StudyScale
 from tools.quality.study.training import RunTask, carry_out, require_training
-from tools.work.lock import held_alone
 from tools.work.workers import Crashed, usable_cores
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")

@@ -163,6 +163,16 @@ def test_a_full_disk_is_told_and_the_stream_comes_back_by_itself(tmp_path: Path)
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_a_folder_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    first, settings = opened(tmp_path), HlsSettings(folder=tmp_path)
+    for begin in (settings.require, lambda: opened(tmp_path)):
+        with pytest.raises(OutputError, match="is written into by another endlos; end that one, or choose"):
+            begin()
+    first.close()
+    settings.require()
+    opened(tmp_path).close()
+
+
 @pytest.mark.usefixtures("quick_retries")
 def test_a_folder_that_is_gone_is_made_again_and_one_whose_place_is_gone_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "disk" / "hls"

@@ -26,7 +26,7 @@ class Played:
         self._joins = joins
         self.music = InterruptedMusic(play=self._play, time_frames=lambda: self.time, join_frames=self._join)
 
-    def _play(self, frames: int) -> FloatArray:
+    def _play(self, frames: int, before: int) -> FloatArray:
         self.time += frames
         return np.full((frames, 2), 0.5, dtype=np.float32)
 

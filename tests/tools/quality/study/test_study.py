@@ -18,6 +18,7 @@ import soundfile
 
 from model.base.errors import EndlosError
 from model.base.files import write_whole
+from model.base.lock import held_alone
 from tests.support.browser import rendered
 from tests.support.commands import Running, run_here
 from tests.support.music import RATE_HZ, write_music
@@ -26,7 +27,6 @@ from tools.quality.study.protocol import StudyResult, StudySettings, plan_study,
 from tools.quality.study.report import REPORT_FILE, study_page
 from tools.quality.study.runs import options
 from tools.quality.study.scale import CHEAP
-from tools.work.lock import held_alone
 
 TINY = replace(
     CHEAP,

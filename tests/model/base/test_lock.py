@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import EndlosError
+from model.base.lock import held_alone
 from tests.support.commands import REPOSITORY
-from tools.work.lock import held_alone
 
 HOLD = """
 import sys
 from pathlib import Path
 from model.base.errors import EndlosError
-from tools.work.lock import held_alone
+from model.base.lock import held_alone
 with held_alone(Path(sys.argv[1]), EndlosError("taken")):
     print("held", flush=True)
     sys.stdin.read()
@@ -34,3 +34,8 @@ def test_another_process_is_refused_until_the_holder_is_gone(tmp_path: Path) -> 
         holder.wait()
         with held_alone(lock, taken):
             pass
+
+
+def test_what_cannot_be_locked_is_no_other_process(tmp_path: Path) -> None:
+    with held_alone(tmp_path / "gone" / "lock", EndlosError("taken")):
+        pass
