@@ -296,21 +296,22 @@ def test_a_stream_does_not_begin_with_songs_that_are_gone(tmp_path: Path, live: 
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PoolWatch]]:
     """How often a stream has looked for a newer pool; it does so all the time."""
     looked = []
+    look = PoolWatch._look
 
-    def counted(folder: Path) -> int | None:
-        looked.append(folder)
-        return current_generation(folder)
+    def counted(watch: PoolWatch) -> None:
+        look(watch)
+        looked.append(watch)
 
     monkeypatch.setattr(plan_ahead, "REFRESH_S", 0.02)
-    monkeypatch.setattr(stream.engine.newer, "current_generation", counted)
+    monkeypatch.setattr(PoolWatch, "_look", counted)
     yield looked
 
 
 def test_a_newer_pool_that_cannot_be_used_is_told_once(
-    tmp_path: Path, looked: list[Path], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, looked: list[PoolWatch], caplog: pytest.LogCaptureFixture
 ) -> None:
     music = write_songs(tmp_path / "music", [6, 1.6])
     pool = build(music, tmp_path / "pool")
@@ -352,7 +353,7 @@ def remove_newest(pool: Path) -> None:
 )
 def test_whatever_is_wrong_with_a_newer_pool_the_stream_stays_in_the_old_one(
     tmp_path: Path,
-    looked: list[Path],
+    looked: list[PoolWatch],
     damage: Callable[[Path], None],
     raised: Exception | None,
     monkeypatch: pytest.MonkeyPatch,

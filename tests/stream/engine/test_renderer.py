@@ -79,7 +79,7 @@ def test_every_block_size_gives_the_same_samples(generation: Generation, strateg
 def test_joins_are_where_the_log_says(generation: Generation, songs: list[FloatArray]) -> None:
     """Rebuild the stream from the log alone: between joins it is the song, at the position it names."""
     log: list[Decision] = []
-    frames = 60 * RATE_HZ
+    frames = 90 * RATE_HZ
     stream = make_renderer(generation, strategy="model", seed=4, log=log, min_phrase_s=0.0).render(frames)
     gain = np.float32(10 ** (song_gain_db(generation.pool.songs[0], -16.0) / 20))
     joins = [d for d in log if d.plan or d.before is None]

@@ -22,7 +22,7 @@ LEAST_BPM, MOST_BPM = 58.0, 206.0
 FEWEST_BEATS = 16
 SLOTS = 12
 """Places of a beat that are looked at: its halves, thirds and quarters are among them."""
-BETWEEN = slice(2, SLOTS - 1)
+_OFF_BEATS = slice(2, SLOTS - 1)
 """Slots that are no part of the beat's own attack."""
 SIMPLE, COMPOUND = (3, 6, 9), (4, 8)
 """Slots where notes are expected when beats fall into halves and quarters, and into thirds."""
@@ -155,7 +155,7 @@ def _features(
     total = heights.sum(axis=0)
     profile = total.mean(axis=0)
     little = 0.02 * float(profile.mean()) + 1e-6
-    rival = BETWEEN.start + int(profile[BETWEEN].argmax())
+    rival = _OFF_BEATS.start + int(profile[_OFF_BEATS].argmax())
     ahead = total[:, 0] - total[:, rival]
     stands_out = float(np.log((profile[0] + little) / (profile[rival] + little)))
     weakest = min(total[first::every, 0].mean() for every in (2, 3) for first in range(every))
@@ -171,10 +171,10 @@ def _features(
             max(float(np.log((weakest + little) / (profile[0] + little))), -2.0),
             _repeats(heights),
             float(np.log((profile[0] + little) / (profile.sum() + little))),
-            min(float(expected / (profile[BETWEEN].mean() + little)), 3.0),
+            min(float(expected / (profile[_OFF_BEATS].mean() + little)), 3.0),
             float(np.clip(np.log((fifths + little) / (expected + little)), -2.0, 2.0)),
             float(there[:, 0].mean()),
-            float(there[:, BETWEEN].mean()),
+            float(there[:, _OFF_BEATS].mean()),
             periodic,
             _harmony(times_s, change),
             -0.5 * float(np.log2(bpm / PRIOR_BPM) / PRIOR_OCTAVES) ** 2,
