@@ -24,7 +24,7 @@ class Played:
     def __init__(self, joins: list[int]) -> None:
         self.time = 0
         self._joins = joins
-        self.music = InterruptedMusic(play=self._play, time_frames=lambda: self.time, join_frames=self._join)
+        self.music = InterruptedMusic(play=self._play, time_frames=lambda: self.time, fade_frames=self._join)
 
     def _play(self, frames: int, before: int) -> FloatArray:
         self.time += frames
