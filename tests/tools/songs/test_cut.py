@@ -123,10 +123,11 @@ def test_arguments_out_of_range_are_refused(
 
 
 def test_real_songs_have_the_same_ranges_as_pydub_finds(shared_music: Path) -> None:
-    """An excerpt of every song, at its own place in each; `ENDLOS_FULL=1` compares all of every song."""
+    """An excerpt of every eighth song, at its own place in each; `ENDLOS_FULL=1`: all of every song."""
     songs = sorted(path for path in (shared_music / "library").rglob("*") if path.is_file())
-    assert songs
     whole = os.environ.get("ENDLOS_FULL") == "1"
+    songs = songs if whole else songs[::8]
+    assert songs
     rng = np.random.default_rng(0)
     found = 0
     for path in songs:
