@@ -1,8 +1,10 @@
 """The `endlos` command lists its commands, and turns an error into one sentence and an exit code."""
 
+import _thread
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -125,13 +127,28 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(128 + (ended[0] if ended else signal.SIGINT) if interrupted else 1)
 
 
+_AGAIN_S = 0.02
+"""An interrupt that was swallowed comes again after this time."""
+
+
 @contextmanager
 def _signals_as_interrupts() -> Iterator[list[int]]:
     """Have SIGTERM and SIGHUP do what Ctrl-C does: nothing half-written stays, a checkpoint is kept.
 
     Yields the signals that came. Commands that fade out take them over meanwhile (`tools.running.ending`).
+    Python swallows an interrupt that falls into a finaliser, of which libraries have many: it comes again.
     """
     came: list[int] = []
+    tell_unraisable = sys.unraisablehook
+
+    def again(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            # Not from here, where it would be swallowed as well.
+            again_soon = threading.Timer(_AGAIN_S, _thread.interrupt_main)
+            again_soon.daemon = True
+            again_soon.start()
+        else:
+            tell_unraisable(unraisable)
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         came.append(number)
@@ -146,9 +163,11 @@ def _signals_as_interrupts() -> Iterator[list[int]]:
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             with suppress(ValueError):
                 before[number] = signal.signal(number, interrupt)
+    sys.unraisablehook = again
     try:
         yield came
     finally:
+        sys.unraisablehook = tell_unraisable
         for number, handler in before.items():
             signal.signal(number, handler)
 

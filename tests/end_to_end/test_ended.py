@@ -8,6 +8,7 @@ import pytest
 from tests.support.commands import Running, run_here
 from tests.support.music import quick_settings, write_music
 from tests.support.waiting import wait_until
+from tools.cli import _signals_as_interrupts
 from tools.pools.build import build_pool
 
 LONG = ("--seconds", "80000", "--quiet", "--strategy", "random")
@@ -28,6 +29,20 @@ def test_a_render_that_a_signal_ends_leaves_nothing_half_written(
         assert running.end() == 128 + number
         assert "Traceback" not in running.printed()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_that_a_finaliser_swallows_comes_again() -> None:
+    class Finalised:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def end() -> None:
+        with _signals_as_interrupts():
+            Finalised()
+            wait_until(lambda: False, "the interrupt")
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
 
 
 def test_what_a_killed_render_left_goes_with_the_next(tiny_pool: Path, tmp_path: Path) -> None:
