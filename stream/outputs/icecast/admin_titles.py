@@ -20,7 +20,7 @@ FIRST_TITLE_RETRY_S, LAST_TITLE_RETRY_S = 0.5, 5.0
 """At once only where a stream has just begun: a server first reads what it is made of."""
 TITLED_CODECS: tuple[Codec, ...] = ("mp3", "aac")
 """Of what the server itself puts titles into, without harm. Opus and FLAC it leaves alone; a Vorbis mount of
-icecast2 (2.4.4) is silent for good where it is told a title while it reads the header of the stream."""
+icecast2 (2.4.4) is silent for good now and then after it was told one."""
 
 # A server resets the connection of a request that has more than about 3,800 bytes.
 _ARTIST_BYTES = 900
