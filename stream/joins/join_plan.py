@@ -1,6 +1,7 @@
 """A join plan says, whole, how a chunk goes over into the next; a join source gives plans to the renderer."""
 
 import dataclasses
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, Self
 
@@ -16,7 +17,7 @@ RELEASE_DB_PER_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class JoinPlan:
+class JoinPlan(ABC):
     """One join, whole: with it and the songs every sample of it is known. Frames are the engine's.
 
     A subclass for each kind (`stream.joins.kinds`) has what else it takes, and makes the sound of it.
@@ -69,12 +70,12 @@ class JoinPlan:
         stop = self.enter_frame + self.after_frames
         return Release(offset_db=self.match_db, start_frame=stop, frames=self.release_frames)
 
+    @abstractmethod
     def open(self, outgoing: Sound, incoming: Sound, rate_hz: int) -> JoinSound:
         """Return what is heard from its beginning on; belongs to one thread.
 
         outgoing: what sounds before it, from `begin_frame` on. incoming: B at its gain, from where it enters.
         """
-        raise NotImplementedError
 
     def levelled(self, residual_db: float, rate_hz: int) -> Self:
         """Return the plan with B brought towards the level of A, which is raised by so much yet."""

@@ -4,6 +4,7 @@ import logging
 import random
 import threading
 import time
+from abc import abstractmethod
 
 import numpy as np
 
@@ -170,16 +171,16 @@ class EncodedOutput(Output):
 
     # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
 
+    @abstractmethod
     def _connect(self) -> None:
         """Make ready to deliver; raise what went wrong, `OutputEndedError` where no retry mends it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _deliver(self, header: bytes, data: bytes, frames: int) -> None:
         """Hand on encoded bytes; header: what a new listener needs first, empty but where a stream begins.
 
         frames: engine frames that were encoded since the last delivery.
         """
-        raise NotImplementedError
 
     def _announce(self, title: str) -> None:
         """Tell the title of what is delivered next, where that is told beside the sound; raises nothing.

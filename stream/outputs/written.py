@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from abc import abstractmethod
 from collections import deque
 from pathlib import Path
 
@@ -57,9 +58,9 @@ class WrittenOutput(Output):
     def _open(self) -> None:
         """Make ready to write."""
 
+    @abstractmethod
     def _write(self, block: FloatArray) -> None:
         """Take the next `(frames, 2)` float32; `EndOfWritingError` to end well before that block."""
-        raise NotImplementedError
 
     def _turn(self, title: str) -> None:
         """Take the title of what is written from now on."""
