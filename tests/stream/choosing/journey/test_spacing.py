@@ -32,7 +32,7 @@ def heard(generation: Generation, songs: list[int], steps_each: int = 2) -> Cour
         for step in range(steps_each):
             first = step == 0
             row = song * CHUNKS + step
-            course.follow(row, natural=not first, other_song=True if first and number else None, share=0.3)
+            course.follow(row, goes_on=not first, other_song=True if first and number else None, share=0.3)
     return course
 
 
