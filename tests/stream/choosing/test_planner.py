@@ -166,6 +166,27 @@ def test_a_good_join_into_a_dead_end_is_left_for_one_that_leads_on(generation: G
     assert first_join(2).chunk.row != end
 
 
+def test_a_song_goes_on_where_no_join_within_it_is_as_good(generation: Generation) -> None:
+    """Log-odds of going on are 0: what a model calls less likely than not within a song is not joined."""
+    same = generation.index.song[:, None] == generation.index.song
+    chosen = settings(max_phrase_s=3.1, no_repeat_share=0.0, weights=ONLY_THE_MODEL)
+
+    def go(within: float) -> list[Step]:
+        matrix = np.where(same, within, 0.5).astype(np.float32)
+        return walk(Planner(matrix_of(generation, matrix), chosen), 300)
+
+    ends = [step for step in go(0.45) if step.ends_phrase]
+    assert all(step.natural or step.leaves_song for step in ends)
+    onward = [step for step in ends if step.renews]
+    assert len(onward) > 50
+    for step in onward:
+        assert step.score is None and step.terms["straight_on"] == ONLY_THE_MODEL.straight_on
+        parts = sum(value for name, value in step.terms.items() if name != "total")
+        assert step.terms["total"] == pytest.approx(parts, abs=1e-3)
+    spliced = [step for step in go(0.9) if step.ends_phrase]
+    assert sum(not step.natural and not step.leaves_song for step in spliced) > 50
+
+
 def known_logits(generation: Generation, logits: DoubleArray) -> Generation:
     """A model that gives these log-odds to each join, `(N, N)`."""
     return matrix_of(generation, (1.0 / (1.0 + np.exp(-logits))).astype(np.float32))
