@@ -105,9 +105,6 @@ def render(
             rate,
             lambda done_s: progress.update(task, completed=done_s),
         )
-        if decisions is not None:
-            # A replay ends there, and not with the last chunk.
-            decisions.event("stop", frames, rate)
         lost = stream.lost if isinstance(stream, Engine) else {}
     took_s = time.monotonic() - began_s
     figures = {
