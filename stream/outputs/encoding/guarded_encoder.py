@@ -34,8 +34,8 @@ class EncodedPiece:
     data: bytes = b""
     header: bytes = b""
     """What a listener needs before it, and where a stream begins in Ogg; else empty."""
-    lost_frames: int = 0
-    """What went with an encoder that was replaced."""
+    replaced: bool = False
+    """Whether the encoder was replaced, and all is lost that was encoded and not returned."""
 
 
 class GuardedEncoder:
@@ -77,7 +77,7 @@ class GuardedEncoder:
                 raise EncoderStalledError("the encoder returns nothing")
         except Exception as error:  # whatever it raises: the stream goes on with another
             self._replace(error)
-            return EncodedPiece(lost_frames=len(block))
+            return EncodedPiece(replaced=True)
         return self._piece(encoded)
 
     def turn(self, tags: Mapping[str, str]) -> EncodedPiece:
