@@ -18,13 +18,13 @@ import pytest
 import soundfile
 
 from model.saved.contract import carried_model
-from tests.support.burden import Burden
 from tests.support.hearing import AUDIBLE, hear_card, hear_file, hear_hls, hear_mount
 from tests.support.icecast_server import IcecastServer, icecast_program, icecast_server
 from tests.support.on_air import MOUNT, OnAir, busy_cores, changed, moved_away, on_air, standing_still
 from tests.support.pulse import MISSING, PulseSink, pulse_available, pulse_null_sink
 from tests.support.small_disk import small_disk
 from tests.support.waiting import wait_until
+from tools.bench.process import Burden
 
 LENGTH_S = float(os.environ.get("ENDLOS_SOAK_S", "60"))
 """For so long there are faults, and a whole round of them at the least: 3600 for an hour."""
