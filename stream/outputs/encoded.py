@@ -173,7 +173,7 @@ class EncodedOutput(FedOutput):
                     self._session()
                 finally:
                     self._encoder.restart()
-                    self._delivery.lose()
+                    self._tally.lose()
                     self._disconnect()
             except Exception as error:
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
@@ -211,7 +211,7 @@ class EncodedOutput(FedOutput):
                 continue
             if self.titles_in_band:
                 self._hand_on(self._encoder.turn(ogg_tags(self.title)))
-            self._delivery.take(block)
+            self._tally.take(block)
             if not self._header_is_due:
                 self._announce(self.title)
             whole = np.concatenate([block, self._silence()]) if last else block
@@ -223,10 +223,10 @@ class EncodedOutput(FedOutput):
     def _hand_on(self, piece: EncodedPiece) -> None:
         """Deliver what was encoded, if anything was."""
         if piece.replaced:
-            self._delivery.lose()
+            self._tally.lose()
         if piece.data:
-            self._deliver(piece.header, piece.data, self._delivery.pending_frames)
-            self._delivery.hand_on(size_bytes=len(piece.header) + len(piece.data))
+            self._deliver(piece.header, piece.data, self._tally.pending_frames)
+            self._tally.hand_on(size_bytes=len(piece.header) + len(piece.data))
             self._header_is_due = False
 
     def _silence(self) -> FloatArray:

@@ -6,9 +6,9 @@ from abc import abstractmethod
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs.delivery import Delivery
 from stream.outputs.feed import EncoderFeed
 from stream.outputs.output import Output, OutputStatus, State
+from stream.outputs.output_tally import OutputTally
 
 FIRST_POLL_S = 0.03
 """How often a worker looks for sound until it has handed something on, or while it throws sound away."""
@@ -26,7 +26,7 @@ class FedOutput(Output):
         self.name = name
         self.engine_rate_hz = engine_rate_hz
         self._feed = EncoderFeed(engine_rate_hz, card_paced=card_paced)
-        self._delivery = Delivery()
+        self._tally = OutputTally()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._state: State = "starting"
@@ -66,21 +66,21 @@ class FedOutput(Output):
 
     def status(self) -> OutputStatus:
         """Return a snapshot. Any thread."""
-        feed, delivery = self._feed, self._delivery
+        feed, tally = self._feed, self._tally
         return OutputStatus(
             name=self.name,
             state=self._state,
             detail=self._fault or self._detail(),
-            frames_out=delivery.frames,
+            frames_out=tally.frames,
             underrun_frames=feed.silence_frames,
-            dropped_frames=feed.dropped_frames + delivery.lost_frames,
+            dropped_frames=feed.dropped_frames + tally.lost_frames,
             stretched_frames=feed.stretched_frames,
             skew_ppm=feed.skew_ppm,
             buffered_s=feed.buffered_s,
-            bytes_out=delivery.size_bytes,
+            bytes_out=tally.size_bytes,
             reconnects=max(self._sessions - 1, 0),
-            delivered_ago_s=delivery.ago_s,
-            audible_ago_s=delivery.audible_ago_s,
+            delivered_ago_s=tally.ago_s,
+            audible_ago_s=tally.audible_ago_s,
         )
 
     # The worker's thread.

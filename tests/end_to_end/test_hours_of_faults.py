@@ -132,7 +132,7 @@ def the_sound_server_is_killed(station: Station) -> None:
 def songs_are_damaged(station: Station) -> None:
     songs = sorted(path for path in station.air.music.iterdir())
     another = songs[0].read_bytes()
-    before = station.air.asked("status.json")["now"]["lost"]
+    before = station.air.asked("status.json")["now"]["losses"]
     with ExitStack() as damaged:
         for number, song in enumerate(songs[1:]):
             damage: Callable[[bytes], bytes] = (
@@ -145,7 +145,7 @@ def songs_are_damaged(station: Station) -> None:
         def some_are_lost() -> bool:
             station.air.skip()
             time.sleep(1.0)
-            return bool(station.air.asked("status.json")["now"]["lost"] > before)
+            return bool(station.air.asked("status.json")["now"]["losses"] > before)
 
         wait_until(some_are_lost, "some have been tried", LONG_S)
         station.air.comes_back()
@@ -222,6 +222,8 @@ def test_it_is_heard_after_every_fault_and_holds_no_more_than_before(station: St
             station.is_heard_everywhere()
             station.passes(QUIET_S)
             held = burden(fault.__name__.replace("_", " "))
+            if after_first is not None and time.monotonic() - began_s > LENGTH_S:
+                break
         after_first = after_first or held
     assert held.own_mb < after_first.own_mb + MORE_MB
     assert held.descriptors <= after_first.descriptors + MORE_DESCRIPTORS

@@ -165,7 +165,7 @@ class HlsOutput(FedOutput):
                 if fault != self._fault:
                     _log.warning("%s: %s", self.name, fault)
                 self._state, self._fault = "reconnecting", fault
-                self._delivery.lose()
+                self._tally.lose()
                 self._rest(_RETRY_S)
                 self._feed.restart()
         self._state = "stopped"
@@ -181,7 +181,7 @@ class HlsOutput(FedOutput):
                 self._stop.wait(_POLL_S)
                 continue
             taken_frames += len(block)
-            self._delivery.take(block)
+            self._tally.take(block)
             # Also after the clock was set, or after something was lost: dates are those of the wall clock.
             ran = timedelta(seconds=taken_frames / self.engine_rate_hz)
             if abs(datetime.now(UTC) - began - ran) > _MOST_DATE_ERROR:
@@ -200,7 +200,7 @@ class HlsOutput(FedOutput):
         if self._state != "playing":
             self._sessions += 1
             self._state, self._fault = "playing", ""
-        self._delivery.hand_on(round(segment.length_s * self.engine_rate_hz))
+        self._tally.hand_on(round(segment.length_s * self.engine_rate_hz))
 
 
 def hls_from_uri(uri: OutputUri) -> HlsSettings:

@@ -9,7 +9,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs import delivery, encoded
+from stream.outputs import encoded, output_tally
 from stream.outputs import output as output_module
 from stream.outputs.encoded import LAST_RETRY_S, EncodedOutput
 from stream.outputs.encoding import guarded_encoder
@@ -68,7 +68,7 @@ def test_everything_offered_is_delivered_and_accounted_for() -> None:
 
 def test_silence_is_counted_from_the_last_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 50.0
-    for module in (delivery, output_module):
+    for module in (output_tally, output_module):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s))
     output = Recorder()
     output.start()

@@ -1,4 +1,4 @@
-"""A delivery counts what an output hands on, and knows how long ago sound last left it."""
+"""A tally counts what an output takes and hands on, and knows how long ago sound last left it."""
 
 import time
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from stream.outputs.output import ago_s, audible
 
 
 @dataclass(kw_only=True)
-class Delivery:
+class OutputTally:
     """The counters of one output; its worker's thread writes them, any thread may read them."""
 
     frames: int = 0
