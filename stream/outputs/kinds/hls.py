@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.base.errors import OutputError
 from model.base.lock import held_alone
 from stream.outputs.fed import FedOutput, explain
-from stream.outputs.hls.answers import answer_hls
 from stream.outputs.hls.playlist import TYPE_OF_PLAYLIST
-from stream.outputs.hls.segmenter import Segment, Segmenter
 from stream.outputs.hls.store import HlsStore
 from stream.outputs.hls.variant import HLS_CODECS, MASTER, HlsCodec, HlsVariant
 from stream.outputs.output import OutputRoute, OutputStatus
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, did_you_mean
 from stream.outputs.written import file_place
+
+if TYPE_CHECKING:
+    from stream.outputs.hls.segmenter import Segment, Segmenter
 
 _log = logging.getLogger(__name__)
 
@@ -138,6 +140,8 @@ class HlsOutput(FedOutput):
 
     def routes(self) -> Sequence[OutputRoute]:
         """Return where the folder is seen over HTTP, where that is served."""
+        from stream.outputs.hls.answers import answer_hls  # with Starlette
+
         answer = partial(answer_hls, self._store.folder)
         return [
             OutputRoute(path=f"/hls/{MASTER}", answer=answer, content_type=TYPE_OF_PLAYLIST),
@@ -149,7 +153,9 @@ class HlsOutput(FedOutput):
 
     # The worker's thread.
 
-    def _open_segmenters(self) -> Sequence[Segmenter]:
+    def _open_segmenters(self) -> "Sequence[Segmenter]":
+        from stream.outputs.hls.segmenter import Segmenter  # with PyAV
+
         settings = self._settings
         return [
             Segmenter(variant, self.engine_rate_hz, settings.segment_s) for variant in settings.variants()
@@ -195,7 +201,7 @@ class HlsOutput(FedOutput):
             if last:
                 return
 
-    def _delivered(self, segment: Segment) -> None:
+    def _delivered(self, segment: "Segment") -> None:
         """Count a segment that each variant has now."""
         if self._state != "playing":
             self._sessions += 1
