@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -169,3 +170,7 @@ class _Worker:
             except Exception as error:  # whatever an encoder raises belongs to who asked
                 asked.error = error
             asked.answered.set()
+        if encoder is not None:
+            # What FFmpeg has opened for it goes now, threads too, and not when Python next looks for cycles.
+            with suppress(Exception):
+                encoder.flush()
