@@ -36,6 +36,7 @@ class Prepared:
         self._watching = watching
         self._ended = build is None
         self._told: str | None = None
+        self._uncompiled = True
 
     def open_engine(
         self,
@@ -51,7 +52,10 @@ class Prepared:
         """
 
         def opened() -> Engine:
-            compile_apart(self.pool, settings, notice)
+            if self._uncompiled:
+                # Once: where the first songs are too few for a stream, it fails, and would again.
+                self._uncompiled = False
+                compile_apart(self.pool, settings, notice)
             return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
 
         while self.build is not None and self.build.running:
