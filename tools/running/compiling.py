@@ -82,7 +82,7 @@ def _compile(pool: Path, settings: EngineSettings) -> None:
     Ring(1)
 
 
-def main(pool: str, model: str, strategy: str, rate_hz: str) -> int:
+def compile_for(pool: str, model: str, strategy: str, rate_hz: str) -> int:
     """Compile for a pool, as `compile_apart` asks for it; return 0, or 1 where there is no stream of it."""
     planner = PlannerSettings(strategy=strategy)  # type: ignore[arg-type]
     try:
@@ -93,4 +93,4 @@ def main(pool: str, model: str, strategy: str, rate_hz: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(compile_for(*sys.argv[1:]))
