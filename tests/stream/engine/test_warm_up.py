@@ -42,7 +42,9 @@ CARRIED = carried_model()
 def test_nothing_is_compiled_while_a_model_chooses(pool: Path, model: Path) -> None:
     told = played(pool, "model", str(model))
     assert told["compiled"] == {} and told["shortlisted"] == {}
-    assert set(told["kinds"]) == {"natural", "jump", "blend", "splice"}  # type: ignore[call-overload]
+    # By the start-end model no place in these songs is worth a splice.
+    wanted = {"natural", "jump", "blend"} | ({"splice"} if model.name != "start-end" else set())
+    assert set(told["kinds"]) == wanted  # type: ignore[call-overload]
     assert {"full", "kept"} & set(told["rungs"])  # type: ignore[call-overload]
 
 
