@@ -1,6 +1,7 @@
 """The check of a pool is silent on a sound one, and names each kind of damage."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -25,11 +26,28 @@ from tools.pools.check import check_pool
 Damage = Callable[[Pool, Path], None]
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where the music and its pool are laid for each test, and what both are laid from."""
+    place, kept = tmp_path_factory.mktemp("check"), tmp_path_factory.mktemp("kept")
+    write_music(place / "music", ["a.wav", "b.wav", "c.ogg"])
+    build_pool([place / "music"], place / "pool", quick_settings())
+    shutil.copytree(place, kept, dirs_exist_ok=True)
+    return place, kept
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_music(tmp_path / "music", ["a.wav", "b.wav", "c.ogg"])
-    build_pool([tmp_path / "music"], tmp_path / "pool", quick_settings())
-    return tmp_path / "pool"
+def folder(kept: tuple[Path, Path]) -> Path:
+    """The pool of three songs, sound, as it was built; what a test has changed before is undone."""
+    place, sound = kept
+    shutil.rmtree(place)
+    # As a restored backup: times and sizes are those of before, the time of the change of a file is not.
+    shutil.copytree(sound, place)
+    with closing(sqlite3.connect(place / "pool" / DATABASE_FILE)) as database, database:
+        for path in (place / "music").iterdir():
+            stamp = (path.stat().st_ctime_ns, path.name)
+            database.execute("UPDATE songs SET ctime_ns = ? WHERE path = ?", stamp)
+    return place / "pool"
 
 
 def _execute(folder: Path, statement: str) -> None:
