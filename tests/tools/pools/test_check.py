@@ -1,7 +1,6 @@
 """The check of a pool is silent on a sound one, and names each kind of damage."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -19,7 +18,8 @@ from stream.audio.copies import write_decoded_copy
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from tests.support.columns import edit_column
-from tests.support.music import quick_settings, tune, write_music
+from tests.support.laid import LaidPool
+from tests.support.music import quick_settings, tune
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
 
@@ -27,27 +27,13 @@ Damage = Callable[[Pool, Path], None]
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Where the music and its pool are laid for each test, and what both are laid from."""
-    place, kept = tmp_path_factory.mktemp("check"), tmp_path_factory.mktemp("kept")
-    write_music(place / "music", ["a.wav", "b.wav", "c.ogg"])
-    build_pool([place / "music"], place / "pool", quick_settings())
-    shutil.copytree(place, kept, dirs_exist_ok=True)
-    return place, kept
+def laid(tmp_path_factory: pytest.TempPathFactory) -> LaidPool:
+    return LaidPool(tmp_path_factory.mktemp("check"), ["a.wav", "b.wav", "c.ogg"])
 
 
 @pytest.fixture
-def folder(kept: tuple[Path, Path]) -> Path:
-    """The pool of three songs, sound, as it was built; what a test has changed before is undone."""
-    place, sound = kept
-    shutil.rmtree(place)
-    # As a restored backup: times and sizes are those of before, the time of the change of a file is not.
-    shutil.copytree(sound, place)
-    with closing(sqlite3.connect(place / "pool" / DATABASE_FILE)) as database, database:
-        for path in (place / "music").iterdir():
-            stamp = (path.stat().st_ctime_ns, path.name)
-            database.execute("UPDATE songs SET ctime_ns = ? WHERE path = ?", stamp)
-    return place / "pool"
+def folder(laid: LaidPool) -> Path:
+    return laid.lay()
 
 
 def _execute(folder: Path, statement: str) -> None:
