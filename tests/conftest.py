@@ -32,10 +32,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what may depend on time, so that `make flaky` finds it."""
+    """Mark what may depend on time, so that `make flaky` finds it; put modules that want to run alone last.
+
+    There they wait for no long test of another process, and keep no process from more than what is left.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and not TIMED.isdisjoint(vars(item.module)):
             item.add_marker(pytest.mark.timing)
+    alone = {item.path for item in items if item.get_closest_marker("realtime") is not None}
+    items.sort(key=lambda item: item.path in alone)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,7 +22,7 @@ from tests.support.stalls import STALL_S, Stalls
 from tests.support.waiting import PATIENCE_S
 from tools.running.playing import KEYS_HELP
 
-SOUND_S = 20
+SOUND_S = 9
 RATE_HZ = 44_100
 
 
@@ -175,7 +175,7 @@ def _play(pool: Path, model: Path, folder: Path, number: int) -> str:
         with Running(*words, terminal=True, command=favoured, **sink.environment) as running:
             before = sink.recorded_frames()
             running.wait_for(KEYS_HELP)
-            enough = sink.recorded_frames() + (SOUND_S + 4) * RATE_HZ
+            enough = sink.recorded_frames() + (SOUND_S + 3) * RATE_HZ
             wait_until(lambda: sink.recorded_frames() > enough, f"{SOUND_S} s of sound")
             running.press("q")
             assert running.end() == 0

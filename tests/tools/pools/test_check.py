@@ -18,18 +18,22 @@ from stream.audio.copies import write_decoded_copy
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from tests.support.columns import edit_column
-from tests.support.music import quick_settings, tune, write_music
+from tests.support.laid import LaidPool
+from tests.support.music import quick_settings, tune
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
 
 Damage = Callable[[Pool, Path], None]
 
 
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> LaidPool:
+    return LaidPool(tmp_path_factory.mktemp("check"), ["a.wav", "b.wav", "c.ogg"])
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    write_music(tmp_path / "music", ["a.wav", "b.wav", "c.ogg"])
-    build_pool([tmp_path / "music"], tmp_path / "pool", quick_settings())
-    return tmp_path / "pool"
+def folder(laid: LaidPool) -> Path:
+    return laid.lay()
 
 
 def _execute(folder: Path, statement: str) -> None:

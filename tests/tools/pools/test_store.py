@@ -71,7 +71,7 @@ def _start(tmp_path: Path, *arguments: str, **options: object) -> subprocess.Pop
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, out: Path) -> None:
     music = tmp_path / "music"
-    write_music(music, [f"{number}.wav" for number in range(60)])
+    write_music(music, [f"{number}.wav" for number in range(60)], seconds=2.5)
     build = _start(tmp_path, str(music), str(out), "2")
     assert build.stdout is not None
     with build, build.stdout as lines:

@@ -20,6 +20,7 @@ from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, open_pool
 from tests.support.columns import current_column, edit_column
 from tests.support.earlier_pools import make_schema_3
+from tests.support.laid import LaidPool
 from tests.support.music import quick_settings, write_music
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
@@ -27,16 +28,19 @@ from tools.pools.check import check_pool
 SEEN = ("start_sample", "fingerprints", "heads", "tails", "spectra")
 
 
-@pytest.fixture
-def music(tmp_path: Path) -> Path:
-    write_music(tmp_path / "music", [f"{name}.wav" for name in "bcde"])
-    return tmp_path / "music"
+@pytest.fixture(scope="module")
+def laid(tmp_path_factory: pytest.TempPathFactory) -> LaidPool:
+    return LaidPool(tmp_path_factory.mktemp("packing"), [f"{name}.wav" for name in "bcde"])
 
 
 @pytest.fixture
-def out(tmp_path: Path, music: Path) -> Path:
-    build_pool([music], tmp_path / "pool", quick_settings())
-    return tmp_path / "pool"
+def out(laid: LaidPool) -> Path:
+    return laid.lay()
+
+
+@pytest.fixture
+def music(laid: LaidPool, out: Path) -> Path:
+    return laid.music
 
 
 def _of_songs(pool: Pool) -> dict[str, dict[str, bytes]]:
