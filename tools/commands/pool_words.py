@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tools.terminal import clock, plural, printable
 
 if TYPE_CHECKING:
-    from tools.pools.missing import MissingMusic
+    from tools.pools.known.missing import MissingMusic
     from tools.pools.report import BuildProgress, BuildReport
 
 _LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")

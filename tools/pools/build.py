@@ -16,10 +16,10 @@ from tools.pools.columns.disk import require_room
 from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.generations import Copy, Generations
-from tools.pools.known import KnownSongs
-from tools.pools.missing import MissingMusic, find_missing, in_order
+from tools.pools.known.songs import KnownSongs
+from tools.pools.known.missing import MissingMusic, find_missing, in_order
 from tools.pools.place import locked
-from tools.pools.recognise import Recognised
+from tools.pools.known.recognise import Recognised
 from tools.pools.report import BuildProgress, BuildReport, Progress
 from tools.pools.scan import FoundFile, Scan, scan
 from tools.pools.settings import BuildSettings
