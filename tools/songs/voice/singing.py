@@ -79,7 +79,9 @@ def find_voice(audio: SongSamples, sample_rate_hz: int) -> VoiceCurve:
 
 def _gain(audio: SongSamples) -> np.float32:
     """Return what brings the middle of a song to `_LEVEL`; 1 for silence."""
-    power = sum(len(part) * float(window_power(_mono(part)[:, None], len(part))[0]) for part in in_parts(audio))
+    power = sum(
+        len(part) * float(window_power(_mono(part)[:, None], len(part))[0]) for part in in_parts(audio)
+    )
     level = np.sqrt(power / max(1, len(audio)))
     return np.float32(_LEVEL / level if level > _SILENCE else 1.0)
 
