@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.base.arrays import BoolArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
@@ -25,12 +26,15 @@ _NO_DOOR = -12.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choice:
-    """The join that ends a phrase, and why."""
+    """How a phrase ends, and why."""
 
     exit_row: int
     entry_row: int
+    goes_on: bool
+    """Whether nothing is joined: the song goes on, in another phrase."""
     rung: str
-    score: float
+    score: float | None
+    """None where the song goes on: that is not scored."""
     rank: int
     """1 is the best that was found."""
     considered: int
@@ -45,7 +49,8 @@ class Choice:
         return Step(
             after=now.reference,
             chunk=generation.chunk(self.entry_row),
-            natural=False,
+            natural=self.goes_on,
+            renews=self.goes_on,
             rung=self.rung,
             score=self.score,
             rank=self.rank,
@@ -129,8 +134,8 @@ class Selection:
 
     def draw(self, now: Situation, rng: np.random.Generator) -> Choice | None:
         """Draw one of the best joins from the exits on; None when there is none."""
-        view = self._view(now)
         scored = self._scored(now)
+        view = self._view(now, scored)
         found, considered = self._best(scored, view)
         if not found:
             return None
@@ -142,8 +147,9 @@ class Selection:
         return Choice(
             exit_row=join.exit_row,
             entry_row=join.entry_row,
+            goes_on=join.goes_on,
             rung=leaving.scored.rung,
-            score=float(leaving.scored.scores[join.entry_row]),
+            score=None if join.goes_on else float(leaving.scored.scores[join.entry_row]),
             rank=place + 1,
             considered=considered,
             reasons=leaving.scored.reasons,
@@ -155,7 +161,10 @@ class Selection:
         """Return the best joins that may be, and how many were considered."""
         found, considered = self._search.best(scored, view)
         if not found and view.only_this_song:
-            return self._search.best(scored, replace(view, only_this_song=False))
+            view = replace(view, only_this_song=False)
+            found, considered = self._search.best(scored, view)
+        if not found:
+            found, considered = self._search.best(scored, replace(view, any_splice=True))
         if not self._settings.whole_songs or view.now.asked:
             return found, considered
         whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
@@ -169,25 +178,38 @@ class Selection:
         overlap_s = 0.0 if join.door is None else join.door.overlap_s
         return float(self._left_s[join.exit_row]) - overlap_s
 
-    def _view(self, now: Situation) -> View:
+    def _reached(self, now: Situation, scored: list[Exit]) -> BoolArray:
+        """Return where in the song phrases may begin once this one is over, `(N,)`: ahead, or by a join."""
+        allowed, run = now.here.allowed, self._phrases.run
+        reached = np.zeros(len(allowed), dtype=np.bool_)
+        for one in scored:
+            reached[one.rows[one.worths >= self._settings.weights.straight_on]] = True
+        reached &= allowed & (self._song == self._song[now.row])
+        row = now.exits[0] + 1
+        while row < len(run) and run[row] == run[now.row] and allowed[row]:
+            reached[row] = True
+            row += 1
+        return reached
+
+    def _view(self, now: Situation, scored: list[Exit]) -> View:
         """Weigh what each chunk is worth now, whatever is left for it."""
         other = self._song != self._song[now.row]
         onward, owed = now.onward, now.history.owed
         walk = np.zeros(len(self._song), dtype=np.float32)
         leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
-        if not leaves and not now.aims and owed > DUE and (now.here.allowed & onward.abroad).any():
+        if not leaves and not now.aims and (now.here.allowed & onward.abroad).any():
             out = way_out(
                 self._search.generation.pool,
                 self._search.doors,
                 self._phrases,
                 row=now.row,
                 exits=list(now.exits),
-                allowed=now.here.allowed,
+                reached=self._reached(now, scored),
                 onward=onward,
                 owed=owed,
             )
             leaves = out.leaves_now or owed > MOST_OWED
-            stays = not leaves
+            stays = owed > DUE and not leaves
             if stays:
                 walk[out.rows] = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
         covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
