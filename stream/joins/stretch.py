@@ -158,9 +158,7 @@ def _leap(audio: FloatArray, place: int, off: int, limits: IntArray, frames: int
 
 
 @kernel
-def _likenesses(
-    audio: FloatArray, first: int, other: int, count: int, frames: int, step: int
-) -> DoubleArray:
+def _likenesses(audio: FloatArray, first: int, other: int, count: int, frames: int, step: int) -> DoubleArray:
     """Return the correlations `(count,)` of the span at `first` with those at `other`, a step further, ....
 
     Both sides together, one frame in `step`; silence is like everything.
