@@ -1,4 +1,4 @@
-"""What is known of a file is looked up, not looked for: one file costs the same in a pool of any size."""
+"""A file is looked up in what is known, not looked for, and costs the same in a pool of any size."""
 
 from contextlib import closing
 from pathlib import Path
