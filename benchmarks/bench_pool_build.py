@@ -1,41 +1,24 @@
 """This benchmark times the build of a pool in processor seconds, by stage and against an earlier commit."""
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from benchmarks.record import record
-from model.features.edges import chunk_edges
-from model.features.seam import seam_sides
-from model.features.spectra import chunk_spectra
-from model.features.texture import textures
-from stream.audio.coded import read_coded_audio
-from stream.audio.decode import decode_song
-from stream.audio.song_file import seeks_check_out
 from tools.demo.songs import write_demo_songs
 from tools.pools.build import build_pool
 from tools.pools.report import BuildProgress, BuildReport
 from tools.pools.settings import BuildSettings
-from tools.songs.cut import CutSettings
-from tools.songs.cut_beat import cut_on_beats
-from tools.songs.loudness import integrated_lufs
-from tools.songs.measure import measure_traits
-from tools.songs.outline import outline
-from tools.songs.rhythm.rhythm import find_rhythm
-from tools.songs.song import hash_file
-from tools.songs.tags import read_tags
-from tools.songs.true_peak import true_peak
 
 BUDGET_PER_CORE = 30
 """Multiple of real time that one core must reach."""
@@ -43,19 +26,7 @@ BUDGET_MIB = 700
 """Of two jobs and what starts them, on ordinary songs, whatever these are."""
 REPOSITORY = Path(__file__).resolve().parents[1]
 MUSIC = REPOSITORY.parent / "shared" / "music" / "library"
-_BUILT_APART = """
-import os, sys
-from pathlib import Path
-from typing import Any
-from tools.pools.build import build_pool
-from tools.pools.settings import BuildSettings
-out, jobs, *songs = sys.argv[1:]
-songs = [Path(song) for song in songs]
-build_pool(songs[:1], Path(out) / "warm", BuildSettings(jobs=1))
-before_s = sum(os.times()[:4])
-report = build_pool(songs, Path(out) / "pool", BuildSettings(jobs=int(jobs)))
-print(sum(os.times()[:4]) - before_s, report.analysed_s)
-"""
+_STAGED = Path(__file__).with_name("staged_build.py")
 
 
 def main() -> None:
@@ -71,8 +42,8 @@ def main() -> None:
         songs = _songs(arguments.music, work)[:: arguments.every]
         # Warm-up: kernels are compiled and cached by the first song ever.
         build_pool(songs[:1], work / "warm", BuildSettings(jobs=1))
-        with threadpool_limits(1):
-            stages_s = _stages(songs)
+        stages = _staged(REPOSITORY, work / "stages", songs)
+        _print_stages(stages)
         rows = [_timed(songs, work / str(jobs), jobs) for jobs in arguments.jobs]
         again, _ = _build(songs, work / str(arguments.jobs[0]), arguments.jobs[0])
         assert again.analysed == 0
@@ -87,7 +58,7 @@ def main() -> None:
             "builds": rows,
             "unchanged_s": round(again.elapsed_s, 3),
             "budget_per_core": BUDGET_PER_CORE,
-            "stages_cpu_s": {name: round(cpu_s, 3) for name, cpu_s in stages_s.items()},
+            "stages_cpu_s": {name: round(cpu_s, 3) for name, cpu_s in stages["stages_cpu_s"].items()},
             "peak_memory_mib": round(memory_mib),
             "against": against,
         },
@@ -119,70 +90,52 @@ def _timed(songs: list[Path], out: Path, jobs: int) -> dict[str, object]:
     }
 
 
-class _Stopwatch:
-    """The processor seconds of stages, each over all songs."""
-
-    def __init__(self) -> None:
-        self.took_s: dict[str, float] = {}
-
-    def __call__(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
-        began_s = time.process_time()
-        result = work(*arguments)
-        self.took_s[stage] = self.took_s.get(stage, 0.0) + time.process_time() - began_s
-        return result
+def _staged(tree: Path, out: Path, songs: list[Path]) -> dict[str, Any]:
+    """Build by the code of a tree, in a process of its own; return what `staged_build.py` prints."""
+    words = [sys.executable, str(_STAGED), str(out), *map(str, songs)]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(words, cwd=tree, env=environment, stdout=subprocess.PIPE, check=True)
+    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
-def _stages(songs: list[Path]) -> dict[str, float]:
-    """Print and return the processor seconds of each stage of the analysis, over all songs."""
-    timed = _Stopwatch()
-    for path in songs:
-        timed("packets and hashes", hash_file, path)
-        coded = timed("packets and hashes", read_coded_audio, path)
-        timed("tags", read_tags, path)
-        song = timed("decode", partial(decode_song, coded=coded), path)
-        audio, rate_hz = np.asarray(song.samples), song.sample_rate_hz
-        timed("outline", outline, audio, rate_hz)
-        rhythm = timed("rhythm", find_rhythm, audio, rate_hz)
-        bounds = timed("cuts, and voice", cut_on_beats, audio, rate_hz, CutSettings(), rhythm).bounds
-        spans = np.stack([bounds[:-1], bounds[1:]], axis=1)
-        spectra = []
-        for start, stop in spans.tolist():
-            timed("edges", chunk_edges, audio[start:stop], rate_hz, 2_520)
-            spectra.append(timed("spectra", chunk_spectra, audio[start:stop], rate_hz))
-        kept = np.array(spectra, dtype=np.float16)
-        timed("seams and textures", seam_sides, kept, spans / rate_hz)
-        timed("seams and textures", textures, kept)
-        timed("traits, and voice", measure_traits, audio, rate_hz, bounds, rhythm)
-        timed("loudness", integrated_lufs, audio, rate_hz)
-        timed("true peak", true_peak, audio)
-        timed("seek checks", seeks_check_out, path, audio, 0)
-    total_s = sum(timed.took_s.values())
-    for stage, cpu_s in timed.took_s.items():
-        print(f"{stage:>20} {cpu_s:>7.2f} s {100 * cpu_s / total_s:>4.0f} %")
-    return timed.took_s
-
-
-def _compare(commit: str, songs: list[Path], work: Path, repeats: int) -> dict[str, object]:
-    """Build by turns as now and as in another commit, each in a process of its own; print the ratio."""
+def _compare(commit: str, songs: list[Path], work: Path, repeats: int) -> dict[str, Any]:
+    """Build by turns as now and as in another commit; print and return stages and ratio, by medians."""
     tree = work / "before"
     subprocess.run(["git", "worktree", "add", "--detach", str(tree), commit], cwd=REPOSITORY, check=True)
+    runs: dict[str, list[dict[str, Any]]] = {"before": [], "now": []}
     try:
-        cpu_s: dict[str, list[float]] = {"now": [], "before": []}
         for turn in range(repeats):
             for name, place in (("before", tree), ("now", REPOSITORY)):
-                out = work / f"{name}{turn}"
-                words = [sys.executable, "-c", _BUILT_APART, str(out), "1", *map(str, songs)]
-                environment = {**os.environ, "PYTHONPATH": str(place)}
-                done = subprocess.run(words, cwd=place, env=environment, stdout=subprocess.PIPE, check=True)
-                cpu_s[name].append(float(done.stdout.split()[0]))
+                runs[name].append(_staged(place, work / f"{name}{turn}", songs))
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=REPOSITORY, check=True)
-    ratios = [before / now for before, now in zip(cpu_s["before"], cpu_s["now"], strict=True)]
-    print(
-        f"against {commit}: {np.median(cpu_s['before']):.1f} CPU s then, {np.median(cpu_s['now']):.1f} now: "
-        f"{np.median(ratios):.2f} times as fast ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
-    return {"commit": commit, "ratio": round(float(np.median(ratios)), 2), **cpu_s}
+    stages = {
+        stage: {name: _median(run["stages_cpu_s"][stage] for run in of) for name, of in runs.items()}
+        for stage in runs["now"][0]["stages_cpu_s"]
+    }
+    ratios = [before["cpu_s"] / now["cpu_s"] for before, now in zip(*runs.values(), strict=True)]
+    before_s, now_s = (_median(run["cpu_s"] for run in of) for of in runs.values())
+    print(f"{'processor seconds':>24} {commit[:7]:>8} {'now':>8}")
+    for stage, took_s in {**stages, "in all": {"before": before_s, "now": now_s}}.items():
+        print(f"{stage:>24} {took_s['before']:>8.2f} {took_s['now']:>8.2f}")
+    print(f"{_median(ratios):.2f} times as fast ({min(ratios):.2f} to {max(ratios):.2f})")
+    return {
+        "commit": commit,
+        "ratio": _median(ratios),
+        "ratios": ratios,
+        "cpu_s": {name: [run["cpu_s"] for run in of] for name, of in runs.items()},
+        "stages_cpu_s": stages,
+    }
+
+
+def _median(values: Iterable[float]) -> float:
+    return round(float(np.median(list(values))), 3)
+
+
+def _print_stages(figures: dict[str, Any]) -> None:
+    for stage, cpu_s in figures["stages_cpu_s"].items():
+        print(f"{stage:>24} {cpu_s:>8.2f} s {100 * cpu_s / figures['cpu_s']:>4.0f} %")
 
 
 def _songs(music: Path, work: Path) -> list[Path]:

@@ -14,7 +14,7 @@ import numpy as np
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 
-WINDOW_SIZES = (256, 1_024, 2_048, 4_096)
+WINDOW_SIZES = (256, 512, 1_024, 2_048, 4_096)
 _LAST = 16
 _ROWS = np.array([4 * (lines % 4) + lines // 4 for lines in range(_LAST)])
 """In which row of the last 16 points each sixteenth of the lines stands."""
@@ -159,15 +159,15 @@ def _halves(count: int) -> _Step:
     return _compiled(step, f"halves_{count}")
 
 
-_halves_1024 = _halves(1_024)
+_halves_1024, _halves_256 = _halves(1_024), _halves(256)
 _quarters_1024, _quarters_256, _quarters_128 = (
     _quarters(1_024, 1_024, 0),
     _quarters(256, 256, 0),
     _quarters(128, 128, 0),
 )
-_quarters_64, _quarters_16 = _quarters(64, 64, 0), _quarters(16, 16, 0)
+_quarters_64, _quarters_32, _quarters_16 = _quarters(64, 64, 0), _quarters(32, 32, 0), _quarters(16, 16, 0)
 _across_256, _across_128 = _quarters(256, 1_024, 4), _quarters(128, 512, 4)
-_across_64, _across_16 = _quarters(64, 256, 4), _quarters(16, 64, 4)
+_across_64, _across_32, _across_16 = _quarters(64, 256, 4), _quarters(32, 128, 4), _quarters(16, 64, 4)
 
 
 @kernel
@@ -190,6 +190,9 @@ def _transform(
     if size == 2_048:
         _halves_1024(re, im, factors)
         at = 2 * 1_024
+    if size == 512:
+        _halves_256(re, im, factors)
+        at = 2 * 256
     if size >= 1_024:
         _quarters_256(re, im, factors[at:])
         at += 6 * 256
@@ -210,6 +213,9 @@ def _transform(
     elif lanes == 64:
         _across_64(lines_re, lines_im, factors[at:])
         _quarters_64(lines_re, lines_im, factors[at + 24 * 64 :])
+    elif lanes == 32:
+        _across_32(lines_re, lines_im, factors[at:])
+        _quarters_32(lines_re, lines_im, factors[at + 24 * 32 :])
     else:
         _across_16(lines_re, lines_im, factors[at:])
         _quarters_16(lines_re, lines_im, factors[at + 24 * 16 :])

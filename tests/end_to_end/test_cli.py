@@ -21,6 +21,7 @@ from model.base.errors import DecodeError, EndlosError, PoolError
 from model.learning.settings import TrainSettings
 from model.saved.contract import carried_model, load_contract
 from stream.engine.engine import Engine
+from stream.pool.pool import Failure
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
 from tools.cli import app, main, sentence
@@ -299,6 +300,16 @@ def test_quiet_songs_are_grouped() -> None:
     assert lines[0] == "1 song: silence at -16 dBFS"
     assert lines[1].startswith("2 quiet songs: -16 dBFS would call most of it silent")
     assert len(lines) == 2
+
+
+def test_many_broken_files_are_named_by_what_is_wrong_with_them() -> None:
+    broken = [
+        Failure(path=Path(f"{number}.wav"), kind="failed", reason=f"it is {'short' if number % 3 else 'odd'}")
+        for number in range(8)
+    ]
+    lines = pool_words.refusals_told(broken)
+    assert [line for line in lines if "odd" in line] == [f"failed: {n}.wav: it is odd" for n in (0, 3, 6)]
+    assert lines[3:] == ["failed, 5 files: it is short", *(f"    {n}.wav" for n in (1, 2, 4, 5, 7))]
 
 
 def test_pool_info_json_is_the_contract(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:

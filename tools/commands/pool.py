@@ -10,7 +10,7 @@ import typer
 
 from tools.commands.options import Exclude, Include, LocalCluster, MusicRoot, Scheduler, Where, selection_of
 from tools.commands.pool_fetch import fetch_songs
-from tools.commands.pool_words import build_told, missing_told, print_build_report
+from tools.commands.pool_words import build_told, missing_told, print_build_report, refusals_told
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ def build(
         print_json(asdict(report))
     elif not quiet:
         print_build_report(report)
-    for failure in () if as_json else (*report.skipped, *report.partly, *report.failed):
-        print(f"{failure.kind}: {printable(str(failure.path))}: {printable(failure.reason)}", file=sys.stderr)
+    for line in () if as_json else refusals_told((*report.skipped, *report.partly, *report.failed)):
+        print(line, file=sys.stderr)
     for folder in () if as_json else report.missing:
         print(f"missing: {missing_told(folder)}", file=sys.stderr)
     if report.failed:
@@ -157,6 +157,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Show what a pool holds, and what failed."""
+    from stream.pool.pool import Failure
     from tools.pools.summary import summarise
 
     summary = summarise(pool.expanduser(), chunks=chunks)
@@ -202,8 +203,8 @@ def info(
     for song in summary["songs"]:
         for copy in song["copies"]:
             print(f"\nsame recording: {printable(copy)}: {printable(song['path'])} is played for both")
-    for failure in summary["failures"]:
-        print(f"\n{failure['kind']}: {printable(failure['path'])}: {printable(failure['reason'])}")
+    told = refusals_told(Failure(**{**known, "path": Path(known["path"])}) for known in summary["failures"])
+    print("".join(f"\n{line}" for line in told))
 
 
 @pool_app.command()

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from tools.terminal import clock, plural, printable
 
 if TYPE_CHECKING:
-    from tools.pools.missing import MissingMusic
+    from stream.pool.pool import Failure
+    from tools.pools.known.missing import MissingMusic
     from tools.pools.report import BuildProgress, BuildReport
 
 _LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")
+
+_FEW_ALIKE = 3
+"""So many files with one reason are told each in a line of its own."""
 
 
 def build_told(state: "BuildProgress") -> str:
@@ -35,6 +39,21 @@ def missing_told(folder: "MissingMusic") -> str:
     if not folder.missing:
         return f"{place} holds no music"
     return f"{place} lacks {folder.missing} of the {plural(folder.songs, 'song')} that the pool had of it"
+
+
+def refusals_told(failures: Iterable["Failure"]) -> list[str]:
+    """Return a line for each file that is not in the pool, or not whole: many below the reason they share."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for failure in failures:
+        paths = alike.setdefault((failure.kind, printable(failure.reason)), [])
+        paths.append(printable(str(failure.path)))
+    lines = []
+    for (kind, reason), paths in alike.items():
+        if len(paths) <= _FEW_ALIKE:
+            lines += [f"{kind}: {path}: {reason}" for path in paths]
+        else:
+            lines += [f"{kind}, {plural(len(paths), 'file')}: {reason}", *(f"    {path}" for path in paths)]
+    return lines
 
 
 def print_build_report(report: "BuildReport") -> None:

@@ -11,26 +11,26 @@ from model.base.errors import PoolError
 from stream.audio.copies import copy_bytes, has_copy
 from stream.pool.columns import StoredColumns
 from stream.pool.origin import Origin
-from stream.pool.pool import Failure, decoded_copy
+from stream.pool.pool import decoded_copy
 from tools.pools.columns.disk import require_room
 from tools.pools.copies import without_copies
 from tools.pools.embed import embed_generation, embed_pool, embeds
 from tools.pools.generations import Copy, Generations
-from tools.pools.known import KnownSongs
-from tools.pools.missing import MissingMusic, find_missing, in_order
+from tools.pools.known.missing import MissingMusic, find_missing, in_order
+from tools.pools.known.recognise import Recognised
+from tools.pools.known.songs import KnownSongs
 from tools.pools.place import locked
-from tools.pools.recognise import Recognised
-from tools.pools.report import BuildProgress, BuildReport, Progress
+from tools.pools.report import BuildReport, Progress
 from tools.pools.scan import FoundFile, Scan, scan
 from tools.pools.settings import BuildSettings
 from tools.pools.store import PoolStore, StoredSong
+from tools.pools.tally import BuildTally
 from tools.pools.tasks import BuildTask, CopyRoom, RefusedFile, work_on
 from tools.pools.tidying import collect_garbage, remove_doubted, remove_leftovers
 from tools.songs.cue import sheet_beside, tracks_of
 from tools.songs.silence import load_pydub
 from tools.songs.song import SongAnalysis, hash_file
 from tools.songs.tags import read_tags
-from tools.work.cluster_state import ClusterState
 from tools.work.crew import crew
 from tools.work.fitness import Site
 from tools.work.workers import Crashed
@@ -94,27 +94,17 @@ class _Build:
         self._music = music
         self._files: Sequence[FoundFile] = music.files
         self._found = frozenset(music.files)
-        self._failures = list(music.failures)
-        self._total = len(self._files) + len(self._failures)
-        self._started_s = started_s
-        self._progress = progress
-        self._songs: dict[FoundFile, StoredSong] = {}
+        self._tally = BuildTally(music, progress, started_s)
+        self._songs = self._tally.songs
         self._recognised: list[FoundFile] = []
-        self._reused = 0
-        self._analysed = 0
-        self._analysed_s = 0.0
-        self._done_bytes = 0
-        self._total_bytes = 0
-        self._cluster: ClusterState | None = None
-        self._name = ""
-        self._crew = crew(settings.jobs, settings.scheduler, self._site, self._tell_cluster)
+        self._crew = crew(settings.jobs, settings.scheduler, self._site, self._tally.tell_cluster)
         remove_leftovers(store)
         if settings.again:
             store.doubt_all()
         remove_doubted(store)
         self._generations.forget_lost()
         self._room = CopyRoom(store.folder, store.decoded_bytes(), settings.decoded_cache_gib * 2**30)
-        self._generation, self._complete, self._before = self._generations.current()
+        self._tally.generation, self._complete, self._before = self._generations.current()
         self._held = {file.audio_hash for file in store.files(self._before)}
         self._published_songs = len(self._before)
         self._published_s = -math.inf
@@ -139,15 +129,14 @@ class _Build:
         return self._finish()
 
     def _work_through(self, tasks: list[BuildTask]) -> None:
-        self._total_bytes += sum(task.found.size_bytes for task in tasks)
+        self._tally.expect(sum(task.found.size_bytes for task in tasks))
         self._publish_early()
-        self._tell("")
+        self._tally.tell("")
         with closing(self._crew.run_all(work_on, tasks, self._room.take)) as results:
             for task, result in results:
                 self._take(task, result)
-                self._done_bytes += task.found.size_bytes
                 self._publish_early()
-                self._tell(task.found.name)
+                self._tally.tell_done(task.found)
 
     def _site(self) -> Site:
         """Return what a worker on another machine has to find: a file of each folder, and this pool."""
@@ -162,17 +151,17 @@ class _Build:
         task = BuildTask(found=found, analysis=self._settings.analysis, pool_folder=self._store.folder)
         reason = self._known.skipped(found)
         if reason is not None:
-            self._refuse(found, "skipped", reason)
-            self._reused += 1
+            self._tally.refuse(found, "skipped", reason)
+            self._tally.reused += 1
             return None
         song = self._known.unchanged(found) or self._known_bytes(found)
         if song is None or not self._store.has_rows(song, self._settings.edge_samples):
             return task
         self._songs[found] = song
-        self._reused += 1
+        self._tally.reused += 1
         left_out = self._known.partly(song)
         if left_out is not None:
-            self._refuse(found, "partly", left_out)
+            self._tally.refuse(found, "partly", left_out)
         if sheet_beside(found.path):
             self._name_tracks(found, song)
         return self._copy_task(found, song)
@@ -211,33 +200,29 @@ class _Build:
         found = task.found
         if isinstance(result, RefusedFile | Crashed):
             self._songs.pop(found, None)
-            self._refuse(found, "failed", result.reason)
+            self._tally.refuse(found, "failed", result.reason)
         elif isinstance(result, Recognised):
             song = self._known.take_recognised(found, result)
             assert song is not None, "whoever recognised it found its analysis here"
             self._songs[found] = song
             self._recognised.append(found)
             self._name_tracks(found, song)
-            self._reused += 1
+            self._tally.reused += 1
             self._tell_left_out(found, result.left_out)
         elif isinstance(result, SongAnalysis):
-            self._analysed += 1
-            self._analysed_s += result.frames / result.sample_rate_hz
+            self._tally.hear(result)
             if result.chunks:
                 self._songs[found] = self._store.save_song(found, result)
                 self._tell_left_out(found, result.left_out)
                 self._name_tracks(found, self._songs[found])
             else:
-                self._refuse(found, "skipped", result.cut)
-                self._store.save_failures(self._failures[-1:], replace=False)
+                self._tally.refuse(found, "skipped", result.cut)
+                self._store.save_failures(self._tally.failures[-1:], replace=False)
 
     def _tell_left_out(self, found: FoundFile, left_out: Sequence[str]) -> None:
         if left_out:
-            self._refuse(found, "partly", f"without {', and '.join(left_out)}")
-            self._store.save_failures(self._failures[-1:], replace=False)
-
-    def _refuse(self, found: FoundFile, kind: str, reason: str) -> None:
-        self._failures.append((found, Failure(path=found.path, kind=kind, reason=reason)))
+            self._tally.refuse(found, "partly", f"without {', and '.join(left_out)}")
+            self._store.save_failures(self._tally.failures[-1:], replace=False)
 
     def _ordered(self) -> list[StoredSong]:
         return [self._songs[found] for found in self._files if found in self._songs]
@@ -266,11 +251,11 @@ class _Build:
 
     def _publish(self, *, complete: bool) -> None:
         songs, copies = self._played()
-        self._generation = self._generations.publish(
+        self._tally.generation = self._generations.publish(
             songs,
             copies,
             self._settings.edge_samples,
-            self._failures,
+            self._tally.failures,
             complete=complete,
             finish=lambda home, stored, rows: self._embed(home, stored, rows, songs),
         )
@@ -283,22 +268,23 @@ class _Build:
             embed_generation(home, stored, rows, hashes, counts, self._model, threads=self._settings.jobs)
 
     def _finish(self) -> BuildReport:
-        analysed = len(self._files) - self._reused
         missing = self._keep_missing()
-        self._failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
+        self._tally.failures.sort(key=lambda failure: (str(failure[0].root), failure[0].name))
         songs, copies = self._played()
         if not songs:
-            self._store.save_failures(self._failures, replace=True)
-            found, failure = self._failures[0]
+            self._store.save_failures(self._tally.failures, replace=True)
+            found, failure = self._tally.failures[0]
             raise PoolError(
-                f"no file (of {len(self._failures)}) yields a chunk; "
+                f"no file (of {len(self._tally.failures)}) yields a chunk; "
                 f"for example {found.name}: {failure.reason}"
             )
-        unchanged = not self._analysed and self._complete and self._before == [song.song_id for song in songs]
+        unchanged = (
+            not self._tally.analysed and self._complete and self._before == [song.song_id for song in songs]
+        )
         if unchanged and self._generations.is_sound(self._settings.edge_samples):
-            self._store.save_failures(self._failures, replace=True)
-            assert self._generation is not None
-            self._generations.save_copies(self._generation, copies)
+            self._store.save_failures(self._tally.failures, replace=True)
+            assert self._tally.generation is not None
+            self._generations.save_copies(self._tally.generation, copies)
             if self._model is not None:
                 # The pool is what it was; the model may be another one.
                 embed_pool(self._store.folder, self._model, threads=self._settings.jobs)
@@ -306,34 +292,9 @@ class _Build:
             self._publish(complete=True)
         before = self._store.names(self._before)
         now = self._store.names([song.song_id for song in self._ordered()])
-        names = {song.song_id: found.name for found, song in self._songs.items()}
         collect_garbage(self._store)
-        assert self._generation is not None
-        failures = [failure for _, failure in self._failures]
-        return BuildReport(
-            generation=self._generation,
-            songs=len(songs),
-            chunks=sum(song.chunks for song in songs),
-            reused=self._reused,
-            analysed=analysed,
-            removed=len(before - now),
-            copies=tuple((names[copy.song.song_id], names[copy.of.song_id]) for copy in copies),
-            missing=missing,
-            failed=tuple(failure for failure in failures if failure.kind == "failed"),
-            skipped=tuple(failure for failure in failures if failure.kind == "skipped"),
-            partly=tuple(failure for failure in failures if failure.kind == "partly"),
-            no_audio=self._music.no_audio,
-            audio_s=sum(song.frames / song.sample_rate_hz for song in songs),
-            analysed_s=self._analysed_s,
-            elapsed_s=time.monotonic() - self._started_s,
-            decoded_bytes=self._store.decoded_bytes(),
-            without_copy=sum(
-                not song.seekable
-                and not has_copy(decoded_copy(self._store.folder, song.audio_hash), song.frames)
-                for song in songs
-            ),
-            cuts=tuple((found.name, self._songs[found].cut) for found in self._files if found in self._songs),
-            workers=() if self._cluster is None else self._cluster.shares,
+        return self._tally.report(
+            self._store, self._files, songs, copies, removed=len(before - now), missing=missing
         )
 
     def _keep_missing(self) -> tuple[MissingMusic, ...]:
@@ -356,25 +317,3 @@ class _Build:
             self._songs[file.found] = file.song
         self._files = in_order(self._files, [file.found for file in missing.kept], self._music.roots)
         return missing.folders
-
-    def _tell_cluster(self, state: ClusterState) -> None:
-        self._cluster = state
-        self._tell(self._name)
-
-    def _tell(self, name: str) -> None:
-        self._name = name
-        if self._progress is None:
-            return
-        self._progress(
-            BuildProgress(
-                done=len(self._songs) + sum(failure.kind != "partly" for _, failure in self._failures),
-                total=self._total,
-                done_bytes=self._done_bytes,
-                total_bytes=self._total_bytes,
-                name=name,
-                audio_s=self._analysed_s,
-                elapsed_s=time.monotonic() - self._started_s,
-                generation=self._generation,
-                cluster=self._cluster,
-            )
-        )

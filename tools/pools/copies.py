@@ -43,21 +43,29 @@ def without_copies(
 
     better: of one recording the song is played of which this gives the most, the first where several do.
     """
-    first = same_recordings(outlines)
+    first: list[int] = same_recordings(outlines).tolist()
     # The same audio is the same recording, however short it is.
     names: dict[str, int] = {}
     for number, song in enumerate(songs):
-        same = names.setdefault(song.audio_hash, number)
-        first[first == first[number]] = first[same]
-    played = {
-        group: max((song for song, of in zip(songs, first, strict=True) if of == group), key=better)
-        for group in set(first.tolist())
-    }
-    chosen = [played[group] for group in first.tolist()]
+        same, own = _first_of(first, names.setdefault(song.audio_hash, number)), _first_of(first, number)
+        first[max(same, own)] = min(same, own)
+    groups = [_first_of(first, number) for number in range(len(songs))]
+    played: dict[int, StoredSong] = {}
+    for song, group in zip(songs, groups, strict=True):
+        if group not in played or better(song) > better(played[group]):
+            played[group] = song
+    chosen = [played[group] for group in groups]
     return (
         [song for song, of in zip(songs, chosen, strict=True) if song is of],
         [Copy(song=song, of=of) for song, of in zip(songs, chosen, strict=True) if song is not of],
     )
+
+
+def _first_of(first: list[int], number: int) -> int:
+    """Return the first of a song's group; `first` leads there, and straight on from now on."""
+    while first[number] != first[first[number]]:
+        first[number] = first[first[number]]
+    return first[number]
 
 
 def shared_part(one: Outline, other: Outline, offset: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream.pool.pool import Failure
-from tools.pools.missing import MissingMusic
+from tools.pools.known.missing import MissingMusic
 from tools.pools.scan import NoAudio
 from tools.work.cluster_state import ClusterState, WorkerShare
 

@@ -21,6 +21,13 @@ from tools.pools.taken_over import take_over
 from tools.songs.outline import Outline
 from tools.songs.song import SongAnalysis
 
+_LOOK_UPS = "".join(
+    f"CREATE INDEX IF NOT EXISTS songs_by_{column} ON songs ({column});"
+    for column in ("audio_hash", "file_hash", "size_bytes")
+)
+"""By these a build looks a file up; without them it reads all songs for each, which is no part of the schema:
+whoever does not know them reads the same."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredSong:
@@ -68,6 +75,8 @@ class PoolStore:
         if problems:
             self.close()
             raise broken_database(folder, problems[0])
+        with storing(folder):
+            self.database.executescript(_LOOK_UPS)
 
     def close(self) -> None:
         """Close the database."""

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from model.base.errors import DecodeError
 from stream.pool.pool import decoded_copy
-from tools.pools.recognise import Recognised, recognise, told_apart
+from tools.pools.known.recognise import Recognised, recognise, told_apart
 from tools.pools.scan import FoundFile
 from tools.songs.song import AnalysisSettings, SongAnalysis
 from tools.work.workers import Room

@@ -351,13 +351,22 @@ def test_a_truncated_mp3_gives_what_is_left_of_it(out: Path, tmp_path: Path) -> 
     assert check_pool(out, deep=True) == []
 
 
-def test_a_file_that_goes_away_before_its_turn_is_named(music: Path, out: Path) -> None:
-    def remove(progress: BuildProgress) -> None:
-        (music / "sub" / "c.wav").unlink(missing_ok=True)
+def test_a_folder_that_changes_while_it_is_built(music: Path, out: Path) -> None:
+    other = np.clip(4 * tune(5.0, 9), -1, 1)
 
-    report = build_pool([music], out, quick_settings(), remove)
+    def change(progress: BuildProgress) -> None:
+        if progress.done == 0:
+            (music / "sub" / "c.wav").unlink()
+            for name in ("b.flac", "d.wav"):
+                soundfile.write(music / name, other[: 22_050 * (4 if name == "b.flac" else 5)], 22_050)
+
+    report = build_pool([music], out, quick_settings(), change)
     assert [failure.path.name for failure in report.failed] == ["c.wav"]
-    assert report.songs == 2
+    # What was analysed is what was there then, and the next build knows it by that.
+    assert {song.name: song.frames for song in open_pool(out).songs}["b.flac"] == 4 * 22_050
+    report = build_pool([music], out, quick_settings())
+    assert (report.analysed, report.reused, len(report.failed)) == (1, 2, 0)
+    assert check_pool(out) == []
 
 
 def test_a_file_that_fails_now_leaves_the_pool(music: Path, out: Path) -> None:

@@ -30,8 +30,13 @@ class KeptColumns:
     """By audio hash."""
 
     @classmethod
-    def of(cls, database: sqlite3.Connection, folder: Path, key: str) -> "KeptColumns":
-        """Read where analyses with the settings of a key stand; `sqlite3.Error` where that cannot be read."""
+    def of(
+        cls, database: sqlite3.Connection, folder: Path, key: str, audio_hash: str | None = None
+    ) -> "KeptColumns":
+        """Read where analyses with the settings of a key stand; `sqlite3.Error` where that cannot be read.
+
+        audio_hash: of the one song that is looked for; None: all of them.
+        """
         row = database.execute(
             """SELECT columns, stored_chunks, edge_samples FROM generations
                WHERE generation = (SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'generation')
@@ -41,7 +46,8 @@ class KeptColumns:
         stored = None
         if row is not None:
             stored = StoredColumns(folder=column_folder(folder, row[0]), chunks=row[1], edge_samples=row[2])
-        places = database.execute(f"SELECT audio_hash, first_row, chunks FROM {_PLACES}", (key,))
+        one, wanted = ("", ()) if audio_hash is None else (" AND audio_hash = ?", (audio_hash,))
+        places = database.execute(f"SELECT audio_hash, first_row, chunks FROM {_PLACES}{one}", (key, *wanted))
         return cls(
             stored=stored,
             places={name: SongPlace(first_row=first, chunks=chunks) for name, first, chunks in places},

@@ -10,10 +10,11 @@ import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.graph_runtime import onnxruntime
-from model.features.phase import in_phase
+from model.features.phase import middle, out_of_phase
 from stream.audio.samples import SongSamples, in_parts
 from stream.index.graphs import open_session, run_graph
 from stream.pool.timeline import VOICE_STEP_S
+from tools.songs.power import window_power
 from tools.songs.voice.filterbank import VOICE_HOP_SAMPLES, VOICE_RATE_HZ, voice_frames
 
 _NETWORK = Path(__file__).parent / "net" / "voice.onnx"
@@ -79,18 +80,22 @@ def find_voice(audio: SongSamples, sample_rate_hz: int) -> VoiceCurve:
 def _gain(audio: SongSamples) -> np.float32:
     """Return what brings the middle of a song to `_LEVEL`; 1 for silence."""
     power = sum(
-        float(np.square(in_phase(part).mean(axis=1)).sum(dtype=np.float64)) for part in in_parts(audio)
+        len(part) * float(window_power(_mono(part)[:, None], len(part))[0]) for part in in_parts(audio)
     )
     level = np.sqrt(power / max(1, len(audio)))
     return np.float32(_LEVEL / level if level > _SILENCE else 1.0)
+
+
+def _mono(part: FloatArray) -> FloatArray:
+    """Return `(frames,)`: the middle of a part of a song, or its side where channels are out of phase."""
+    return middle(part, side=out_of_phase([part]))
 
 
 def _log_odds(audio: SongSamples, sample_rate_hz: int, start_s: int, gain: np.float32) -> DoubleArray:
     """Return the log-odds of a voice in each step of the block that begins at `start_s`, `(steps,)`."""
     first_s = max(0, start_s - _MARGIN_S)
     part = audio[first_s * sample_rate_hz : (start_s + _BLOCK_S + _MARGIN_S) * sample_rate_hz]
-    mono = in_phase(part).mean(axis=1, dtype=np.float32) * gain
-    heard = soxr.resample(mono, sample_rate_hz, VOICE_RATE_HZ).astype(np.float32)
+    heard = soxr.resample(_mono(part) * gain, sample_rate_hz, VOICE_RATE_HZ)
     frames = voice_frames(heard, -(-len(heard) // VOICE_HOP_SAMPLES))
     (likely,) = run_graph(_network(), {"features": frames[None]})
     sure = np.clip(likely[0].astype(np.float64), _SURE, 1.0 - _SURE)

@@ -15,7 +15,7 @@ from tools.songs.timeline import song_timeline
 from tools.songs.voice import singing
 from tools.songs.voice.singing import VoiceCurve, find_voice
 
-NETWORK_SHA256 = "fefdc47facbfb9727cc6fdc15ac4711f24a6de1ccaa6b4095c2ad7f236f136f2"
+NETWORK_SHA256 = "04f542c9f5bb34832e0d90b578095496d6cc974434207243e7c33071bd3a0209"
 
 
 def _chord(seconds: float) -> FloatArray:

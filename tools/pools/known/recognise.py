@@ -102,7 +102,7 @@ def _earlier_names(pool_folder: Path, found: FoundFile) -> list[str]:
 def _kept(pool_folder: Path, audio_hash: str, settings: AnalysisSettings) -> _Kept | None:
     """Return what is kept of the chunks of a song, None when it is not there or damaged."""
     with reading_database(pool_folder) as database:
-        kept = KeptColumns.of(database, pool_folder, settings.key)
+        kept = KeptColumns.of(database, pool_folder, settings.key, audio_hash)
     place = kept.places.get(audio_hash)
     if place is None or kept.stored is None:
         return read_rows(rows_file(pool_folder, audio_hash, settings.key), settings.edge_samples)

@@ -2,8 +2,8 @@
 
 from dataclasses import asdict
 
+from tools.pools.known.recognise import Recognised
 from tools.pools.place import GRID_FOLDER, storing
-from tools.pools.recognise import Recognised
 from tools.pools.scan import FoundFile
 from tools.pools.store import PoolStore, StoredSong
 from tools.songs.song import FileState
