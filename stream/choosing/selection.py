@@ -65,10 +65,7 @@ class Selection:
         self._search = search
         self._phrases = phrases
         self._song = search.generation.index.song
-        pool = search.generation.pool
-        self._start_s, self._end_s = pool.start_s(), pool.end_s()
-        last_rows = np.searchsorted(self._song, self._song, side="right") - 1
-        self._left_s = self._end_s[last_rows] - self._end_s
+        self._pool = search.generation.pool
         self._settings = settings
         self._exits: dict[int, Exit] = {}
 
@@ -88,27 +85,27 @@ class Selection:
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
             first_row -= 1
         first, last = int(self._phrases.first_exit[first_row]), int(self._phrases.last_exit[first_row])
-        until_s = self._end_s[max(first, first_row)] + history.overlap_s
-        alone_s = self._start_s[first_row] + history.overlap_s
+        end_s = self._pool.end_of_s
+        until_s = end_s(max(first, first_row)) + history.overlap_s
+        alone_s = self._pool.start_of_s(first_row) + history.overlap_s
         reached = row
-        run = self._phrases.run
-        while reached < len(run) - 1 and run[reached + 1] == run[row]:
+        while self._phrases.goes_on[reached]:
             # Nothing ends a phrase in which the song before still sounds.
-            ends = here.blocked[reached + 1] or (reached >= last and self._end_s[reached] >= until_s)
-            if ends and self._end_s[reached] >= alone_s:
+            ends = here.blocked[reached + 1] or (reached >= last and end_s(reached) >= until_s)
+            if ends and end_s(reached) >= alone_s:
                 break
             reached += 1
         first = reached if first == NOWHERE else min(first, reached)
-        while first < reached and self._end_s[first] < until_s:
+        while first < reached and end_s(first) < until_s:
             first += 1
         exits = list(range(max(first, row), reached + 1))
         if (
             self._settings.whole_songs
-            and gapless_successor(self._search.generation.pool, reached) is not None
+            and gapless_successor(self._pool, reached) is not None
         ):
             exits = [reached]
         if within_s is not None:
-            in_time = [one for one in exits if self._end_s[one] - self._end_s[row] <= within_s]
+            in_time = [one for one in exits if end_s(one) - end_s(row) <= within_s]
             exits = in_time or exits[:1]
         return first_row, exits
 
@@ -161,13 +158,17 @@ class Selection:
         whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
         if whole:
             return whole, considered
-        late = [one for one in scored if self._left_s[one.row] <= SKIPPED_S]
+        late = [one for one in scored if self._left_s(one.row) <= SKIPPED_S]
         return self._search.best(late, view) if late else (found, considered)
 
     def _skipped_s(self, join: Join) -> float:
         """Return how much of the end of the song that a join leaves is not heard."""
         overlap_s = 0.0 if join.door is None else join.door.overlap_s
-        return float(self._left_s[join.exit_row]) - overlap_s
+        return self._left_s(join.exit_row) - overlap_s
+
+    def _left_s(self, row: int) -> float:
+        last = self._pool.song_rows(int(self._song[row])).stop - 1
+        return self._pool.end_of_s(last) - self._pool.end_of_s(row)
 
     def _view(self, now: Situation) -> View:
         """Weigh what each chunk is worth now, whatever is left for it."""

@@ -60,10 +60,10 @@ class DoorFacts:
         pool, traits = self._pool, self._pool.traits
         return self._facts(
             rows,
-            level=traits.end_lufs[rows],
-            full_db=traits.end_full_db[rows],
-            voice=traits.end_voice[rows],
-            bars=traits.end_bars[rows],
+            level=traits.of("end_lufs", rows),
+            full_db=traits.of("end_full_db", rows),
+            voice=traits.of("end_voice", rows),
+            bars=traits.of("end_bars", rows),
             at_sample=pool.end_sample[rows],
         )
 
@@ -72,10 +72,10 @@ class DoorFacts:
         pool, traits = self._pool, self._pool.traits
         return self._facts(
             rows,
-            level=traits.start_lufs[rows],
-            full_db=traits.start_full_db[rows],
-            voice=traits.start_voice[rows],
-            bars=traits.start_bars[rows],
+            level=traits.of("start_lufs", rows),
+            full_db=traits.of("start_full_db", rows),
+            voice=traits.of("start_voice", rows),
+            bars=traits.of("start_bars", rows),
             at_sample=pool.start_sample[rows],
         )
 

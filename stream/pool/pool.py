@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray, RowArray
 from model.base.errors import PoolError
 from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
@@ -53,7 +53,7 @@ class Failure:
 class Pool:
     """One generation of a pool. Rows of all arrays are chunks, in song order; they tile what sounds of it.
 
-    chunk_song: `(N,)` int64, index into `songs`.
+    chunk_song: `(N,)` int32, index into `songs`.
     start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
@@ -69,7 +69,7 @@ class Pool:
     generation: int
     complete: bool
     songs: tuple[Song, ...]
-    chunk_song: IntArray
+    chunk_song: RowArray
     start_sample: IntArray
     end_sample: IntArray
     loudness_db: FloatArray
@@ -132,9 +132,9 @@ class Pool:
         )
         return np.cumsum(begins, dtype=np.int64) - 1
 
-    def successors(self) -> IntArray:
-        """Return `(N,)` int64: the row that follows each chunk without a gap, -1 after a run's last."""
-        following = np.arange(1, len(self) + 1, dtype=np.int64)
+    def successors(self) -> RowArray:
+        """Return `(N,)` int32: the row that follows each chunk without a gap, -1 after a run's last."""
+        following = np.arange(1, len(self) + 1, dtype=np.int32)
         run = self.runs()
         following[np.append(run[1:] != run[:-1], True)] = -1
         return following
@@ -157,9 +157,20 @@ class Pool:
         """Return `(N,)` float64: where each chunk ends in its song, in seconds."""
         return self.end_sample / self._rates_hz()
 
+    def start_of_s(self, row: int) -> float:
+        """Return where one chunk starts in its song, in seconds."""
+        return float(self.start_sample[row] / self._song_rates_hz[self.chunk_song[row]])
+
+    def end_of_s(self, row: int) -> float:
+        """Return where one chunk ends in its song, in seconds."""
+        return float(self.end_sample[row] / self._song_rates_hz[self.chunk_song[row]])
+
     def _rates_hz(self) -> IntArray:
-        rates = np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
-        return rates[self.chunk_song]
+        return self._song_rates_hz[self.chunk_song]
+
+    @cached_property
+    def _song_rates_hz(self) -> IntArray:
+        return np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
 
 
 def fingerprint(chunk: FloatArray) -> FloatArray:
@@ -237,7 +248,7 @@ def _open_current(folder: Path) -> Pool:
         raise PoolError(
             f"{column_file(home, next(iter(damaged)))} holds what it cannot; run `endlos pool build` again"
         )
-    chunk_song = np.repeat(np.arange(len(listed.songs), dtype=np.int64), listed.counts)
+    chunk_song = np.repeat(np.arange(len(listed.songs), dtype=np.int32), listed.counts)
     _check_tiles(home, listed.songs, chunk_song, arrays["start_sample"], arrays["end_sample"])
     return Pool(
         folder=folder,
@@ -245,7 +256,7 @@ def _open_current(folder: Path) -> Pool:
         complete=bool(published["complete"]),
         songs=listed.songs,
         chunk_song=chunk_song,
-        traits=traits,
+        traits=traits.compact(),
         sides=sides,
         textures=textures,
         **arrays,
