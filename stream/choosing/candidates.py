@@ -42,9 +42,13 @@ MOST_SCORES = 400_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """What chunks are worth in a situation, whatever is left for them; `(N,)` in log-odds."""
+    """What chunks are worth in a situation, whatever is left for them; `(n,)` in log-odds."""
 
     now: Situation
+    rows: IntArray | None
+    """`(n,)`, rising, which chunks; None: all of the pool."""
+    abroad: BoolArray
+    """Whether a change of song may lead there."""
     coverage: FloatArray
     favoured: FloatArray
     towards: FloatArray
@@ -59,6 +63,12 @@ class View:
     """What it is worth to begin a phrase there that leads to a good door."""
     only_other_songs: bool
     only_this_song: bool
+
+    def places(self, rows: IntArray) -> IntArray | slice:
+        """Return where some of its chunks stand, `(n,)`; of all nothing need be gathered."""
+        if self.rows is not None:
+            return np.searchsorted(self.rows, rows)
+        return slice(None) if len(rows) == len(self.abroad) else rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +92,7 @@ class Exit:
     row: int
     scored: ScoredCandidates
     rows: IntArray
-    """`(n,)` candidates."""
+    """`(n,)` candidates, rising."""
     worths: FloatArray
     """`(n,)` in log-odds: the model and every term that does not depend on what was played."""
     disliked: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -182,7 +192,12 @@ class Search:
         vectors = self.generation.opened.vectors
         scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s, vectors)
         everything = len(mask) <= CACHED_CHUNKS
-        rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
+        if everything:
+            rows = np.arange(len(mask))
+        elif scored.rows is not None:
+            rows = np.sort(scored.rows)
+        else:
+            rows = np.sort(top(scored.scores, scored.mask, SHORTLISTED))
         terms = self.costs.terms(row, rows, self._weights)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
@@ -212,15 +227,16 @@ class Search:
             rows = leaving.rows
             # Of all chunks nothing need be gathered.
             which = slice(None) if len(rows) == len(index) else rows
+            at = view.places(rows)
             mask = leaving.scored.mask[which] & now.here.allowed[which]
             other = index.song[which] != index.song[leaving.row]
             within = (rows >= now.first_row) & (rows <= leaving.row + 1)
-            abroad = now.onward.abroad[which] & (not view.only_this_song)
+            abroad = view.abroad[at] & (not view.only_this_song)
             mask &= np.where(other, abroad, not view.only_other_songs) & ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
-            totals = leaving.worths + view.entering[which] + view.future[which] + view.walk[which]
-            totals += view.travelling[which] * other
+            totals = leaving.worths + view.entering[at] + view.future[at] + view.walk[at]
+            totals += view.travelling[at] * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
                 join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
@@ -261,21 +277,23 @@ class Search:
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
         row, now = join.entry_row, view.now.onward
-        values = self.costs.terms(leaving.row, np.array([row]), self._weights)[0]
+        one = np.array([row])
+        at = one if view.rows is None else view.places(one)
+        values = self.costs.terms(leaving.row, one, self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         liked, _ = self.liking.after(leaving.row)
         named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}
         named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
         named["hub"] = -self._weights.hub * float(self._hubs[row])
         named["liked"] = self._weights.liked if row in liked else 0.0
-        named["coverage"] = float(view.coverage[row])
-        named["favoured"] = float(view.favoured[row])
-        named["towards"] = float(view.towards[row])
-        named["due"] = float(now.due[row]) if other else 0.0
-        named["arc"] = float(now.arc[row]) if other else 0.0
+        named["coverage"] = float(view.coverage[at][0])
+        named["favoured"] = float(view.favoured[at][0])
+        named["towards"] = float(view.towards[at][0])
+        named["due"] = float(now.due(one)[0]) if other else 0.0
+        named["arc"] = float(now.arc(one)[0]) if other else 0.0
         named["other_song"] = view.other_song if other else 0.0
-        named["walk"] = float(view.walk[row])
-        named["future"] = float(view.future[row])
+        named["walk"] = float(view.walk[at][0])
+        named["future"] = float(view.future[at][0])
         named["judged"] = join.judged
         named["total"] = join.total
         return named

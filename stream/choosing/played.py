@@ -78,7 +78,8 @@ class Played:
         places = len(every) - 1 - from_end
         last_played = np.concatenate([kept.last_played, counts.last_played])[places]
         self._keep(
-            found, PlayCounts(last_played=last_played, plays=np.concatenate([kept.plays, counts.plays])[places])
+            found,
+            PlayCounts(last_played=last_played, plays=np.concatenate([kept.plays, counts.plays])[places]),
         )
         self._spread = None
 

@@ -1,10 +1,11 @@
 """The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from model.base.arrays import IntArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
@@ -99,10 +100,7 @@ class Selection:
         while first < reached and end_s(first) < until_s:
             first += 1
         exits = list(range(max(first, row), reached + 1))
-        if (
-            self._settings.whole_songs
-            and gapless_successor(self._pool, reached) is not None
-        ):
+        if self._settings.whole_songs and gapless_successor(self._pool, reached) is not None:
             exits = [reached]
         if within_s is not None:
             in_time = [one for one in exits if end_s(one) - end_s(row) <= within_s]
@@ -115,7 +113,7 @@ class Selection:
         Where scores take long there are one or two for each chunk that is played meanwhile.
         """
         left, left_s = self._search.exits_at_once, now.left_s()
-        for exit_row in now.exits[:MOST_EXITS]:
+        for exit_row in self._spread(now.exits[:MOST_EXITS]):
             if exit_row in self._exits or self._search.costs_nothing(exit_row):
                 continue
             if left == 0 or not self._search.affords(left_s):
@@ -126,8 +124,11 @@ class Selection:
 
     def draw(self, now: Situation, rng: np.random.Generator) -> Choice | None:
         """Draw one of the best joins from the exits on; None when there is none."""
-        view = self._view(now)
+        # Looked ahead is by what was known before these exits were.
+        view = self._view(now, None) if self._search.future.enabled else None
         scored = self._scored(now)
+        if view is None:
+            view = self._view(now, np.unique(np.concatenate([one.rows for one in scored])))
         found, considered = self._best(scored, view)
         if not found:
             return None
@@ -170,55 +171,65 @@ class Selection:
         last = self._pool.song_rows(int(self._song[row])).stop - 1
         return self._pool.end_of_s(last) - self._pool.end_of_s(row)
 
-    def _view(self, now: Situation) -> View:
-        """Weigh what each chunk is worth now, whatever is left for it."""
-        other = self._song != self._song[now.row]
-        onward, owed = now.onward, now.history.owed
-        walk = np.zeros(len(self._song), dtype=np.float32)
+    def _view(self, now: Situation, rows: IntArray | None) -> View:
+        """Weigh what entering chunks is worth now, whatever is left for them.
+
+        rows: `(n,)`, rising, which chunks; None: all of the pool.
+        """
+        which = slice(None) if rows is None else rows
+        onward, owed, allowed = now.onward, now.history.owed, now.here.allowed
+        here, abroad = int(self._song[now.row]), onward.abroad(which)
+        walk = np.zeros(len(abroad), dtype=np.float32)
         leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
-        if not leaves and not now.aims and owed > DUE and (now.here.allowed & onward.abroad).any():
+        if not leaves and not now.aims and owed > DUE and onward.leads_abroad(allowed):
             out = way_out(
-                self._search.generation.pool,
+                self._pool,
                 self._search.doors,
                 self._phrases,
                 row=now.row,
                 exits=list(now.exits),
-                allowed=now.here.allowed,
+                allowed=allowed,
                 onward=onward,
                 owed=owed,
             )
             leaves = out.leaves_now or owed > MOST_OWED
             stays = not leaves
             if stays:
-                walk[out.rows] = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
-        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
+                ahead = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
+                if rows is None:
+                    walk[out.rows] = ahead
+                else:
+                    inside = (rows >= out.rows.start) & (rows < out.rows.stop)
+                    walk[inside] = ahead[rows[inside] - out.rows.start]
+        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays, rows)
         nothing = np.zeros(len(covered), dtype=np.float32)
-        coming = covered if now.pull is None else covered + now.pull.favoured
-        entering = covered if now.pull is None else covered + now.pull.worths
+        favoured = nothing if now.pull is None else now.pull.favoured[which]
+        towards = nothing if now.pull is None else now.pull.towards[which]
+        coming = covered if now.pull is None else covered + favoured
         price = OTHER_SONG_LOGIT * owed
-        allowed = now.here.allowed
-        future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
+        future = nothing
+        if rows is None:
+            future = self._search.future.worths(allowed, abroad, coming, price, self._settings)
         return View(
             now=now,
+            rows=rows,
+            abroad=abroad,
             coverage=covered,
-            favoured=nothing if now.pull is None else now.pull.favoured,
-            towards=nothing if now.pull is None else now.pull.towards,
-            entering=entering,
+            favoured=favoured,
+            towards=towards,
+            entering=covered if now.pull is None else covered + (favoured + towards),
             future=np.float32(self._settings.discount) * future,
-            travelling=np.float32(price) + onward.due + onward.arc,
+            travelling=np.float32(price) + onward.due(which) + onward.arc(which),
             other_song=price,
             walk=walk,
-            only_other_songs=leaves and bool((allowed & onward.abroad & other).any()),
+            only_other_songs=leaves and onward.leads_abroad(allowed, leaving=here),
             only_this_song=stays,
         )
 
     def _scored(self, now: Situation) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
-        exits, allowed = now.exits, now.here.allowed
-        most = max(1, min(MOST_EXITS, MOST_SCORES // len(allowed)))
-        chosen = (
-            exits if len(exits) <= most else [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]
-        )
+        allowed = now.here.allowed
+        chosen = self._spread(now.exits)
         scored: list[Exit] = []
         for exit_row in chosen:
             known = self._exits.get(exit_row)
@@ -228,3 +239,10 @@ class Selection:
                 scored.append(known)
         by_model = [one for one in scored if one.scored.rung != "nearest"]
         return by_model or scored
+
+    def _spread(self, exits: Sequence[int]) -> Sequence[int]:
+        """Return of some exits as many as are scored in a pool of this size, evenly spread."""
+        most = max(1, min(MOST_EXITS, MOST_SCORES // len(self._song)))
+        if len(exits) <= most:
+            return exits
+        return [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.doors.estimate import best_doors, door_worths
-from stream.doors.facts import FACT, DoorFacts
+from stream.doors.facts import DoorFacts, fullness
 from stream.pool.pool import Pool
 
 DOORS_KEPT = 16
@@ -87,7 +87,7 @@ class DoorRanking:
         Doors between songs that were there stay; new songs are held against them, and ranked when asked for.
         """
         moved = DoorRanking(pool)
-        there = [pool.song_of(song.audio_hash) for song in self._pool.songs]
+        there = [pool.song_of(name) for name in self._pool.audio_hashes]
         same = [number is not None and self._is_same(song, pool, number) for song, number in enumerate(there)]
         offsets = np.array(
             [
@@ -153,12 +153,13 @@ class DoorRanking:
             rows = [np.arange(*self._pool.song_rows(song).indices(len(self._pool))) for song in songs]
             return np.concatenate([np.empty(0, dtype=np.int64), *rows])
         chosen = np.array(songs, dtype=np.int64)
-        full = self._facts.entries(np.arange(len(self._pool)))[:, FACT.full]
-        order = np.lexsort((full, self._pool.chunk_song))
-        first = np.searchsorted(self._pool.chunk_song[order], np.arange(len(self._pool.songs)))
-        place = np.arange(len(order)) - first[self._pool.chunk_song[order]]
-        few = np.sort(order[place < ENTRIES_OF_SONG])
-        return few[np.isin(self._pool.chunk_song[few], chosen)]
+        full = fullness(self._pool.traits.start_full_db)
+        few = [self._thinnest(full, song) for song in np.unique(chosen).tolist()]
+        return np.concatenate([np.empty(0, dtype=np.int64), *few])
+
+    def _thinnest(self, full: FloatArray, song: int) -> IntArray:
+        rows = self._pool.song_rows(song)
+        return rows.start + np.sort(np.argsort(full[rows], kind="stable")[:ENTRIES_OF_SONG])
 
 
 def _merged(one: SongDoors, other: SongDoors) -> SongDoors:

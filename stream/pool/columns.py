@@ -144,9 +144,7 @@ class StoredColumns:
             much = file.data_bytes > MOST_READ_BYTES or len(rows) > HELD_ROWS
             if column.taken == "stored" or (column.taken == "held" and much):
                 return StoredRows(file, rows, _TODO)
-            values = (
-                file.span(rows.start, len(rows)) if isinstance(rows, range) else file.read()[rows]
-            )
+            values = file.span(rows.start, len(rows)) if isinstance(rows, range) else file.read()[rows]
         except ArrayFileError as error:
             raise self._damaged(name, error) from error
         return values if column.taken == "read" else frozen(values)

@@ -6,9 +6,7 @@ whatever is built meanwhile.
 """
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,8 @@ from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import StoredColumns, column_file, column_folder
 from stream.pool.database import reading_database
-from stream.pool.songs import Song, read_songs
+from stream.pool.song_list import read_songs
+from stream.pool.song_table import SongTable
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
 
@@ -68,7 +67,7 @@ class Pool:
     folder: Path
     generation: int
     complete: bool
-    songs: tuple[Song, ...]
+    songs: SongTable
     chunk_song: RowArray
     start_sample: IntArray
     end_sample: IntArray
@@ -81,30 +80,24 @@ class Pool:
     sides: SeamSides | None = None
     textures: Textures | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.songs, SongTable):
+            object.__setattr__(self, "songs", SongTable(self.songs))
+
     def __len__(self) -> int:
         return len(self.chunk_song)
 
     @property
     def audio_hashes(self) -> list[str]:
         """The audio hash of each song, in the order of `songs`."""
-        return [song.audio_hash for song in self.songs]
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        numbers: dict[str, int] = {}
-        for number, song in enumerate(self.songs):
-            numbers.setdefault(song.audio_hash, number)
-        for number, song in enumerate(self.songs):
-            for other_hash in song.other_hashes:
-                numbers.setdefault(other_hash, number)
-        return numbers
+        return list(self.songs.texts("audio_hash"))
 
     def song_of(self, audio_hash: str) -> int | None:
         """Return the index of the song with this hash, or of one that is the same recording; else None.
 
         What an earlier endlos wrote named a song by the bytes of its file: that finds it too.
         """
-        return self._numbers.get(audio_hash)
+        return self.songs.number_of(audio_hash)
 
     def song_rows(self, song: int) -> slice:
         """Return the rows of a song's chunks."""
@@ -141,7 +134,7 @@ class Pool:
 
     def chunk_keys(self) -> list[ChunkKey]:
         """Return the key of every row."""
-        hashes = [song.audio_hash for song in self.songs]
+        hashes = self.audio_hashes
         return [
             ChunkKey(audio_hash=hashes[song], start_sample=start, end_sample=end)
             for song, start, end in zip(
@@ -168,9 +161,9 @@ class Pool:
     def _rates_hz(self) -> IntArray:
         return self._song_rates_hz[self.chunk_song]
 
-    @cached_property
+    @property
     def _song_rates_hz(self) -> IntArray:
-        return np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
+        return self.songs.numbers("sample_rate_hz")
 
 
 def fingerprint(chunk: FloatArray) -> FloatArray:
@@ -293,14 +286,11 @@ def _current(connection: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _check_tiles(
-    home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
-) -> None:
-    frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
-    rates_hz = np.array([song.sample_rate_hz for song in songs], dtype=np.int64)[chunk_song]
+def _check_tiles(home: Path, songs: SongTable, chunk_song: IntArray, start: IntArray, end: IntArray) -> None:
+    frames, rates_hz = (songs.numbers(name)[chunk_song] for name in ("frames", "sample_rate_hz"))
     wrong = untiled(frames, rates_hz, chunk_song, start, end)
     if wrong.any():
-        song = songs[chunk_song[int(np.argmax(wrong))]]
+        song = songs[int(chunk_song[int(np.argmax(wrong))])]
         raise PoolError(
             f"the chunks of {song.name} overlap or leave gaps, as {column_file(home, 'start_sample')} or "
             f"{column_file(home, 'end_sample').name} has them; run `endlos pool build` again"

@@ -141,9 +141,11 @@ class ChunkTraits:
     def __post_init__(self) -> None:
         for name, (dtype, shape) in TRAIT_COLUMNS.items():
             array = getattr(self, name)
-            if array.dtype.kind != np.dtype(dtype).kind or (
-                array.dtype != dtype and name not in _SMALL
-            ) or array.shape != (len(self), *shape):
+            if (
+                array.dtype.kind != np.dtype(dtype).kind
+                or (array.dtype != dtype and name not in _SMALL)
+                or array.shape != (len(self), *shape)
+            ):
                 expected = ", ".join(str(size) for size in (len(self), *shape))
                 raise PoolError(
                     f"trait {name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} ({expected}); "

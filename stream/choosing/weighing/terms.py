@@ -83,8 +83,7 @@ class Costs:
         self._generation = generation
         self._doors = doors or DoorRanking(generation.pool)
         self._textures = generation.opened.textures
-        levels = [song.loudness_lufs for song in generation.pool.songs]
-        self._song_lufs = np.array(levels, dtype=np.float32)
+        self._song_lufs = generation.pool.songs.numbers("loudness_lufs").astype(np.float32)
         self._starts: FloatArray | None = None
         self._ends: FloatArray | None = None
         if len(generation.index) <= CACHED_CHUNKS:
