@@ -1,4 +1,4 @@
-"""What was played is kept as the few chunks that were, and spread over all chunks only where that is asked for.
+"""What was played is kept as the few chunks that were, and spread over all only where that is asked for.
 
 Of a million chunks a stream plays some thousands a day, and a copy is wanted after each step.
 """
@@ -77,9 +77,10 @@ class Played:
         found, from_end = np.unique(every[::-1], return_index=True)
         places = len(every) - 1 - from_end
         last_played = np.concatenate([kept.last_played, counts.last_played])[places]
+        plays = np.concatenate([kept.plays, counts.plays])[places]
         self._keep(
             found,
-            PlayCounts(last_played=last_played, plays=np.concatenate([kept.plays, counts.plays])[places]),
+            PlayCounts(last_played=last_played, plays=plays),
         )
         self._spread = None
 

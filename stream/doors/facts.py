@@ -51,7 +51,10 @@ def fullness(full_db: FloatArray) -> FloatArray:
 
     What is unknown is taken to be as the song mostly is.
     """
-    return np.clip(np.float32(1.0) + np.nan_to_num(full_db, nan=0.0) / np.float32(FULL_DB), 0.0, 1.0)
+    full: FloatArray = np.clip(
+        np.float32(1.0) + np.nan_to_num(full_db, nan=0.0) / np.float32(FULL_DB), 0.0, 1.0
+    )
+    return full
 
 
 class DoorFacts:

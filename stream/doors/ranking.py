@@ -159,7 +159,8 @@ class DoorRanking:
 
     def _thinnest(self, full: FloatArray, song: int) -> IntArray:
         rows = self._pool.song_rows(song)
-        return rows.start + np.sort(np.argsort(full[rows], kind="stable")[:ENTRIES_OF_SONG])
+        thinnest: IntArray = rows.start + np.sort(np.argsort(full[rows], kind="stable")[:ENTRIES_OF_SONG])
+        return thinnest
 
 
 def _merged(one: SongDoors, other: SongDoors) -> SongDoors:

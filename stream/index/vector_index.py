@@ -196,7 +196,7 @@ class EmbeddingIndex:
         if not 0 <= reference < len(self):
             raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
         if candidates is None and not isinstance(self.successors, StoredRows):
-            return self._scores(reference, self.successors, self.successor_scales)
+            return self._scores(reference, self.successors, np.asarray(self.successor_scales))
         if candidates is None:
             candidates = np.arange(len(self))
         if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):

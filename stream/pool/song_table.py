@@ -1,4 +1,4 @@
-"""The song table keeps what is known of tens of thousands of songs packed, and makes a song when one is asked for.
+"""The song table keeps what is known of songs packed, and makes a song when one is asked for.
 
 As an object a song takes two kilobytes, and of all of them a stream looks at one or two at a time.
 """
@@ -65,13 +65,10 @@ class SongTable(Sequence[Song]):
             return tuple(self[one] for one in range(*place.indices(len(self))))
         number = range(len(self))[place]
         path, *texts, others = self._told(number)
-        return Song(
-            path=Path(path),
-            **dict(zip(_TEXTS[1:-1], texts, strict=True)),
-            other_hashes=tuple(others.split(_BETWEEN_HASHES)) if others else (),
-            **{name: values[number].item() for name, values in self._numbers.items()},
-            **self._rare.get(number, {}),
-        )
+        known: dict[str, Any] = {name: values[number].item() for name, values in self._numbers.items()}
+        known |= dict(zip(_TEXTS[1:-1], texts, strict=True))
+        known["other_hashes"] = tuple(others.split(_BETWEEN_HASHES)) if others else ()
+        return Song(path=Path(path), **known, **self._rare.get(number, {}))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self) == tuple(other)
@@ -79,7 +76,7 @@ class SongTable(Sequence[Song]):
     __hash__ = None  # type: ignore[assignment]
 
     def number_of(self, audio_hash: str) -> int | None:
-        """Return the place of the song of this hash, else of one that has it among others; None without one."""
+        """Return the place of the song of this hash, else of one that has it among others; or None."""
         if self._hashes is None:
             told = [(text, number) for number, text in enumerate(self.texts("audio_hash"))]
             for number, others in enumerate(self.texts("other_hashes")):

@@ -99,7 +99,7 @@ class Spacing:
         """Return the songs whose artist was heard lately, the one that plays among them, `(S,)` bool."""
         among = others.copy()
         among[here] = True
-        apart = artists_apart(np.count_nonzero(np.bincount(self._artist[among])))
+        apart = artists_apart(int(np.count_nonzero(np.bincount(self._artist[among]))))
         if not apart:
             return np.zeros(len(last), dtype=np.bool_)
         heard = np.flatnonzero(last != NEVER)

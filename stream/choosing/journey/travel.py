@@ -57,7 +57,8 @@ class Onward:
 
     def arc(self, rows: Rows) -> FloatArray:
         """Return what speaks against music that is livelier or calmer than wanted, `(n,)` in log-odds."""
-        return self._arc * np.abs(self._energy[rows] - self._wanted)
+        worths: FloatArray = self._arc * np.abs(self._energy[rows] - self._wanted)
+        return worths
 
 
 class Travel:
