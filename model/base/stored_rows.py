@@ -122,14 +122,17 @@ def _chosen(rows: AnyPlaces, which: Any) -> Any:
         part = rows[which]
         return np.arange(part.start, part.stop, part.step)
     places = np.asarray(which)
+    if not places.ndim:
+        return np.int64(rows[which])
     if places.dtype == np.bool_:
         if places.shape != (len(rows),):
             raise IndexError(f"a mask of {places.shape} does not choose among {len(rows)} rows")
         places = np.flatnonzero(places)
-    places = np.where(places < 0, places + len(rows), places).astype(np.int64)
+    if places.size and places.min() < 0:
+        places = np.where(places < 0, places + len(rows), places)
     if places.size and not (places.min() >= 0 and places.max() < len(rows)):
         raise IndexError(f"there are {len(rows)} rows, and others were asked for")
-    return places * rows.step + rows.start
+    return places.astype(np.int64, copy=False) * rows.step + rows.start
 
 
 AnyRows = npt.NDArray[Any] | StoredRows

@@ -45,6 +45,8 @@ class DoorRanking:
         self._entries: tuple[IntArray, FloatArray] | None = None
         self._exits: FloatArray | None = None
         """Facts of all exits; None where not all entries are ranked, or nothing was asked for yet."""
+        self._latest: tuple[int, FloatArray] | None = None
+        """The exit that was asked for last, and its facts."""
         self._kept: OrderedDict[int, SongDoors] = OrderedDict()
 
     def worths(self, exit_row: int, rows: IntArray) -> FloatArray:
@@ -54,7 +56,9 @@ class DoorRanking:
         """
         ranked, facts = self._ranked()
         if self._exits is None:
-            leaving, entering = self._facts.exits(np.array([exit_row]))[0], self._facts.entries(rows)
+            if self._latest is None or self._latest[0] != exit_row:
+                self._latest = exit_row, self._facts.exits(np.array([exit_row]))[0]
+            leaving, entering = self._latest[1], self._facts.entries(rows)
         else:
             leaving, entering = self._exits[exit_row], facts if len(rows) == len(ranked) else facts[rows]
         return door_worths(leaving, entering)

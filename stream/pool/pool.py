@@ -101,7 +101,9 @@ class Pool:
 
     def song_rows(self, song: int) -> slice:
         """Return the rows of a song's chunks."""
-        first, end = np.searchsorted(self.chunk_song, (song, song + 1))
+        # Of the same type: else all of the array is brought to another one first.
+        wanted = np.array([song, song + 1], dtype=self.chunk_song.dtype)
+        first, end = np.searchsorted(self.chunk_song, wanted)
         return slice(int(first), int(end))
 
     @property

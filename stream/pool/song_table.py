@@ -27,6 +27,8 @@ _NUMBERS: dict[str, type[Any]] = {
 }
 _TEXTS = ("path", "name", "audio_hash", "title", "artist", "album", "cut", "other_hashes")
 _RARE = tuple(field.name for field in fields(Song) if field.name not in (*_NUMBERS, *_TEXTS))
+_MADE = 256
+"""Songs that are kept once they are made, at most."""
 
 
 class SongTable(Sequence[Song]):
@@ -48,6 +50,7 @@ class SongTable(Sequence[Song]):
             texts.append(text.encode("utf-8", "surrogatepass"))
             end += len(texts[-1])
             ends.append(end)
+        self._made: dict[int, Song] = {}
         self._texts = b"".join(texts)
         self._hashes: tuple[npt.NDArray[np.bytes_], IntArray] | None = None
         self._ends = np.array(ends, dtype=np.int64)
@@ -64,6 +67,14 @@ class SongTable(Sequence[Song]):
         if isinstance(place, slice):
             return tuple(self[one] for one in range(*place.indices(len(self))))
         number = range(len(self))[place]
+        made = self._made.get(number)
+        if made is None:
+            if len(self._made) >= _MADE:
+                self._made.clear()
+            made = self._made[number] = self._song(number)
+        return made
+
+    def _song(self, number: int) -> Song:
         path, *texts, others = self._told(number)
         known: dict[str, Any] = {name: values[number].item() for name, values in self._numbers.items()}
         known |= dict(zip(_TEXTS[1:-1], texts, strict=True))
