@@ -30,8 +30,9 @@ def share_heap() -> None:
     """Have all threads that are still to come share a heap, beside the main thread's.
 
     glibc gives each its own, which keeps what was freed in it: 10 MB in a stream. (One heap for all would
-    save 2 MB more, and took a tenth more processor time.) Nor does a heap keep more than `_MOST_FREE_BYTES` at
-    its end, and what is as large as `_APART_BYTES` is none of it: left to itself, glibc learns from the arrays
+    save 2 MB more, and took a tenth more processor time.) Nor does a heap keep more than `_MOST_FREE_BYTES`
+    at its end, and what is as large as `_APART_BYTES` is none of it: left to itself, glibc learns from the
+    arrays
     of a large pool to keep 64 MB.
     """
     system = _libc()
