@@ -84,7 +84,7 @@ class _Stream:
             goes_on=np.zeros(chunks, dtype=np.bool_),
         )
         for row in np.random.default_rng(1).permutation(chunks)[: self._window].tolist():
-            self._course.follow(row, natural=False, other_song=True, share=0.0)
+            self._course.follow(row, goes_on=False, other_song=True, share=0.0)
         self._banned: BoolArray = song % 100 == 7
 
     def decide(self, reference: int) -> IntArray:
@@ -93,7 +93,7 @@ class _Stream:
         mask = here.allowed
         mask &= self._index.song != self._index.song[reference]
         rows, _ = self._embeddings.shortlist(reference, mask, SHORTLISTED)
-        self._course.follow(int(rows[0]), natural=False, other_song=True, share=0.0)
+        self._course.follow(int(rows[0]), goes_on=False, other_song=True, share=0.0)
         return rows
 
 

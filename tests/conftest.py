@@ -23,6 +23,11 @@ TIMED = {
 # What a developer's own configuration says is nobody's business here.
 os.environ["ENDLOS_CONFIG"] = os.devnull
 
+# Each process of the tests is one of as many as there are cores. More threads for a small product of matrices
+# wait for each other in busy loops, which took up to twelve times the processor's time of the product.
+for _library in ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "TF_NUM_INTRAOP", "TF_NUM_INTEROP"):
+    os.environ.setdefault(f"{_library}_THREADS", "1")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 

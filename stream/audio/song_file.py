@@ -20,6 +20,9 @@ _SEEKABLE_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC", "M
 _MP3_FRAME_SAMPLES = 1_152
 _MP3_PREROLL_SAMPLES = 8 * _MP3_FRAME_SAMPLES
 
+_KEPT_FRAMES = 4_096
+"""So far back a read may begin that goes on: resampled pages overlap a little."""
+
 # A fresh handle looks for its first place from the beginning, which takes as long as ten others.
 _TRIALS_OF_A_HANDLE = 32
 _RANDOM_TRIALS = 54
@@ -42,21 +45,32 @@ class SongFile:
         self.frames: int = self._file.frames
         self.format: str = self._file.format
         self._preroll_frames = _MP3_PREROLL_SAMPLES if self.format == "MP3" else 0
+        # The next read may go on at `_at`, and need some of the frames before it.
+        self._at = 0
+        self._before: FloatArray = np.empty((0, 2), dtype=np.float32)
 
     def read(self, start: int, stop: int) -> FloatArray:
         """Return frames `start` to `stop` of the song, `(stop - start, 2)` float32 at its own rate.
 
         `DecodeError` when the file does not hold them.
         """
-        first = max(0, start - self._preroll_frames)
+        at, before = self._at, self._before
+        self._at, self._before = 0, before[:0]
+        goes_on = at - len(before) <= start <= at < stop and at > 0
+        # To seek is to decode a quarter of a page once more.
+        first = at if goes_on else max(0, start - self._preroll_frames)
         with reading(self._path, "run `endlos pool build` again", f"be read at frame {start}"):
-            self._file.seek(first)
-            audio = self._file.read(stop - first, dtype="float32", always_2d=True)[start - first :]
-        if len(audio) != stop - start:
+            if not goes_on:
+                self._file.seek(first)
+            audio = to_stereo(self._file.read(stop - first, dtype="float32", always_2d=True))
+        if len(audio) != stop - first:
             raise DecodeError(
                 f"{self._path} ends before frame {stop}; it has changed, run `endlos pool build` again"
             )
-        return to_stereo(audio)
+        if start < first:
+            audio = np.concatenate([before[start - first :], audio])
+        self._at, self._before = stop, audio[-_KEPT_FRAMES:].copy()
+        return audio[max(0, start - first) :]
 
     def close(self) -> None:
         """Close the file; harmless when it is closed."""
@@ -64,10 +78,10 @@ class SongFile:
 
 
 def seeks_check_out(path: Path, whole: SongSamples, seed: int) -> bool:
-    """Return whether spans read by seeking equal the whole decode of `path` bit for bit.
+    """Return whether spans read by seeking, and going on from there, equal the whole decode bit for bit.
 
-    whole: what `decode` returned. Tried are the first and last frames and random spans (seeded), on fresh
-    and on used handles. False for Ogg, for what only PyAV decodes, and where the file states another length.
+    whole: what `decode` returned of `path`. Tried are the first and last frames and random spans (seeded), on
+    fresh and on used handles. False for Ogg, for what only PyAV decodes, and where the file states another length.
     """
     try:
         file = SongFile(path)
@@ -80,8 +94,10 @@ def seeks_check_out(path: Path, whole: SongSamples, seed: int) -> bool:
             if trial % _TRIALS_OF_A_HANDLE == 0:
                 file.close()
                 file = SongFile(path)
-            if not np.array_equal(file.read(start, stop), whole[start:stop]):
-                return False
+            further = min(2 * stop - start, len(whole))
+            for first, end in ((start, stop), ((start + stop) // 2, further)):
+                if not np.array_equal(file.read(first, end), whole[first:end]):
+                    return False
     except DecodeError:
         return False
     finally:

@@ -19,6 +19,7 @@ from stream.doors.door import Door
 from stream.doors.judging import judge_door
 from stream.doors.ranking import DoorRanking
 from stream.doors.side import DoorSide
+from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
 from stream.pool.timeline import SongTimeline
@@ -46,7 +47,7 @@ class View:
 
     now: Situation
     rows: IntArray | None
-    """`(n,)`, rising, which chunks; None: all of the pool."""
+    """`(n,)`, rising, which chunks, those that follow exits among them; None: all of the pool."""
     abroad: BoolArray
     """Whether a change of song may lead there."""
     coverage: FloatArray
@@ -63,6 +64,8 @@ class View:
     """What it is worth to begin a phrase there that leads to a good door."""
     only_other_songs: bool
     only_this_song: bool
+    any_splice: bool = False
+    """Whether a join within the song may be worth less than to go on."""
 
     def places(self, rows: IntArray) -> IntArray | slice:
         """Return where some of its chunks stand, `(n,)`; of all nothing need be gathered."""
@@ -73,12 +76,14 @@ class View:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Join:
-    """One way to leave a phrase."""
+    """One way to end a phrase."""
 
     exit_row: int
     entry_row: int
     total: float
     """In log-odds."""
+    goes_on: bool = False
+    """Whether nothing is joined: the song goes on, and another phrase begins."""
     door: Door | None = None
     """How it meets another song, once that is judged."""
     judged: float = 0.0
@@ -208,19 +213,24 @@ class Search:
             possible = np.ones(len(mask), dtype=np.bool_)
             possible[row] = False
             possible[disliked] = False
+            same = self.generation.index.song == self.generation.index.song[row]
+            possible &= ~same | (worths >= self._weights.straight_on)
             successor = int(self.generation.index.successor[row])
-            if successor >= 0:
-                possible[successor] = False
+            if successor != NO_SUCCESSOR:
+                # To go on is no join, and is worth what it is.
+                worths, possible[successor] = worths.copy(), True
+                worths[successor] = self._weights.straight_on
             self.future.learn(row, worths, possible)
         return found
 
     def best(self, exits: Sequence[Exit], view: View) -> tuple[list[Join], int]:
         """Return the `top_k` best joins, best first, and how many were considered.
 
-        A join does not go back into what its phrase has just played. More are found at first: of those into
-        another song it is judged how the two meet.
+        A join does not go back into what its phrase has just played, and within a song it is worth as much
+        as to go on, unless `view.any_splice`. More are found at first: of those into another song it is
+        judged how the two meet.
         """
-        index, now = self.generation.index, view.now
+        index, now, straight_on = self.generation.index, view.now, self._weights.straight_on
         count = max(self._settings.top_k, FINALISTS)
         found, considered = [], 0
         for leaving in exits:
@@ -232,7 +242,8 @@ class Search:
             other = index.song[which] != index.song[leaving.row]
             within = (rows >= now.first_row) & (rows <= leaving.row + 1)
             abroad = view.abroad[at] & (not view.only_this_song)
-            mask &= np.where(other, abroad, not view.only_other_songs) & ~within
+            splices = (leaving.worths >= straight_on) | view.any_splice
+            mask &= np.where(other, abroad, splices & (not view.only_other_songs)) & ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
             totals = leaving.worths + view.entering[at] + view.future[at] + view.walk[at]
@@ -241,10 +252,23 @@ class Search:
             for place in top(totals, mask, count).tolist():
                 join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
                 found.append(join)
+            onward = self._onward(leaving.row, view)
+            if onward is not None:
+                found.append(onward)
         found.sort(key=lambda join: -join.total)
         found = [self._judged(join) for join in found[:count]]
         found.sort(key=lambda join: -join.total)
         return found[: self._settings.top_k], considered
+
+    def _onward(self, exit_row: int, view: View) -> Join | None:
+        """Return what it is worth to go on after a chunk, in another phrase; None where none may begin."""
+        row, now = int(self.generation.index.successor[exit_row]), view.now
+        if row == NO_SUCCESSOR or now.asked or view.only_other_songs or not now.here.allowed[row]:
+            return None
+        at = row if view.rows is None else int(np.searchsorted(view.rows, row))
+        coming = float(view.entering[at] + view.future[at] + view.walk[at])
+        total = self._weights.straight_on + coming
+        return Join(exit_row=exit_row, entry_row=row, total=total, goes_on=True)
 
     def door(self, exit_row: int, entry_row: int) -> Door:
         """Judge how one chunk goes over into another."""
@@ -276,16 +300,20 @@ class Search:
 
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
         """Return every term of a join by name, in log-odds, and their sum."""
+        named: dict[str, float] = {}
         row, now = join.entry_row, view.now.onward
         one = np.array([row])
         at = one if view.rows is None else view.places(one)
-        values = self.costs.terms(leaving.row, one, self._weights)[0]
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
-        liked, _ = self.liking.after(leaving.row)
-        named = {"model": float(logits(leaving.scored.scores[row : row + 1])[0])}
-        named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
-        named["hub"] = -self._weights.hub * float(self._hubs[row])
-        named["liked"] = self._weights.liked if row in liked else 0.0
+        if join.goes_on:
+            named["straight_on"] = self._weights.straight_on
+        else:
+            values = self.costs.terms(leaving.row, one, self._weights)[0]
+            liked, _ = self.liking.after(leaving.row)
+            named["model"] = float(logits(leaving.scored.scores[row : row + 1])[0])
+            named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
+            named["hub"] = -self._weights.hub * float(self._hubs[row])
+            named["liked"] = self._weights.liked if row in liked else 0.0
         named["coverage"] = float(view.coverage[at][0])
         named["favoured"] = float(view.favoured[at][0])
         named["towards"] = float(view.towards[at][0])

@@ -93,11 +93,10 @@ class Courses:
     def _follow(self, course: Course, step: Step) -> None:
         if step is self._counted:
             return
-        joined = step.after is not None and not step.natural
         course.follow(
             self._generation.row(step.chunk.key),
-            natural=step.natural,
-            other_song=step.leaves_song if joined else None,
+            goes_on=step.natural and not step.renews,
+            other_song=step.leaves_song if step.ends_phrase else None,
             share=self.share,
             length_s=step.length_s,
             overlap_s=0.0 if step.door is None else step.door.overlap_s,

@@ -27,13 +27,13 @@ class Course:
     played: Played
     steps: int = 0
     run: int = 0
-    """Natural continuations since the last join."""
+    """Steps since the phrase began."""
     stop: int = BEFORE_THE_WALK
     """Where in a walk through buckets it stands."""
     joins: int = 0
-    """How many there were: so many phrases have ended."""
+    """So many phrases have ended, by a join or because the song went on."""
     owed: float = 0.0
-    """How many joins to other songs are missing for their share; below zero: too many."""
+    """How many changes of song are missing for their share of these; below zero: too many."""
     changes: int = 0
     """How many joins led to another song."""
     heard_s: float = 0.0
@@ -64,7 +64,7 @@ class Course:
         self,
         row: int | None,
         *,
-        natural: bool,
+        goes_on: bool,
         other_song: bool | None,
         share: float,
         length_s: float = 0.0,
@@ -73,16 +73,16 @@ class Course:
     ) -> None:
         """Take a step to a chunk (None: no longer in the pool).
 
-        other_song: whether a join led to another song; None when it does not count as one.
-        share: of joins to other songs that is wanted. length_s: of the chunk. overlap_s: the chunk before
+        goes_on: whether the phrase does. other_song: whether a phrase ended in another song; None when none
+        ended. share: of changes of song that is wanted. length_s: of the chunk. overlap_s: the chunk before
         sounds on for so long. stop: of the walk; None leaves it where it stands.
         """
         if row is not None:
             self.played.add(row, self.steps)
         self.steps += 1
-        self.run = self.run + 1 if natural else 0
+        self.run = self.run + 1 if goes_on else 0
         self.heard_s += length_s
-        if not natural:
+        if not goes_on:
             self.overlap_s = overlap_s
         if stop is not None:
             self.stop = stop.place

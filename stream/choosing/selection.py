@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import IntArray
+from model.base.arrays import BoolArray, IntArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
@@ -17,6 +17,7 @@ from stream.choosing.situation import Situation
 from stream.choosing.step import Step
 from stream.doors.door import Door
 from stream.doors.gapless import gapless_successor
+from stream.index.edge_index import NO_SUCCESSOR
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
@@ -26,12 +27,15 @@ _NO_DOOR = -12.0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choice:
-    """The join that ends a phrase, and why."""
+    """How a phrase ends, and why."""
 
     exit_row: int
     entry_row: int
+    goes_on: bool
+    """Whether nothing is joined: the song goes on, in another phrase."""
     rung: str
-    score: float
+    score: float | None
+    """None where the song goes on: that is not scored."""
     rank: int
     """1 is the best that was found."""
     considered: int
@@ -46,7 +50,8 @@ class Choice:
         return Step(
             after=now.reference,
             chunk=generation.chunk(self.entry_row),
-            natural=False,
+            natural=self.goes_on,
+            renews=self.goes_on,
             rung=self.rung,
             score=self.score,
             rank=self.rank,
@@ -124,11 +129,8 @@ class Selection:
 
     def draw(self, now: Situation, rng: np.random.Generator) -> Choice | None:
         """Draw one of the best joins from the exits on; None when there is none."""
-        # Looked ahead is by what was known before these exits were.
-        view = self._view(now, None) if self._search.future.enabled else None
         scored = self._scored(now)
-        if view is None:
-            view = self._view(now, np.unique(np.concatenate([one.rows for one in scored])))
+        view = self._view(now, scored)
         found, considered = self._best(scored, view)
         if not found:
             return None
@@ -140,8 +142,9 @@ class Selection:
         return Choice(
             exit_row=join.exit_row,
             entry_row=join.entry_row,
+            goes_on=join.goes_on,
             rung=leaving.scored.rung,
-            score=float(leaving.scored.scores[join.entry_row]),
+            score=None if join.goes_on else float(leaving.scored.scores[join.entry_row]),
             rank=place + 1,
             considered=considered,
             reasons=leaving.scored.reasons,
@@ -153,7 +156,10 @@ class Selection:
         """Return the best joins that may be, and how many were considered."""
         found, considered = self._search.best(scored, view)
         if not found and view.only_this_song:
-            return self._search.best(scored, replace(view, only_this_song=False))
+            view = replace(view, only_this_song=False)
+            found, considered = self._search.best(scored, view)
+        if not found:
+            found, considered = self._search.best(scored, replace(view, any_splice=True))
         if not self._settings.whole_songs or view.now.asked:
             return found, considered
         whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
@@ -171,29 +177,49 @@ class Selection:
         last = self._pool.song_rows(int(self._song[row])).stop - 1
         return self._pool.end_of_s(last) - self._pool.end_of_s(row)
 
-    def _view(self, now: Situation, rows: IntArray | None) -> View:
-        """Weigh what entering chunks is worth now, whatever is left for them.
+    def _reached(self, now: Situation, scored: list[Exit]) -> BoolArray:
+        """Return where in the song phrases may begin once this one is over, `(N,)`: ahead, or by a join."""
+        allowed, rows = now.here.allowed, self._pool.song_rows(int(self._song[now.row]))
+        reached = np.zeros(len(allowed), dtype=np.bool_)
+        for one in scored:
+            good = one.rows[one.worths >= self._settings.weights.straight_on]
+            good = good[(good >= rows.start) & (good < rows.stop)]
+            reached[good] = allowed[good]
+        row = now.exits[0]
+        while self._phrases.goes_on[row] and allowed[row + 1]:
+            row += 1
+            reached[row] = True
+        return reached
 
-        rows: `(n,)`, rising, which chunks; None: all of the pool.
-        """
+    def _weighed(self, scored: list[Exit]) -> IntArray | None:
+        """Return the chunks that anything is decided of, `(n,)`, rising; None: all, where none is spared."""
+        if self._search.future.enabled:
+            return None
+        following = [self._search.generation.index.successor[[one.row for one in scored]]]
+        rows = np.unique(np.concatenate([*(one.rows for one in scored), *following]))
+        return rows[rows != NO_SUCCESSOR]
+
+    def _view(self, now: Situation, scored: list[Exit]) -> View:
+        """Weigh what entering chunks is worth now, whatever is left for them."""
+        rows = self._weighed(scored)
         which = slice(None) if rows is None else rows
         onward, owed, allowed = now.onward, now.history.owed, now.here.allowed
         here, abroad = int(self._song[now.row]), onward.abroad(which)
         walk = np.zeros(len(abroad), dtype=np.float32)
         leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
-        if not leaves and not now.aims and owed > DUE and onward.leads_abroad(allowed):
+        if not leaves and not now.aims and onward.leads_abroad(allowed):
             out = way_out(
                 self._pool,
                 self._search.doors,
                 self._phrases,
                 row=now.row,
                 exits=list(now.exits),
-                allowed=allowed,
+                reached=self._reached(now, scored),
                 onward=onward,
                 owed=owed,
             )
             leaves = out.leaves_now or owed > MOST_OWED
-            stays = not leaves
+            stays = owed > DUE and not leaves
             if stays:
                 ahead = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
                 if rows is None:

@@ -27,9 +27,10 @@ class PlannerSettings:
     min_phrase_s: float = 6.0
     """The same where it is not, in seconds."""
     max_phrase_s: float = 40.0
-    """A song goes on naturally for at most this long, in seconds."""
+    """A phrase lasts at most so long, in seconds; then the song is left, or another place of it follows, or
+    it goes on, in another phrase, where nothing is worth as much (`weights.straight_on`)."""
     other_songs: float = 0.34
-    """Share of the joins that lead to another song, over a while."""
+    """Share of the phrases that end in another song, over a while."""
     whole_songs: bool = False
     """Whether songs are played whole, but for `SKIPPED_S` (`stream.choosing.phrases`) at either end; phrases
     and the share of other songs say nothing then."""

@@ -34,10 +34,13 @@ class Step:
     """None for the chunk that starts the stream."""
     chunk: Chunk
     natural: bool
+    """Whether its chunk is the one that follows in the song."""
     rung: str
     """Which rung of the ladder decided; `start`, `phrase`, `walk`, `random` and `rules`: none had to."""
     score: float | None = None
     rank: int | None = None
+    renews: bool = False
+    """Whether the song goes on because no join was better: a phrase is over, and another one begins."""
     candidates: int = 0
     considered: int = 0
     reasons: tuple[str, ...] = ()
@@ -57,6 +60,11 @@ class Step:
     def length_s(self) -> float:
         """How long its chunk is."""
         return self.chunk.end_s - self.chunk.start_s
+
+    @property
+    def ends_phrase(self) -> bool:
+        """Whether a phrase is over before its chunk."""
+        return self.after is not None and (self.renews or not self.natural)
 
     @property
     def leaves_song(self) -> bool:

@@ -29,6 +29,8 @@ _FEW_BARS_WORTH = 0.6
 _LEAST_LEFT_S = 4.0
 _BOTH_FULL, _BOTH_SING = 0.4, 2.5
 _KEY_WORTH = 0.5
+NEARLY_OVER = 2.0
+"""What a door is worth less into a song that ends there."""
 _LEVEL_FREE_LU, _LEVEL_MOST_LU, _OF_LEVEL = 4.0, 20.0, 0.08
 
 
@@ -88,6 +90,7 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
         steps = abs(a[FACT.fifth] - b[FACT.fifth])
         if min(steps, 12.0 - steps) > 1.0:
             worth -= _KEY_WORTH * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
+    worth -= NEARLY_OVER * (1.0 - b[FACT.room])
     if not np.isnan(a[FACT.level]) and not np.isnan(b[FACT.level]):
         levels = min(_LEVEL_MOST_LU, abs(a[FACT.level] - b[FACT.level]))
         worth -= _OF_LEVEL * max(0.0, levels - _LEVEL_FREE_LU)

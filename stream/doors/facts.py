@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.base.arrays import FloatArray, IntArray
+from model.base.arrays import DoubleArray, FloatArray, IntArray
 from stream.pool.pool import Pool
 from stream.pool.traits import PITCH_CLASSES
 
@@ -39,9 +39,13 @@ class DoorFact(NamedTuple):
     """Bars in a row of sure and steady beats from there on; many where that is unknown."""
     left_s: int
     """How much of the song there is from there on."""
+    room: int
+    """0 to 1: how much of a stay in the song there is room for from there on (`room`)."""
 
 
 FACT = DoorFact(*range(len(DoorFact._fields)))
+STAY_S, STAY_SHARE = 60.0, 0.6
+"""Who enters a song stays for so long, or for such a share of it where that is less."""
 FULL_DB = 8.0
 """A song that is so far below its usual level is thinned out."""
 
@@ -117,5 +121,11 @@ class DoorFacts:
         facts[:, FACT.full] = fullness(full_db)
         facts[:, FACT.voice] = np.nan_to_num(voice, nan=0.0)
         facts[:, FACT.bars] = np.nan_to_num(bars, nan=np.inf)
-        facts[:, FACT.left_s] = (self._frames[song] - at_sample) / self._rates_hz[song]
+        facts[:, FACT.left_s] = left_s = (self._frames[song] - at_sample) / self._rates_hz[song]
+        facts[:, FACT.room] = room(left_s, self._frames[song] / self._rates_hz[song])
         return facts
+
+
+def room(left_s: DoubleArray, length_s: DoubleArray) -> DoubleArray:
+    """Return how much of a stay there is room for, 0 to 1, where `left_s` of a song are left."""
+    return np.clip(left_s / np.minimum(STAY_S, STAY_SHARE * length_s), 0.0, 1.0)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.doors.door import JoinKind
+from stream.doors.estimate import NEARLY_OVER
+from stream.doors.facts import room
 from stream.doors.side import DoorSide
 from stream.pool.timeline import VOICE_STEP_S
 
@@ -132,6 +134,13 @@ def level_apart(case: DoorCase) -> float:
     return -0.2 * max(0.0, min(20.0, apart_db) - 3.0)
 
 
+def nearly_over(case: DoorCase) -> float:
+    """Who enters a song wants to hear more of it than its end."""
+    length_s = case.b.song.frames / case.b.song.sample_rate_hz
+    there = room(np.array(length_s - case.b.start_s), np.array(length_s))
+    return -NEARLY_OVER * (1.0 - float(there))
+
+
 POLICIES: dict[str, Policy] = {
     "stretch": stretching,
     "bars": bars_unsure,
@@ -141,6 +150,7 @@ POLICIES: dict[str, Policy] = {
     "keys": keys_apart,
     "full": both_full,
     "level": level_apart,
+    "over": nearly_over,
 }
 """All of them, by the name under which they stand in the decision log."""
 

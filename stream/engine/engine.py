@@ -250,7 +250,7 @@ class Engine:
 
     @property
     def usual_other_songs(self) -> float:
-        """Share of the joins that lead to another song where nobody wants another."""
+        """Share of the phrases that end in another song where nobody wants another."""
         return self._planner.settings.other_songs
 
     @property

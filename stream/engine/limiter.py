@@ -1,5 +1,7 @@
 """The limiter keeps the true peak of what is watched below a ceiling; all else passes untouched."""
 
+from typing import TypeVar
+
 import numpy as np
 
 from model.base.arrays import BoolArray, DoubleArray, FloatArray
@@ -17,6 +19,8 @@ MARGIN = 10.0 ** (-0.05 / 20.0)
 """What is limited stays this far below the ceiling, for meters interpolate in ways of their own."""
 NO_PEAK = 1.0 - 1e-4
 """A song whose true peak was brought to the ceiling rounds to a hair above it: that is not a peak."""
+
+_Frames = TypeVar("_Frames", FloatArray, BoolArray, DoubleArray)
 
 
 class Limiter:
@@ -38,44 +42,65 @@ class Limiter:
         self._harmless = MARGIN * ceiling / float(np.abs(self._taps).sum(axis=1).max())
         self.ahead_frames = 2 * self._half + HALF_TAPS
         """How many frames must have been pushed beyond those that are pulled."""
-        past = np.zeros((self.ahead_frames, 2), dtype=np.float32)
-        self._audio: FloatArray = past
-        self._watched: BoolArray = np.zeros(len(past), dtype=np.bool_)
-        self._needed: DoubleArray = np.ones(len(past) - HALF_TAPS)
+        # All three are of the same frames: from `_first` on the past, `ahead_frames` of it, then what is held.
+        capacity = 2 * self.ahead_frames
+        self._audio: FloatArray = np.zeros((capacity, 2), dtype=np.float32)
+        self._watched: BoolArray = np.zeros(capacity, dtype=np.bool_)
+        self._needed: DoubleArray = np.ones(capacity)
         """The gain that each frame needs, as far as what follows it is known."""
+        self._first, self._stop = 0, self.ahead_frames
+        # From the first on no frame is watched, and from the second on none needs less than it has.
+        self._watched_stop = self._limited_stop = 0
 
     @property
     def held_frames(self) -> int:
         """Pushed and not yet pulled."""
-        return len(self._audio) - self.ahead_frames
+        return self._stop - self._first - self.ahead_frames
 
     def push(self, audio: FloatArray, *, watched: bool) -> None:
         """Take `(frames, 2)` float32; what is not watched has no peaks, by definition."""
-        self._audio = np.concatenate([self._audio, audio])
-        self._watched = np.concatenate([self._watched, np.full(len(audio), watched)])
-        known, stop = len(self._needed), len(self._audio) - HALF_TAPS
-        needed = np.ones(stop - known)
-        if self._watched[known:stop].any():
-            first = known - HALF_TAPS
-            found = _needed(
-                self._audio[first:], self._watched[first:], self._taps, self._harmless, self._ceiling * MARGIN
-            )
-            needed = found[HALF_TAPS : HALF_TAPS + stop - known]
-        self._needed = np.concatenate([self._needed, needed])
+        if self._stop + len(audio) > len(self._audio):
+            self._make_room(len(audio))
+        known, before = self._stop - HALF_TAPS, self._stop
+        self._stop += len(audio)
+        stop = self._stop - HALF_TAPS
+        self._audio[before : self._stop] = audio
+        self._watched[before : self._stop] = watched
+        self._needed[known:stop] = 1.0
+        if watched:
+            self._watched_stop = self._stop
+        if self._watched_stop <= known:
+            return
+        around = slice(known - HALF_TAPS, self._stop)
+        found = _needed(
+            self._audio[around], self._watched[around], self._taps, self._harmless, self._ceiling * MARGIN
+        )[HALF_TAPS : HALF_TAPS + stop - known]
+        if len(found) and found.min() < 1.0:
+            self._needed[known:stop] = found
+            self._limited_stop = stop
 
     def pull(self, frames: int) -> FloatArray:
-        """Return the next `(frames, 2)` float32; `frames + ahead_frames` must be held."""
-        ahead = self.ahead_frames
-        if frames + ahead > self.held_frames:
-            raise ValueError(f"{frames} frames of {self.held_frames}, {ahead} of which must stay")
-        audio = self._audio[ahead : ahead + frames]
-        around = 2 * self._half
-        needed = self._needed[ahead - around : ahead + frames + around]
-        if frames and needed.min() < 1.0:
-            audio = _limited(audio, needed, self._window, self._half)
-        self._audio, self._watched = self._audio[frames:], self._watched[frames:]
-        self._needed = self._needed[frames:]
-        return audio
+        """Return the next `(frames, 2)` float32, a new array; `frames + ahead_frames` must be held."""
+        if frames + self.ahead_frames > self.held_frames:
+            raise ValueError(f"{frames} frames of {self.held_frames}, {self.ahead_frames} of which must stay")
+        first, around = self._first + self.ahead_frames, 2 * self._half
+        audio = self._audio[first : first + frames]
+        self._first += frames
+        needed = self._needed[first - around : first + frames + around]
+        if frames and self._limited_stop > first - around and needed.min() < 1.0:
+            return _limited(audio, needed, self._window, self._half)
+        return audio.copy()
+
+    def _make_room(self, frames: int) -> None:
+        """Move what is held to the beginning of the arrays, or of longer ones, so that more fits behind it."""
+        held = self._stop - self._first
+        capacity = max(len(self._audio), 2 * (held + frames))
+        self._audio = _moved(self._audio, self._first, held, capacity)
+        self._watched = _moved(self._watched, self._first, held, capacity)
+        self._needed = _moved(self._needed, self._first, held, capacity)
+        self._watched_stop -= self._first
+        self._limited_stop -= self._first
+        self._first, self._stop = 0, held
 
 
 def true_peaks(audio: FloatArray) -> FloatArray:
@@ -83,6 +108,13 @@ def true_peaks(audio: FloatArray) -> FloatArray:
     watched = np.ones(len(audio), dtype=np.bool_)
     needed = _needed(audio, watched, _taps(), 0.0, 1e-9)
     return (1e-9 / needed).astype(np.float32)
+
+
+def _moved(array: _Frames, first: int, held: int, capacity: int) -> _Frames:
+    """Return an array of `capacity` that begins with what is held from `first` on: the same one if it fits."""
+    room = array if capacity == len(array) else np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
+    room[:held] = array[first : first + held]
+    return room
 
 
 def _taps() -> DoubleArray:

@@ -17,7 +17,7 @@ from stream.engine.decisions import Decision
 from stream.engine.limiter import Limiter
 from stream.joins.join_plan import JoinPlan, JoinSource, Leaving
 from stream.joins.levels import Release, song_gain, song_gain_db
-from stream.joins.sound import JoinSound, Silence, SongSound, Sound
+from stream.joins.sound import JoinSound, Silence, SongSound, Sound, joined
 
 _log = logging.getLogger(__name__)
 
@@ -115,15 +115,15 @@ class Renderer:
 
         There is silence while the source says that no song can be read at this moment.
         """
-        block = np.empty((frames, 2), dtype=np.float32)
         limiter = self._limiter
+        pieces: list[FloatArray] = []
         for start in range(0, frames, PULL_FRAMES):
             count = min(PULL_FRAMES, frames - start)
             while (missing := count + limiter.ahead_frames - limiter.held_frames) > 0:
                 self._make(missing)
-            block[start : start + count] = limiter.pull(count)
+            pieces.append(limiter.pull(count))
             self.time_frames += count
-        return block
+        return joined(pieces)
 
     def _make(self, frames: int) -> None:
         """Make at most `frames` more of the stream, at least one, or take a step."""

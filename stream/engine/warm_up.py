@@ -82,7 +82,7 @@ def _join(rate_hz: int) -> None:
         coming,
         frames=frames,
         enters_frame=0,
-        bands=[HandOver.at_once(0, frames)] * 3,
+        bands=[HandOver.at_once(0, frames // (2 + band)) for band in range(3)],
         rate_hz=rate_hz,
     )
     JoinSound(fade.make, frames, coming).pull(frames)

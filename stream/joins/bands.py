@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
-from stream.joins.sound import PIECE_FRAMES, Sound
+from stream.joins.sound import PIECE_FRAMES, Sound, joined
 from stream.pool.timeline import BAND_EDGES_HZ
 
 BAND_REACH_FRAMES = 512
@@ -74,47 +74,61 @@ class BandedFade:
         self._bands: IntArray = np.array(places, dtype=np.int64).reshape(3, 2, 2)
         self._responses = _responses(rate_hz)
         self._mixed_frames = 0
-        # Highs, and what mids and lows have beyond the band above them; the first is as far back.
+        # Highs `(frames, 2)`, and what lows and mids have beyond the band above them, `(2, 2, frames)` by band
+        # and side: from `BAND_REACH_FRAMES` before what is made next to where it is mixed.
         self._start = -BAND_REACH_FRAMES
-        before = np.zeros((BAND_REACH_FRAMES, 2), dtype=np.float32)
-        self._highs, self._more = before, np.stack([before, before])
+        self._highs: FloatArray = np.zeros((_SPAN_FRAMES + PIECE_FRAMES, 2), dtype=np.float32)
+        self._more: DoubleArray = np.zeros((2, 2, len(self._highs)))
 
     def make(self, first: int, stop: int) -> FloatArray:
         """Return the frames of the fade from `first` to `stop`, `(n, 2)` float32; piece after piece."""
         while self._mixed_frames < min(self._frames, stop + BAND_REACH_FRAMES):
             self._mix(min(PIECE_FRAMES, self._frames - self._mixed_frames))
-        at = first - self._start
-        made: FloatArray = self._highs[at : at + stop - first]
-        more = self._more[:, at - BAND_REACH_FRAMES : at - BAND_REACH_FRAMES + _SPAN_FRAMES]
-        apart = np.flatnonzero(more.any(axis=(1, 2)))
-        if len(apart):
-            span = np.zeros((len(apart), 2, _SPAN_FRAMES))
-            # What is beyond the end is alike in all bands.
-            span[:, :, : more.shape[1]] = more[apart].transpose(0, 2, 1)
-            spectra = np.fft.rfft(span) * self._responses[apart, None, :]
-            filtered = np.fft.irfft(spectra.sum(axis=0), _SPAN_FRAMES)
-            made = made + filtered[:, BAND_REACH_FRAMES : BAND_REACH_FRAMES + stop - first].T.astype(
-                np.float32
-            )
-        done = stop - BAND_REACH_FRAMES - self._start
-        if done > 0:
-            self._highs, self._more = self._highs[done:], self._more[:, done:]
-            self._start += done
+        held = self._mixed_frames - self._start
+        span = self._more[:, :, :_SPAN_FRAMES]
+        # What is beyond the end is alike in all bands.
+        span[:, :, held:] = 0.0
+        made = self._highs[BAND_REACH_FRAMES : BAND_REACH_FRAMES + stop - first].copy()
+        apart = [band for band in range(len(span)) if _differs(span[band])]
+        if apart:
+            spectra = np.fft.rfft(span[apart[0] : apart[-1] + 1])
+            spectra *= self._responses[apart[0] : apart[-1] + 1, None]
+            # In place, as `sum` would have it.
+            for other in spectra[1:]:
+                spectra[0] += other
+            _add(made, np.fft.irfft(spectra[0], _SPAN_FRAMES))
+        done = stop - first
+        self._highs[: held - done] = self._highs[done:held]
+        self._more[:, :, : held - done] = self._more[:, :, done:held]
+        self._start += done
         return made
 
     def _mix(self, frames: int) -> None:
         first, stop = self._mixed_frames, self._mixed_frames + frames
         outgoing = self._outgoing.pull(frames)
-        incoming = np.zeros_like(outgoing)
-        entered = max(0, stop - max(first, self._enters_frame))
-        if entered:
-            incoming[frames - entered :] = self._incoming.pull(entered)
-        highs = np.empty((frames, 2), dtype=np.float32)
-        more = np.empty((2, frames, 2), dtype=np.float32)
-        _mix(outgoing, incoming, first, self._bands, highs, more)
-        self._highs = np.concatenate([self._highs, highs])
-        self._more = np.concatenate([self._more, more], axis=1)
+        entered = min(frames, max(0, stop - self._enters_frame))
+        blocks = [np.zeros((frames - entered, 2), dtype=np.float32)] if entered < frames else []
+        incoming = joined([*blocks, self._incoming.pull(entered)] if entered else blocks)
+        _mix(outgoing, incoming, first, self._bands, self._highs, self._more, first - self._start)
         self._mixed_frames = stop
+
+
+@kernel
+def _differs(span: DoubleArray) -> bool:
+    """Return whether a band `(2, frames)` has anything beyond the one above it."""
+    for side in range(span.shape[0]):
+        for frame in range(span.shape[1]):
+            if span[side, frame] != 0.0:
+                return True
+    return False
+
+
+@kernel
+def _add(made: FloatArray, filtered: DoubleArray) -> None:
+    """Add to `made` `(n, 2)` what was filtered, `(2, frames)`, from `BAND_REACH_FRAMES` on."""
+    for frame in range(len(made)):
+        for side in range(2):
+            made[frame, side] += np.float32(filtered[side, BAND_REACH_FRAMES + frame])
 
 
 @kernel
@@ -124,9 +138,13 @@ def _mix(
     first: int,
     bands: IntArray,
     highs: FloatArray,
-    more: FloatArray,
+    more: DoubleArray,
+    at: int,
 ) -> None:
-    """Fill `highs` and `more` from frame `first` of the fade on; bands: `(3, 2, 2)`, of `HandOver`."""
+    """Fill `highs` and `more` from `at` on with what begins at frame `first` of the fade.
+
+    bands: `(3, 2, 2)`, of `HandOver`.
+    """
     frames = len(outgoing)
     gains = np.empty((3, 2, frames), dtype=np.float32)
     for band in range(3):
@@ -138,15 +156,15 @@ def _mix(
                 level = np.float32(1.0 / np.sqrt(1.0 + 2.0 * ALIKE * together))
                 gains[band, 0, frame] *= level
                 gains[band, 1, frame] *= level
-    for frame in range(frames):
-        for side in range(2):
+    for side in range(2):
+        for frame in range(frames):
             out, come = outgoing[frame, side], incoming[frame, side]
             low = out * gains[0, 0, frame] + come * gains[0, 1, frame]
             mid = out * gains[1, 0, frame] + come * gains[1, 1, frame]
             high = out * gains[2, 0, frame] + come * gains[2, 1, frame]
-            highs[frame, side] = high
-            more[0, frame, side] = low - mid
-            more[1, frame, side] = mid - high
+            highs[at + frame, side] = high
+            more[0, side, at + frame] = low - mid
+            more[1, side, at + frame] = mid - high
 
 
 @kernel

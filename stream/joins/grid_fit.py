@@ -13,6 +13,10 @@ _NEIGHBOURS = (1.0, 0.6, 0.25)
 """A bar is judged with those around it, which weigh as much."""
 _LEAST_CORRELATION = 0.2
 _AWAY_WEIGHT = 0.2
+_NEAR_BEAT_S = 0.03
+"""An attack that is so near belongs to a beat, or to the middle between two."""
+MOST_BETWEEN = 1.2
+"""A song whose attacks are so many times as strong between its beats has them half a beat off."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,14 +29,23 @@ class GridFit:
     """`(bars,)` of both songs' attacks, there."""
     error_frames: float
     """What bars ask for by themselves, beside what they were given: the median."""
+    between: tuple[float, float]
+    """How strong attacks are half-way between beats, over those on beats, of A and of B."""
 
 
 def fit_grid(
-    a: FloatArray, b: FloatArray, a_frames: DoubleArray, b_frames: DoubleArray, rate_hz: int
+    a: FloatArray,
+    b: FloatArray,
+    a_frames: DoubleArray,
+    b_frames: DoubleArray,
+    rate_hz: int,
+    *,
+    bar_beats: int,
 ) -> GridFit:
     """Fit A to B, `(frames, 2)` float32 each.
 
     a_frames, b_frames: `(bars + 1,)` frames of either audio, bar lines that are to fall on each other.
+    bar_beats: beats of a bar.
     """
     hop = SURROUNDINGS_HOP_FRAMES
     of_a, of_b = _smooth(attack_strengths(a, rate_hz)), _smooth(attack_strengths(b, rate_hz))
@@ -64,7 +77,23 @@ def fit_grid(
         offsets=offsets * hop,
         correlations=best,
         error_frames=float(np.median(errors)) * hop if len(errors) else float("nan"),
+        between=(
+            _between(of_a, a_frames / hop, bar_beats, rate_hz),
+            _between(of_b, b_frames / hop, bar_beats, rate_hz),
+        ),
     )
+
+
+def _between(strengths: DoubleArray, lines: DoubleArray, bar_beats: int, rate_hz: int) -> float:
+    """Return how strong attacks are half-way between beats, over those on beats; lines: of bars, in hops."""
+    halves = 2 * bar_beats
+    bars = np.arange((len(lines) - 1) * halves) / halves
+    places = np.round(np.interp(bars, np.arange(len(lines)), lines)).astype(np.int64)
+    near = round(_NEAR_BEAT_S * rate_hz / SURROUNDINGS_HOP_FRAMES)
+    around = np.clip(places[:, None] + np.arange(-near, near + 1), 0, len(strengths) - 1)
+    heard = strengths[around].max(axis=1)
+    on_beats = float(heard[::2].sum())
+    return float(heard[1::2].sum()) / on_beats if on_beats > 0.0 else 0.0
 
 
 def _smooth(strengths: FloatArray) -> DoubleArray:

@@ -1,6 +1,6 @@
 """A sound gives frame after frame, in blocks of any size, be it a song or a join of two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,7 +48,7 @@ class SongSound:
             blocks.append(self._page[:missing])
             self._page = self._page[missing:]
             missing -= len(blocks[-1])
-        return _joined(blocks)
+        return joined(blocks)
 
 
 class JoinSound:
@@ -89,10 +89,11 @@ class JoinSound:
             missing -= len(blocks[-1])
         if missing > 0:
             blocks.append(self._incoming.pull(missing))
-        return _joined(blocks)
+        return joined(blocks)
 
 
-def _joined(blocks: list[FloatArray]) -> FloatArray:
+def joined(blocks: Sequence[FloatArray]) -> FloatArray:
+    """Return blocks `(frames, 2)` float32 one after the other; the block itself where there is one."""
     if len(blocks) == 1:
         return blocks[0]
     return np.concatenate(blocks) if blocks else np.empty((0, 2), dtype=np.float32)

@@ -26,7 +26,7 @@ _COARSE = 4
 """Leaps are looked for at one frame in so many first."""
 MOST_BEND = 0.2
 """No course is faster or slower by more than this, anywhere."""
-PULL_HOPS = 12
+PULL_HOPS = 48
 """So much is made together."""
 
 
@@ -148,30 +148,35 @@ def _leap(audio: FloatArray, place: int, off: int, limits: IntArray, frames: int
         first, last = -off, -off + limits[2]
     else:
         first, last = -off - limits[2], -off
-    best, alike = 0, -2.0
-    leap = first
-    while leap <= last:
-        found = _likeness(audio, place, place + leap, frames, _COARSE)
-        if found > alike:
-            best, alike = leap, found
-        leap += _COARSE
-    centre = best
-    alike = -2.0
-    for leap in range(max(first, centre - _COARSE + 1), min(last, centre + _COARSE - 1) + 1):
-        found = _likeness(audio, place, place + leap, frames, 1)
-        if found > alike:
-            best, alike = leap, found
-    return best, alike
+    # The coarse ones, then those round the best of them.
+    found = _likenesses(audio, place, place + first, (last - first) // _COARSE + 1, frames, _COARSE)
+    centre = first + _COARSE * int(np.argmax(found))
+    first, last = max(first, centre - _COARSE + 1), min(last, centre + _COARSE - 1)
+    found = _likenesses(audio, place, place + first, last - first + 1, frames, 1)
+    best = int(np.argmax(found))
+    return first + best, float(found[best])
 
 
 @kernel
-def _likeness(audio: FloatArray, first: int, second: int, frames: int, step: int) -> float:
-    """Return the correlation of two spans, both sides together; silence is like everything."""
-    product = energy = other = 1e-9
-    for frame in range(0, frames, step):
+def _likenesses(audio: FloatArray, first: int, other: int, count: int, frames: int, step: int) -> DoubleArray:
+    """Return the correlations `(count,)` of the span at `first` with those at `other`, a step further, ....
+
+    Both sides together, one frame in `step`; silence is like everything.
+    """
+    taps = (frames + step - 1) // step
+    # One after the other in memory, so that the spans are gone through side by side.
+    heard = np.empty((2, taps + count - 1), dtype=np.float32)
+    for tap in range(taps + count - 1):
+        heard[0, tap] = audio[other + tap * step, 0]
+        heard[1, tap] = audio[other + tap * step, 1]
+    energy = 1e-9
+    products, energies = np.full(count, 1e-9), np.full(count, 1e-9)
+    for tap in range(taps):
         for side in range(2):
-            a, b = float(audio[first + frame, side]), float(audio[second + frame, side])
-            product += a * b
+            a = audio[first + tap * step, side]
             energy += a * a
-            other += b * b
-    return float(product / np.sqrt(energy * other))
+            for place in range(count):
+                b = heard[side, tap + place]
+                products[place] += a * b
+                energies[place] += b * b
+    return products / np.sqrt(energy * energies)

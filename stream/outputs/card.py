@@ -60,7 +60,7 @@ class SoundCard(Leader):
         """Make one that is still closed.
 
         device: part of a name, an index, or None for the default. timing: None is a safe default.
-        ring_s: how long a stall of Python it outlasts.
+        ring_s: how long a stall of Python it outlasts, beside what the card holds.
         """
         if ring_s < MIN_RING_S:
             raise OutputError(
@@ -244,7 +244,10 @@ class SoundCard(Leader):
         # Indices change when devices come and go; names do not.
         if isinstance(self._wanted_device, int):
             self._wanted_device = device.full_name
-        opened = open_stream(device, self._rate_hz, self._timing, self._address_at)
+        held_s = self._timing.held_s(device)
+        opened = open_stream(
+            device, self._rate_hz, self._timing, lambda rate_hz: self._address_at(rate_hz, held_s)
+        )
         self._stream = opened.stream
         self._latency_s = float(self._stream.latency)
         self._detail = device.full_name
@@ -253,11 +256,12 @@ class SoundCard(Leader):
             _log.info("the sound card plays on %s", self._detail)
         self._state = "starting"
 
-    def _address_at(self, card_rate_hz: int) -> CallbackAddress:
+    def _address_at(self, card_rate_hz: int, held_s: float) -> CallbackAddress:
         """Return what a stream of this rate is played by; nothing is offered yet or any more."""
-        if card_rate_hz != self._feed.card_rate_hz:
+        before = self._feed
+        if (card_rate_hz, held_s) != (before.card_rate_hz, before.held_s):
             with self._pause_lock:
-                self._feed = CardFeed(self._rate_hz, card_rate_hz, self._ring_s, before=self._feed)
+                self._feed = CardFeed(self._rate_hz, card_rate_hz, self._ring_s, held_s=held_s, before=before)
                 self._feed.pause(self._paused)
             self._feed.set_gain(self._gain)
         return CallbackAddress(code=self._callback_address(), memory=self._feed.address)

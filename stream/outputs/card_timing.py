@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from model.base.errors import EndlosError, OutputError
+from stream.outputs.devices import OutputDevice
 
 MAX_BLOCK_FRAMES = 8192
 MIN_LATENCY_S, MAX_LATENCY_S = 0.002, 2.0
+HELD_TIMES = 1.4
+"""How much more than its latency a card takes at once when it starts.
+
+PortAudio adds a period, up to a quarter, and a sound server draws on that at once: with PulseAudio it is 1.26
+to 1.39 in all.
+"""
 
 Latency = Literal["low", "high"] | float
 WantedLatency = Latency | Literal["auto", "measure"]
@@ -27,6 +34,11 @@ class CardTiming:
     def __post_init__(self) -> None:
         require_latency(self.latency_s)
         require_block(self.block_frames)
+
+    def held_s(self, device: OutputDevice) -> float:
+        """Return how much a device takes at once when it starts."""
+        words = {"low": device.low_latency_s, "high": device.high_latency_s}
+        return HELD_TIMES * (words[self.latency_s] if isinstance(self.latency_s, str) else self.latency_s)
 
 
 class MeasureCard(Protocol):

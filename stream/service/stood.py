@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import AskedSong, Course, PlannedExit, PlannerMemory
 from stream.choosing.journey.steering import Steering
 from stream.choosing.step import Step, WalkStop
+from stream.doors.door import Door, JoinKind
 from stream.engine.standing import Standing
 from stream.pool.pool import ChunkKey
 
@@ -98,6 +99,7 @@ def _leaving_told(leaving: PlannedExit, generation: Generation) -> dict[str, obj
         "exit": asdict(generation.key(leaving.exit_row)),
         "entry": asdict(step.chunk.key),
         "stop": None if step.stop is None else asdict(step.stop),
+        "door": None if step.door is None else asdict(step.door),
         "terms": dict(step.terms),
         **{name: getattr(step, name) for name in ("rung", "score", "rank", "considered", "reasons")},
     }
@@ -109,10 +111,13 @@ def _leaving(said: Mapping[str, Any], here: Chunk, generation: Generation) -> Pl
     entry_row = generation.row(ChunkKey(**said["entry"]))
     if exit_row is None or entry_row is None:
         return None
+    goes_on = entry_row == generation.index.successor[exit_row]
+    stop, door = said["stop"], said.get("door")
     step = Step(
         after=here,
         chunk=generation.chunk(entry_row),
-        natural=False,
+        natural=goes_on,
+        renews=goes_on,
         rung=str(said["rung"]),
         score=said["score"],
         rank=said["rank"],
@@ -120,6 +125,7 @@ def _leaving(said: Mapping[str, Any], here: Chunk, generation: Generation) -> Pl
         considered=int(said["considered"]),
         reasons=tuple(map(str, said["reasons"])),
         terms={str(name): float(value) for name, value in said["terms"].items()},
+        stop=None if stop is None else WalkStop(**stop),
+        door=None if door is None else Door(**{**door, "kind": JoinKind(door["kind"])}),
     )
-    stop = said["stop"]
-    return PlannedExit(exit_row=exit_row, step=step if stop is None else replace(step, stop=WalkStop(**stop)))
+    return PlannedExit(exit_row=exit_row, step=step)

@@ -13,6 +13,7 @@ from model.base.arrays import FloatArray
 from tests.support.waiting import wait_until as wait_until
 
 RATE_HZ = 44_100
+_LONGEST_FRAME_BYTES = 1 << 13
 
 
 class Offered(Protocol):
@@ -81,6 +82,8 @@ def decode(data: bytes, *, torn: bool = False) -> tuple[FloatArray, int]:
 
     torn: it may begin and end within a frame, which a player forgives.
     """
+    if torn:
+        data = _whole_frames(data)
     with av.open(io.BytesIO(data)) as container:
         resampler = av.AudioResampler(format="flt", layout="stereo")
         blocks = []
@@ -96,6 +99,30 @@ def decode(data: bytes, *, torn: bool = False) -> tuple[FloatArray, int]:
             for frame in frames:
                 blocks += [part.to_ndarray().reshape(-1, 2) for part in resampler.resample(frame)]
     return np.concatenate(blocks), rate_hz
+
+
+def _whole_frames(data: bytes) -> bytes:
+    """Return the whole frames of AAC (ADTS, ISO 13818-7) that follow each other, or all where it is none.
+
+    What is before the first can look like the head of a frame, by which FFmpeg 8.1 then reads what follows:
+    a second was lost, or all packets refused, of a stream that was whole. What is behind the last it refuses.
+    """
+    for begin in range(min(len(data), _LONGEST_FRAME_BYTES)):
+        frames, end = 0, begin
+        while size := _frame_bytes(data[end : end + 7]):
+            if end + size > len(data):
+                break
+            frames, end = frames + 1, end + size
+        if frames >= 3:
+            return data[begin:end]
+    return data
+
+
+def _frame_bytes(head: bytes) -> int:
+    """Return how long a frame is by its head, 0 where this is the head of none."""
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return 0
+    return (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
 
 
 def residual_db(offered: FloatArray, heard: FloatArray, heard_rate_hz: int, skip_s: float = 0.3) -> float:
@@ -115,8 +142,23 @@ def residual_db(offered: FloatArray, heard: FloatArray, heard_rate_hz: int, skip
     gain = np.vdot(heard, reference) / np.vdot(reference, reference)
     assert 0.94 < gain < 1.01, f"what was heard is {gain:.3f} times as loud as what was offered"
     error = np.square(heard / gain - reference).mean() / np.square(reference).mean()
-    print(f"residual {10 * np.log10(error + 1e-20):.1f} dB, gain {gain:.4f}")
+    print(f"residual {10 * np.log10(error + 1e-20):.1f} dB, gain {gain:.4f}; each quarter of a second:")
+    print(*(f"{level:.0f}" for level in _levels_db(heard / gain - reference, reference, heard_rate_hz // 4)))
     return float(10 * np.log10(error + 1e-20))
+
+
+def _levels_db(error: FloatArray, reference: FloatArray, step: int) -> list[float]:
+    """Return the level of an error over that of the reference, in dB, of each step of so many frames."""
+    return [
+        10
+        * float(
+            np.log10(
+                (np.square(error[at : at + step]).mean() + 1e-20)
+                / (np.square(reference[at : at + step]).mean() + 1e-20)
+            )
+        )
+        for at in range(0, len(error), step)
+    ]
 
 
 def begins_at_s(offered: FloatArray, heard: FloatArray, heard_rate_hz: int) -> float:

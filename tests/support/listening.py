@@ -44,7 +44,7 @@ class Recording:
             before = _part(sound[:position], {})
             begins[0.0 if before is None else before.seconds] = title
         whole = _part(sound, begins)
-        assert whole is not None
+        assert whole is not None, f"{len(data)} bytes are no sound: {data[:64]!r}"
         return [whole]
 
     def _run(self) -> None:

@@ -39,7 +39,7 @@ class JourneyRecord:
         self._log_tempo = _log_tempi(generation.pool.traits.tempo_bpm.astype(np.float64))
         self._stays: list[_Stay] = []
         self._heard_s = 0.0
-        self._joins = self._changes = 0
+        self._phrases = self._changes = 0
         self._apart_percent: list[float] = []
         self._skipped_s: list[float] = []
         self._terms: Counter[str] = Counter()
@@ -47,7 +47,7 @@ class JourneyRecord:
     def take(self, step: Step) -> None:
         """Count a step."""
         song, row = step.chunk.song_index, step.chunk.row
-        self._joins += step.after is not None and not step.natural
+        self._phrases += step.ends_phrase
         if not self._stays or self._stays[-1].song != song:
             self._stays.append(_Stay(song=song, from_s=self._heard_s, until_s=self._heard_s))
             if step.leaves_song and step.after is not None:
@@ -72,7 +72,7 @@ class JourneyRecord:
         return {
             "changes_of_song": self._changes,
             "stay_p50_s": float(np.median(lengths_s)),
-            "other_song_percent": 100.0 * self._changes / max(1, self._joins),
+            "other_song_percent": 100.0 * self._changes / max(1, self._phrases),
             "returns_percent": 100.0 * self._returns(songs, LATELY) / changes,
             "returns_of_three_percent": 100.0 * self._returns(songs, 3) / changes,
             "same_artist_percent": 100.0
@@ -128,7 +128,7 @@ def journey_figures(question: str, budgets: Budgets, told: dict[str, float]) -> 
     """Return the figures of a part of the benchmark for what a `JourneyRecord` told."""
     note = (
         f"{told['songs_heard']} of {told['songs']} songs heard in {told['changes_of_song']} changes, "
-        f"{told['other_song_percent']:.0f} % of the joins"
+        f"{told['other_song_percent']:.0f} % of what ends a phrase"
     )
     rows = (
         (f"returns to the last {LATELY} songs", "%", "returns_percent", budgets.returns_percent),

@@ -64,7 +64,7 @@ _OPTIONS = [
     command_option(
         "other_songs",
         Annotated[
-            float, typer.Option(min=0.0, max=1.0, help="Share of the joins that lead to another song.")
+            float, typer.Option(min=0.0, max=1.0, help="Share of the phrases that end in another song.")
         ],
         PlannerSettings.other_songs,
     ),
@@ -85,7 +85,7 @@ _OPTIONS = [
     ),
     command_option(
         "max_phrase_s",
-        Annotated[float, typer.Option(min=0.0, help="Seconds that a song goes on for at most.")],
+        Annotated[float, typer.Option(min=0.0, help="Seconds that a phrase lasts at most.")],
         PlannerSettings.max_phrase_s,
     ),
     command_option(

@@ -21,7 +21,7 @@ class Steering:
     favoured: frozenset[str] = frozenset()
     """Songs that are chosen more readily."""
     other_songs: float | None = None
-    """Share of the joins that lead to another song; None: as the settings have it."""
+    """Share of the phrases that end in another song; None: as the settings have it."""
     phrase_factor: float = 1.0
     """Phrases last so many times as long as by the settings, at least and at most; a walk has none."""
     towards: str | None = None
@@ -80,7 +80,7 @@ class Steering:
         return changed | {name: sorted(hashes) for name, hashes in songs.items() if hashes}
 
     def share_of_others(self, settled: float) -> float:
-        """Return the share of joins that lead to another song; settled: by the settings."""
+        """Return the share of phrases that end in another song; settled: by the settings."""
         return settled if self.other_songs is None else self.other_songs
 
 

@@ -48,6 +48,9 @@ class CostWeights:
     """For a rhythm that has nothing in common with the one before; twice that for its opposite."""
     tone: float = 0.25
     """For each dB of difference, over the bands of `model.features.texture`, between end and start."""
+    straight_on: float = 0.0
+    """What it is worth to go on in the song instead of leaving a phrase; a join within the song has to be
+    worth as much by the model and all that is weighed at any time, or it is not made."""
     hub: float = 0.5
     """For each log-odd by which a chunk is liked by all more than others are (`stream.scoring.hubs`)."""
     liked: float = 2.0

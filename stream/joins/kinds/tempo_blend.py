@@ -10,7 +10,7 @@ from stream.doors.beat_match import BeatMatch, match_beats
 from stream.doors.door import JoinKind
 from stream.doors.settings import MOST_STRETCH, DoorSettings
 from stream.joins.bands import BandedFade, HandOver
-from stream.joins.grid_fit import fit_grid
+from stream.joins.grid_fit import MOST_BETWEEN, GridFit, fit_grid
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
 from stream.joins.sound import JoinSound, Sound
@@ -88,7 +88,13 @@ def plan_tempo_blend(case: JoinCase) -> TempoBlend | str:
     match = match.first_bars(min(case.door.overlap_bars, match.bars))
     rate_hz, (start, _) = case.rate_hz, case.b_span
     a_lines, b_lines = (times[:: match.bar_beats] * rate_hz for times in (match.a_s, match.b_s))
-    a_lines, terms = _fitted(case, a_lines, b_lines)
+    fit = _fit(case, a_lines, b_lines, match.bar_beats)
+    for whose, between in zip(("left", "entered"), fit.between, strict=True):
+        if between > MOST_BETWEEN:
+            return f"the beats of the song that is {whose} lie half-way between its attacks"
+    # A line lies between two bars, and what was not listened to is as late as what was.
+    offsets = np.pad(fit.offsets, (1, len(a_lines) - len(fit.offsets)), mode="edge")
+    a_lines = a_lines + 0.5 * (offsets[1:] + offsets[:-1])
     factor = float((a_lines[1] - a_lines[0]) / (b_lines[1] - b_lines[0]))
     # Where A is as B enters, which is at the start of its chunk.
     entered = a_lines[0] - factor * (b_lines[0] - start)
@@ -120,30 +126,29 @@ def plan_tempo_blend(case: JoinCase) -> TempoBlend | str:
         terms={
             **case.level_terms(begin, start + overlap),
             "tempo_ratio": 1.0 / factor,
-            **terms,
+            **_terms(fit, rate_hz),
         },
     )
 
 
-def _fitted(
-    case: JoinCase, a_lines: DoubleArray, b_lines: DoubleArray
-) -> tuple[DoubleArray, dict[str, float | None]]:
-    """Return A's bar lines as its attacks have them, and what was found."""
+def _fit(case: JoinCase, a_lines: DoubleArray, b_lines: DoubleArray, bar_beats: int) -> GridFit:
+    """Return how the attacks of both lie to each other in the first bars."""
     around = round(_AROUND_S * case.rate_hz)
     a_heard, b_heard = a_lines[: _FITTED_BARS + 1], b_lines[: _FITTED_BARS + 1]
     a_first, b_first = (round(float(lines[0])) - around for lines in (a_lines, b_lines))
     a = case.read(case.a, a_first, round(float(a_heard[-1])) + around)
     b = case.read(case.b, b_first, round(float(b_heard[-1])) + around)
-    fit = fit_grid(a, b, a_heard - a_first, b_heard - b_first, case.rate_hz)
-    # A line lies between two bars, and what was not listened to is as late as what was.
-    offsets = np.pad(fit.offsets, (1, len(a_lines) - len(fit.offsets)), mode="edge")
-    to_ms = 1e3 / case.rate_hz
-    terms = {
+    return fit_grid(a, b, a_heard - a_first, b_heard - b_first, case.rate_hz, bar_beats=bar_beats)
+
+
+def _terms(fit: GridFit, rate_hz: int) -> dict[str, float | None]:
+    """Return what was found, as the log has it."""
+    to_ms = 1e3 / rate_hz
+    return {
         "onset_ms": to_ms * float(np.median(fit.offsets)),
         "onset_correlation": float(np.median(fit.correlations)),
         "beat_error_ms": None if np.isnan(fit.error_frames) else to_ms * fit.error_frames,
     }
-    return a_lines + 0.5 * (offsets[1:] + offsets[:-1]), terms
 
 
 def _ramp_frames(case: JoinCase, entered: float, factor: float) -> int:

@@ -13,6 +13,7 @@ from stream.outputs.ring.ring import Ring
 SWITCH_FADE_S = 0.010
 RAMP_S = 0.020
 START_PREFILL_S = 0.2
+"""What stands ready when a card has taken at once, at its start, what it holds."""
 SKIP_PREFILL_S = 0.04
 
 
@@ -23,18 +24,29 @@ class CardFeed:
     """
 
     def __init__(
-        self, stream_rate_hz: int, card_rate_hz: int, ring_s: float, *, before: "CardFeed | None" = None
+        self,
+        stream_rate_hz: int,
+        card_rate_hz: int,
+        ring_s: float,
+        *,
+        held_s: float = 0.0,
+        before: "CardFeed | None" = None,
     ) -> None:
-        """Make an empty one; ring_s: what it holds. before: one that it replaces, whose counts go on."""
+        """Make an empty one.
+
+        ring_s: what it holds beside held_s, which the card takes at once when it starts. before: one that it
+        replaces, whose counts go on.
+        """
         self.card_rate_hz = card_rate_hz
+        self.held_s = held_s
         self._stream_rate_hz = stream_rate_hz
         self._ring = Ring(
-            round(ring_s * card_rate_hz),
+            round((held_s + ring_s) * card_rate_hz),
             fade_frames=round(SWITCH_FADE_S * card_rate_hz),
             ramp_frames=round(RAMP_S * card_rate_hz),
             from_silence=True,
         )
-        self._start_prefill = min(round(START_PREFILL_S * card_rate_hz), self._ring.capacity_frames // 2)
+        self._start_prefill = round((held_s + min(START_PREFILL_S, ring_s / 2)) * card_rate_hz)
         self._skip_prefill = round(SKIP_PREFILL_S * card_rate_hz)
         self._resampler = (
             soxr.ResampleStream(stream_rate_hz, card_rate_hz, 2, dtype="float32") if self.resamples else None
@@ -112,7 +124,7 @@ class CardFeed:
 
     @property
     def ready(self) -> bool:
-        """Whether enough is there to begin with."""
+        """Whether enough is there to begin with: more than the card takes at once."""
         return self._ring.buffered_frames() >= self._start_prefill
 
     @property

@@ -76,7 +76,7 @@ class JoinList(_Answer):
 class SteeringTold(_Answer):
     """What is wanted of the stream now."""
 
-    other_songs: float = Field(description="Share of the joins that lead to another song.")
+    other_songs: float = Field(description="Share of the phrases that end in another song.")
     phrase_factor: float = Field(description="Phrases last so many times as long as usual.")
     towards: SongRef | None = Field(description="The song that is to be reached.")
     within_s: float | None = Field(description="Within so much music, from when it was asked for.")

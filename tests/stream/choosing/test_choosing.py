@@ -224,7 +224,7 @@ def test_the_window_blocks_what_plays_and_as_many_before_it(generation: Generati
     course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
     played = [5, 17, 2, 9, 21, 0, 13, 8, 19, 3]
     for row in played:
-        course.follow(row, natural=False, other_song=True, share=0.5)
+        course.follow(row, goes_on=False, other_song=True, share=0.5)
     found = entries(course, phrases, nothing, window=window, after=played[-1])
     assert np.flatnonzero(found.blocked).tolist() == sorted(played[-1 - window :])
     np.testing.assert_array_equal(found.allowed, ~found.blocked)
@@ -233,7 +233,7 @@ def test_the_window_blocks_what_plays_and_as_many_before_it(generation: Generati
 def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
     old, course = made_up(songs=3, chunks=8, chunk_s=2.0, seed=3), Course.new(24)
     for row in (1, 2, 9, 17, 17):
-        course.follow(row, natural=False, other_song=True, share=0.5)
+        course.follow(row, goes_on=False, other_song=True, share=0.5)
     larger = made_up(songs=5, chunks=8, chunk_s=2.0, seed=3)
     moved = course.moved(old, larger)
     assert moved.plays.tolist() == [*course.plays.tolist(), *[0] * 16]
@@ -260,7 +260,7 @@ def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
         ),
     )
     for row in (6, 15):
-        course.follow(row, natural=False, other_song=True, share=0.5)
+        course.follow(row, goes_on=False, other_song=True, share=0.5)
     cut_anew = course.moved(old, shorter)
     kept = (np.arange(24) % 8 < 6)[~last]
     np.testing.assert_array_equal(cut_anew.plays[kept], course.plays[np.arange(24) % 8 < 6])
@@ -271,11 +271,11 @@ def test_a_course_goes_on_in_a_pool_that_was_built_anew() -> None:
 def test_other_songs_are_owed_and_given_in_advance_up_to_a_bound() -> None:
     course = Course.new(4)
     for other_song, share, expected in ((False, 0.34, 0.34), (True, 0.34, -0.32), (None, 0.34, -0.32)):
-        course.follow(0, natural=other_song is None, other_song=other_song, share=share)
+        course.follow(0, goes_on=other_song is None, other_song=other_song, share=share)
         assert course.owed == pytest.approx(expected)
     for other_song, bound in ((False, 4.0), (True, -4.0)):
         for _ in range(30):
-            course.follow(0, natural=False, other_song=other_song, share=0.5)
+            course.follow(0, goes_on=False, other_song=other_song, share=0.5)
         assert course.owed == bound
 
 

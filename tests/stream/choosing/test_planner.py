@@ -115,9 +115,9 @@ def test_a_phrase_lasts_as_long_as_asked_and_no_longer(generation: Generation) -
     phrase_s = steps[0].length_s
     for before, step in itertools.pairwise(steps):
         ended = generation.index.successor[before.chunk.row] < 0
-        if not step.natural and not ended:
+        if step.ends_phrase and not ended:
             assert 4.0 <= phrase_s <= 6.0 + 1e-6
-        phrase_s = phrase_s + step.length_s if step.natural else step.length_s
+        phrase_s = step.length_s if step.ends_phrase else phrase_s + step.length_s
 
 
 def matrix_of(generation: Generation, matrix: FloatArray) -> Generation:
@@ -145,9 +145,10 @@ def test_the_best_exit_of_the_phrase_is_taken(generation: Generation) -> None:
 def test_a_good_join_into_a_dead_end_is_left_for_one_that_leads_on(generation: Generation) -> None:
     count, index = len(generation.index), generation.index
     matrix = np.full((count, count), 0.5, dtype=np.float32)
-    # From song 0, song 1 is a little better; but from song 1 no join is any good.
-    matrix[np.ix_(index.song == 0, index.song == 1)] = 0.6
-    matrix[index.song == 1] = 0.001
+    # From song 0, the end of song 1 is a little better; but from there no join is any good.
+    end = int(np.flatnonzero(index.song == 1)[-1])
+    matrix[index.song == 0, end] = 0.6
+    matrix[end] = 0.001
 
     def first_join(joins_ahead: int) -> Step:
         chosen = settings(
@@ -161,8 +162,29 @@ def test_a_good_join_into_a_dead_end_is_left_for_one_that_leads_on(generation: G
         planner = Planner(matrix_of(generation, matrix), chosen, generation.chunk(0))
         return joins_of(walk(planner, 6))[0]
 
-    assert first_join(0).chunk.song_index == 1
-    assert first_join(2).chunk.song_index != 1
+    assert first_join(0).chunk.row == end
+    assert first_join(2).chunk.row != end
+
+
+def test_a_song_goes_on_where_no_join_within_it_is_as_good(generation: Generation) -> None:
+    """Log-odds of going on are 0: what a model calls less likely than not within a song is not joined."""
+    same = generation.index.song[:, None] == generation.index.song
+    chosen = settings(max_phrase_s=3.1, no_repeat_share=0.0, weights=ONLY_THE_MODEL)
+
+    def go(within: float) -> list[Step]:
+        matrix = np.where(same, within, 0.5).astype(np.float32)
+        return walk(Planner(matrix_of(generation, matrix), chosen), 300)
+
+    ends = [step for step in go(0.45) if step.ends_phrase]
+    assert all(step.natural or step.leaves_song for step in ends)
+    onward = [step for step in ends if step.renews]
+    assert len(onward) > 50
+    for step in onward:
+        assert step.score is None and step.terms["straight_on"] == ONLY_THE_MODEL.straight_on
+        parts = sum(value for name, value in step.terms.items() if name != "total")
+        assert step.terms["total"] == pytest.approx(parts, abs=1e-3)
+    spliced = [step for step in go(0.9) if step.ends_phrase]
+    assert sum(not step.natural and not step.leaves_song for step in spliced) > 50
 
 
 def known_logits(generation: Generation, logits: DoubleArray) -> Generation:
@@ -199,12 +221,13 @@ def test_what_lies_ahead_is_the_best_of_all_ways(generation: Generation, joins_a
     logits = np.random.default_rng(8).normal(-1.0, 2.0, (count, count))
     chosen = single_chunks(joins_ahead=joins_ahead, discount=discount)
     step = walk(Planner(known_logits(generation, logits), chosen, generation.chunk(0)), 2)[1]
-    # What may not be: staying, going on (that is no join), and going back to where the stream is.
-    joins = logits.copy()
+    # What may not be: staying, a join within a song that is worth less than to go on, and going back to
+    # where the stream is. Going on is no join, and worth what it is.
+    same = generation.index.song[:, None] == generation.index.song
+    joins = np.where(same & (logits < ONLY_THE_MODEL.straight_on), -np.inf, logits)
     np.fill_diagonal(joins, -np.inf)
-    joins[np.arange(count - 1), np.arange(1, count)] = -np.inf
-    for first_of_song in (10, 18):
-        joins[first_of_song - 1, first_of_song] = logits[first_of_song - 1, first_of_song]
+    before = np.flatnonzero(generation.index.successor >= 0)
+    joins[before, before + 1] = ONLY_THE_MODEL.straight_on
     joins[:, 0] = -np.inf
     # Nor back into its song, once that is left.
     joins[np.ix_(generation.index.song != 0, generation.index.song == 0)] = -np.inf
@@ -310,8 +333,8 @@ def test_the_pool_is_covered_evenly() -> None:
     plays = np.bincount(rows(steps), minlength=len(generation.index))
     assert plays.min() > 0 and plays.max() <= 3 * plays.mean()
     assert plays.reshape(12, 25).mean(axis=1).min() > 0.5 * plays.mean()
-    joins = joins_of(steps)
-    share = sum(step.leaves_song for step in joins) / len(joins)
+    ends = [step for step in steps if step.ends_phrase]
+    share = sum(step.leaves_song for step in ends) / len(ends)
     assert share == pytest.approx(PlannerSettings().other_songs, abs=0.03)
 
 

@@ -9,6 +9,7 @@ import pytest
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.doors.door import Door, JoinKind
+from stream.doors.facts import FACT, DoorFacts
 from stream.doors.gapless import gapless_successor
 from stream.doors.judging import judge_door
 from stream.doors.settings import DoorSettings
@@ -114,6 +115,18 @@ def test_a_song_that_never_thins_out_is_worth_less(pool: Pool) -> None:
     full = door(pool, timeline(), timeline())
     thinned = door(pool, timeline(thin=[(EXIT_S, 60.0)]), timeline())
     assert full.penalties["full"] < -0.2 and full.worth < thinned.worth
+
+
+def test_a_song_that_is_nearly_over_is_hardly_worth_entering(pool: Pool) -> None:
+    entries = np.array([40, 50, 77])
+    leaving = DoorSide(pool=pool, row=9, timeline=timeline())
+    doors = [
+        judge_door(leaving, DoorSide(pool=pool, row=row, timeline=timeline()), DoorSettings())
+        for row in entries
+    ]
+    assert [found.penalties.get("over", 0.0) for found in doors] == pytest.approx([0.0, 0.0, -1.75])
+    # The estimate knows it too.
+    assert DoorFacts(pool).entries(entries)[:, FACT.room].tolist() == pytest.approx([1.0, 1.0, 6.0 / 48.0])
 
 
 def test_within_a_song_a_door_is_a_splice(pool: Pool) -> None:

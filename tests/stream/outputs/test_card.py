@@ -136,15 +136,15 @@ def assert_heard(sink: PulseSink, number: int, start: int, seconds: float, since
 @pytest.mark.realtime
 def test_what_is_offered_is_what_is_heard_bit_for_bit(sink: PulseSink) -> None:
     since = sink.recorded_frames()
-    # So deep that a machine which does something else meanwhile does not matter.
-    with playing(sink, latency_s=0.25) as player:
-        player.play_for(4)
-        assert_heard(sink, 0, SETTLED, 3.5, since)
+    # So deep that a machine which does something else meanwhile does not matter. As much is taken at once.
+    with playing(sink, latency_s=1.0) as player:
+        player.play_for(3)
+        assert_heard(sink, 0, SETTLED, 2.5, since)
         status = player.do("status")
     assert status["card"]["underrun_frames"] == 0
     assert status["card"]["dropped_frames"] == 0
     assert status["card"]["reconnects"] == 0
-    assert 0 < status["card"]["latency_s"] < 0.5
+    assert 0.9 < status["card"]["latency_s"] < 1.5
     assert status["pacer"]["clock"] == "leader"
     # It begins faded. The monitor may miss the first milliseconds: it has told of silence there before.
     heard = sink.recorded(await_heard(sink, song(0)[SETTLED : SETTLED + 64], since) - SETTLED)[:RAMP_FRAMES]
@@ -561,8 +561,8 @@ def test_a_card_is_opened_at_the_first_rate_that_it_takes(
     card.start()
     assert tried == tried_hz
     assert ("resampled" in card.status().detail) == (tried_hz[-1] != RATE_HZ)
-    # Room and what is held are told in the stream's own frames and seconds.
-    assert card.space_frames() == pytest.approx(0.75 * RATE_HZ, abs=2)
+    # Room and what is held are told in the stream's own frames and seconds; at a latency of 0.1 s.
+    assert card.space_frames() == pytest.approx((0.75 + 0.14) * RATE_HZ, abs=2)
     card.offer(np.zeros((RATE_HZ // 2, 2), dtype=np.float32))
     assert card.status().buffered_s == pytest.approx(0.5, abs=1e-4)
     card.close()

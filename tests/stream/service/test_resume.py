@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.bench_planning import made_up
 from stream.choosing.journey.steering import Steering
+from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -21,6 +23,7 @@ from stream.engine.settings import EngineSettings
 from stream.engine.standing import Standing
 from stream.pool.pool import open_pool
 from stream.service.resume import RESUME_FILE, ResumeFile
+from stream.service.stood import stood
 from stream.service.stood import told as stood_told
 from tests.stream.engine.test_engine import RATE_HZ, build, write_songs
 from tests.support.models import write_tiny_model
@@ -153,6 +156,27 @@ def test_a_song_that_is_gone_is_left_and_the_rest_is_known(
         memory = standing(engine).memory
         assert memory.history.steps == stood.memory.history.steps + 1
         assert memory.history.plays.sum() > 1
+
+
+def test_how_a_phrase_ends_is_told_whole() -> None:
+    generation = made_up(songs=6, chunks=12, chunk_s=4.0, seed=4)
+    planner = Planner(generation, PlannerSettings(seed=1))
+    seen = set()
+    for _ in range(150):
+        planner.deliver(planner.next())
+        memory = planner.memory()
+        if memory.leaving is not None:
+            told = json.loads(
+                json.dumps(stood_told(Standing(memory=memory, position_s=0.0, steering=Steering())))
+            )
+            again = stood(told, memory.history.copy(), generation).memory.leaving
+            assert again is not None and again.exit_row == memory.leaving.exit_row
+            was = memory.leaving.step
+            for name in ("natural", "renews", "rung", "score", "door", "terms", "reasons"):
+                assert getattr(again.step, name) == getattr(was, name), name
+            assert again.step.chunk.key == was.chunk.key
+            seen.add((was.renews, was.door is None))
+    assert {(True, True), (False, False)} <= seen
 
 
 def cut_short(path: Path) -> None:

@@ -30,16 +30,20 @@ from tests.support.beaten import (
 
 SECONDS = 40.0
 A_BPM, B_BPM = 123.0, 120.0
-A_CHUNK, B_CHUNK = 4, 22
-"""A is left at 10 s, B is entered at 4 s."""
+A_CHUNK, B_CHUNK, OFF_CHUNK = 4, 22, 42
+"""A is left at 10 s, B is entered at 4 s, and so is a song whose timeline is half a beat off."""
 
 
 @pytest.fixture(scope="module")
 def generation(tmp_path_factory: pytest.TempPathFactory) -> Generation:
-    """Two songs with chunks of 2 s; A's beats stand 20 ms too late in its timeline."""
+    """Songs with chunks of 2 s; A's beats stand 20 ms too late in its timeline."""
     beats = [steady_beats(SECONDS, A_BPM, 0.1), steady_beats(SECONDS, B_BPM, 0.012)]
-    songs = [beaten_song(SECONDS, beats_s, seed) for seed, beats_s in enumerate(beats)]
-    told = [known_timeline(SECONDS, beats[0] + 0.02), known_timeline(SECONDS, beats[1])]
+    songs = [beaten_song(SECONDS, beats_s, seed) for seed, beats_s in enumerate([*beats, beats[1]])]
+    late_s = (0.02, 0.0, 0.5 * 60.0 / B_BPM)
+    told = [
+        known_timeline(SECONDS, beats_s + late)
+        for beats_s, late in zip([*beats, beats[1]], late_s, strict=True)
+    ]
     return beaten_generation(tmp_path_factory.mktemp("kinds"), songs, told)
 
 
@@ -47,11 +51,11 @@ def door(kind: JoinKind) -> Door:
     return Door(kind=kind, overlap_s=8.0, overlap_bars=4, tempo_factor=B_BPM / A_BPM)
 
 
-def planned(generation: Generation, given: Door) -> JoinPlan:
+def planned(generation: Generation, given: Door, entry: int = B_CHUNK) -> JoinPlan:
     settings = SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None)
     step = Step(
         after=generation.chunk(A_CHUNK),
-        chunk=generation.chunk(B_CHUNK),
+        chunk=generation.chunk(entry),
         natural=False,
         rung="full",
         door=given,
@@ -113,6 +117,12 @@ def test_in_a_tempo_blend_the_beats_of_both_fall_together_and_b_is_untouched(gen
     # A's tempo changes evenly, from its own on.
     tempi = np.diff(plan.heard_frames) / np.diff(plan.played_frames)
     assert tempi[0] == pytest.approx(1.0, abs=2e-3) and (np.diff(tempi[:16]) <= 1e-3).all()
+
+
+def test_no_beats_are_laid_between_those_of_another_song(generation: Generation) -> None:
+    found = judged(generation, A_CHUNK, OFF_CHUNK)
+    assert found.kind is JoinKind.TEMPO_BLEND
+    assert planned(generation, found, OFF_CHUNK).kind is JoinKind.PLAIN_FADE
 
 
 def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generation: Generation) -> None:

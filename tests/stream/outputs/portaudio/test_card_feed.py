@@ -5,6 +5,8 @@ import pytest
 import soxr
 
 from model.base.arrays import FloatArray
+from stream.outputs.card_timing import CardTiming, Latency
+from stream.outputs.devices import OutputDevice
 from stream.outputs.portaudio.card_feed import RAMP_S, CardFeed
 
 STREAM_HZ = 44_100
@@ -67,6 +69,26 @@ def test_what_does_not_fit_is_not_taken(card_rate_hz: int) -> None:
     assert 0.9 * RING_S < taken / STREAM_HZ <= RING_S
     assert feed.space_frames() <= 1
     assert feed.ready
+
+
+@pytest.mark.parametrize(("latency", "latency_s"), [("low", 0.01), ("high", 0.3), (0.25, 0.25), (2.0, 2.0)])
+def test_a_card_is_started_with_more_than_it_takes_at_once(latency: Latency, latency_s: float) -> None:
+    device = OutputDevice(
+        index=0,
+        name="card",
+        host_api="ALSA",
+        max_channels=2,
+        default_rate_hz=48_000.0,
+        low_latency_s=0.01,
+        high_latency_s=0.3,
+        is_default=True,
+    )
+    feed = CardFeed(STREAM_HZ, 48_000, RING_S, held_s=CardTiming(latency_s=latency).held_s(device))
+    while not feed.ready:
+        assert feed.write(_noise(1_024 / STREAM_HZ)) == 1_024, "there is room for more"
+    # 0.35 s at a latency of 0.25 s, 2.53 s at 2 s, with PulseAudio.
+    assert feed.buffered_s() > 1.4 * latency_s + 0.15
+    assert feed.space_frames() > (RING_S - 0.3) * STREAM_HZ
 
 
 def test_a_skip_begins_with_the_new_sound_alone() -> None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from model.base.arrays import DoubleArray
+from stream.choosing.journey.arcs import pool_energy
 from stream.pool.pool import Pool
 from tools.quality.joins.boundaries import Boundary, Key
 
@@ -26,19 +27,18 @@ class JourneyMap:
     tempo_bpm: dict[Key, float] = field(default_factory=dict)
     """Of each chunk that has a beat."""
     energy: dict[Key, float] = field(default_factory=dict)
-    """How loud each chunk is before any gain, as its place among all chunks, 0 to 1."""
+    """How lively each chunk is (`stream.choosing.journey.arcs.pool_energy`), 0 to 1."""
 
     @classmethod
     def of(cls, pool: Pool) -> "JourneyMap":
         """Return what is known of a pool."""
         keys: list[Key] = [(key.audio_hash, key.start_sample, key.end_sample) for key in pool.chunk_keys()]
         tempo = pool.traits.tempo_bpm.tolist()
-        rank = np.argsort(np.argsort(pool.loudness_db, kind="stable")) / max(1, len(pool) - 1)
         return cls(
             chunks=len(pool),
             songs=len(pool.songs),
             tempo_bpm={key: bpm for key, bpm in zip(keys, tempo, strict=True) if bpm > 0},
-            energy=dict(zip(keys, rank.tolist(), strict=True)),
+            energy=dict(zip(keys, pool_energy(pool).tolist(), strict=True)),
         )
 
 

@@ -68,12 +68,14 @@ def join_metrics(
     sides: Sides | None = None,
     rate_hz: int = 44_100,
 ) -> Scorecard:
-    """Measure a rendered stream `(frames, 2)` float32 by its decision lines (`Decision.as_json`).
+    """Measure a rendered stream `(frames, 2)` float32 by the lines of its decision log.
 
     pool: what it was made of (`JourneyMap.of`). sides: its songs; without them the level in the fade is not
     measured.
     """
-    boundaries = [found for line in decisions if (found := boundary(line)) is not None]
+    boundaries = [
+        found for line in decisions if "event" not in line and (found := boundary(line)) is not None
+    ]
     return _measured(_Known(audio, rate_hz, boundaries), len(audio) / rate_hz, pool, sides, None)
 
 
