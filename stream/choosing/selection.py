@@ -197,7 +197,8 @@ class Selection:
             return None
         following = [self._search.generation.index.successor[[one.row for one in scored]]]
         rows = np.unique(np.concatenate([*(one.rows for one in scored), *following]))
-        return rows[rows != NO_SUCCESSOR]
+        weighed: IntArray = rows[rows != NO_SUCCESSOR]
+        return weighed
 
     def _view(self, now: Situation, scored: list[Exit]) -> View:
         """Weigh what entering chunks is worth now, whatever is left for them."""
