@@ -21,7 +21,7 @@ _ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
 """Of glibc's `mallopt`."""
 _HEAPS = 2
 _MOST_FREE_BYTES = 16 * 2**20
-_APART_BYTES = 8 * 2**20
+_APART_BYTES = 2**20
 _DONTNEED = 4
 """Of Linux's `madvise`: what is asked for again is read anew, from the file."""
 
