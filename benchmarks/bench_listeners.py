@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.record import record
 from tools.bench.free_port import free_port
-from tools.bench.icecast_local import local_icecast, program
+from tools.bench.icecast_local import icecast_program, local_icecast
 from tools.bench.process import cpu_s_of
 from tools.bench.source import bench_pool
 
@@ -162,7 +162,7 @@ def share(process_id: int, seconds: float) -> float:
 
 def measure(pool: Path, seconds: float) -> dict[str, object]:
     """Return the figures; each share is that of one core."""
-    if program() is None:
+    if icecast_program() is None:
         raise RuntimeError("no Icecast: install icecast2")
     port = free_port()
     with ExitStack() as opened:

@@ -81,7 +81,8 @@ def seeks_check_out(path: Path, whole: SongSamples, seed: int) -> bool:
     """Return whether spans read by seeking, and going on from there, equal the whole decode bit for bit.
 
     whole: what `decode` returned of `path`. Tried are the first and last frames and random spans (seeded), on
-    fresh and on used handles. False for Ogg, for what only PyAV decodes, and where the file states another length.
+    fresh and on used handles. False for Ogg, for what only PyAV decodes, and where the file states another
+    length.
     """
     try:
         file = SongFile(path)

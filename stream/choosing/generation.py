@@ -92,19 +92,19 @@ class Chunk:
     generation: Generation
     row: int
 
-    @property
+    @cached_property
     def key(self) -> ChunkKey:
         """What names this chunk in every generation."""
         return self.generation.key(self.row)
 
-    @property
+    @cached_property
     def song(self) -> Song:
         """The song it belongs to, of an album in one file under the name of its track."""
         pool = self.generation.pool
         middle = (int(pool.start_sample[self.row]) + int(pool.end_sample[self.row])) // 2
         return pool.songs[self.song_index].at(middle)
 
-    @property
+    @cached_property
     def song_index(self) -> int:
         """Index of its song in this generation."""
         return int(self.generation.pool.chunk_song[self.row])

@@ -21,6 +21,7 @@ from stream.index.edge_index import NO_SUCCESSOR
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
+GOES_ON = "the song goes on: nothing was worth as much"
 _NO_DOOR = -12.0
 """Worth of a phrase that leads to no door, in log-odds."""
 
@@ -57,7 +58,7 @@ class Choice:
             rank=self.rank,
             candidates=len(generation.index),
             considered=self.considered,
-            reasons=(*reasons, *self.reasons),
+            reasons=(*reasons, *self.reasons, *((GOES_ON,) if self.goes_on else ())),
             # Whoever asks for another song waits for no blend.
             door=None if now.asked else self.door,
             terms=self.terms,

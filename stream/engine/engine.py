@@ -45,6 +45,8 @@ class NowPlaying:
     chunks: int
     lost: int
     """Files that could not be read while playing."""
+    losses: int
+    """How often a file could not be read that could be before: one that comes and goes is lost each time."""
     decision: int
     """Number of the decision that led to the chunk."""
     join: HeardJoin | None
@@ -288,6 +290,7 @@ class Engine:
             songs=len(self._planner.generation.pool.songs),
             chunks=len(self._planner.generation.pool),
             lost=len(self._renderer.lost),
+            losses=self._renderer.losses,
             decision=self._played.decisions - 1,
             join=self._played.join,
         )

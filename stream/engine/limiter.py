@@ -42,7 +42,7 @@ class Limiter:
         self._harmless = MARGIN * ceiling / float(np.abs(self._taps).sum(axis=1).max())
         self.ahead_frames = 2 * self._half + HALF_TAPS
         """How many frames must have been pushed beyond those that are pulled."""
-        # All three are of the same frames: from `_first` on the past, `ahead_frames` of it, then what is held.
+        # All three are of the same frames: from `_first` on `ahead_frames` of the past, then what is held.
         capacity = 2 * self.ahead_frames
         self._audio: FloatArray = np.zeros((capacity, 2), dtype=np.float32)
         self._watched: BoolArray = np.zeros(capacity, dtype=np.bool_)
@@ -92,7 +92,7 @@ class Limiter:
         return audio.copy()
 
     def _make_room(self, frames: int) -> None:
-        """Move what is held to the beginning of the arrays, or of longer ones, so that more fits behind it."""
+        """Move what is held to the beginning of the arrays, or of longer ones: more fits behind it."""
         held = self._stop - self._first
         capacity = max(len(self._audio), 2 * (held + frames))
         self._audio = _moved(self._audio, self._first, held, capacity)
@@ -111,7 +111,7 @@ def true_peaks(audio: FloatArray) -> FloatArray:
 
 
 def _moved(array: _Frames, first: int, held: int, capacity: int) -> _Frames:
-    """Return an array of `capacity` that begins with what is held from `first` on: the same one if it fits."""
+    """Return an array of `capacity` that begins with what is held from `first` on; the same if it may be."""
     room = array if capacity == len(array) else np.empty((capacity, *array.shape[1:]), dtype=array.dtype)
     room[:held] = array[first : first + held]
     return room

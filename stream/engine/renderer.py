@@ -72,6 +72,9 @@ class Renderer:
         self._sound: Sound = Silence()
         self.lost: dict[Path, str] = {}
         """Files that could not be read while playing, with the reason."""
+        self.losses = 0
+        """How often a file could not be read that could be before."""
+        self._away: set[Path] = set()
         self.time_frames = 0
         """Stream time: frames rendered so far."""
         self._made_frames = 0
@@ -204,6 +207,7 @@ class Renderer:
                 after = after or step.chunk
                 self._lose(step.chunk, error, at=after)
             else:
+                self._away.discard(step.chunk.song.path)
                 return step
 
     def _song(self, chunk: Chunk, frame: int, release: Release) -> SongSound:
@@ -224,8 +228,11 @@ class Renderer:
 
     def _lose(self, chunk: Chunk, error: DecodeError, at: Chunk) -> None:
         self._source.ban(chunk.song.audio_hash, at)
-        if chunk.song.path not in self.lost:
-            self.lost[chunk.song.path] = str(error)
+        path = chunk.song.path
+        self.lost[path] = str(error)
+        if path not in self._away:
+            self._away.add(path)
+            self.losses += 1
             _log.warning("%s", error)
 
     def _enter(self, chunk: Chunk, at_frame: int, release: Release) -> None:

@@ -74,8 +74,8 @@ class BandedFade:
         self._bands: IntArray = np.array(places, dtype=np.int64).reshape(3, 2, 2)
         self._responses = _responses(rate_hz)
         self._mixed_frames = 0
-        # Highs `(frames, 2)`, and what lows and mids have beyond the band above them, `(2, 2, frames)` by band
-        # and side: from `BAND_REACH_FRAMES` before what is made next to where it is mixed.
+        # Highs, `(frames, 2)`, and what lows and mids have beyond the band above them, by band and side,
+        # `(2, 2, frames)`: from `BAND_REACH_FRAMES` before what is made next, at `_start` of the fade.
         self._start = -BAND_REACH_FRAMES
         self._highs: FloatArray = np.zeros((_SPAN_FRAMES + PIECE_FRAMES, 2), dtype=np.float32)
         self._more: DoubleArray = np.zeros((2, 2, len(self._highs)))

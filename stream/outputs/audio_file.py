@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, cast
 
-import av
 import numpy as np
 import soundfile
 import soxr
@@ -18,7 +17,7 @@ from model.base.errors import OutputError
 from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
 from stream.outputs.encoding.audio_tags import AudioTags, id3_tag
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
-from stream.outputs.encoding.coder import BinaryFile, Coder
+from stream.outputs.encoding.coder import BinaryFile, Coder, CoderError
 from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.encoding.encoder import open_coder
 from stream.outputs.encoding.pcm import beyond_full_scale, whole_samples
@@ -28,7 +27,7 @@ MAX_WAV_BYTES = (1 << 32) - (1 << 17)
 """A WAV file counts its bytes in 32 bits, those of its tags too."""
 
 _NO_TAGS = AudioTags()
-_ENCODER_ERRORS = (av.FFmpegError, soundfile.LibsndfileError)
+_ENCODER_ERRORS = (CoderError, soundfile.LibsndfileError)
 _CODECS: dict[str, Codec] = {".mp3": "mp3", ".ogg": "vorbis", ".opus": "opus"}
 _DEFAULT_KBPS = {".mp3": 192, ".ogg": 192, ".opus": 128}
 

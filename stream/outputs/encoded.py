@@ -2,9 +2,9 @@
 
 import logging
 import random
-import threading
 import time
 from abc import abstractmethod
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import Codec
 from stream.outputs.encoding.encoder import StreamEncoder
 from stream.outputs.encoding.guarded_encoder import EncodedPiece, GuardedEncoder
-from stream.outputs.feed import EncoderFeed
-from stream.outputs.output import Output, OutputStatus, State, ago_s, audible
+from stream.outputs.fed import FIRST_POLL_S, FedOutput, explain
+from stream.outputs.output import OutputStatus
 from stream.outputs.titles import ogg_tags
 
 _log = logging.getLogger(__name__)
@@ -22,8 +22,6 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.75
 """How often the worker looks for sound: an encoder that wakes finds its tables gone from the caches, so that
 much at once costs less."""
-FIRST_POLL_S = 0.03
-"""The same until something has been delivered."""
 _FIRST_RETRY_S = 0.5
 LAST_RETRY_S = 5.0
 UNANSWERED_RETRY_S = 1.0
@@ -49,10 +47,10 @@ class OutputEndedError(OutputError):
     """What no retry mends, only a person: said `MOST_REFUSALS` times, it ends an output."""
 
 
-class EncodedOutput(Output):
-    """An `Output` whose one thread runs sessions for ever: connect, encode, deliver; after a fault, again.
+class EncodedOutput(FedOutput):
+    """A `FedOutput` whose thread runs sessions for ever: connect, encode, deliver; after a fault, again.
 
-    A subclass says how to connect and deliver. Those methods may block; the pacer only ever meets the ring.
+    A subclass says how to connect and deliver. Those methods may block.
     """
 
     titles_in_band = False
@@ -69,89 +67,52 @@ class EncodedOutput(Output):
     ) -> None:
         """Make the output; refuse (`OutputError`) what cannot be encoded.
 
-        card_paced: a sound card sets the pace; servers and listeners go by the wall clock, so the sound is
-        resampled to it.
+        card_paced: as for `FedOutput`.
         """
+        super().__init__(name, engine_rate_hz, card_paced=card_paced)
         StreamEncoder(codec, engine_rate_hz, bitrate_kbps)
-        self.name = name
         self.codec: Codec = codec
-        self.engine_rate_hz = engine_rate_hz
         self.bitrate_kbps = bitrate_kbps
-        self._feed = EncoderFeed(engine_rate_hz, card_paced=card_paced)
         self._encoder = GuardedEncoder(
             lambda tags: StreamEncoder(codec, engine_rate_hz, bitrate_kbps, tags), engine_rate_hz
         )
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._started = False
-        self._state: State = "starting"
-        self._fault = ""
-        self._frames_out = 0
-        self._bytes_out = 0
-        self._lost_frames = 0
         self._ended = False
-        self._sessions = 0
         self._dropped_before = 0
-        # Since the last delivery, and of the worker's thread alone.
-        self._header_is_due, self._encoded_frames, self._sounds = True, 0, False
+        # Of the worker's thread alone.
+        self._header_is_due = True
         self._behind = False
-        self._delivered_at_s: float | None = None
-        self._audible_at_s: float | None = None
 
     def start(self) -> None:
         """Begin to take blocks."""
         self._started = True
-        self._thread.start()
-
-    def space_frames(self) -> int:
-        """Return how many frames `offer` takes now without dropping any."""
-        return self._feed.space_frames()
-
-    def offer(self, block: FloatArray) -> None:
-        """Take a block `(frames, 2)` float32; never blocks: what does not fit is dropped and counted."""
-        self._feed.offer(block)
-
-    def entitle(self, title: str, after_frames: int) -> None:
-        """Take the title of what will be offered, but for the first `after_frames`."""
-        self._feed.entitle(title, after_frames)
+        super().start()
 
     @property
     def title(self) -> str:
         """Of what was taken for delivery last, empty before the first. Any thread."""
         return self._feed.title
 
-    def skip(self) -> None:
-        """Do nothing: the ring is nearly empty at all times, and what was delivered is beyond recall."""
-
     def status(self) -> OutputStatus:
         """Return a snapshot. Any thread."""
-        state, detail = self._state, self._fault or self._detail()
+        told = super().status()
+        state, detail = told.state, told.detail
         if state == "playing" and self._falls_behind():
             lost_s = (self._feed.dropped_frames - self._dropped_before) / self.engine_rate_hz
             state, detail = (
                 "behind",
-                f"behind by {self._feed.buffered_s:.0f} s, {lost_s:.0f} s left out so far",
+                f"behind by {told.buffered_s:.0f} s, {lost_s:.0f} s left out so far",
             )
         if self._stop.is_set() or self._ended:
             state = "stopped"
         elif self._started and not self._thread.is_alive():
             state, detail = "stopped", "its thread died; start endlos again"
-        return OutputStatus(
-            name=self.name,
+        return replace(
+            told,
             state=state,
             detail=detail,
-            frames_out=self._frames_out,
-            underrun_frames=self._feed.silence_frames,
-            dropped_frames=self._feed.dropped_frames + self._lost_frames,
-            stretched_frames=self._feed.stretched_frames,
-            skew_ppm=self._feed.skew_ppm,
-            buffered_s=self._feed.buffered_s,
-            bytes_out=self._bytes_out,
-            reconnects=max(self._sessions - 1, 0),
             encoder_restarts=self._encoder.replaced,
             listeners=self._listening(),
-            delivered_ago_s=ago_s(self._delivered_at_s),
-            audible_ago_s=ago_s(self._audible_at_s),
         )
 
     def close(self) -> None:
@@ -169,7 +130,7 @@ class EncodedOutput(Output):
         self._behind = self._feed.buffered_s > (CAUGHT_UP_S if self._behind else BEHIND_S)
         return self._behind
 
-    # What a subclass adds; the worker's thread, but for `_interrupt` and `_detail`.
+    # What a subclass adds; the worker's thread, but for `_interrupt`, `_listening` and `_detail`.
 
     @abstractmethod
     def _connect(self) -> None:
@@ -201,10 +162,6 @@ class EncodedOutput(Output):
         """Return how many listeners there are, None where that cannot be known. Any thread."""
         return None
 
-    def _detail(self) -> str:
-        """Return where the stream can be heard. Any thread."""
-        return ""
-
     # The worker's thread.
 
     def _work(self) -> None:
@@ -216,6 +173,7 @@ class EncodedOutput(Output):
                     self._session()
                 finally:
                     self._encoder.restart()
+                    self._tally.lose()
                     self._disconnect()
             except Exception as error:
                 # Whatever it was: an endless stream comes back by itself, and says what happened.
@@ -234,14 +192,8 @@ class EncodedOutput(Output):
                 retry_s = _FIRST_RETRY_S
             retry_s = min(retry_s, longest_s)
             # Jitter, so that many streams do not all knock at once when their server is back.
-            self._wait(retry_s * random.uniform(0.75, 1.0))
+            self._rest(retry_s * random.uniform(0.75, 1.0))
             retry_s = min(2 * retry_s, longest_s)
-
-    def _wait(self, wait_s: float) -> None:
-        """Wait, throwing away what is offered meanwhile."""
-        until_s = time.monotonic() + wait_s
-        while time.monotonic() < until_s and not self._stop.wait(FIRST_POLL_S):
-            self._feed.discard()
 
     def _session(self) -> None:
         self._connect()
@@ -249,26 +201,19 @@ class EncodedOutput(Output):
         self._dropped_before = self._feed.dropped_frames
         self._sessions += 1
         self._state, self._fault = "playing", ""
-        self._header_is_due, self._encoded_frames, self._sounds = True, 0, False
+        self._header_is_due = True
         while True:
             last = self._stop.is_set()
-            block = self._feed.take()
-            title = self.title
-            if last:
-                # What else waits would take too long; the fade is near enough to where it would have come.
-                self._feed.discard()
-                tail = self._feed.finish()
-                block = tail if block is None else np.concatenate([block, tail])
+            block = self._feed.end() if last else self._feed.take()
             if block is None:
                 self._attend()
                 self._stop.wait(FIRST_POLL_S if self._header_is_due else _POLL_S)
                 continue
             if self.titles_in_band:
-                self._hand_on(self._encoder.turn(ogg_tags(title)))
-            self._encoded_frames += len(block)
-            self._sounds = self._sounds or audible(block)
+                self._hand_on(self._encoder.turn(ogg_tags(self.title)))
+            self._tally.take(block)
             if not self._header_is_due:
-                self._announce(title)
+                self._announce(self.title)
             whole = np.concatenate([block, self._silence()]) if last else block
             self._hand_on(self._encoder.encode(whole, last=last))
             if last:
@@ -277,27 +222,12 @@ class EncodedOutput(Output):
 
     def _hand_on(self, piece: EncodedPiece) -> None:
         """Deliver what was encoded, if anything was."""
-        self._lost_frames += piece.lost_frames
-        if not piece.data:
-            return
-        self._deliver(piece.header, piece.data, self._encoded_frames)
-        self._frames_out += self._encoded_frames
-        self._bytes_out += len(piece.header) + len(piece.data)
-        self._delivered_at_s = time.monotonic()
-        if self._sounds:
-            self._audible_at_s = self._delivered_at_s
-        self._header_is_due, self._encoded_frames, self._sounds = False, 0, False
+        if piece.replaced:
+            self._tally.lose()
+        if piece.data:
+            self._deliver(piece.header, piece.data, self._tally.pending_frames)
+            self._tally.hand_on(size_bytes=len(piece.header) + len(piece.data))
+            self._header_is_due = False
 
     def _silence(self) -> FloatArray:
         return np.zeros((round(END_SILENCE_S * self.engine_rate_hz), 2), dtype=np.float32)
-
-
-def explain(error: Exception) -> str:
-    """Return what went wrong, in words for a status line."""
-    if isinstance(error, OutputError):
-        return str(error)
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return f"{type(error).__name__}: {error}"

@@ -162,6 +162,18 @@ class EncoderFeed:
         self._faded_in = 0
         return held * np.linspace(1.0, 0.0, len(held), dtype=np.float32)[:, np.newaxis]
 
+    def end(self) -> FloatArray:
+        """Return the last frames: what would be taken next, and what is held back, faded out.
+
+        What else waits is thrown away, titles too: it would take too long to encode, and the fade is near
+        enough to where it would have come.
+        """
+        block = self.take()
+        self._marks.clear()
+        self.discard()
+        faded = self.finish()
+        return faded if block is None else np.concatenate([block, faded])
+
     def _pull(self, frames: int) -> FloatArray:
         block = self._ring.read(frames)
         self._read += len(block)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from model.base.arrays import FloatArray
@@ -149,6 +150,8 @@ class Pacer:
         self._anchor_s = self._leader_moved_s = self._led_s = self._clock_s()
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
+        watching = partial(self._stops.watch, self._finished.wait)
+        threading.Thread(target=watching, name="standstills", daemon=True).start()
 
     def stop(self) -> None:
         """Fade every output out and close it; what `render` raised is left in `error`."""
@@ -391,9 +394,7 @@ class Pacer:
             self._outputs.ask(output, output.offer, block)
 
     def _wait(self, wanted_s: float) -> None:
-        wanted_s, began_s = min(max(wanted_s, MIN_WAIT_S), self._max_wait_s), self._clock_s()
-        self._wait_s(wanted_s)
-        self._stops.note(self._clock_s() - began_s - wanted_s)
+        self._wait_s(min(max(wanted_s, MIN_WAIT_S), self._max_wait_s))
 
     def _wait_for_wake(self, timeout_s: float) -> None:
         self._wake.wait(timeout_s)

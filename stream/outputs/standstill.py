@@ -10,12 +10,15 @@ LEAST_S = 0.5
 """What is shorter is the machine being busy."""
 STOP_TOLD_S = 60.0
 """For so long a standstill is told of."""
+_WATCH_S = 0.5
 _WARN_INTERVAL_S = 10.0
 _MOST_LATELY = 256
 
 
 class Stops:
     """Counts standstills by waits that took far longer than was asked for; any thread may read the counters.
+
+    A thread that does nothing but wait finds each, however busy all others are.
 
     What was missed meanwhile depends on the output; this is the time that each was without the stream.
     """
@@ -27,8 +30,15 @@ class Stops:
         self._warned_s = -_WARN_INTERVAL_S
         self._latest: deque[tuple[float, float]] = deque(maxlen=_MOST_LATELY)
 
-    def note(self, over_s: float) -> None:
-        """Take note of how much longer than it should a wait has taken; one thread."""
+    def watch(self, wait: Callable[[float], bool]) -> None:
+        """Wait again and again, until `wait`, for some seconds, says that it is over; a thread of its own."""
+        over = False
+        while not over:
+            began_s = self._clock_s()
+            over = wait(_WATCH_S)
+            self._note(self._clock_s() - began_s - _WATCH_S)
+
+    def _note(self, over_s: float) -> None:
         if over_s < LEAST_S:
             return
         now_s = self._clock_s()

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from abc import abstractmethod
 from collections import deque
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from model.base.arrays import FloatArray
-from stream.outputs.encoded import explain
-from stream.outputs.output import Output, OutputStatus, State, ago_s, audible
+from stream.outputs.fed import explain
+from stream.outputs.output import Output, OutputStatus, State
+from stream.outputs.output_tally import OutputTally
 from stream.outputs.ring.ring import Ring
 
 _log = logging.getLogger(__name__)
@@ -49,9 +49,7 @@ class WrittenOutput(Output):
         self._state: State = "starting"
         self._fault = ""
         self._done = False
-        self._frames_out = 0
-        self._delivered_at_s: float | None = None
-        self._audible_at_s: float | None = None
+        self._tally = OutputTally()
 
     # What a subclass adds.
 
@@ -116,12 +114,12 @@ class WrittenOutput(Output):
             state=self._state,
             detail=self._fault or self._detail(),
             done=self._done,
-            frames_out=self._frames_out,
+            frames_out=self._tally.frames,
             dropped_frames=self._dropped,
             listeners=self._listening(),
             buffered_s=self._ring.readable_frames() / self.engine_rate_hz,
-            delivered_ago_s=ago_s(self._delivered_at_s),
-            audible_ago_s=ago_s(self._audible_at_s),
+            delivered_ago_s=self._tally.ago_s,
+            audible_ago_s=self._tally.audible_ago_s,
         )
 
     def close(self) -> None:
@@ -167,14 +165,13 @@ class WrittenOutput(Output):
     def _hand_on(self, block: FloatArray) -> None:
         """Write a block in pieces that have one title each."""
         while len(block):
-            while self._titles and self._titles[0][0] <= self._frames_out:
+            at_frame = self._tally.frames
+            while self._titles and self._titles[0][0] <= at_frame:
                 self._turn(self._titles.popleft()[1])
-            frames = min(len(block), self._titles[0][0] - self._frames_out if self._titles else len(block))
+            frames = min(len(block), self._titles[0][0] - at_frame if self._titles else len(block))
             self._write(block[:frames])
-            self._frames_out += frames
-            self._delivered_at_s = time.monotonic()
-            if audible(block[:frames]):
-                self._audible_at_s = self._delivered_at_s
+            self._tally.take(block[:frames])
+            self._tally.hand_on()
             block = block[frames:]
 
 

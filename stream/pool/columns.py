@@ -54,7 +54,7 @@ def columns(edge_samples: int) -> dict[str, Column]:
         "heads": ("<f2", (2, edge_samples), "stored"),
         "tails": ("<f2", (2, edge_samples), "stored"),
         "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "stored"),
-        "seam_ends": ("<i2", (SEAM_VALUES,), "held"),
+        "seam_ends": ("<i2", (SEAM_VALUES,), "stored"),  # a decision looks at one, and at all starts
         "seam_starts": ("<i2", (SEAM_VALUES,), "held"),
         "texture_ends": ("<f4", (TEXTURE_VALUES,), "held"),
         "texture_starts": ("<f4", (TEXTURE_VALUES,), "held"),

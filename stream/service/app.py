@@ -28,19 +28,20 @@ def create_app(
     skip: Callable[[], None] | None = None,
     address: HttpAddress | None = None,
     interface: Interface | None = None,
+    limit: RateLimit | None = None,
 ) -> Starlette:
     """Return the web application.
 
     moment: looks how all is now. output_routes: what the outputs want to be asked. skip: called by
     `POST /next`; None: no button.
     address: where it is served, and to whom; None: to this machine alone. interface: what programs may ask
-    below `/api`; None: nothing.
+    below `/api`; None: nothing. limit: of all that changes something, where it is shared; None: its own.
     Streams are for whoever reaches them. All else is answered only by a name that is its own, and nothing is
     changed for a page from elsewhere, nor without the token for who is not on this machine (`PageAccess`).
     """
     address = address or HttpAddress()
     access = PageAccess(address)
-    limit = RateLimit() if interface is None else interface.limit
+    limit = limit or RateLimit()
     streams = {route.path[1:]: route.content_type for route in output_routes if route.content_type}
     page = Page(streams)
 

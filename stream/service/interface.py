@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from stream.service.access import PageAccess
 from stream.service.controls import Controls
 from stream.service.events import EventFeed, Seen
-from stream.service.limits import RateLimit
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from stream.service.access import PageAccess
     from stream.service.api.asked import Kept
 
 
@@ -25,8 +24,6 @@ class Interface:
         self._lock = threading.Lock()
         self._kept: Kept | None = None
         self.events = EventFeed(self._seen)
-        self.limit = RateLimit()
-        """Of all that changes something."""
 
     def prepare(self) -> None:
         """Load all that it needs, which for a moment no other thread runs beside."""
@@ -34,7 +31,7 @@ class Interface:
         importlib.import_module("stream.service.api.application")
         importlib.import_module("stream.service.metrics")
 
-    def served(self, access: PageAccess) -> ASGIApp:
+    def served(self, access: "PageAccess") -> "ASGIApp":
         """Return the application for one address, to be mounted at `/api` behind a gate."""
         return _Lazily(lambda: self._build(access))
 
@@ -47,7 +44,7 @@ class Interface:
 
     # FastAPI and pydantic are imported by these alone.
 
-    def _build(self, access: PageAccess) -> ASGIApp:
+    def _build(self, access: "PageAccess") -> "ASGIApp":
         from stream.service.api.application import create_api
         from stream.service.api.asked import Asked
 
@@ -72,12 +69,12 @@ class Interface:
 class _Lazily:
     """An application that is built by its first request, beside the event loop."""
 
-    def __init__(self, build: Callable[[], ASGIApp]) -> None:
+    def __init__(self, build: "Callable[[], ASGIApp]") -> None:
         self._build = build
         self._building = asyncio.Lock()
         self._app: ASGIApp | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         async with self._building:
             if self._app is None:
                 self._app = await asyncio.to_thread(self._build)

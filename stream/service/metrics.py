@@ -57,6 +57,11 @@ STREAM_METRICS: tuple[StreamMetric, ...] = (
         read=lambda now: now.playing.lost,
     ),
     StreamMetric(
+        name="endlos_losses_total",
+        told="How often a file could not be read that could be before",
+        read=lambda now: now.playing.losses,
+    ),
+    StreamMetric(
         name="endlos_late_blocks_total",
         told="Blocks that came more than 50 ms after they were due",
         read=lambda now: now.pacing.late_blocks,

@@ -70,6 +70,7 @@ class Moment:
                 "songs": playing.songs,
                 "chunks": playing.chunks,
                 "lost": playing.lost,
+                "losses": playing.losses,
             },
             "outputs": [asdict(status) for status in self.statuses(addresses=addresses)],
             "pacing": asdict(self.pacing),

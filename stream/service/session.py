@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
@@ -11,6 +12,7 @@ from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord
+from stream.outputs.address import HttpAddress
 from stream.outputs.output import LOWEST_VOLUME_DB, Output, OutputStatus, status_of
 from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
@@ -18,11 +20,12 @@ from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
 from stream.service.announcing.announcement import Announcement, read_announcement
 from stream.service.announcing.announcer import Announcer, InterruptedMusic
-from stream.service.app import create_app
 from stream.service.interface import Interface
 from stream.service.moment import Moment, stream_title
-from stream.service.server import WebServer
 from stream.service.sleep import SleepTimer
+
+if TYPE_CHECKING:
+    from stream.service.server import WebServer
 
 _MOMENTS = 256
 
@@ -51,22 +54,13 @@ class Session:
         self._pacer = Pacer(
             self._render, self.outputs, engine.engine_rate_hz, leader=self.leader, lead_s=START_LEAD_S
         )
-        routes = [route for output in self.outputs for route in output.routes()]
-        self.streams = [route.path[1:] for route in routes if route.content_type]
+        self.streams: list[str] = []
         """What players can be pointed at, below the page."""
-        addresses = [address for place in settings.places if (address := place.address()) is not None]
         self._interface = Interface(self)
         self.webs: list[WebServer] = []
-        try:
-            for address in addresses:
-                app = create_app(self.moment, routes, self.skip, address, self._interface)
-                self.webs.append(WebServer(app, address))
-        except OutputError:
-            self._close_webs()
-            raise
-        if self.webs and self.leader is not None:
-            # A sound card does not wait for as long as it takes to load it later.
-            self._interface.prepare()
+        addresses = [address for place in settings.places if (address := place.address()) is not None]
+        if addresses:
+            self._open_webs(addresses)
 
     def start(self) -> None:
         """Begin to sound; `OutputError` when an output cannot start, with all others closed again."""
@@ -252,6 +246,26 @@ class Session:
             self._title = title
             self._pacer.entitle(title, before + max(0, entered))
         return block
+
+    def _open_webs(self, addresses: Sequence[HttpAddress]) -> None:
+        """Bind each address; Starlette and uvicorn are imported here, not where nothing asks over HTTP."""
+        from stream.service.app import create_app
+        from stream.service.limits import RateLimit
+        from stream.service.server import WebServer
+
+        limit = RateLimit()
+        routes = [route for output in self.outputs for route in output.routes()]
+        self.streams = [route.path[1:] for route in routes if route.content_type]
+        try:
+            for address in addresses:
+                app = create_app(self.moment, routes, self.skip, address, self._interface, limit)
+                self.webs.append(WebServer(app, address))
+        except OutputError:
+            self._close_webs()
+            raise
+        if self.leader is not None:
+            # A sound card does not wait for as long as it takes to load it later.
+            self._interface.prepare()
 
     def _close_webs(self) -> None:
         self._interface.close()

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +19,11 @@ from stream.outputs.secrets import PASSWORD_VARIABLE
 from tests.support.far_network import FarNetwork
 from tests.support.waiting import PATIENCE_S
 from tools.bench.free_port import free_port
+from tools.bench.icecast_local import icecast_program as icecast_program
+from tools.bench.icecast_local import start_icecast
 
 SOURCE_PASSWORD = "pass&word/with?odd=characters"
 ADMIN_PASSWORD = "the-admins-own"
-
-_THREADS = 4
-"""Of icecast2 2.4.4 that nobody listens to."""
 
 _CONFIG = """<icecast>
   <limits><clients>20</clients><sources>8</sources><source-timeout>{source_timeout_s}</source-timeout>
@@ -41,11 +39,6 @@ _CONFIG = """<icecast>
   <security><chroot>0</chroot>{owner}</security>
 </icecast>
 """
-
-
-def icecast_program() -> str | None:
-    """Return where icecast2 is, or None when it is not installed."""
-    return shutil.which("icecast2") or shutil.which("icecast2", path="/usr/bin:/usr/local/bin:/usr/sbin")
 
 
 class IcecastServer:
@@ -66,9 +59,6 @@ class IcecastServer:
         self._logs = folder
         self._config = folder / "icecast.xml"
         self._process: subprocess.Popen[bytes] | None = None
-        program = icecast_program()
-        assert program is not None
-        self._program = program
         # icecast2 refuses to run as root unless it may change to somebody else, who then writes the logs.
         owner = ""
         if os.geteuid() == 0:
@@ -99,35 +89,9 @@ class IcecastServer:
 
     def start(self) -> None:
         """Start, and come back when it answers."""
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            if self._process is None or self._process.poll() is not None:
-                # One that could not bind its port ends at once; whoever has it may leave it again.
-                self._process = subprocess.Popen(
-                    [*self._where, self._program, "-c", str(self._config)],
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                )
-            # icecast2 2.4.4 may crash as it starts: it is given its time, and is started again.
-            if self._has_its_threads() and self._answers():
-                return
-            assert time.monotonic() < deadline, f"no answer in time: {self.error_log()}"
-            time.sleep(0.02)
-
-    def _has_its_threads(self) -> bool:
-        threads = Path(f"/proc/{self._process.pid if self._process else 0}/task")
-        return not threads.is_dir() or len(list(threads.iterdir())) >= _THREADS
-
-    def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE_S)
-        try:
-            connection.request("GET", "/")
-            connection.getresponse().read()
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-        return self._process is not None and self._process.poll() is None
+        self._process = start_icecast(
+            self._config, self.host, self.port, before=self._where, timeout_s=PATIENCE_S
+        )
 
     def kill(self) -> None:
         """End it at once, as a crash would."""

@@ -55,6 +55,7 @@ def a_moment(
             songs=3,
             chunks=9,
             lost=0,
+            losses=0,
             decision=0,
             join=None,
         ),

@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from tests.support.pulse import PulseSink
 from tests.support.waiting import PATIENCE_S, wait_until
 from tools.bench.free_port import free_port
 from tools.pools.build import build_pool
+from tools.pools.settings import BuildSettings
 
 MOUNT = "/endlos.mp3"
 SONGS = ("one.wav", "two.wav", "three.flac", "four.wav")
@@ -129,11 +130,27 @@ class OnAir:
 
 @contextmanager
 def on_air(
-    folder: Path, model: Path, server: IcecastServer, sink: PulseSink | None, **environment: str
+    folder: Path,
+    model: Path,
+    server: IcecastServer,
+    sink: PulseSink | None,
+    *,
+    songs: Sequence[Path] = (),
+    outputs: Sequence[str] = (),
+    **environment: str,
 ) -> Iterator[OnAir]:
-    """Serve until the end of the block, to a sound card where there is a sink."""
-    write_music(folder / "music", SONGS, seconds=20.0)
-    build_pool([folder / "music"], folder / "pool", quick_settings())
+    """Serve until the end of the block, to a sound card where there is a sink.
+
+    songs: of these, rather than of some small ones. outputs: addresses of more outputs.
+    """
+    if songs:
+        (folder / "music").mkdir()
+        for song in songs:
+            shutil.copyfile(song, folder / "music" / song.name)
+        build_pool([folder / "music"], folder / "pool", BuildSettings(jobs=1))
+    else:
+        write_music(folder / "music", SONGS, seconds=20.0)
+        build_pool([folder / "music"], folder / "pool", quick_settings())
     shutil.copytree(model, folder / "model")
     (folder / "password").write_text(SOURCE_PASSWORD + "\n")
     port = free_port()
@@ -142,6 +159,7 @@ def on_air(
         *("--http", f"127.0.0.1:{port}"),
         *("--icecast", f"icecast://source@{server.host}:{server.port}{MOUNT}"),
         *("--icecast-password-file", folder / "password"),
+        *(word for output in outputs for word in ("--output", output)),
     ]
     if sink is not None:
         words += ["--device", "default"]

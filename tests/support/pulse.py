@@ -127,6 +127,10 @@ class PulseSink:
         frames = self.recorded_frames()
         return np.frombuffer(bytes(self._recorded[8 * start : 8 * frames]), dtype="<f4").reshape(-1, 2)
 
+    def forget(self) -> None:
+        """Keep nothing of what has been recorded so far: an hour is more than a gigabyte."""
+        self._recorded.clear()
+
     def _end_recorder(self) -> None:
         if self._recorder is not None:
             self._recorder.kill()

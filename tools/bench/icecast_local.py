@@ -1,14 +1,14 @@
-"""This module starts an Icecast server on a loopback port, for the streams that are compared."""
+"""This module starts an Icecast server, on a loopback port for the streams that are compared."""
 
+import http.client
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,8 +28,10 @@ _CONFIG = """<icecast>
   <security><chroot>0</chroot>{owner}</security>
 </icecast>
 """
-_TIMEOUT_S = 10.0
-_POLL_S = 0.05
+_TIMEOUT_S = 30.0
+_POLL_S = 0.02
+_THREADS = 4
+"""Of icecast2 2.4.4 that nobody listens to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class LocalIcecast:
     process_id: int
 
 
-def program() -> str | None:
+def icecast_program() -> str | None:
     """Return where icecast2 is, or None when it is not installed."""
     return shutil.which("icecast2") or shutil.which("icecast2", path="/usr/bin:/usr/local/bin:/usr/sbin")
 
@@ -62,26 +64,54 @@ def local_icecast(clients: int = 20) -> Iterator[LocalIcecast]:
             _CONFIG.format(port=port, password=password, folder=folder, owner=owner, clients=clients),
             encoding="utf-8",
         )
-        process = subprocess.Popen(
-            [program() or "icecast2", "-c", str(config)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = start_icecast(config, "127.0.0.1", port)
         try:
-            _wait(process, port)
             yield LocalIcecast(port=port, password=password, process_id=process.pid)
         finally:
             process.kill()
             process.wait()
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int) -> None:
-    until_s = time.monotonic() + _TIMEOUT_S
-    while process.poll() is None and time.monotonic() < until_s:
+def start_icecast(
+    config: Path, host: str, port: int, *, before: Sequence[str] = (), timeout_s: float = _TIMEOUT_S
+) -> "subprocess.Popen[bytes]":
+    """Start a server and return it when it answers; `EndlosError` when it does not in time.
+
+    config: its file. before: words before its own, which run it elsewhere. icecast2 2.4.4 may crash where
+    somebody connects before its threads are there: it is given its time, and is started again. So is one that
+    could not bind its port, which whoever has it may leave.
+    """
+    until_s, process = time.monotonic() + timeout_s, None
+    while time.monotonic() < until_s:
+        if process is None or process.poll() is not None:
+            process = subprocess.Popen(
+                [*before, icecast_program() or "icecast2", "-c", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        if _has_its_threads(process.pid) and _answers(host, port, timeout_s) and process.poll() is None:
+            return process
+        time.sleep(_POLL_S)
+    if process is not None:
+        process.kill()
+        process.wait()
+    raise EndlosError("icecast2 does not start; install it anew, or do without")
+
+
+def _has_its_threads(process_id: int) -> bool:
+    threads = Path(f"/proc/{process_id}/task")
+    try:
+        return not Path("/proc/self/task").is_dir() or len(list(threads.iterdir())) >= _THREADS
+    except OSError:  # it has ended
+        return False
+
+
+def _answers(host: str, port: int, timeout_s: float) -> bool:
+    with closing(http.client.HTTPConnection(host, port, timeout=timeout_s)) as connection:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(_POLL_S)
-    raise EndlosError("icecast2 does not start; leave --peers out, or install it anew")
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            return False
+    return True

@@ -48,7 +48,7 @@ class _Stream:
 
 def measure_peers(settings: BenchSettings) -> list[Figure]:
     """Run all streams that can be had for a while and compare processor time, scaled to an hour."""
-    if icecast_local.program() is None:
+    if icecast_local.icecast_program() is None:
         return [missing(_QUESTION, "MP3 to Icecast", "no Icecast: install icecast2")]
     if not others_are_told():
         return [missing(_QUESTION, "MP3 to Icecast", "this system does not tell what a process takes")]

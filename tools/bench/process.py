@@ -1,6 +1,7 @@
 """This module asks the system for the memory and the processor time of a process."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -23,6 +24,37 @@ def anonymous_mb() -> float | None:
         return None
     kilobytes = next((line.split()[1] for line in lines if line.startswith("Anonymous:")), None)
     return None if kilobytes is None else int(kilobytes) * 1024 / 1e6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Burden:
+    """What a process holds of its machine now, as Linux tells it."""
+
+    resident_mb: float
+    """All of its memory that is there, pages of files too, in 10^6 bytes."""
+    own_mb: float
+    """What of it is in no file: heap, stacks, what was changed."""
+    descriptors: int
+    threads: int
+
+    @classmethod
+    def of(cls, process_id: int) -> "Burden":
+        """Return what the process holds; `OSError` where it is gone, or there is no /proc."""
+        folder = _PROC / str(process_id)
+        lines = (folder / "smaps_rollup").read_text(encoding="ascii").splitlines()[1:]
+        kilobytes = {words[0]: int(words[1]) for words in map(str.split, lines)}
+        return cls(
+            resident_mb=kilobytes["Rss:"] * 1024 / 1e6,
+            own_mb=kilobytes["Anonymous:"] * 1024 / 1e6,
+            descriptors=len(list((folder / "fd").iterdir())),
+            threads=len(list((folder / "task").iterdir())),
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"resident {self.resident_mb:.0f} MB, own {self.own_mb:.0f} MB, "
+            f"{self.descriptors} descriptors, {self.threads} threads"
+        )
 
 
 def others_are_told() -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
+from tools.commands.live_settings import live_settings
 from tools.commands.options import LiveLog, LogLines, Resume, Watch
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
@@ -38,8 +39,6 @@ def play(
     others join while it plays. Plays on the sound card, unless other outputs are given; without a sound card
     it serves http://127.0.0.1:8000/ and says so.
     """
-    from stream.outputs.settings import OutputSettings
-    from tools.running.live import LiveSettings
     from tools.running.logs import service_log
     from tools.running.playing import DefaultPlace, play_source
     from tools.running.status_line import LoggedStatus, StatusLine
@@ -51,19 +50,14 @@ def play(
             line = LoggedStatus(quiet)
         places = outputs.places()
         default = None if places else DefaultPlace.find(outputs.card())
-        settings = OutputSettings(places=places if default is None else [default.place])
-        outputs.refuse_overwriting(settings, log, ("MUSIC", source), engine.settings.model)
-        settings.require()
-        play_source(
-            source,
-            LiveSettings(
-                engine=engine.suited(settings.rate_hz()),
-                outputs=settings,
-                log=log,
-                watch=watch,
-                resume=resume and not engine.begins_anew,
-                quiet=quiet,
-            ),
-            line,
-            "" if default is None else default.why,
+        settings = live_settings(
+            engine,
+            outputs,
+            places if default is None else [default.place],
+            source=("MUSIC", source),
+            log=log,
+            watch=watch,
+            resume=resume,
+            quiet=quiet,
         )
+        play_source(source, settings, line, "" if default is None else default.why)

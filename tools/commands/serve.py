@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.commands.engine_options import EngineChoice, engine_options
+from tools.commands.live_settings import live_settings
 from tools.commands.options import LiveLog, LogLines, Resume, Watch
 from tools.commands.output_options import OutputChoice, output_options
 from tools.terminal import Quiet
@@ -35,23 +36,18 @@ def serve(
     To any number of outputs at once, at http://127.0.0.1:8000/ where none is given; until SIGTERM or Ctrl-C.
     """
     from stream.outputs.kinds.http import HttpSettings
-    from stream.outputs.settings import OutputSettings
-    from tools.running.live import LiveSettings
     from tools.running.logs import service_log
     from tools.running.serving import serve_source
 
     with service_log(log_format, quiet=quiet):
-        settings = OutputSettings(places=outputs.places() or [HttpSettings()])
-        outputs.refuse_overwriting(settings, log, ("POOL", source), engine.settings.model)
-        settings.require()
-        serve_source(
-            source,
-            LiveSettings(
-                engine=engine.suited(settings.rate_hz()),
-                outputs=settings,
-                log=log,
-                watch=watch,
-                resume=resume and not engine.begins_anew,
-                quiet=quiet,
-            ),
+        settings = live_settings(
+            engine,
+            outputs,
+            outputs.places() or [HttpSettings()],
+            source=("POOL", source),
+            log=log,
+            watch=watch,
+            resume=resume,
+            quiet=quiet,
         )
+        serve_source(source, settings)

@@ -16,7 +16,6 @@ from stream.pool.feedback import STATE_FILE
 from stream.pool.pool import open_pool
 from stream.scoring.matrix_scorer import SCORES_FOLDER as SCORES_FOLDER
 from tools.pools.place import FOLDERS, GRID_FOLDER, LOCK_FILE
-from tools.pools.scan import scan
 from tools.songs.cue_sheet import SHEET_EXTENSION
 
 Named = tuple[str, Path | None]
@@ -119,6 +118,8 @@ def _files(source: Path) -> Iterator[Path]:
     if (source / CONTRACT_FILE).is_file():
         yield from source.iterdir()
         return
+    from tools.pools.scan import scan  # with FFmpeg and mutagen, which a stream of a pool does without
+
     # Of music only what sounds is read.
     yield from (file.path for file in scan([source]).files)
 

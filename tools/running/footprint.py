@@ -17,29 +17,26 @@ AGAIN_S = 600.0
 
 _MAPS = Path("/proc/self/smaps")
 _HEAD = re.compile(r"([0-9a-f]+)-([0-9a-f]+) r-[x-]p \S+ \S+ \S+ +(/\S.*\.so[.0-9]*)$")
-_ARENA_MAX, _TRIM_THRESHOLD, _MMAP_THRESHOLD = -8, -1, -3
-"""Of glibc's `mallopt`."""
+# Of glibc's `mallopt`.
+_ARENA_MAX, _MMAP_THRESHOLD = -8, -3
 _HEAPS = 2
-_MOST_FREE_BYTES = 16 * 2**20
-_APART_BYTES = 2**20
+_GIVEN_BACK_BYTES = 1 << 20
+"""What is larger is memory of its own, and given back when it is freed."""
 _DONTNEED = 4
 """Of Linux's `madvise`: what is asked for again is read anew, from the file."""
 
 
 def share_heap() -> None:
-    """Have all threads that are still to come share a heap, beside the main thread's.
+    """Have all threads that are still to come share a heap, beside the main thread's, without large arrays.
 
     glibc gives each its own, which keeps what was freed in it: 10 MB in a stream. (One heap for all would
-    save 2 MB more, and took a tenth more processor time.) Nor does a heap keep more than `_MOST_FREE_BYTES`
-    at its end, and what is as large as `_APART_BYTES` is none of it: left to itself, glibc learns from the
-    arrays
-    of a large pool to keep 64 MB.
+    save 2 MB more, and took a tenth more processor time.) And once an array of some megabytes is freed, the
+    next ones come out of the heap, which then keeps them: another 10 MB.
     """
     system = _libc()
     if system is not None and hasattr(system, "mallopt"):
         system.mallopt(_ARENA_MAX, _HEAPS)
-        system.mallopt(_TRIM_THRESHOLD, _MOST_FREE_BYTES)
-        system.mallopt(_MMAP_THRESHOLD, _APART_BYTES)
+        system.mallopt(_MMAP_THRESHOLD, _GIVEN_BACK_BYTES)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from stream.pool.database import DATABASE_FILE
 from stream.pool.origin import Origin, origin_of
 from stream.pool.pool import current_generation
 from tools.running.background import Command
+from tools.running.compiling import compile_apart
 from tools.running.home import cached_pool, demo_folder
 from tools.running.watching import Watching
 
@@ -35,6 +36,7 @@ class Prepared:
         self._watching = watching
         self._ended = build is None
         self._told: str | None = None
+        self._uncompiled = True
 
     def open_engine(
         self,
@@ -48,10 +50,18 @@ class Prepared:
         Raises `PoolError` when it never will, `ModelError` when the model does not fit. notice: called about
         ten times a second meanwhile; what it raises ends the wait.
         """
+
+        def opened() -> Engine:
+            if self._uncompiled:
+                # Once: where the first songs are too few for a stream, it fails, and would again.
+                self._uncompiled = False
+                compile_apart(self.pool, settings, notice)
+            return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
+
         while self.build is not None and self.build.running:
             if self._published():
                 try:
-                    return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
+                    return opened()
                 except PoolError:
                     # The first songs may be too few for a stream; more are on their way.
                     pass
@@ -60,7 +70,7 @@ class Prepared:
         failure = None if self.build is None else self.build.failure()
         if failure is not None and not self._published():
             raise PoolError(failure)
-        return Engine.open(self.pool, settings, on_decision=on_decision, live=True, recall=recall)
+        return opened()
 
     def look(self) -> str | None:
         """Build again where music has changed and settled; return what is wrong with the last build, once.

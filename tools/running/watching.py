@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from watchfiles import Change, watch
+from typing import TYPE_CHECKING
 
 from tools.running.background import Command
 from tools.running.remote import is_remote
+
+if TYPE_CHECKING:
+    from watchfiles import Change
 
 _log = logging.getLogger("endlos")
 
@@ -132,6 +134,8 @@ class Changes:
         self._count()
 
     def _follow(self, places: Sequence[Path], there: Sequence[_Identity | None]) -> None:
+        from watchfiles import Change, watch  # 5 MB, where nothing is watched
+
         for changes in watch(
             *places,
             watch_filter=self._is_music,
@@ -157,7 +161,9 @@ class Changes:
     def _identities(self) -> list[_Identity | None]:
         return [_identity(place) for place in self._places]
 
-    def _is_music(self, change: Change, name: str) -> bool:
+    def _is_music(self, change: "Change", name: str) -> bool:
+        from watchfiles import Change
+
         path = Path(name)
         if path.is_relative_to(self._left_out):
             return False

@@ -62,7 +62,8 @@ class Future:
     def learn(self, exit_row: int, totals: FloatArray, possible: BoolArray) -> None:
         """Keep the best joins from an exit.
 
-        totals: `(N,)` float32, what each is worth at any time, in log-odds. possible: `(N,)` bool.
+        totals: `(N,)` float32, what each is worth at any time, in log-odds; to go on in the song is one of
+        them. possible: `(N,)` bool.
         """
         if self.knows(exit_row):
             return

@@ -13,6 +13,10 @@ LOUDEST = 16.0
 """24 dB above full scale; what is louder is damage."""
 
 
+class CoderError(ValueError):
+    """There is no such encoding, or a file cannot be written; what FFmpeg says of it."""
+
+
 class BinaryFile(Protocol):
     """What an encoder writes to; one that cannot seek has no use for `seek` but to be asked."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import cast
 
-import av
 import numpy as np
 import soundfile
 import soxr
@@ -13,7 +12,6 @@ from model.base.errors import OutputError
 from stream.outputs.encoding.codecs import CODECS, OPUS_RATE_HZ, Codec, content_type, is_ogg
 from stream.outputs.encoding.coder import NO_TAGS, BinaryFile, Coder
 from stream.outputs.encoding.lame import LameCoder, system_lame
-from stream.outputs.encoding.libav import LibavCoder
 from stream.outputs.encoding.ogg import OggPages
 from stream.outputs.encoding.vorbis import VorbisCoder
 
@@ -55,7 +53,7 @@ class StreamEncoder:
             self._coder = open_coder(
                 self._sink, codec, self.sample_rate_hz, bitrate_kbps, live=True, tags=tags
             )
-        except (av.FFmpegError, soundfile.LibsndfileError, ValueError) as error:
+        except (soundfile.LibsndfileError, ValueError) as error:
             raise OutputError(
                 f"{codec} at {self.sample_rate_hz} Hz and {bitrate_kbps} kbit/s cannot be encoded ({error}); "
                 "choose another codec, rate or bit rate"
@@ -132,11 +130,13 @@ def open_coder(
     """Return what encodes into `file`; live: an endless stream, which cannot seek.
 
     tags: by name, of what stands in Ogg; an MP3 file has them before all that is encoded.
-    Raises `ValueError`, or an exception of FFmpeg's or libsndfile's, when there is no such encoding.
+    Raises `ValueError`, or an exception of libsndfile's, when there is no such encoding.
     """
     if codec == "vorbis":
         return VorbisCoder(file, rate_hz, bitrate_kbps, tags)
     lame = system_lame() if codec == "mp3" else None
     if lame is not None:
         return LameCoder(lame, file, rate_hz, bitrate_kbps, live=live)
+    from stream.outputs.encoding.libav import LibavCoder  # with FFmpeg: 10 MB, which LAME can do without
+
     return LibavCoder(file, codec, rate_hz, bitrate_kbps, live=live, tags=tags)

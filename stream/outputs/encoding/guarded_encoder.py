@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -34,8 +35,8 @@ class EncodedPiece:
     data: bytes = b""
     header: bytes = b""
     """What a listener needs before it, and where a stream begins in Ogg; else empty."""
-    lost_frames: int = 0
-    """What went with an encoder that was replaced."""
+    replaced: bool = False
+    """Whether the encoder was replaced, and all is lost that was encoded and not returned."""
 
 
 class GuardedEncoder:
@@ -77,7 +78,7 @@ class GuardedEncoder:
                 raise EncoderStalledError("the encoder returns nothing")
         except Exception as error:  # whatever it raises: the stream goes on with another
             self._replace(error)
-            return EncodedPiece(lost_frames=len(block))
+            return EncodedPiece(replaced=True)
         return self._piece(encoded)
 
     def turn(self, tags: Mapping[str, str]) -> EncodedPiece:
@@ -169,3 +170,7 @@ class _Worker:
             except Exception as error:  # whatever an encoder raises belongs to who asked
                 asked.error = error
             asked.answered.set()
+        if encoder is not None:
+            # What FFmpeg has opened for it goes now, threads too, and not when Python next looks for cycles.
+            with suppress(Exception):
+                encoder.flush()

@@ -1,6 +1,7 @@
 """This coder makes Opus, AAC and FLAC by FFmpeg (PyAV), and MP3 where the system has no LAME."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import ClassVar, cast
 
@@ -10,7 +11,7 @@ from av.audio.stream import AudioStream
 
 from model.base.arrays import FloatArray
 from stream.outputs.encoding.codecs import Codec
-from stream.outputs.encoding.coder import NO_TAGS, BinaryFile, Cutter, tame
+from stream.outputs.encoding.coder import NO_TAGS, BinaryFile, CoderError, Cutter, tame
 
 # Short Ogg pages: a listener joins at a page, and what stands in an unfinished one is late.
 _PAGE_US = 200_000
@@ -37,7 +38,23 @@ class LibavCoder:
         live: bool,
         tags: Mapping[str, str] = NO_TAGS,
     ) -> None:
-        """live: the file is an endless stream, and cannot seek. tags: by name, of what stands in Ogg."""
+        """live: the file is an endless stream, and cannot seek. tags: by name, of what stands in Ogg.
+
+        `CoderError`, as from all its methods, for what FFmpeg refuses.
+        """
+        with _ffmpeg():
+            self._open(file, codec, rate_hz, bitrate_kbps, live=live, tags=tags)
+
+    def _open(
+        self,
+        file: BinaryFile,
+        codec: Codec,
+        rate_hz: int,
+        bitrate_kbps: int,
+        *,
+        live: bool,
+        tags: Mapping[str, str],
+    ) -> None:
         encoder, container, self._format = self._ENCODERS[codec]
         options: dict[str, str] = {}
         if container == "mp3":
@@ -66,19 +83,21 @@ class LibavCoder:
 
     def encode(self, block: FloatArray) -> None:
         """Take `(frames, 2)` float32, any number of frames."""
-        for packet in self._cutter.push(tame(block)):
-            self._encode_frame(packet)
+        with _ffmpeg():
+            for packet in self._cutter.push(tame(block)):
+                self._encode_frame(packet)
 
     def close(self) -> None:
         """Write what is left; nothing the second time."""
         if self._closed:
             return
         self._closed = True
-        if len(self._cutter.rest()):
-            self._encode_frame(self._cutter.rest())
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
-        self._container.close()
+        with _ffmpeg():
+            if len(self._cutter.rest()):
+                self._encode_frame(self._cutter.rest())
+            for packet in self._stream.encode(None):
+                self._container.mux(packet)
+            self._container.close()
 
     def _encode_frame(self, block: FloatArray) -> None:
         if self._format == "s16":
@@ -96,3 +115,12 @@ class LibavCoder:
         self._frames += len(block)
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
+
+
+@contextmanager
+def _ffmpeg() -> Iterator[None]:
+    """Have whoever uses a coder know nothing of FFmpeg's exceptions, which are loaded with it."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        raise CoderError(str(error)) from error

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.base.errors import OutputError
 from model.base.files import is_left_behind, what_to_do, write_whole
 from stream.outputs.hls.playlist import ListedSegment, MediaPlaylist, read_media_playlist
-from stream.outputs.hls.segmenter import Segment, Segmenter
 from stream.outputs.hls.variant import MASTER, PLAYLIST_MARK, HlsVariant, master_playlists, playlist_name
+
+if TYPE_CHECKING:  # PyAV comes with it
+    from stream.outputs.hls.segmenter import Segment, Segmenter
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +90,7 @@ class HlsStore:
                 f"{self.folder} cannot be written to ({error.strerror or error}); {what_to_do(error)}"
             ) from error
 
-    def begin(self, segmenters: Sequence[Segmenter]) -> None:
+    def begin(self, segmenters: "Sequence[Segmenter]") -> None:
         """Begin a run and write its init sections; `OSError` where they cannot be. The run before is over."""
         self._make()
         for variant in self._variants:
@@ -109,7 +112,7 @@ class HlsStore:
         self._master_due = True
         self._shown.clear()
 
-    def add(self, segmenter: Segmenter, segment: Segment, began: datetime, title: str) -> None:
+    def add(self, segmenter: "Segmenter", segment: "Segment", began: datetime, title: str) -> None:
         """Write a segment, then the playlist that lists it; `OSError` where either cannot be.
 
         A run's first is listed together with its second.

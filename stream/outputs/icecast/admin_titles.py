@@ -8,8 +8,8 @@ from html import unescape
 from urllib.parse import quote, unquote, urlencode
 
 from model.base.errors import OutputError
-from stream.outputs.encoded import explain
 from stream.outputs.encoding.codecs import Codec
+from stream.outputs.fed import explain
 from stream.outputs.icecast.connection import open_connection, read_answer, read_rest
 from stream.outputs.icecast.mount import IcecastMount
 from stream.outputs.icecast.source import USER_AGENT

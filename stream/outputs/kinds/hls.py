@@ -1,30 +1,26 @@
 """The HLS output writes segments and playlists into a folder, for any web server or CDN to hand on."""
 
 import logging
-import threading
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.lock import held_alone
-from stream.outputs.encoded import explain
-from stream.outputs.feed import EncoderFeed
-from stream.outputs.hls.answers import answer_hls
+from stream.outputs.fed import FedOutput, explain
 from stream.outputs.hls.playlist import TYPE_OF_PLAYLIST
-from stream.outputs.hls.segmenter import Segment, Segmenter
 from stream.outputs.hls.store import HlsStore
 from stream.outputs.hls.variant import HLS_CODECS, MASTER, HlsCodec, HlsVariant
-from stream.outputs.output import Output, OutputRoute, OutputStatus, State, ago_s, audible
+from stream.outputs.output import OutputRoute, OutputStatus
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, did_you_mean
 from stream.outputs.written import file_place
+
+if TYPE_CHECKING:
+    from stream.outputs.hls.segmenter import Segment, Segmenter
 
 _log = logging.getLogger(__name__)
 
@@ -112,68 +108,28 @@ class HlsSettings(Place):
         return held_alone(folder / _LOCK_FILE, taken)
 
 
-class HlsOutput(Output):
-    """An `Output` whose one thread encodes each variant, cuts it, and writes; after a fault, in a new run."""
+class HlsOutput(FedOutput):
+    """A `FedOutput` whose thread encodes each variant, cuts it, and writes; after a fault, in a new run."""
+
+    kind = "hls"
 
     def __init__(self, settings: HlsSettings, tap: Tap) -> None:
         """Refuse (`OutputError`) what cannot be encoded."""
-        self.name = f"hls:{settings.folder}"
+        super().__init__(f"hls:{settings.folder}", tap.engine_rate_hz, card_paced=tap.card_paced)
         self._settings = settings
-        self._engine_rate_hz = tap.engine_rate_hz
         self._store = settings.store(tap.engine_rate_hz)
         self._open_segmenters()
-        self._feed = EncoderFeed(tap.engine_rate_hz, card_paced=tap.card_paced)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
         self._held = ExitStack()
-        self._state: State = "starting"
-        self._fault = ""
-        self._runs = 0
-        self._frames_out = 0
-        # Taken, and not yet in a segment that was written; and what was so when writing failed.
-        self._pending_frames = self._lost_frames = 0
-        self._sounds = False
-        self._delivered_at_s: float | None = None
-        self._audible_at_s: float | None = None
 
     def start(self) -> None:
         """Begin to take blocks; `OutputError` where nothing can be written, or another process writes."""
         self._store.require()
         self._held.enter_context(self._settings.held())
-        self._thread.start()
-
-    def space_frames(self) -> int:
-        """Return how many frames `offer` takes now without dropping any."""
-        return self._feed.space_frames()
-
-    def offer(self, block: FloatArray) -> None:
-        """Take a block `(frames, 2)` float32; what does not fit is dropped and counted."""
-        self._feed.offer(block)
-
-    def entitle(self, title: str, after_frames: int) -> None:
-        """Take the title of what will be offered, but for the first `after_frames`."""
-        self._feed.entitle(title, after_frames)
-
-    def skip(self) -> None:
-        """Do nothing: what waits is less than a segment, and what was written is beyond recall."""
+        super().start()
 
     def status(self) -> OutputStatus:
-        """Return a snapshot."""
-        return OutputStatus(
-            name=self.name,
-            state=self._state,
-            detail=self._fault or str(self._store.folder / MASTER),
-            frames_out=self._frames_out,
-            underrun_frames=self._feed.silence_frames,
-            dropped_frames=self._feed.dropped_frames + self._lost_frames,
-            stretched_frames=self._feed.stretched_frames,
-            skew_ppm=self._feed.skew_ppm,
-            buffered_s=self._feed.buffered_s,
-            latency_s=_SEGMENTS_BEHIND * self._settings.segment_s,
-            reconnects=max(self._runs - 1, 0),
-            delivered_ago_s=ago_s(self._delivered_at_s),
-            audible_ago_s=ago_s(self._audible_at_s),
-        )
+        """Return a snapshot. Any thread."""
+        return replace(super().status(), latency_s=_SEGMENTS_BEHIND * self._settings.segment_s)
 
     def close(self) -> None:
         """Fade out, write what is left as a last segment, and end; the playlists say nothing of an end."""
@@ -184,18 +140,25 @@ class HlsOutput(Output):
 
     def routes(self) -> Sequence[OutputRoute]:
         """Return where the folder is seen over HTTP, where that is served."""
+        from stream.outputs.hls.answers import answer_hls  # with Starlette
+
         answer = partial(answer_hls, self._store.folder)
         return [
             OutputRoute(path=f"/hls/{MASTER}", answer=answer, content_type=TYPE_OF_PLAYLIST),
             OutputRoute(path="/hls/{name}", answer=answer, for_all=True),
         ]
 
+    def _detail(self) -> str:
+        return str(self._store.folder / MASTER)
+
     # The worker's thread.
 
-    def _open_segmenters(self) -> Sequence[Segmenter]:
+    def _open_segmenters(self) -> "Sequence[Segmenter]":
+        from stream.outputs.hls.segmenter import Segmenter  # with PyAV
+
         settings = self._settings
         return [
-            Segmenter(variant, self._engine_rate_hz, settings.segment_s) for variant in settings.variants()
+            Segmenter(variant, self.engine_rate_hz, settings.segment_s) for variant in settings.variants()
         ]
 
     def _work(self) -> None:
@@ -208,17 +171,10 @@ class HlsOutput(Output):
                 if fault != self._fault:
                     _log.warning("%s: %s", self.name, fault)
                 self._state, self._fault = "reconnecting", fault
-                self._lost_frames += max(0, self._pending_frames)
-                self._pending_frames = 0
-                self._rest()
+                self._tally.lose()
+                self._rest(_RETRY_S)
+                self._feed.restart()
         self._state = "stopped"
-
-    def _rest(self) -> None:
-        """Wait, throwing away what is offered meanwhile."""
-        until_s = time.monotonic() + _RETRY_S
-        while time.monotonic() < until_s and not self._stop.wait(_POLL_S / 10):
-            self._feed.discard()
-        self._feed.restart()
 
     def _write_run(self) -> None:
         segmenters = self._open_segmenters()
@@ -226,22 +182,17 @@ class HlsOutput(Output):
         began, taken_frames = datetime.now(UTC), 0
         while True:
             last = self._stop.is_set()
-            block = self._feed.take()
-            if last:
-                self._feed.discard()
-                tail = self._feed.finish()
-                block = tail if block is None else np.concatenate([block, tail])
+            block = self._feed.end() if last else self._feed.take()
             if block is None:
                 self._stop.wait(_POLL_S)
                 continue
             taken_frames += len(block)
-            self._pending_frames += len(block)
+            self._tally.take(block)
             # Also after the clock was set, or after something was lost: dates are those of the wall clock.
-            ran = timedelta(seconds=taken_frames / self._engine_rate_hz)
+            ran = timedelta(seconds=taken_frames / self.engine_rate_hz)
             if abs(datetime.now(UTC) - began - ran) > _MOST_DATE_ERROR:
                 began = datetime.now(UTC) - ran
             title = self._feed.title
-            self._sounds = self._sounds or audible(block)
             for segmenter in segmenters:
                 for segment in [*segmenter.encode(block), *(segmenter.flush() if last else ())]:
                     self._store.add(segmenter, segment, began, title)
@@ -250,18 +201,12 @@ class HlsOutput(Output):
             if last:
                 return
 
-    def _delivered(self, segment: Segment) -> None:
+    def _delivered(self, segment: "Segment") -> None:
         """Count a segment that each variant has now."""
         if self._state != "playing":
-            self._runs += 1
+            self._sessions += 1
             self._state, self._fault = "playing", ""
-        frames = round(segment.length_s * self._engine_rate_hz)
-        self._frames_out += frames
-        self._pending_frames -= frames
-        self._delivered_at_s = time.monotonic()
-        if self._sounds:
-            self._audible_at_s = self._delivered_at_s
-        self._sounds = False
+        self._tally.hand_on(round(segment.length_s * self.engine_rate_hz))
 
 
 def hls_from_uri(uri: OutputUri) -> HlsSettings:

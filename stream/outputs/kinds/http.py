@@ -9,7 +9,6 @@ from model.base.errors import EndlosError, OutputError
 from stream.outputs.address import HttpAddress, parse_address
 from stream.outputs.encoding.codecs import Codec, content_type, extension, parse_codec
 from stream.outputs.listeners.broadcast import Broadcast, ListenerLimits
-from stream.outputs.listeners.http_response import Listening
 from stream.outputs.output import OutputRoute
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.secrets import http_token
@@ -60,6 +59,8 @@ class HttpStream(Broadcast):
 
     def routes(self) -> Sequence[OutputRoute]:
         """Return where it is heard."""
+        from stream.outputs.listeners.http_response import Listening  # with Starlette and uvicorn
+
         return [
             OutputRoute(
                 path=f"/{stream_name(self.codec)}",

@@ -18,8 +18,8 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.files import what_to_do
-from stream.outputs.encoded import explain
 from stream.outputs.encoding.pcm import whole_samples
+from stream.outputs.fed import explain
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, did_you_mean
 from stream.outputs.written import EndOfWritingError, WrittenOutput, file_place
 
@@ -79,6 +79,8 @@ class PipeOutput(WrittenOutput):
 
     A named pipe may get its readers one after the other; standard output has one, and ends with it.
     """
+
+    kind = "pipe"
 
     def __init__(self, settings: PipeSettings, engine_rate_hz: int) -> None:
         super().__init__(settings.name, engine_rate_hz)

@@ -8,7 +8,6 @@ import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
-from stream.audio.decode_pyav import LeftOut, libav_blocks
 from stream.audio.reading import reading
 from stream.audio.sections import FileSection
 from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES, MOST_ANNOUNCEMENT_S
@@ -39,6 +38,8 @@ def read_announcement(
     Raises `EndlosError` (of a damaged file `DecodeError`) where it cannot be read, is too large, too long or
     silent.
     """
+    from stream.audio.decode_pyav import LeftOut, libav_blocks  # with FFmpeg: 10 MB, where nothing is said
+
     try:
         size_bytes = path.stat().st_size
     except OSError as error:

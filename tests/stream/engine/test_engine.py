@@ -27,6 +27,7 @@ from model.base.errors import EndlosError, ModelError, PoolError
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.ready import plan_ahead
+from stream.choosing.selection import GOES_ON
 from stream.choosing.settings import PlannerSettings
 from stream.engine.decisions import Decision, DecisionLog
 from stream.engine.engine import Engine
@@ -78,11 +79,12 @@ def test_a_model_of_ones_own_chooses_and_its_choices_are_logged(pool: Path, tmp_
     engine = Engine.open(pool, settings, on_decision=log.append)
     engine.render(40 * RATE_HZ)
     scored = [d for d in log if d.step.rung == "full"]
-    joins = [d for d in scored if not d.step.natural]
-    assert len(joins) > 5
-    assert all(d.step.reasons == ("the join comes later",) for d in scored if d.step.natural)
-    assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in joins)
-    assert all(d.as_json()["terms"]["total"] == round(d.step.terms["total"], 3) for d in joins)  # type: ignore[index]
+    ends = [d for d in scored if d.step.ends_phrase]
+    assert len(ends) > 5
+    assert all(d.step.reasons == ("the join comes later",) for d in scored if not d.step.ends_phrase)
+    assert all(d.step.reasons == (GOES_ON,) for d in ends if d.step.natural)
+    assert all(d.step.rank == 1 and 0.0 <= (d.step.score or 0.0) <= 1.0 for d in ends)
+    assert all(d.as_json()["terms"]["total"] == round(d.step.terms["total"], 3) for d in ends)  # type: ignore[index]
     now = engine.now()
     assert now.chunks == 15 and now.songs == 3 and now.time_s == 40.0 and now.lost == 0
     engine.close()
@@ -225,9 +227,10 @@ def test_songs_that_are_gone_for_a_moment_are_heard_again(
     try:
         engine.render(RATE_HZ)
         for _ in range(2):
+            losses = engine.now().losses
             music.rename(tmp_path / "elsewhere")
             render_until(silent=True)
-            assert engine.now().lost > 0
+            assert engine.now().lost > 0 and engine.now().losses > losses, "it is lost anew"
             (tmp_path / "elsewhere").rename(music)
             render_until(silent=False)
         assert sum("the stream is silent" in record.getMessage() for record in caplog.records) == 2

@@ -82,3 +82,17 @@ def test_what_is_not_held_cannot_be_pulled() -> None:
     limiter = Limiter(RATE_HZ)
     with pytest.raises(ValueError, match="must stay"):
         limiter.pull(1)
+
+
+def test_only_what_is_watched_is_looked_at() -> None:
+    loud = np.random.default_rng(3).normal(0, 1.0, (6000, 2)).astype(np.float32)
+    limiter = Limiter(RATE_HZ)
+    reach, pieces = limiter.ahead_frames, []
+    limiter.push(np.zeros((reach, 2), dtype=np.float32), watched=False)
+    for first in range(0, 6000, 500):
+        limiter.push(loud[first : first + 500], watched=2000 <= first < 4000)
+        pieces.append(limiter.pull(500))
+    out = np.concatenate(pieces)[reach:]
+    np.testing.assert_array_equal(out[: 2000 - reach], loud[: 2000 - reach])
+    assert np.abs(out[2000:4000]).max() <= CEILING * (1 + 1e-6)
+    np.testing.assert_array_equal(out[4000 + reach :], loud[4000 + reach : 6000 - reach])

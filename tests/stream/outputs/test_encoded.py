@@ -9,11 +9,12 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
-from stream.outputs import encoded
+from stream.outputs import encoded, output_tally
 from stream.outputs import output as output_module
-from stream.outputs.encoded import LAST_RETRY_S, EncodedOutput, explain
+from stream.outputs.encoded import LAST_RETRY_S, EncodedOutput
 from stream.outputs.encoding import guarded_encoder
 from stream.outputs.encoding.encoder import StreamEncoder
+from stream.outputs.fed import explain
 from tests.support.heard import RATE_HZ, Feeder, decode, music, residual_db, wait_until
 
 
@@ -67,7 +68,7 @@ def test_everything_offered_is_delivered_and_accounted_for() -> None:
 
 def test_silence_is_counted_from_the_last_sound(monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = 50.0
-    for module in (encoded, output_module):
+    for module in (output_tally, output_module):
         monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now_s))
     output = Recorder()
     output.start()
@@ -131,7 +132,7 @@ def test_retries_are_ever_rarer_and_quick_again_after_a_steady_session(
             self._sessions += begun
             raise fault
 
-        def _wait(self, wait_s: float) -> None:
+        def _rest(self, wait_s: float) -> None:
             waits_s.append(wait_s)
             if len(waits_s) == len(ended):
                 self._stop.set()
@@ -188,7 +189,7 @@ def test_a_broken_encoder_is_replaced_while_the_connection_stays(
     monkeypatch.setattr(encoded, "StreamEncoder", Broken)
     output, sound = Recorder(), music(8)
     output.start()
-    with Feeder(output, sound, speed=2, loop=True):
+    with Feeder(output, sound, speed=2, loop=True) as feeder:
         wait_until(lambda: output.status().frames_out > RATE_HZ, "it plays")
         broken.set()
         wait_until(lambda: output.status().encoder_restarts == 1, "the encoder is replaced")
@@ -199,8 +200,10 @@ def test_a_broken_encoder_is_replaced_while_the_connection_stays(
     free.set()
     status = output.status()
     assert (status.reconnects, len(output.sessions)) == (0, 1)
-    # What was in the encoder that is gone is counted.
+    # What was in the encoder that is gone is counted, once.
     assert status.dropped_frames > 0
+    told = status.frames_out + status.dropped_frames - status.underrun_frames
+    assert abs(told - feeder.offers * (RATE_HZ // 20)) < 0.3 * RATE_HZ
     assert status.bytes_out == len(output.sessions[0])
     first, second = output.sessions[0].split(b"OggS\x00\x02")[1:]
     heard, rate_hz = decode(b"OggS\x00\x02" + second)

@@ -18,6 +18,7 @@ from stream.outputs.pacer import (
     MAX_WAIT_S,
     Pacer,
 )
+from stream.outputs.standstill import Stops
 from tests.support.heard import wait_until
 from tests.support.waiting import PATIENCE_S
 
@@ -211,27 +212,39 @@ def test_the_wall_clock_paces_where_there_is_no_leader() -> None:
     assert (status.clock, status.late_blocks, status.clock_resets) == ("wall", 0, 0)
 
 
-@pytest.mark.parametrize("card_ppm", [None, 0.0])
-def test_a_process_that_was_stopped_counts_it_whatever_the_outputs_are(
-    card_ppm: float | None, caplog: pytest.LogCaptureFixture
+def test_a_process_that_was_stopped_counts_it_and_tells_of_it_for_a_minute(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bench = Bench(card_ppm=card_ppm)
-    late_s = [5.0]
+    clock = SimulatedClock()
+    stops, late_s = Stops(clock), [0.0, 5.0, 0.0]
 
-    def wait(seconds: float) -> None:
-        bench.clock.pass_by(seconds + (late_s.pop() if late_s else 0.0))
+    def wait(seconds: float) -> bool:
+        clock.pass_by(seconds + late_s.pop())
+        return not late_s
 
-    bench.run(5)
-    assert (bench.pacer.status().stops, bench.pacer.status().stopped_s) == (0, 0.0)
-    bench.pacer._wait_s = wait
-    bench.run(10)
-    status = bench.pacer.status()
-    assert (status.stops, status.stopped_s, status.stopped_lately_s) == pytest.approx((1, 5.0, 5.0))
-    told = [message for message in caplog.messages if "stood still for 5.0 s" in message]
-    assert len(told) == 1 and not any("the engine took" in message for message in caplog.messages)
-    bench.run(61)
-    status = bench.pacer.status()
-    assert (status.stopped_s, status.stopped_lately_s) == pytest.approx((5.0, 0.0))
+    stops.watch(wait)
+    assert (stops.count, stops.total_s, stops.lately_s()) == pytest.approx((1, 5.0, 5.0))
+    assert len([message for message in caplog.messages if "stood still for 5.0 s" in message]) == 1
+    clock.pass_by(61)
+    assert (stops.total_s, stops.lately_s()) == pytest.approx((5.0, 0.0))
+
+
+def test_a_process_that_is_stopped_while_the_engine_works_counts_it_too() -> None:
+    working, may_go_on = threading.Event(), threading.Event()
+
+    def render(frames: int) -> FloatArray:
+        working.set()
+        may_go_on.wait()
+        return np.zeros((frames, 2), dtype=np.float32)
+
+    clock = SimulatedClock()
+    pacer = Pacer(render, [Collector()], RATE_HZ, clock=clock)
+    pacer.start()
+    working.wait(PATIENCE_S)
+    clock.pass_by(5.0)
+    wait_until(lambda: pacer.status().stops == 1, "it is counted")
+    may_go_on.set()
+    pacer.stop()
 
 
 @pytest.mark.parametrize("led", [True, False])

@@ -13,7 +13,7 @@ from stream.outputs.kinds.icecast import IcecastSettings
 from stream.outputs.kinds.pipe import PipeSettings
 from stream.outputs.kinds.soundcard import SoundCardSettings
 from stream.outputs.listeners.broadcast import ListenerLimits
-from stream.outputs.place import Place
+from stream.outputs.place import Place, Tap
 from stream.outputs.registry import KINDS, read_output
 from stream.outputs.secrets import PASSWORD_VARIABLE
 
@@ -146,3 +146,20 @@ def test_every_kind_has_a_scheme_of_its_own_and_says_what_it_is() -> None:
     for kind in KINDS:
         assert kind.form.startswith(f"{kind.scheme}:")
         assert kind.summary
+
+
+def test_every_output_says_of_which_kind_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    addresses = (
+        "device:",
+        "http://h:1",
+        "icecast://h/a.mp3",
+        "icecasts://h/a.mp3",
+        "hls:a",
+        "file:a.wav",
+        "pipe:-",
+    )
+    assert [address.partition(":")[0] for address in addresses] == [kind.scheme for kind in KINDS]
+    for address in addresses:
+        kinds = {output.kind for output in read_output(address).open(Tap(engine_rate_hz=44_100))}
+        assert kinds == {address.partition(":")[0].replace("icecasts", "icecast")}

@@ -1,7 +1,6 @@
 """A build on a failing disk or process says one sentence and loses nothing that was built."""
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -21,6 +20,7 @@ from model.base.errors import PoolError
 from stream.pool.database import DATABASE_FILE, SCHEMA_VERSION
 from stream.pool.pool import generation_folder, open_pool
 from tests.support.music import quick_settings, write_music
+from tests.support.small_disk import small_disk
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
 from tools.pools.place import GRID_FOLDER, locked, save_array, storing
@@ -232,28 +232,15 @@ def test_another_schema_is_refused(music: Path, out: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of five megabytes, where this user may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if mount is None or umount is None:
-        pytest.skip("a full disk needs the programs mount and umount (package mount)")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"a full disk needs the right to mount one (run as root): {done.stderr.strip()}")
-    yield disk
-    subprocess.run([umount, str(disk)], check=True)
+    with small_disk(tmp_path / "disk", size_mb=5) as disk:
+        yield disk
 
 
-def test_a_full_disk_is_foreseen(tmp_path: Path, small_disk: Path) -> None:
+def test_a_full_disk_is_foreseen(tmp_path: Path, disk: Path) -> None:
     write_music(tmp_path / "music", [f"{number}.wav" for number in range(20)])
-    out = small_disk / "pool"
+    out = disk / "pool"
     with pytest.raises(
         PoolError, match=r"^2 minutes of music need about \d+ MB while .* and 5 MB are free at .*; free some"
     ):
@@ -261,19 +248,19 @@ def test_a_full_disk_is_foreseen(tmp_path: Path, small_disk: Path) -> None:
     assert list((out / "analysis").iterdir()) == []
 
 
-def test_a_full_disk_loses_nothing(tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_loses_nothing(tmp_path: Path, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # As when others fill the disk meanwhile.
     monkeypatch.setattr(tools.pools.columns.disk, "_TIMES", 0)
     music = tmp_path / "music"
     write_music(music, [f"{number}.wav" for number in range(20)])
-    out = small_disk / "pool"
+    out = disk / "pool"
     settings = quick_settings(edge_s=1.0)
     first = build_pool([music / "0.wav", music / "1.wav"], out, settings)
     with pytest.raises(PoolError, match=r"cannot be written .*free some space and build again"):
         build_pool([music], out, settings)
     assert open_pool(out).generation == first.generation
     assert not list(out.rglob("*.part"))
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
     report = build_pool([music], out, settings)
     assert report.songs == 20
     assert report.reused > 2
@@ -286,7 +273,7 @@ def test_a_full_disk_costs_the_copy_and_not_the_song(
     jobs: int,
     foreseen: bool,
     tmp_path: Path,
-    small_disk: Path,
+    disk: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not foreseen:
@@ -295,13 +282,13 @@ def test_a_full_disk_costs_the_copy_and_not_the_song(
         monkeypatch.setattr(tools.pools.tasks, "shutil", empty)
     songs = write_music(tmp_path / "music", ["a.wav", "b.ogg"], seconds=20, rate_hz=44_100)
     settings = quick_settings(jobs=jobs, edge_s=0.1)
-    report = build_pool(songs, small_disk / "pool", settings)
+    report = build_pool(songs, disk / "pool", settings)
     assert (report.songs, report.without_copy, report.failed) == (2, 1, ())
-    assert not list(small_disk.rglob("*.part"))
-    assert check_pool(small_disk / "pool") == []
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert not list(disk.rglob("*.part"))
+    assert check_pool(disk / "pool") == []
+    subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
     monkeypatch.setattr(tools.pools.tasks, "KEPT_FREE_BYTES", 0)
-    assert build_pool(songs, small_disk / "pool", settings).without_copy == 0
+    assert build_pool(songs, disk / "pool", settings).without_copy == 0
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no file size limits on Windows")

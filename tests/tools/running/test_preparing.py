@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import EndlosError, PoolError
+from model.base.kernel_cache import kernel_place
 from stream.choosing.settings import PlannerSettings
 from stream.engine.settings import EngineSettings
 from stream.pool.pool import open_pool
 from tests.support.commands import wait_until
 from tests.support.music import write_music
+from tools.running import compiling
 from tools.running.home import cached_pool, demo_folder
 from tools.running.preparing import Command, Prepared, prepare
 
@@ -35,6 +37,8 @@ def test_a_pool_is_played_as_it_is(tiny_pool: Path) -> None:
     assert prepared.pool == tiny_pool
     assert prepared.build is None
     engine = prepared.open_engine(SETTINGS, nothing)
+    folder = kernel_place().folder
+    assert folder is not None and compiling._mark(folder, SETTINGS).exists()
     assert engine.now().songs == 3
     engine.close()
     prepared.close()

@@ -53,18 +53,18 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
 
 
 @pytest.mark.parametrize("kind", ["hangs", "fails", "swallows"])
-def test_a_faulty_encoder_is_replaced_counted_and_its_sound_counted_as_lost(
+def test_a_faulty_encoder_is_replaced_and_counted(
     faults: Faults, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     encoder = faults.guarded()
     assert encoder.encode(SECOND).data
     faults.kind = kind
-    lost, seconds = 0, 0
-    while not lost:
-        lost = encoder.encode(SECOND).lost_frames
+    replaced, seconds = False, 0
+    while not replaced:
+        replaced = encoder.encode(SECOND).replaced
         seconds += 1
     assert seconds == (guarded_encoder.SWALLOWED_S + 1 if kind == "swallows" else 1)
-    assert (lost, encoder.replaced) == (RATE_HZ, 1)
+    assert encoder.replaced == 1
     assert "an encoder is replaced" in caplog.text
     faults.kind = ""
     assert encoder.encode(SECOND).data

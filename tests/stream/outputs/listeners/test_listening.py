@@ -43,17 +43,21 @@ def test_who_did_not_read_for_a_while_misses_nothing(site: Site) -> None:
         resting = opened.enter_context(connect(site, receive_bytes=4096))
         wait_until(lambda: site.broadcast.listeners == 2, "both listen")
         opened.enter_context(Feeder(site.broadcast, music(30), speed=4))
-        heard = b""
         # 14 s of the stream: what the kernel has room for, and some seconds more.
-        while len(heard) < 14 * 16_000:
-            heard += quick.recv(65_536)
-        late = b""
-        while len(late) < 14 * 16_000:
-            late += resting.recv(65_536)
-        while len(heard) < len(late):
-            heard += quick.recv(65_536)
+        heard = hear(quick, 14 * 16_000)
+        late = hear(resting, 14 * 16_000)
+        heard = hear(quick, len(late), heard)
     assert body(late) == body(heard)[: len(body(late))]
     assert site.broadcast.dropped_listeners == 0
+
+
+def hear(listener: socket.socket, size: int, heard: bytes = b"") -> bytes:
+    """Return what was heard, and then so much more that it is `size` bytes; fail where the answer ends."""
+    while len(heard) < size:
+        more = listener.recv(65_536)
+        assert more, f"the answer ended after {len(heard)} of {size} bytes"
+        heard += more
+    return heard
 
 
 def body(answer: bytes) -> bytes:
@@ -75,9 +79,13 @@ def test_five_hundred_hear_the_same() -> None:
                 wait_until(lambda: site.broadcast.listeners == 1, "the first one listens")
         opened.enter_context(Feeder(site.broadcast, music(4), loop=True, speed=1))
         while min(map(len, heard.values())) < 3 * 16_000:
-            for key, _ in selector.select(PATIENCE_S):
+            ready = selector.select(PATIENCE_S)
+            assert ready, "all hear more"
+            for key, _ in ready:
                 assert isinstance(key.fileobj, socket.socket)
-                heard[key.fileobj] += key.fileobj.recv(65_536)
+                more = key.fileobj.recv(65_536)
+                assert more, "nobody is dropped"
+                heard[key.fileobj] += more
         assert site.broadcast.listeners == listeners
         one_more = opened.enter_context(connect(site, "127.0.2.1"))
         assert one_more.recv(4096).startswith(b"HTTP/1.1 503 ")
