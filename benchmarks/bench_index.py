@@ -76,9 +76,12 @@ class _Stream:
         )
         self._window = int(NO_REPEAT_SHARE * chunks)
         self._course = Course.new(chunks)
-        rows = np.arange(chunks)
+        rows = np.arange(chunks, dtype=np.int32)
         self._phrases = Phrases(
-            first_exit=rows, last_exit=rows, entry=np.ones(chunks, dtype=np.bool_), run=rows
+            first_exit=rows,
+            last_exit=rows,
+            entry=np.ones(chunks, dtype=np.bool_),
+            goes_on=np.zeros(chunks, dtype=np.bool_),
         )
         for row in np.random.default_rng(1).permutation(chunks)[: self._window].tolist():
             self._course.follow(row, goes_on=False, other_song=True, share=0.0)

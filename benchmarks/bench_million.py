@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from stream.index.vector_index import EmbeddingIndex
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import open_pool
 from stream.scoring.settings import ScoringSettings
+from tools.bench.journey import JourneyRecord
 
 BUDGETS = {"open_s": 1.0, "decision_p99_ms": 40.0, "phrases_p99_ms": 60.0, "serve_mb": 400.0}
 RECALLED = 64
@@ -45,11 +47,12 @@ def main() -> None:
     parser.add_argument("--decisions", type=int, default=200)
     parser.add_argument("--serve-s", type=float, default=40.0)
     parser.add_argument("--keep", type=Path, help="folder for the pool, taken as it is if it is there")
+    parser.add_argument("--hours", type=float, default=0.0, help="so many are planned, without any audio")
     parser.add_argument("--peers", action="store_true", help="also usearch and FAISS")
     parser.add_argument("--one", choices=list(_MEASURES), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        print(json.dumps(_MEASURES[arguments.one](arguments.pool, arguments.decisions)))
+        print(json.dumps(_MEASURES[arguments.one](arguments.pool, arguments)))
         return
     with tempfile.TemporaryDirectory() as folder:
         place = arguments.keep or Path(folder) / "pool"
@@ -58,8 +61,9 @@ def main() -> None:
             write_large_pool(arguments.pool, place, arguments.chunks)
             print(f"written in {time.perf_counter() - began_s:.0f} s", flush=True)
         figures: dict[str, Any] = {}
-        for name in ("opening", "deciding", *(("peers",) if arguments.peers else ())):
-            figures |= _apart(name, place, arguments.decisions)
+        asked = {"travelling": arguments.hours > 0, "peers": arguments.peers}
+        for name in ("opening", "deciding", *(name for name, wanted in asked.items() if wanted)):
+            figures |= _apart(name, place, arguments)
             print(json.dumps(figures), flush=True)
         figures |= _served(place, arguments.serve_s)
     for name, most in BUDGETS.items():
@@ -69,10 +73,10 @@ def main() -> None:
     record("million", {**figures, "budgets": BUDGETS, "load": os.getloadavg()[0]})
 
 
-def _apart(name: str, pool: Path, decisions: int) -> dict[str, Any]:
-    words = [sys.executable, "-m", "benchmarks.bench_million", "--one", name]
+def _apart(name: str, pool: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    words = [sys.executable, "-m", "benchmarks.bench_million", "--one", name, "--pool", str(pool)]
     done = subprocess.run(
-        [*words, "--pool", str(pool), "--decisions", str(decisions)],
+        [*words, "--decisions", str(asked.decisions), "--hours", str(asked.hours)],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -81,16 +85,23 @@ def _apart(name: str, pool: Path, decisions: int) -> dict[str, Any]:
     return found
 
 
-def _opening(folder: Path, decisions: int) -> dict[str, Any]:
-    took_s = []
+def _opening(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    took_s, cpu_s = [], []
     for _ in range(5):
-        began_s = time.perf_counter()
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
         pool = open_pool(folder)
         took_s.append(time.perf_counter() - began_s)
-    return {"chunks": len(pool), "songs": len(pool.songs), "open_s": round(float(np.median(took_s)), 3)}
+        cpu_s.append(time.process_time() - began_cpu_s)
+    return {
+        "chunks": len(pool),
+        "songs": len(pool.songs),
+        "open_s": round(float(np.median(took_s)), 3),
+        "open_cpu_s": round(float(np.median(cpu_s)), 3),
+    }
 
 
-def _deciding(folder: Path, decisions: int) -> dict[str, Any]:
+def _deciding(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    decisions = asked.decisions
     began_s = time.perf_counter()
     scoring = ScoringSettings(model=carried_model())
     generation = open_generation(folder, scoring, engine_rate_hz=44_100)
@@ -179,15 +190,47 @@ def _served(pool: Path, seconds: float) -> dict[str, Any]:
     return {"serve_mb": memory["all"], "serve_memory_mb": memory, "serve_first_s": round(sounds_s, 1)}
 
 
-def _peers(folder: Path, decisions: int) -> dict[str, Any]:
+def _travelling(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """Plan so many hours, as they are heard one step after the other, and return where they led."""
+    generation = open_generation(folder, ScoringSettings(model=carried_model()), engine_rate_hz=44_100)
+    planner, journey = Planner(generation, PlannerSettings()), JourneyRecord(generation)
+    began_s, heard_s = time.process_time(), 0.0
+    rungs: Counter[str] = Counter()
+    rows: list[int] = []
+    own_mb: list[float] = []
+    while heard_s < asked.hours * 3600.0:
+        step = planner.next(deadline_s=time.monotonic() + _ALLOWED_S)
+        planner.deliver(step)
+        journey.take(step)
+        rungs[step.rung] += 1
+        rows.append(step.chunk.row)
+        heard_s += step.length_s
+        if heard_s >= asked.hours * 3600.0 * (len(own_mb) + 1) / 8:
+            own_mb.append(_memory_mb(os.getpid())["own"])
+    told = {name: value for name, value in journey.told().items() if not name.startswith("term_")}
+    generation.close()
+    return {
+        "travelled": {
+            **{name: round(value, 3) for name, value in told.items()},
+            "hours": asked.hours,
+            "steps": len(rows),
+            "chunks_again": len(rows) - len(set(rows)),
+            "rungs": dict(rungs),
+            "own_mb": own_mb,
+            "cpu_s": round(time.process_time() - began_s, 1),
+        }
+    }
+
+
+def _peers(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Look for the nearest `RECALLED` by inner product, with ours and with each peer that is installed."""
     pool = open_pool(folder)
     model = carried_model()
     index = pool_embeddings(pool, model, load_contract(model), write=False)
-    rows = sample_references(len(pool), decisions)
+    rows = sample_references(len(pool), asked.decisions)
     values = {
-        name: getattr(index, name)[:, : index.width].astype(np.float32)
-        * getattr(index, f"{name[:-1]}_scales")[:, np.newaxis]
+        name: np.asarray(getattr(index, name))[:, : index.width].astype(np.float32)
+        * np.asarray(getattr(index, f"{name[:-1]}_scales"))[:, np.newaxis]
         for name in ("predecessors", "successors")
     }
     queries = values["predecessors"][rows]
@@ -268,9 +311,10 @@ def _of_faiss(faiss: Any, index: Any, starts: Any, queries: Any, truth: list[Int
     return _looked_up(find, truth, build_s, len(faiss.serialize_index(index)) / 2**20)
 
 
-_MEASURES: dict[str, Callable[[Path, int], dict[str, Any]]] = {
+_MEASURES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
     "opening": _opening,
     "deciding": _deciding,
+    "travelling": _travelling,
     "peers": _peers,
 }
 

@@ -20,6 +20,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool
+from stream.pool.song_table import SongTable
 from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from stream.scoring.opening import Opened
@@ -48,13 +49,13 @@ def made_up(*, songs: int, chunks: int, chunk_s: float, seed: int, width: int = 
         key="made up",
     )
     length = round(chunk_s * RATE_HZ)
-    chunk_song = np.repeat(np.arange(songs), chunks)
+    chunk_song = np.repeat(np.arange(songs, dtype=np.int32), chunks)
     start_sample = np.tile(np.arange(chunks) * length, songs)
     pool = Pool(
         folder=Path(),
         generation=1,
         complete=True,
-        songs=tuple(_song(number, chunks * length) for number in range(songs)),
+        songs=SongTable(_song(number, chunks * length) for number in range(songs)),
         chunk_song=chunk_song,
         start_sample=start_sample,
         end_sample=start_sample + length,

@@ -23,6 +23,7 @@ from model.features.edges import EDGE_RATE_HZ
 from stream.index.edge_index import EdgeIndex
 from stream.index.graphs import open_session
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool
+from stream.pool.song_table import SongTable
 from stream.pool.songs import Song
 from stream.pool.traits import ChunkTraits
 from stream.scoring.lstm_tile import TILE_COLUMNS, TILE_ROWS, add_product
@@ -307,8 +308,8 @@ def _pool(count: int, edge: int) -> Pool:
         folder=Path(tempfile.gettempdir()) / "no-pool",
         generation=1,
         complete=True,
-        songs=(song,),
-        chunk_song=np.zeros(count, dtype=np.int64),
+        songs=SongTable([song]),
+        chunk_song=np.zeros(count, dtype=np.int32),
         start_sample=np.arange(count, dtype=np.int64),
         end_sample=np.arange(1, count + 1, dtype=np.int64),
         loudness_db=np.zeros(count, dtype=np.float32),

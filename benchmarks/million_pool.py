@@ -153,9 +153,9 @@ def _repeated(index: EmbeddingIndex, copies: int, key: str, levels: int) -> Embe
         metric=index.metric,
         width=index.width,
         key=key,
-        predecessors=noisy(repeated.predecessors),
+        predecessors=noisy(np.asarray(repeated.predecessors)),
         predecessor_scales=repeated.predecessor_scales,
-        successors=noisy(repeated.successors),
+        successors=noisy(np.asarray(repeated.successors)),
         successor_scales=repeated.successor_scales,
     )
 

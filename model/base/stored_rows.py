@@ -22,6 +22,9 @@ from model.base.kernels import kernel
 SLICE_BYTES = 1 << 20
 """So much is read at once for a kernel, which then finds it in the cache."""
 
+HELD_ROWS = 65_536
+"""Of more rows, what is asked for by rows alone is not held in memory."""
+AnyPlaces = npt.NDArray[np.signedinteger] | range
 _Bytes = npt.NDArray[np.uint8]
 _pread: Any = types.ExternalFunction(
     "pread", types.intp(types.int32, types.voidptr, types.uintp, types.int64)
@@ -45,10 +48,11 @@ class StoredRows:
     and gives the same part of each row. `PoolError` where a row cannot be read. Any thread.
     """
 
-    def __init__(self, file: ArrayFile, rows: IntArray, todo: str) -> None:
-        """Show the `rows` `(N,)` int64 of a file of `(M, ...)`; `ArrayFileError` when it cannot be opened.
+    def __init__(self, file: ArrayFile, rows: AnyPlaces, todo: str) -> None:
+        """Show the `rows` `(N,)` of a file of `(M, ...)`; `ArrayFileError` when it cannot be opened.
 
-        todo: what a sentence about damage asks for.
+        rows: whole numbers, or a range of them, which takes no memory. todo: what a sentence about damage
+        asks for.
         """
         self.rows = rows
         self._file = _OpenFile(file, todo)
@@ -85,7 +89,7 @@ class StoredRows:
         if isinstance(which, slice) and which == slice(None):
             shown.rows = self.rows
             return shown
-        chosen = self.rows[which]
+        chosen = _chosen(self.rows, which)
         shown.rows = np.atleast_1d(chosen)
         values = shown._read()
         # As a view of what may not be written is: kernels are compiled once, for such arrays.
@@ -104,10 +108,31 @@ class StoredRows:
         spans = [(size - 1) * stride for size, stride in zip(part.shape, part.strides, strict=True)]
         low, high = sum(min(0, span) for span in spans), sum(max(0, span) for span in spans) + part.itemsize
         found = np.empty((len(self.rows), high - low), dtype=np.uint8)
-        self._file.read(self.rows, self._row.nbytes, begins + low, found)
+        self._file.read(_chosen(self.rows, slice(None)), self._row.nbytes, begins + low, found)
         return np.ndarray(
             self.shape, dtype=part.dtype, buffer=found, offset=-low, strides=(high - low, *part.strides)
         )
+
+
+def _chosen(rows: AnyPlaces, which: Any) -> Any:
+    """Return those of `rows` that an index of an array names, int64: a number for a number."""
+    if not isinstance(rows, range):
+        return rows[which].astype(np.int64, copy=False)
+    if isinstance(which, slice):
+        part = rows[which]
+        return np.arange(part.start, part.stop, part.step)
+    places = np.asarray(which)
+    if not places.ndim:
+        return np.int64(rows[which])
+    if places.dtype == np.bool_:
+        if places.shape != (len(rows),):
+            raise IndexError(f"a mask of {places.shape} does not choose among {len(rows)} rows")
+        places = np.flatnonzero(places)
+    if places.size and places.min() < 0:
+        places = np.where(places < 0, places + len(rows), places)
+    if places.size and not (places.min() >= 0 and places.max() < len(rows)):
+        raise IndexError(f"there are {len(rows)} rows, and others were asked for")
+    return places.astype(np.int64, copy=False) * rows.step + rows.start
 
 
 AnyRows = npt.NDArray[Any] | StoredRows
@@ -179,12 +204,17 @@ class _OpenFile:
 
 @kernel
 def _read_rows(descriptor: int, first: int, row_bytes: int, rows: IntArray, found: _Bytes, begin: int) -> int:
-    """Read rows from the one in place `begin` on, and return the place of the first that was not read."""
-    for place in range(begin, len(rows)):
-        wanted = found.shape[1]
-        offset = first + rows[place] * row_bytes
-        if _pread(descriptor, found[place].ctypes, wanted, offset) != wanted:
+    """Read rows from the one in place `begin` on, and return the place of the first that was not read.
+
+    Rows that follow each other in the file are read by one call.
+    """
+    wanted, place = found.shape[1], begin
+    while place < len(rows):
+        stop = _run(rows, place, wanted == row_bytes)
+        size = (stop - place) * wanted
+        if _pread(descriptor, found[place].ctypes, size, first + rows[place] * row_bytes) != size:
             return place
+        place = stop
     return len(rows)
 
 
@@ -193,5 +223,17 @@ def _ask_for_rows(
     descriptor: int, first: int, row_bytes: int, rows: IntArray, wanted: int, advice: int
 ) -> None:
     """Tell the system which rows will be read; what it makes of that changes nothing but the time."""
-    for row in rows:
-        _posix_fadvise(descriptor, first + row * row_bytes, wanted, advice)
+    place = 0
+    while place < len(rows):
+        stop = _run(rows, place, wanted == row_bytes)
+        _posix_fadvise(descriptor, first + rows[place] * row_bytes, (stop - place) * wanted, advice)
+        place = stop
+
+
+@kernel
+def _run(rows: IntArray, place: int, whole: bool) -> int:
+    """Return the place behind the rows that follow each other from one on; behind itself unless `whole`."""
+    stop = place + 1
+    while whole and stop < len(rows) and rows[stop] == rows[stop - 1] + 1:
+        stop += 1
+    return stop

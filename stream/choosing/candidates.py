@@ -43,9 +43,13 @@ MOST_SCORES = 400_000
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class View:
-    """What chunks are worth in a situation, whatever is left for them; `(N,)` in log-odds."""
+    """What chunks are worth in a situation, whatever is left for them; `(n,)` in log-odds."""
 
     now: Situation
+    rows: IntArray | None
+    """`(n,)`, rising, which chunks, those that follow exits among them; None: all of the pool."""
+    abroad: BoolArray
+    """Whether a change of song may lead there."""
     coverage: FloatArray
     favoured: FloatArray
     towards: FloatArray
@@ -62,6 +66,12 @@ class View:
     only_this_song: bool
     any_splice: bool = False
     """Whether a join within the song may be worth less than to go on."""
+
+    def places(self, rows: IntArray) -> IntArray | slice:
+        """Return where some of its chunks stand, `(n,)`; of all nothing need be gathered."""
+        if self.rows is not None:
+            return np.searchsorted(self.rows, rows)
+        return slice(None) if len(rows) == len(self.abroad) else rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,7 +97,7 @@ class Exit:
     row: int
     scored: ScoredCandidates
     rows: IntArray
-    """`(n,)` candidates."""
+    """`(n,)` candidates, rising."""
     worths: FloatArray
     """`(n,)` in log-odds: the model and every term that does not depend on what was played."""
     disliked: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
@@ -187,7 +197,12 @@ class Search:
         vectors = self.generation.opened.vectors
         scored = self._ladder.climb(scorer, self.generation.index, row, mask, time_left_s, vectors)
         everything = len(mask) <= CACHED_CHUNKS
-        rows = np.arange(len(mask)) if everything else top(scored.scores, scored.mask, SHORTLISTED)
+        if everything:
+            rows = np.arange(len(mask))
+        elif scored.rows is not None:
+            rows = np.sort(scored.rows)
+        else:
+            rows = np.sort(top(scored.scores, scored.mask, SHORTLISTED))
         terms = self.costs.terms(row, rows, self._weights)
         worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
@@ -222,16 +237,17 @@ class Search:
             rows = leaving.rows
             # Of all chunks nothing need be gathered.
             which = slice(None) if len(rows) == len(index) else rows
+            at = view.places(rows)
             mask = leaving.scored.mask[which] & now.here.allowed[which]
             other = index.song[which] != index.song[leaving.row]
             within = (rows >= now.first_row) & (rows <= leaving.row + 1)
-            abroad = now.onward.abroad[which] & (not view.only_this_song)
+            abroad = view.abroad[at] & (not view.only_this_song)
             splices = (leaving.worths >= straight_on) | view.any_splice
             mask &= np.where(other, abroad, splices & (not view.only_other_songs)) & ~within
             if len(leaving.disliked):
                 mask &= ~np.isin(rows, leaving.disliked)
-            totals = leaving.worths + view.entering[which] + view.future[which] + view.walk[which]
-            totals += view.travelling[which] * other
+            totals = leaving.worths + view.entering[at] + view.future[at] + view.walk[at]
+            totals += view.travelling[at] * other
             considered += int(np.count_nonzero(mask))
             for place in top(totals, mask, count).tolist():
                 join = Join(exit_row=leaving.row, entry_row=int(rows[place]), total=float(totals[place]))
@@ -249,7 +265,8 @@ class Search:
         row, now = int(self.generation.index.successor[exit_row]), view.now
         if row == NO_SUCCESSOR or now.asked or view.only_other_songs or not now.here.allowed[row]:
             return None
-        coming = float(view.entering[row] + view.future[row] + view.walk[row])
+        at = row if view.rows is None else int(np.searchsorted(view.rows, row))
+        coming = float(view.entering[at] + view.future[at] + view.walk[at])
         total = self._weights.straight_on + coming
         return Join(exit_row=exit_row, entry_row=row, total=total, goes_on=True)
 
@@ -285,24 +302,26 @@ class Search:
         """Return every term of a join by name, in log-odds, and their sum."""
         named: dict[str, float] = {}
         row, now = join.entry_row, view.now.onward
+        one = np.array([row])
+        at = one if view.rows is None else view.places(one)
         other = self.generation.index.song[row] != self.generation.index.song[leaving.row]
         if join.goes_on:
             named["straight_on"] = self._weights.straight_on
         else:
-            values = self.costs.terms(leaving.row, np.array([row]), self._weights)[0]
+            values = self.costs.terms(leaving.row, one, self._weights)[0]
             liked, _ = self.liking.after(leaving.row)
             named["model"] = float(logits(leaving.scored.scores[row : row + 1])[0])
             named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}
             named["hub"] = -self._weights.hub * float(self._hubs[row])
             named["liked"] = self._weights.liked if row in liked else 0.0
-        named["coverage"] = float(view.coverage[row])
-        named["favoured"] = float(view.favoured[row])
-        named["towards"] = float(view.towards[row])
-        named["due"] = float(now.due[row]) if other else 0.0
-        named["arc"] = float(now.arc[row]) if other else 0.0
+        named["coverage"] = float(view.coverage[at][0])
+        named["favoured"] = float(view.favoured[at][0])
+        named["towards"] = float(view.towards[at][0])
+        named["due"] = float(now.due(one)[0]) if other else 0.0
+        named["arc"] = float(now.arc(one)[0]) if other else 0.0
         named["other_song"] = view.other_song if other else 0.0
-        named["walk"] = float(view.walk[row])
-        named["future"] = float(view.future[row])
+        named["walk"] = float(view.walk[at][0])
+        named["future"] = float(view.future[at][0])
         named["judged"] = join.judged
         named["total"] = join.total
         return named

@@ -1,5 +1,7 @@
 """The courses know what was heard of a generation, and what will have been once all that is planned is."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from model.base.arrays import BoolArray
@@ -54,6 +56,9 @@ class Courses:
             del self._planned[: self._planned.index(step) + 1]
         self._follow(self._heard, step)
         self._last = step.chunk
+        if self._heard.played.is_long:
+            self._heard.played.settle()
+            in_order = False
         if not in_order:
             self._look_again()
 
@@ -69,8 +74,9 @@ class Courses:
     def come_back(self, back: BoolArray, there: BoolArray) -> None:
         """Count chunks that come back as heard as often as those that were there, `(N,)` each."""
         if back.any() and there.any():
-            plays = self._heard.plays
-            plays[back] = np.maximum(plays[back], int(plays[there].mean()))
+            plays, rows = self._heard.plays, np.flatnonzero(back)
+            heard, least = self._heard.played.of(rows), int(plays[there].mean())
+            self._heard.played.put(rows, replace(heard, plays=np.maximum(heard.plays, least)))
             self._look_again()
 
     def move_to(self, generation: Generation) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from model.base.arrays import IntArray
+from model.base.arrays import RowArray
 from stream.choosing.generation import Chunk, Generation
+from stream.choosing.played import Played
 from stream.choosing.step import Step, WalkStop
-from stream.index.edge_index import NEVER
 
 BEFORE_THE_WALK = -1
 """Where a stream stands that has taken no chunk by the walk yet."""
@@ -22,14 +22,9 @@ _MOST_OWED = 4.0
 
 @dataclass(kw_only=True, eq=False)
 class Course:
-    """The way that the stream took through a generation's chunks; belongs to one thread.
+    """The way that the stream took through a generation's chunks; belongs to one thread."""
 
-    last_played: `(N,)` int64, the step at which each chunk was played last, or `NEVER`.
-    plays: `(N,)` int64, how often.
-    """
-
-    last_played: IntArray
-    plays: IntArray
+    played: Played
     steps: int = 0
     run: int = 0
     """Steps since the phrase began."""
@@ -49,11 +44,21 @@ class Course:
     @classmethod
     def new(cls, chunks: int) -> "Course":
         """Return a course that has not begun."""
-        return cls(last_played=np.full(chunks, NEVER, dtype=np.int64), plays=np.zeros(chunks, dtype=np.int64))
+        return cls(played=Played(chunks))
+
+    @property
+    def last_played(self) -> RowArray:
+        """`(N,)` int32, read-only: the step at which each chunk was played last, or `NEVER`."""
+        return self.played.last_played
+
+    @property
+    def plays(self) -> RowArray:
+        """`(N,)` int32, read-only: how often each chunk was played."""
+        return self.played.plays
 
     def copy(self) -> "Course":
         """Return a course of its own that began like this one."""
-        return replace(self, last_played=self.last_played.copy(), plays=self.plays.copy())
+        return replace(self, played=self.played.copy())
 
     def follow(
         self,
@@ -73,8 +78,7 @@ class Course:
         sounds on for so long. stop: of the walk; None leaves it where it stands.
         """
         if row is not None:
-            self.last_played[row] = self.steps
-            self.plays[row] += 1
+            self.played.add(row, self.steps)
         self.steps += 1
         self.run = self.run + 1 if goes_on else 0
         self.heard_s += length_s
@@ -92,27 +96,31 @@ class Course:
 
         Song by song: one whose chunks are the same is copied, of another each chunk is looked up.
         """
-        begun = Course.new(len(new.index))
-        moved = replace(self, last_played=begun.last_played, plays=begun.plays)
-        for song, entry in enumerate(old.pool.songs):
-            here, there = old.song_rows(song), new.song_of(entry.audio_hash)
+        rows = self.played.rows()
+        nowhere = np.empty(0, dtype=np.int64)
+        kept_rows, new_rows = [nowhere], [nowhere]
+        song_of_row = old.pool.chunk_song[rows]
+        for song in np.unique(song_of_row).tolist():
+            here, there = old.song_rows(song), new.song_of(old.pool.songs[song].audio_hash)
             if there is None:
                 continue
-            rows = new.song_rows(there)
-            same = here.stop - here.start == rows.stop - rows.start and all(
-                np.array_equal(getattr(old.pool, name)[here], getattr(new.pool, name)[rows])
+            heard, rows_there = rows[song_of_row == song], new.song_rows(there)
+            same = here.stop - here.start == rows_there.stop - rows_there.start and all(
+                np.array_equal(getattr(old.pool, name)[here], getattr(new.pool, name)[rows_there])
                 for name in ("start_sample", "end_sample")
             )
             if same:
-                moved.last_played[rows] = self.last_played[here]
-                moved.plays[rows] = self.plays[here]
-                continue
-            for row in here.start + np.flatnonzero(self.plays[here]):
-                found = new.row(old.key(int(row)))
-                if found is not None:
-                    moved.last_played[found] = self.last_played[row]
-                    moved.plays[found] = self.plays[row]
-        return moved
+                found = heard - here.start + rows_there.start
+            else:
+                heard = heard[self.played.of(heard).plays > 0]
+                looked_up = [new.row(old.key(row)) for row in heard.tolist()]
+                heard = heard[[row is not None for row in looked_up]]
+                found = np.array([row for row in looked_up if row is not None], dtype=np.int64)
+            kept_rows.append(heard)
+            new_rows.append(found)
+        played = Played(len(new.index))
+        played.put(np.concatenate(new_rows), self.played.of(np.concatenate(kept_rows)))
+        return replace(self, played=played)
 
 
 @dataclass(frozen=True, kw_only=True)

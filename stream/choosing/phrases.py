@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray, DoubleArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, IntArray, RowArray
 from model.base.kernels import kernel
 from stream.choosing.settings import PlannerSettings
 from stream.pool.pool import Pool
@@ -22,16 +22,16 @@ USUAL_BAR_BEATS = 4
 class Phrases:
     """The exits of a phrase that begins with each of `N` chunks; row = chunk, in pool order.
 
-    first_exit: `(N,)` int64, the first chunk at whose end the phrase is long enough; `NOWHERE` where the song
-    ends before. last_exit: `(N,)` int64, the last chunk before it is too long, or its song is over.
+    first_exit: `(N,)` int32, the first chunk at whose end the phrase is long enough; `NOWHERE` where the song
+    ends before. last_exit: `(N,)` int32, the last chunk before it is too long, or its song is over.
     """
 
-    first_exit: IntArray
-    last_exit: IntArray
+    first_exit: RowArray
+    last_exit: RowArray
     entry: BoolArray
     """`(N,)`, where a phrase may begin at all."""
-    run: IntArray
-    """`(N,)`, rising: a phrase goes on along chunks of one number."""
+    goes_on: BoolArray
+    """`(N,)`, whether a phrase may go on with the next chunk."""
 
     @classmethod
     def made(cls, pool: Pool, settings: PlannerSettings, factor: float = 1.0) -> "Phrases":
@@ -52,7 +52,12 @@ class Phrases:
         leaving = end_s >= end_s[last_row] - LONGEST_OVERLAP_S
         # The first of each song, or the row itself where that is later.
         window = np.searchsorted(np.where(leaving, song, song - 0.5), song, "left")
-        return cls(first_exit=np.maximum(rows, window), last_exit=last_row, entry=entry, run=song)
+        return cls(
+            first_exit=np.maximum(rows, window).astype(np.int32),
+            last_exit=last_row.astype(np.int32),
+            entry=entry,
+            goes_on=np.append(song[1:] == song[:-1], False),
+        )
 
     @classmethod
     def of_pool(cls, pool: Pool, settings: PlannerSettings, factor: float = 1.0) -> "Phrases":
@@ -76,15 +81,18 @@ class Phrases:
         first_row, last_row = np.searchsorted(run, run, "left"), np.searchsorted(run, run, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
         first, last = _exits(run, start_s, end_s, wanted_s, factor * float(settings.max_phrase_s))
-        return cls(first_exit=first, last_exit=last, entry=np.ones(len(pool), dtype=np.bool_), run=run)
+        goes_on = np.append(run[1:] == run[:-1], False)
+        return cls(
+            first_exit=first, last_exit=last, entry=np.ones(len(pool), dtype=np.bool_), goes_on=goes_on
+        )
 
 
 @kernel
 def _exits(
     run: IntArray, start_s: DoubleArray, end_s: DoubleArray, wanted_s: DoubleArray, most_s: float
-) -> tuple[IntArray, IntArray]:
+) -> tuple[RowArray, RowArray]:
     count = len(run)
-    first, last = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+    first, last = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
     for entry in range(count):
         exit_row = entry
         while end_s[exit_row] - start_s[entry] < wanted_s[entry]:

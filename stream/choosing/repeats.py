@@ -67,15 +67,22 @@ def entries(course: Course, phrases: Phrases, left_out: BoolArray, *, window: in
 
 
 def coverage(
-    course: Course, phrases: Phrases, weights: CostWeights, mean_plays: float | None = None
+    course: Course,
+    phrases: Phrases,
+    weights: CostWeights,
+    mean_plays: float | None = None,
+    rows: IntArray | None = None,
 ) -> FloatArray:
-    """Return `(N,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
+    """Return `(n,)` float32 in log-odds: below 0 for a phrase that was played more often than others.
+
+    rows: `(n,)`, with which chunks these phrases begin; None: all `N`.
 
     Counted is what is played at least when it begins there; `coverage` for each factor e, at most
     `coverage_most`. On top of that `due` for each time that it was played less often than the mean, but for
     the first: without bound, so that whatever speaks against a song, it comes round.
     """
     return _coverage(
+        np.arange(len(course.plays)) if rows is None else rows,
         course.plays,
         phrases.first_exit,
         course.steps / len(course.plays) if mean_plays is None else mean_plays,
@@ -112,22 +119,29 @@ def _lasting(blocked: BoolArray, first_exit: IntArray) -> BoolArray:
 
 @kernel
 def _coverage(
-    plays: IntArray, first_exit: IntArray, mean: float, weight: float, most: float, due: float
+    rows: IntArray,
+    plays: IntArray,
+    first_exit: IntArray,
+    mean: float,
+    weight: float,
+    most: float,
+    due: float,
 ) -> FloatArray:
-    result = np.empty(len(plays), dtype=np.float32)
+    result = np.empty(len(rows), dtype=np.float32)
     # Of a large pool most was never played: one value for all of that.
     ratio = 1.0 / (mean + 1.0)
     never = np.float32(max(-most, min(most, -weight * np.log(ratio))) + due * max(0.0, mean - 1.0))
-    for row in range(len(plays)):
-        last = max(row, first_exit[row])
+    for place in range(len(rows)):
+        row = rows[place]
+        last = max(row, np.int64(first_exit[row]))
         total = 0
         for heard in range(row, last + 1):
             total += plays[heard]
         if total == 0:
-            result[row] = never
+            result[place] = never
             continue
         own = total / (last - row + 1)
         ratio = (own + 1.0) / (mean + 1.0)
         missing = max(0.0, mean - own - 1.0)
-        result[row] = max(-most, min(most, -weight * np.log(ratio))) + due * missing
+        result[place] = max(-most, min(most, -weight * np.log(ratio))) + due * missing
     return result

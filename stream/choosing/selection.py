@@ -1,11 +1,11 @@
 """The selection scores the exits of a phrase before they are reached, and draws one of their best joins."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import BoolArray
+from model.base.arrays import BoolArray, IntArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
@@ -17,6 +17,7 @@ from stream.choosing.situation import Situation
 from stream.choosing.step import Step
 from stream.doors.door import Door
 from stream.doors.gapless import gapless_successor
+from stream.index.edge_index import NO_SUCCESSOR
 
 OTHER_SONG_LOGIT = 2.0
 """What a join to another song is worth more, for each that is owed."""
@@ -71,10 +72,7 @@ class Selection:
         self._search = search
         self._phrases = phrases
         self._song = search.generation.index.song
-        pool = search.generation.pool
-        self._start_s, self._end_s = pool.start_s(), pool.end_s()
-        last_rows = np.searchsorted(self._song, self._song, side="right") - 1
-        self._left_s = self._end_s[last_rows] - self._end_s
+        self._pool = search.generation.pool
         self._settings = settings
         self._exits: dict[int, Exit] = {}
 
@@ -94,27 +92,24 @@ class Selection:
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
             first_row -= 1
         first, last = int(self._phrases.first_exit[first_row]), int(self._phrases.last_exit[first_row])
-        until_s = self._end_s[max(first, first_row)] + history.overlap_s
-        alone_s = self._start_s[first_row] + history.overlap_s
+        end_s = self._pool.end_of_s
+        until_s = end_s(max(first, first_row)) + history.overlap_s
+        alone_s = self._pool.start_of_s(first_row) + history.overlap_s
         reached = row
-        run = self._phrases.run
-        while reached < len(run) - 1 and run[reached + 1] == run[row]:
+        while self._phrases.goes_on[reached]:
             # Nothing ends a phrase in which the song before still sounds.
-            ends = here.blocked[reached + 1] or (reached >= last and self._end_s[reached] >= until_s)
-            if ends and self._end_s[reached] >= alone_s:
+            ends = here.blocked[reached + 1] or (reached >= last and end_s(reached) >= until_s)
+            if ends and end_s(reached) >= alone_s:
                 break
             reached += 1
         first = reached if first == NOWHERE else min(first, reached)
-        while first < reached and self._end_s[first] < until_s:
+        while first < reached and end_s(first) < until_s:
             first += 1
         exits = list(range(max(first, row), reached + 1))
-        if (
-            self._settings.whole_songs
-            and gapless_successor(self._search.generation.pool, reached) is not None
-        ):
+        if self._settings.whole_songs and gapless_successor(self._pool, reached) is not None:
             exits = [reached]
         if within_s is not None:
-            in_time = [one for one in exits if self._end_s[one] - self._end_s[row] <= within_s]
+            in_time = [one for one in exits if end_s(one) - end_s(row) <= within_s]
             exits = in_time or exits[:1]
         return first_row, exits
 
@@ -124,7 +119,7 @@ class Selection:
         Where scores take long there are one or two for each chunk that is played meanwhile.
         """
         left, left_s = self._search.exits_at_once, now.left_s()
-        for exit_row in now.exits[:MOST_EXITS]:
+        for exit_row in self._spread(now.exits[:MOST_EXITS]):
             if exit_row in self._exits or self._search.costs_nothing(exit_row):
                 continue
             if left == 0 or not self._search.affords(left_s):
@@ -171,36 +166,52 @@ class Selection:
         whole = [join for join in found if self._skipped_s(join) <= SKIPPED_S]
         if whole:
             return whole, considered
-        late = [one for one in scored if self._left_s[one.row] <= SKIPPED_S]
+        late = [one for one in scored if self._left_s(one.row) <= SKIPPED_S]
         return self._search.best(late, view) if late else (found, considered)
 
     def _skipped_s(self, join: Join) -> float:
         """Return how much of the end of the song that a join leaves is not heard."""
         overlap_s = 0.0 if join.door is None else join.door.overlap_s
-        return float(self._left_s[join.exit_row]) - overlap_s
+        return self._left_s(join.exit_row) - overlap_s
+
+    def _left_s(self, row: int) -> float:
+        last = self._pool.song_rows(int(self._song[row])).stop - 1
+        return self._pool.end_of_s(last) - self._pool.end_of_s(row)
 
     def _reached(self, now: Situation, scored: list[Exit]) -> BoolArray:
         """Return where in the song phrases may begin once this one is over, `(N,)`: ahead, or by a join."""
-        allowed, run = now.here.allowed, self._phrases.run
+        allowed, rows = now.here.allowed, self._pool.song_rows(int(self._song[now.row]))
         reached = np.zeros(len(allowed), dtype=np.bool_)
         for one in scored:
-            reached[one.rows[one.worths >= self._settings.weights.straight_on]] = True
-        reached &= allowed & (self._song == self._song[now.row])
-        row = now.exits[0] + 1
-        while row < len(run) and run[row] == run[now.row] and allowed[row]:
-            reached[row] = True
+            good = one.rows[one.worths >= self._settings.weights.straight_on]
+            good = good[(good >= rows.start) & (good < rows.stop)]
+            reached[good] = allowed[good]
+        row = now.exits[0]
+        while self._phrases.goes_on[row] and allowed[row + 1]:
             row += 1
+            reached[row] = True
         return reached
 
+    def _weighed(self, scored: list[Exit]) -> IntArray | None:
+        """Return the chunks that anything is decided of, `(n,)`, rising; None: all, where none is spared."""
+        if self._search.future.enabled:
+            return None
+        following = [self._search.generation.index.successor[[one.row for one in scored]]]
+        rows = np.unique(np.concatenate([*(one.rows for one in scored), *following]))
+        weighed: IntArray = rows[rows != NO_SUCCESSOR]
+        return weighed
+
     def _view(self, now: Situation, scored: list[Exit]) -> View:
-        """Weigh what each chunk is worth now, whatever is left for it."""
-        other = self._song != self._song[now.row]
-        onward, owed = now.onward, now.history.owed
-        walk = np.zeros(len(self._song), dtype=np.float32)
+        """Weigh what entering chunks is worth now, whatever is left for them."""
+        rows = self._weighed(scored)
+        which = slice(None) if rows is None else rows
+        onward, owed, allowed = now.onward, now.history.owed, now.here.allowed
+        here, abroad = int(self._song[now.row]), onward.abroad(which)
+        walk = np.zeros(len(abroad), dtype=np.float32)
         leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
-        if not leaves and not now.aims and (now.here.allowed & onward.abroad).any():
+        if not leaves and not now.aims and onward.leads_abroad(allowed):
             out = way_out(
-                self._search.generation.pool,
+                self._pool,
                 self._search.doors,
                 self._phrases,
                 row=now.row,
@@ -212,35 +223,41 @@ class Selection:
             leaves = out.leaves_now or owed > MOST_OWED
             stays = owed > DUE and not leaves
             if stays:
-                walk[out.rows] = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
-        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays)
+                ahead = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
+                if rows is None:
+                    walk[out.rows] = ahead
+                else:
+                    inside = (rows >= out.rows.start) & (rows < out.rows.stop)
+                    walk[inside] = ahead[rows[inside] - out.rows.start]
+        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays, rows)
         nothing = np.zeros(len(covered), dtype=np.float32)
-        coming = covered if now.pull is None else covered + now.pull.favoured
-        entering = covered if now.pull is None else covered + now.pull.worths
+        favoured = nothing if now.pull is None else now.pull.favoured[which]
+        towards = nothing if now.pull is None else now.pull.towards[which]
+        coming = covered if now.pull is None else covered + favoured
         price = OTHER_SONG_LOGIT * owed
-        allowed = now.here.allowed
-        future = self._search.future.worths(allowed, onward.abroad, coming, price, self._settings)
+        future = nothing
+        if rows is None:
+            future = self._search.future.worths(allowed, abroad, coming, price, self._settings)
         return View(
             now=now,
+            rows=rows,
+            abroad=abroad,
             coverage=covered,
-            favoured=nothing if now.pull is None else now.pull.favoured,
-            towards=nothing if now.pull is None else now.pull.towards,
-            entering=entering,
+            favoured=favoured,
+            towards=towards,
+            entering=covered if now.pull is None else covered + (favoured + towards),
             future=np.float32(self._settings.discount) * future,
-            travelling=np.float32(price) + onward.due + onward.arc,
+            travelling=np.float32(price) + onward.due(which) + onward.arc(which),
             other_song=price,
             walk=walk,
-            only_other_songs=leaves and bool((allowed & onward.abroad & other).any()),
+            only_other_songs=leaves and onward.leads_abroad(allowed, leaving=here),
             only_this_song=stays,
         )
 
     def _scored(self, now: Situation) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
-        exits, allowed = now.exits, now.here.allowed
-        most = max(1, min(MOST_EXITS, MOST_SCORES // len(allowed)))
-        chosen = (
-            exits if len(exits) <= most else [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]
-        )
+        allowed = now.here.allowed
+        chosen = self._spread(now.exits)
         scored: list[Exit] = []
         for exit_row in chosen:
             known = self._exits.get(exit_row)
@@ -250,3 +267,10 @@ class Selection:
                 scored.append(known)
         by_model = [one for one in scored if one.scored.rung != "nearest"]
         return by_model or scored
+
+    def _spread(self, exits: Sequence[int]) -> Sequence[int]:
+        """Return of some exits as many as are scored in a pool of this size, evenly spread."""
+        most = max(1, min(MOST_EXITS, MOST_SCORES // len(self._song)))
+        if len(exits) <= most:
+            return exits
+        return [exits[round(n)] for n in np.linspace(0, len(exits) - 1, most)]

@@ -129,7 +129,7 @@ class Walk:
             "seam": self._seams(row, rows),
             **{name: costs[:, column] for column, name in enumerate(COST_TERMS)},
             "liked": np.float32(weights.liked) * np.isin(rows, liked),
-            "coverage": coverage(now.history, self._phrases, weights, now.here.mean_plays)[rows],
+            "coverage": coverage(now.history, self._phrases, weights, now.here.mean_plays, rows),
             "favoured": nothing if now.pull is None else now.pull.favoured[rows],
             "towards": nothing if now.pull is None else now.pull.towards[rows],
             "other_song": np.float32(OTHER_SONG_LOGIT * now.history.owed) * other[rows],

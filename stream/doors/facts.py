@@ -50,24 +50,36 @@ FULL_DB = 8.0
 """A song that is so far below its usual level is thinned out."""
 
 
+def fullness(full_db: FloatArray) -> FloatArray:
+    """Return how full music is, `(n,)` float32 0 to 1, by its level against that of its song, `(n,)`, in dB.
+
+    What is unknown is taken to be as the song mostly is.
+    """
+    full: FloatArray = np.clip(
+        np.float32(1.0) + np.nan_to_num(full_db, nan=0.0) / np.float32(FULL_DB), 0.0, 1.0
+    )
+    return full
+
+
 class DoorFacts:
     """The facts of the chunks of one pool; any thread may ask."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._frames, self._rates_hz, self._lufs = np.array(
-            [(song.frames, song.sample_rate_hz, song.loudness_lufs) for song in pool.songs], dtype=np.float64
-        ).T
+        self._frames, self._rates_hz, self._lufs = (
+            pool.songs.numbers(name).astype(np.float64)
+            for name in ("frames", "sample_rate_hz", "loudness_lufs")
+        )
 
     def exits(self, rows: IntArray) -> FloatArray:
         """Return `(n, len(FACT))` float32 of the ends of chunks `rows` `(n,)`."""
         pool, traits = self._pool, self._pool.traits
         return self._facts(
             rows,
-            level=traits.end_lufs[rows],
-            full_db=traits.end_full_db[rows],
-            voice=traits.end_voice[rows],
-            bars=traits.end_bars[rows],
+            level=traits.of("end_lufs", rows),
+            full_db=traits.of("end_full_db", rows),
+            voice=traits.of("end_voice", rows),
+            bars=traits.of("end_bars", rows),
             at_sample=pool.end_sample[rows],
         )
 
@@ -76,10 +88,10 @@ class DoorFacts:
         pool, traits = self._pool, self._pool.traits
         return self._facts(
             rows,
-            level=traits.start_lufs[rows],
-            full_db=traits.start_full_db[rows],
-            voice=traits.start_voice[rows],
-            bars=traits.start_bars[rows],
+            level=traits.of("start_lufs", rows),
+            full_db=traits.of("start_full_db", rows),
+            voice=traits.of("start_voice", rows),
+            bars=traits.of("start_bars", rows),
             at_sample=pool.start_sample[rows],
         )
 
@@ -106,8 +118,7 @@ class DoorFacts:
         facts[:, FACT.fifth] = np.where(key >= 0, tonic * _SEVENTH_SEMITONES % PITCH_CLASSES, np.nan)
         facts[:, FACT.key] = traits.key_confidence[rows]
         facts[:, FACT.level] = np.where(level > _UNHEARD_LUFS, level - self._lufs[song], np.nan)
-        # What is unknown is taken to be as the song mostly is.
-        facts[:, FACT.full] = np.clip(1.0 + np.nan_to_num(full_db, nan=0.0) / FULL_DB, 0.0, 1.0)
+        facts[:, FACT.full] = fullness(full_db)
         facts[:, FACT.voice] = np.nan_to_num(voice, nan=0.0)
         facts[:, FACT.bars] = np.nan_to_num(bars, nan=np.inf)
         facts[:, FACT.left_s] = left_s = (self._frames[song] - at_sample) / self._rates_hz[song]

@@ -26,7 +26,10 @@ def gapless_successor(pool: Pool, row: int) -> int | None:
     whole = int(pool.end_sample[row]) == here.frames and int(pool.start_sample[entry]) == 0
     if not one_album or not whole or here.sample_rate_hz != there.sample_rate_hz:
         return None
-    end_lufs, start_lufs = float(pool.traits.end_lufs[row]), float(pool.traits.start_lufs[entry])
+    end_lufs, start_lufs = (
+        float(pool.traits.of("end_lufs", np.array([row]))[0]),
+        float(pool.traits.start_lufs[entry]),
+    )
     if min(end_lufs, start_lufs) < _LEAST_LUFS or abs(end_lufs - start_lufs) > _ALIKE_LU:
         return None
     before, after = np.asarray(pool.fingerprints[row])[1], np.asarray(pool.fingerprints[entry])[0]

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.doors.estimate import best_doors, door_worths
-from stream.doors.facts import FACT, DoorFacts
+from stream.doors.facts import DoorFacts, fullness
 from stream.pool.pool import Pool
 
 DOORS_KEPT = 16
@@ -45,6 +45,8 @@ class DoorRanking:
         self._entries: tuple[IntArray, FloatArray] | None = None
         self._exits: FloatArray | None = None
         """Facts of all exits; None where not all entries are ranked, or nothing was asked for yet."""
+        self._latest: tuple[int, FloatArray] | None = None
+        """The exit that was asked for last, and its facts."""
         self._kept: OrderedDict[int, SongDoors] = OrderedDict()
 
     def worths(self, exit_row: int, rows: IntArray) -> FloatArray:
@@ -54,7 +56,9 @@ class DoorRanking:
         """
         ranked, facts = self._ranked()
         if self._exits is None:
-            leaving, entering = self._facts.exits(np.array([exit_row]))[0], self._facts.entries(rows)
+            if self._latest is None or self._latest[0] != exit_row:
+                self._latest = exit_row, self._facts.exits(np.array([exit_row]))[0]
+            leaving, entering = self._latest[1], self._facts.entries(rows)
         else:
             leaving, entering = self._exits[exit_row], facts if len(rows) == len(ranked) else facts[rows]
         return door_worths(leaving, entering)
@@ -87,7 +91,7 @@ class DoorRanking:
         Doors between songs that were there stay; new songs are held against them, and ranked when asked for.
         """
         moved = DoorRanking(pool)
-        there = [pool.song_of(song.audio_hash) for song in self._pool.songs]
+        there = [pool.song_of(name) for name in self._pool.audio_hashes]
         same = [number is not None and self._is_same(song, pool, number) for song, number in enumerate(there)]
         offsets = np.array(
             [
@@ -153,12 +157,14 @@ class DoorRanking:
             rows = [np.arange(*self._pool.song_rows(song).indices(len(self._pool))) for song in songs]
             return np.concatenate([np.empty(0, dtype=np.int64), *rows])
         chosen = np.array(songs, dtype=np.int64)
-        full = self._facts.entries(np.arange(len(self._pool)))[:, FACT.full]
-        order = np.lexsort((full, self._pool.chunk_song))
-        first = np.searchsorted(self._pool.chunk_song[order], np.arange(len(self._pool.songs)))
-        place = np.arange(len(order)) - first[self._pool.chunk_song[order]]
-        few = np.sort(order[place < ENTRIES_OF_SONG])
-        return few[np.isin(self._pool.chunk_song[few], chosen)]
+        full = fullness(self._pool.traits.start_full_db)
+        few = [self._thinnest(full, song) for song in np.unique(chosen).tolist()]
+        return np.concatenate([np.empty(0, dtype=np.int64), *few])
+
+    def _thinnest(self, full: FloatArray, song: int) -> IntArray:
+        rows = self._pool.song_rows(song)
+        thinnest: IntArray = rows.start + np.sort(np.argsort(full[rows], kind="stable")[:ENTRIES_OF_SONG])
+        return thinnest
 
 
 def _merged(one: SongDoors, other: SongDoors) -> SongDoors:

@@ -119,13 +119,14 @@ def _bands(pool: Pool, heads: AnyRows, tails: AnyRows) -> EmbeddingIndex:
     key = f"{BANDS} band levels of {edge_samples} samples, generation {pool.generation}"
     if folder.is_dir():
         try:
-            return EmbeddingIndex.open(folder, chunks=count, key=key)
+            return EmbeddingIndex.open(folder, chunks=count, key=key, held=False)
         except PoolError as error:
             _log.warning("band levels are computed anew: %s", error)
     bands = EmbeddingIndex.quantised(band_levels_db(tails), band_levels_db(heads), metric="l1", key=key)
     if count >= STORED_FROM_CHUNKS:
         try:
             bands.write(folder)
+            return EmbeddingIndex.open(folder, chunks=count, key=key, held=False)
         except PoolError as error:
             _log.info("band levels are not kept: %s", error)
     return bands

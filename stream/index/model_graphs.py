@@ -248,8 +248,7 @@ def vectors_key(name: str) -> str:
 
 def pool_identities(pool: Pool) -> IntArray:
     """Return the `identities` of an open pool's chunks."""
-    hashes = [song.audio_hash for song in pool.songs]
-    return identities(hashes, pool.chunk_song, pool.start_sample, pool.end_sample)
+    return identities(pool.audio_hashes, pool.chunk_song, pool.start_sample, pool.end_sample)
 
 
 def identities(audio_hashes: Sequence[str], chunk_song: IntArray, start: IntArray, end: IntArray) -> IntArray:

@@ -21,6 +21,7 @@ from model.base.array_files import ArrayFile, ArrayFileError, frozen
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.files import what_to_do
+from model.base.stored_rows import HELD_ROWS, AnyRows, StoredRows
 from stream.index.metrics import ALIGNED_BYTES, LEVELS, METRICS, Int8Array, Metric
 from stream.index.top import top
 
@@ -37,7 +38,9 @@ class EmbeddingIndex:
 
     predecessors, successors: `(N, stored width)` int8, in rows of whole `ALIGNED_BYTES`.
     predecessor_scales, successor_scales: `(N,)` float32; embedding = scale * int8 row (+ a common offset
-    for metric `l1`, where all scales are equal), none of them writeable. Any thread may call any method.
+    for metric `l1`, where all scales are equal), none of them writeable. Of many chunks those of predecessors
+    are `StoredRows`, and of an index that is hardly ever gone through whole, those of successors too. Any
+    thread may call any method; those that give scores raise `PoolError` where a row cannot be read.
     """
 
     metric: Metric
@@ -46,10 +49,10 @@ class EmbeddingIndex:
     """Values of an embedding."""
     key: str
     """What the embeddings were computed from; whoever opens a folder says what it expects."""
-    predecessors: Int8Array
-    predecessor_scales: FloatArray
-    successors: Int8Array
-    successor_scales: FloatArray
+    predecessors: AnyRows
+    predecessor_scales: AnyRows
+    successors: AnyRows
+    successor_scales: AnyRows
 
     def __post_init__(self) -> None:
         rows = len(self.predecessors)
@@ -57,11 +60,13 @@ class EmbeddingIndex:
             scales = name.endswith("scales")
             shape = (rows,) if scales else (rows, _stored_width(self.width))
             dtype = np.dtype(np.float32 if scales else np.int8)
-            if rows < 1 or array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+            whole = isinstance(array, StoredRows) or array.flags.c_contiguous
+            if rows < 1 or array.shape != shape or array.dtype != dtype or not whole:
                 raise ValueError(f"{name} is {array.shape} {array.dtype}, expected {shape} {dtype}")
-            if scales and not (np.isfinite(array).all() and (array >= 0).all()):
+            values = np.asarray(array) if scales else np.empty(0)
+            if not (np.isfinite(values).all() and (values >= 0).all()):
                 raise ValueError(f"{name} holds what is below 0 or no number")
-        both = (self.predecessor_scales, self.successor_scales)
+        both = [np.asarray(side) for side in (self.predecessor_scales, self.successor_scales)]
         if METRICS[self.metric].grid is not None and any((side != both[0][0]).any() for side in both):
             raise ValueError(f"metric {self.metric} has one scale and several were given")
 
@@ -100,8 +105,11 @@ class EmbeddingIndex:
         )
 
     @classmethod
-    def open(cls, folder: Path, *, chunks: int, key: str) -> "EmbeddingIndex":
-        """Take the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`."""
+    def open(cls, folder: Path, *, chunks: int, key: str, held: bool = True) -> "EmbeddingIndex":
+        """Take the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`.
+
+        held: whether successors are held in memory however many there are; predecessors never are.
+        """
         todo = f"delete {folder}, it will be made again"
         try:
             fields = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
@@ -111,7 +119,15 @@ class EmbeddingIndex:
                 raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
             if fields["metric"] not in METRICS or type(fields["width"]) is not int:
                 raise ValueError(f"{INDEX_FILE} names no metric or no width")
-            arrays = {name: frozen(ArrayFile.of(folder / f"{name}.npy").read()) for name in _ARRAYS}
+            in_memory = _ARRAYS if chunks <= HELD_ROWS else _OF_SUCCESSORS if held else ()
+            arrays: dict[str, AnyRows] = {}
+            for name in _ARRAYS:
+                file = ArrayFile.of(folder / f"{name}.npy")
+                arrays[name] = (
+                    frozen(file.read())
+                    if name in in_memory
+                    else StoredRows(file, range(file.shape[0] if file.shape else 0), todo)
+                )
             index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
         except (OSError, EOFError, ValueError, TypeError, KeyError, ArrayFileError) as error:
             raise PoolError(f"{folder} holds no embeddings that can be read ({error}); {todo}") from error
@@ -162,7 +178,7 @@ class EmbeddingIndex:
         if not METRICS[self.metric].apart or (other.metric, other.width) != (self.metric, self.width):
             raise ValueError(f"{other.metric} embeddings of {other.width} do not go among {self.metric} ones")
         theirs = other._arrays()
-        arrays = {name: array.copy() for name, array in self._arrays().items()}
+        arrays = {name: np.array(array) for name, array in self._arrays().items()}
         for name, array in arrays.items():
             array[rows] = theirs[name]
         return self._with(arrays)
@@ -172,15 +188,17 @@ class EmbeddingIndex:
 
     @property
     def bytes(self) -> int:
-        """Bytes of all arrays, `2 * (stored width + 4)` a chunk."""
+        """Bytes of all arrays, in memory or not, `2 * (stored width + 4)` a chunk."""
         return sum(array.nbytes for array in self._arrays().values())
 
     def scores(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n,)` float32, the higher the nearer: `candidates` (rows) after `reference`, or all `N`."""
         if not 0 <= reference < len(self):
             raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
+        if candidates is None and not isinstance(self.successors, StoredRows):
+            return self._scores(reference, self.successors, np.asarray(self.successor_scales))
         if candidates is None:
-            return self._scores(reference, self.successors, self.successor_scales)
+            candidates = np.arange(len(self))
         if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):
             raise IndexError(f"candidates are not all among the {len(self)} chunks")
         scores = np.empty(len(candidates), dtype=np.float32)
@@ -227,11 +245,12 @@ class EmbeddingIndex:
             **{name: frozen(array) for name, array in arrays.items()},
         )
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def _arrays(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _ARRAYS}
 
 
-_ARRAYS = ("predecessors", "predecessor_scales", "successors", "successor_scales")
+_OF_SUCCESSORS = ("successors", "successor_scales")
+_ARRAYS = ("predecessors", "predecessor_scales", *_OF_SUCCESSORS)
 
 
 def _stored_width(width: int) -> int:

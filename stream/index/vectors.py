@@ -61,6 +61,7 @@ def pool_embeddings(
     if write:
         try:
             keep(home, towers, chunks, embedded.index)
+            return opened(home, towers, chunks) or embedded.index
         except PoolError as error:
             _log.info("embeddings are not kept: %s", error)
     return embedded.index

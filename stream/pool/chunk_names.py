@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -75,14 +76,14 @@ def _seconds(text: str) -> float:
     return 3600.0 * int(hours or 0) + 60.0 * int(minutes or 0) + float(seconds)
 
 
-def _song(songs: tuple[Song, ...], name: str) -> int | None:
+def _song(songs: Sequence[Song], name: str) -> int | None:
     for number, song in enumerate(songs):
         if song.name == name:
             return number
     return None
 
 
-def _near(songs: tuple[Song, ...], asked: str) -> list[str]:
+def _near(songs: Sequence[Song], asked: str) -> list[str]:
     """Return names of songs that are like it, or hold it, or whose title or file is like it."""
     known: dict[str, str] = {}
     for song in songs:

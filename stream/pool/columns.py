@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError, frozen
-from model.base.arrays import IntArray
+from model.base.arrays import IntArray, RowArray
 from model.base.errors import PoolError
-from model.base.stored_rows import AnyRows, StoredRows
+from model.base.stored_rows import HELD_ROWS, AnyPlaces, AnyRows, StoredRows
 from model.features.seam import SEAM_VALUES
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.features.texture import TEXTURE_VALUES
-from stream.pool.traits import TRAIT_COLUMNS
+from stream.pool.traits import BY_ROWS, TRAIT_COLUMNS
 
 FINGERPRINT_FRAMES = 16
 _TODO = "run `endlos pool build` again, which analyses anew what is lost"
@@ -32,7 +32,7 @@ class Column:
     shape: tuple[int, ...]
     """Shape of one chunk's values."""
     taken: Literal["read", "held", "stored"]
-    """How a reader takes it: in memory; in memory, read-only, unless it is very large; or row by row.
+    """How a reader takes it: in memory; in memory, read-only, unless there is much of it; or row by row.
 
     Nothing is mapped: a map whose disk fails ends the process. Edges and spectra are looked at when a pool is
     opened, and by training, and may be far larger than memory.
@@ -59,7 +59,10 @@ def columns(edge_samples: int) -> dict[str, Column]:
         "texture_ends": ("<f4", (TEXTURE_VALUES,), "held"),
         "texture_starts": ("<f4", (TEXTURE_VALUES,), "held"),
     }
-    described |= {name: (dtype, shape, "read") for name, (dtype, shape) in TRAIT_COLUMNS.items()}
+    described |= {
+        name: (dtype, shape, "held" if name in BY_ROWS else "read")
+        for name, (dtype, shape) in TRAIT_COLUMNS.items()
+    }
     return {
         name: Column(dtype=np.dtype(dtype).newbyteorder("<"), shape=shape, taken=taken)
         for name, (dtype, shape, taken) in described.items()
@@ -90,10 +93,10 @@ class StoredColumns:
     """So many stand there, those of songs that are gone among them; what follows in the files is not ours."""
     edge_samples: int
 
-    def rows_of(self, first_rows: IntArray, counts: IntArray) -> IntArray:
+    def rows_of(self, first_rows: IntArray, counts: IntArray) -> AnyPlaces:
         """Return where the chunks of songs stand, one song after the other; `PoolError` where they cannot.
 
-        first_rows, counts: `(songs,)` int64, none negative.
+        first_rows, counts: `(songs,)` int64, none negative. Where all stand in order it is a range.
         """
         self._file("start_sample")  # believed only as far as there are values
         if (first_rows + counts > self.chunks).any():
@@ -101,14 +104,17 @@ class StoredColumns:
                 f"{self.folder} is said to hold {self.chunks} chunks, and songs to stand behind them; "
                 "run `endlos pool build` again"
             )
-        begins = np.cumsum(counts) - counts
-        rows: IntArray = np.repeat(first_rows - begins, counts) + np.arange(counts.sum())
+        offsets = first_rows - (np.cumsum(counts) - counts)
+        if len(counts) and (offsets == offsets[0]).all():
+            return range(int(offsets[0]), int(offsets[0] + counts.sum()))
+        rows: RowArray = np.repeat(offsets.astype(np.int32), counts)
+        rows += np.arange(len(rows), dtype=np.int32)
         return rows
 
-    def read(self, rows: IntArray, names: Collection[str] | None = None) -> dict[str, Any]:
+    def read(self, rows: AnyPlaces, names: Collection[str] | None = None) -> dict[str, Any]:
         """Return columns of chunks, `(N, ...)` each: arrays, or `StoredRows`.
 
-        rows: `(N,)` int64, where they stand. names: which columns; all when None. `PoolError` when one is
+        rows: `(N,)`, where they stand. names: which columns; all when None. `PoolError` when one is
         damaged.
         """
         return {
@@ -132,12 +138,13 @@ class StoredColumns:
                 raise self._damaged(name, error) from error
         return found
 
-    def _taken(self, name: str, column: Column, rows: IntArray) -> AnyRows:
+    def _taken(self, name: str, column: Column, rows: AnyPlaces) -> AnyRows:
         file = self._file(name)
         try:
-            if column.taken == "stored" or (column.taken == "held" and file.data_bytes > MOST_READ_BYTES):
+            much = file.data_bytes > MOST_READ_BYTES or len(rows) > HELD_ROWS
+            if column.taken == "stored" or (column.taken == "held" and much):
                 return StoredRows(file, rows, _TODO)
-            values: npt.NDArray[Any] = file.read()[rows]
+            values = file.span(rows.start, len(rows)) if isinstance(rows, range) else file.read()[rows]
         except ArrayFileError as error:
             raise self._damaged(name, error) from error
         return values if column.taken == "read" else frozen(values)

@@ -6,14 +6,12 @@ whatever is built meanwhile.
 """
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray, RowArray
 from model.base.errors import PoolError
 from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
@@ -22,7 +20,8 @@ from model.features.texture import Textures
 from stream.pool.columns import FINGERPRINT_FRAMES as FINGERPRINT_FRAMES
 from stream.pool.columns import StoredColumns, column_file, column_folder
 from stream.pool.database import reading_database
-from stream.pool.songs import Song, read_songs
+from stream.pool.song_list import read_songs
+from stream.pool.song_table import SongTable
 from stream.pool.traits import TRAIT_COLUMNS, ChunkTraits
 
 
@@ -53,7 +52,7 @@ class Failure:
 class Pool:
     """One generation of a pool. Rows of all arrays are chunks, in song order; they tile what sounds of it.
 
-    chunk_song: `(N,)` int64, index into `songs`.
+    chunk_song: `(N,)` int32, index into `songs`.
     start_sample, end_sample: `(N,)` int64, half-open, in the song's own sample rate.
     loudness_db: `(N,)` float32, RMS level in dBFS.
     fingerprints: `(N, 2, FINGERPRINT_FRAMES, 2)` float32, first and last frames of each chunk.
@@ -68,8 +67,8 @@ class Pool:
     folder: Path
     generation: int
     complete: bool
-    songs: tuple[Song, ...]
-    chunk_song: IntArray
+    songs: SongTable
+    chunk_song: RowArray
     start_sample: IntArray
     end_sample: IntArray
     loudness_db: FloatArray
@@ -81,34 +80,30 @@ class Pool:
     sides: SeamSides | None = None
     textures: Textures | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.songs, SongTable):
+            object.__setattr__(self, "songs", SongTable(self.songs))
+
     def __len__(self) -> int:
         return len(self.chunk_song)
 
     @property
     def audio_hashes(self) -> list[str]:
         """The audio hash of each song, in the order of `songs`."""
-        return [song.audio_hash for song in self.songs]
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        numbers: dict[str, int] = {}
-        for number, song in enumerate(self.songs):
-            numbers.setdefault(song.audio_hash, number)
-        for number, song in enumerate(self.songs):
-            for other_hash in song.other_hashes:
-                numbers.setdefault(other_hash, number)
-        return numbers
+        return list(self.songs.texts("audio_hash"))
 
     def song_of(self, audio_hash: str) -> int | None:
         """Return the index of the song with this hash, or of one that is the same recording; else None.
 
         What an earlier endlos wrote named a song by the bytes of its file: that finds it too.
         """
-        return self._numbers.get(audio_hash)
+        return self.songs.number_of(audio_hash)
 
     def song_rows(self, song: int) -> slice:
         """Return the rows of a song's chunks."""
-        first, end = np.searchsorted(self.chunk_song, (song, song + 1))
+        # Of the same type: else all of the array is brought to another one first.
+        wanted = np.array([song, song + 1], dtype=self.chunk_song.dtype)
+        first, end = np.searchsorted(self.chunk_song, wanted)
         return slice(int(first), int(end))
 
     @property
@@ -132,16 +127,16 @@ class Pool:
         )
         return np.cumsum(begins, dtype=np.int64) - 1
 
-    def successors(self) -> IntArray:
-        """Return `(N,)` int64: the row that follows each chunk without a gap, -1 after a run's last."""
-        following = np.arange(1, len(self) + 1, dtype=np.int64)
+    def successors(self) -> RowArray:
+        """Return `(N,)` int32: the row that follows each chunk without a gap, -1 after a run's last."""
+        following = np.arange(1, len(self) + 1, dtype=np.int32)
         run = self.runs()
         following[np.append(run[1:] != run[:-1], True)] = -1
         return following
 
     def chunk_keys(self) -> list[ChunkKey]:
         """Return the key of every row."""
-        hashes = [song.audio_hash for song in self.songs]
+        hashes = self.audio_hashes
         return [
             ChunkKey(audio_hash=hashes[song], start_sample=start, end_sample=end)
             for song, start, end in zip(
@@ -157,9 +152,20 @@ class Pool:
         """Return `(N,)` float64: where each chunk ends in its song, in seconds."""
         return self.end_sample / self._rates_hz()
 
+    def start_of_s(self, row: int) -> float:
+        """Return where one chunk starts in its song, in seconds."""
+        return float(self.start_sample[row] / self._song_rates_hz[self.chunk_song[row]])
+
+    def end_of_s(self, row: int) -> float:
+        """Return where one chunk ends in its song, in seconds."""
+        return float(self.end_sample[row] / self._song_rates_hz[self.chunk_song[row]])
+
     def _rates_hz(self) -> IntArray:
-        rates = np.array([song.sample_rate_hz for song in self.songs], dtype=np.int64)
-        return rates[self.chunk_song]
+        return self._song_rates_hz[self.chunk_song]
+
+    @property
+    def _song_rates_hz(self) -> IntArray:
+        return self.songs.numbers("sample_rate_hz")
 
 
 def fingerprint(chunk: FloatArray) -> FloatArray:
@@ -237,7 +243,7 @@ def _open_current(folder: Path) -> Pool:
         raise PoolError(
             f"{column_file(home, next(iter(damaged)))} holds what it cannot; run `endlos pool build` again"
         )
-    chunk_song = np.repeat(np.arange(len(listed.songs), dtype=np.int64), listed.counts)
+    chunk_song = np.repeat(np.arange(len(listed.songs), dtype=np.int32), listed.counts)
     _check_tiles(home, listed.songs, chunk_song, arrays["start_sample"], arrays["end_sample"])
     return Pool(
         folder=folder,
@@ -245,7 +251,7 @@ def _open_current(folder: Path) -> Pool:
         complete=bool(published["complete"]),
         songs=listed.songs,
         chunk_song=chunk_song,
-        traits=traits,
+        traits=traits.compact(),
         sides=sides,
         textures=textures,
         **arrays,
@@ -282,14 +288,11 @@ def _current(connection: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _check_tiles(
-    home: Path, songs: Sequence[Song], chunk_song: IntArray, start: IntArray, end: IntArray
-) -> None:
-    frames = np.array([song.frames for song in songs], dtype=np.int64)[chunk_song]
-    rates_hz = np.array([song.sample_rate_hz for song in songs], dtype=np.int64)[chunk_song]
+def _check_tiles(home: Path, songs: SongTable, chunk_song: IntArray, start: IntArray, end: IntArray) -> None:
+    frames, rates_hz = (songs.numbers(name)[chunk_song] for name in ("frames", "sample_rate_hz"))
     wrong = untiled(frames, rates_hz, chunk_song, start, end)
     if wrong.any():
-        song = songs[chunk_song[int(np.argmax(wrong))]]
+        song = songs[int(chunk_song[int(np.argmax(wrong))])]
         raise PoolError(
             f"the chunks of {song.name} overlap or leave gaps, as {column_file(home, 'start_sample')} or "
             f"{column_file(home, 'end_sample').name} has them; run `endlos pool build` again"

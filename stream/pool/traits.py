@@ -1,12 +1,17 @@
 """The traits of a chunk are beats, bars, key, loudness and voice of the music at both its ends."""
 
-from dataclasses import dataclass, fields
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import PoolError
+from model.base.stored_rows import AnyRows
+
+_log = logging.getLogger(__name__)
 
 PITCH_CLASSES = 12
 
@@ -62,6 +67,14 @@ TRAIT_RANGES = {
     "end_bars": (0, 64),
 }
 """What every trait lies between, both ends included."""
+BY_ROWS = (
+    *("start_chroma", "end_chroma", "start_onset_s"),
+    *("end_lufs", "end_full_db", "end_voice", "end_bars"),
+)
+"""Traits that are asked for by rows alone: those of a song's ends, but for what the sound itself needs, and
+what is wide."""
+_SMALL = ("beats_per_bar", "key")
+_BLOCK_ROWS = 65_536
 _MAY_BE_UNKNOWN = (
     *("start_beat_s", "end_beat_s", "start_bar_beat", "end_bar_beat", "start_onset_s"),
     *("start_full_db", "end_full_db", "start_voice", "end_voice", "start_bars", "end_bars"),
@@ -70,7 +83,10 @@ _MAY_BE_UNKNOWN = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ChunkTraits:
-    """Traits of `N` chunks; every array is `(N,)`, the chroma `(N, 12)`. Types are in `TRAIT_COLUMNS`."""
+    """Traits of `N` chunks; every array is `(N,)`, the chroma `(N, 12)`. Types are in `TRAIT_COLUMNS`.
+
+    Whole numbers may be of any size. Of many chunks, those `BY_ROWS` are `StoredRows`.
+    """
 
     tempo_bpm: FloatArray
     """Tempo in beats per minute; 0 where there is no confident beat."""
@@ -90,11 +106,11 @@ class ChunkTraits:
     """Place in the bar of the chunk's end, in beats from the downbeat; nan where it is unknown."""
     start_lufs: FloatArray
     """K-weighted loudness of the first 400 ms (of all, if that is less), before the song's gain."""
-    end_lufs: FloatArray
+    end_lufs: AnyRows
     """K-weighted loudness of the last 400 ms (of all, if that is less), before the song's gain."""
-    start_chroma: FloatArray
+    start_chroma: AnyRows
     """`(N, 12)` from C, of length 1; zeros where nothing is tonal."""
-    end_chroma: FloatArray
+    end_chroma: AnyRows
     """`(N, 12)` from C, of length 1; zeros where nothing is tonal."""
     key: IntArray
     """0 to 11 major from C, 12 to 23 minor from C; -1 where it is unknown."""
@@ -102,27 +118,34 @@ class ChunkTraits:
     """0 to 1."""
     voice_across: FloatArray
     """0 to 1: how likely something sung sounds across the chunk's end."""
-    start_onset_s: FloatArray
+    start_onset_s: AnyRows
     """Seconds from the chunk's start to its first clear onset; nan where the first 2 s have none."""
     start_full_db: FloatArray
     """How loud the song is in the seconds from the chunk's start on, against how it mostly is
     (`stream.doors.fullness`); nan where it is unknown."""
-    end_full_db: FloatArray
+    end_full_db: AnyRows
     """The same from the chunk's end on."""
     start_voice: FloatArray
     """0 to 1: how much somebody sings in these seconds from the chunk's start on; nan where it is unknown."""
-    end_voice: FloatArray
+    end_voice: AnyRows
     """The same from the chunk's end on."""
     start_bars: FloatArray
     """Bars in a row, of `BARS_AHEAD` at most, whose beats are sure and steady from the chunk's start on
     (`stream.doors.fullness`); nan where it is unknown."""
-    end_bars: FloatArray
+    end_bars: AnyRows
     """The same from the chunk's end on."""
+
+    _lost: set[str] = field(default_factory=set, init=False)
+    """Names of those that could not be read."""
 
     def __post_init__(self) -> None:
         for name, (dtype, shape) in TRAIT_COLUMNS.items():
             array = getattr(self, name)
-            if array.dtype != dtype or array.shape != (len(self), *shape):
+            if (
+                array.dtype.kind != np.dtype(dtype).kind
+                or (array.dtype != dtype and name not in _SMALL)
+                or array.shape != (len(self), *shape)
+            ):
                 expected = ", ".join(str(size) for size in (len(self), *shape))
                 raise PoolError(
                     f"trait {name} is {array.dtype} {array.shape}, expected {np.dtype(dtype)} ({expected}); "
@@ -132,30 +155,52 @@ class ChunkTraits:
     def __len__(self) -> int:
         return len(self.tempo_bpm)
 
+    def of(self, name: str, rows: IntArray) -> npt.NDArray[Any]:
+        """Return one trait of some chunks, `(n, ...)`; unknown where it cannot be read, which is said once.
+
+        rows: `(n,)` int64. Any thread.
+        """
+        try:
+            found: npt.NDArray[Any] = getattr(self, name)[rows]
+            return found
+        except PoolError as error:
+            if name not in self._lost:
+                self._lost.add(name)
+                _log.warning("%s; until then it is unknown", error)
+            return _unknown(name, len(rows))
+
     def outside(self) -> dict[str, BoolArray]:
         """Return the names of the traits that hold what they cannot, and where, `(N,)` each."""
         found: dict[str, BoolArray] = {}
         for name, (least, most) in TRAIT_RANGES.items():
-            values = np.asarray(getattr(self, name))
-            inside = (values >= least) & (values <= most)
-            if name in _MAY_BE_UNKNOWN:
-                inside |= np.isnan(values)
-            if not np.all(inside):
-                found[name] = np.logical_not(np.asarray(inside).reshape(len(self), -1).all(axis=1))
+            for first in range(0, len(self), _BLOCK_ROWS):
+                part = slice(first, first + _BLOCK_ROWS)
+                values = getattr(self, name)[part]
+                inside = (values >= least) & (values <= most)
+                if name in _MAY_BE_UNKNOWN:
+                    inside |= np.isnan(values)
+                if not np.all(inside):
+                    wrong = found.setdefault(name, np.zeros(len(self), dtype=np.bool_))
+                    wrong[part] = np.logical_not(inside.reshape(len(values), -1).all(axis=1))
         return found
+
+    def compact(self) -> "ChunkTraits":
+        """Return the same with small whole numbers, once nothing is `outside`."""
+        return replace(self, **{name: getattr(self, name).astype(np.int8) for name in _SMALL})
 
     @classmethod
     def unknown(cls, chunks: int) -> "ChunkTraits":
         """Return the traits of chunks of which nothing is known."""
-        values = {
-            name: np.full((chunks, *shape), _UNKNOWN.get(name, 0), dtype=dtype)
-            for name, (dtype, shape) in TRAIT_COLUMNS.items()
-        }
-        return cls(**values)
+        return cls(**{name: _unknown(name, chunks) for name in TRAIT_COLUMNS})
 
     def take(self, rows: IntArray) -> "ChunkTraits":
         """Return the traits of some chunks, in the order of `rows` `(n,)` int64."""
-        return ChunkTraits(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return ChunkTraits(**{name: getattr(self, name)[rows] for name in TRAIT_COLUMNS})
+
+
+def _unknown(name: str, chunks: int) -> npt.NDArray[Any]:
+    dtype, shape = TRAIT_COLUMNS[name]
+    return np.full((chunks, *shape), _UNKNOWN.get(name, 0), dtype=dtype)
 
 
 _UNKNOWN: dict[str, float] = {

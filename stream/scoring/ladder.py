@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray, FloatArray
+from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.errors import PoolError
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
 from stream.scoring.scorer import Scorer, ScoringLateError
@@ -38,6 +39,8 @@ class ScoredCandidates:
     rung: str
     """`full`, `kept`, `shortlist` or `nearest`."""
     reasons: tuple[str, ...] = ()
+    rows: IntArray | None = None
+    """`(n,)`, where `mask` holds, in any order; None: not told."""
 
     @property
     def failed(self) -> bool:
@@ -81,11 +84,12 @@ class Ladder:
             return _nearest(index, row, mask, "there was no time to score")
         timeout_s = None if time_left_s is None else max(LEAST_TIMEOUT_S, TIMEOUT_SHARE * time_left_s)
         rows = None
-        if affordable < count and not known:
-            nearest = index.bands if vectors is None else vectors
-            rows, _ = nearest.shortlist(row, mask, int(affordable))
         began_s = time.perf_counter()
         try:
+            if affordable < count and not known:
+                nearest = index.bands if vectors is None else vectors
+                rows, _ = nearest.shortlist(row, mask, int(affordable))
+                began_s = time.perf_counter()
             found = scorer.score(row, rows, timeout_s=timeout_s)
         except ScoringLateError as error:
             self._learn(time.perf_counter() - began_s, count if rows is None else len(rows))
@@ -104,7 +108,9 @@ class Ladder:
         considered = np.zeros(count, dtype=np.bool_)
         considered[rows] = True
         reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
-        return ScoredCandidates(scores=scores, mask=considered, rung="shortlist", reasons=(reason,))
+        return ScoredCandidates(
+            scores=scores, mask=considered, rung="shortlist", reasons=(reason,), rows=rows
+        )
 
     def affords(self, candidates: int, time_left_s: float | None) -> bool:
         """Whether so many candidates can be scored in time."""
@@ -131,5 +137,8 @@ def band_logits(distances_db: FloatArray) -> FloatArray:
 
 def _nearest(index: EdgeIndex, row: int, mask: BoolArray, reason: str) -> ScoredCandidates:
     # Brought to where probabilities are, so that terms in log-odds count as beside a model's.
-    scores = (1.0 / (1.0 + np.exp(-band_logits(index.distances_db(row))))).astype(np.float32)
+    try:
+        scores = (1.0 / (1.0 + np.exp(-band_logits(index.distances_db(row))))).astype(np.float32)
+    except PoolError as error:
+        scores, reason = np.full(len(mask), 0.5, dtype=np.float32), f"{reason}, and {error}"
     return ScoredCandidates(scores=scores, mask=mask, rung="nearest", reasons=(reason,))

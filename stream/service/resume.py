@@ -16,8 +16,8 @@ import numpy as np
 from model.base.arrays import IntArray
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
+from stream.choosing.played import PlayCounts, Played
 from stream.engine.standing import Standing
-from stream.index.edge_index import NEVER
 from stream.pool.database import DATABASE_ERRORS
 from stream.service.stood import stood, told, told_sample
 
@@ -53,8 +53,7 @@ class ResumeFile:
         self._standing: Standing | None = None
         self._told: dict[str, object] = {}
         self._generation: Generation | None = None
-        self._last_played: IntArray = np.empty(0, dtype=np.int64)
-        self._plays: IntArray = np.empty(0, dtype=np.int64)
+        self._played: Played | None = None
 
     def recall(self, generation: Generation) -> Standing | None:
         """Return where the stream stood, in a generation; None where it begins anew."""
@@ -148,6 +147,7 @@ class ResumeFile:
         """Read what was played, song by song, of chunks that are as they were."""
         assert self._database is not None, "it is open"
         history = Course.new(len(generation.index))
+        found: list[IntArray] = [np.empty((3, 0), dtype=np.int64)]
         rows: dict[str, list[tuple[int, int, int, int]]] = {}
         for audio_hash, *numbers in self._database.execute("SELECT * FROM played"):
             rows.setdefault(audio_hash, []).append(tuple(numbers))
@@ -160,8 +160,9 @@ class ResumeFile:
             start, end, last_played, plays = np.array(played, dtype=np.int64).T
             at = np.minimum(here.start + np.searchsorted(pool.start_sample[here], start), here.stop - 1)
             same = (pool.start_sample[at] == start) & (pool.end_sample[at] == end)
-            history.last_played[at[same]] = last_played[same]
-            history.plays[at[same]] = plays[same]
+            found.append(np.stack([at[same], last_played[same], plays[same]]))
+        at, last_played, plays = np.concatenate(found, axis=1)
+        history.played.put(at, PlayCounts(last_played=last_played, plays=plays))
         return history
 
     def _write(self, standing: Standing | None) -> None:
@@ -175,15 +176,15 @@ class ResumeFile:
         if text == self._written:
             return
         anew = memory.generation is not self._generation
-        history = memory.history
-        if same and not anew:
+        played = memory.history.played
+        if anew or self._played is None:
+            changed = played.rows()
+        elif same:
             changed = np.empty(0, dtype=np.int64)
-        elif anew:
-            changed = np.flatnonzero((history.plays > 0) | (history.last_played != NEVER))
         else:
-            others = (history.plays != self._plays) | (history.last_played != self._last_played)
-            changed = np.flatnonzero(others)
-        keys = [memory.generation.key(int(row)) for row in changed]
+            changed = played.changed_since(self._played)
+        keys = [memory.generation.key(row) for row in changed.tolist()]
+        counts = played.of(changed)
         try:
             self._database.execute("BEGIN")
             if anew:
@@ -191,11 +192,10 @@ class ResumeFile:
             self._database.executemany(
                 "INSERT OR REPLACE INTO played VALUES (?, ?, ?, ?, ?)",
                 [
-                    (
-                        *(key.audio_hash, key.start_sample, key.end_sample),
-                        *(int(history.last_played[row]), int(history.plays[row])),
+                    (key.audio_hash, key.start_sample, key.end_sample, last_played, plays)
+                    for key, last_played, plays in zip(
+                        keys, counts.last_played.tolist(), counts.plays.tolist(), strict=True
                     )
-                    for key, row in zip(keys, changed, strict=True)
                 ],
             )
             self._database.execute("INSERT OR REPLACE INTO stream VALUES (1, ?)", (text,))
@@ -210,4 +210,4 @@ class ResumeFile:
             self._generation = None
             return
         self._written, self._generation = text, memory.generation
-        self._last_played, self._plays = history.last_played, history.plays
+        self._played = played

@@ -111,7 +111,7 @@ def _leaving(said: Mapping[str, Any], here: Chunk, generation: Generation) -> Pl
     entry_row = generation.row(ChunkKey(**said["entry"]))
     if exit_row is None or entry_row is None:
         return None
-    goes_on = entry_row == generation.index.successor[exit_row]
+    goes_on = entry_row == int(generation.index.successor[exit_row])
     stop, door = said["stop"], said.get("door")
     step = Step(
         after=here,

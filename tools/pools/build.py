@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from model.base.arrays import IntArray
 from model.base.errors import PoolError
+from model.base.stored_rows import AnyPlaces
 from stream.audio.copies import copy_bytes, has_copy
 from stream.pool.columns import StoredColumns
 from stream.pool.origin import Origin
@@ -261,7 +261,7 @@ class _Build:
         )
         self._published_songs = len(self._songs)
 
-    def _embed(self, home: Path, stored: StoredColumns, rows: IntArray, songs: Sequence[StoredSong]) -> None:
+    def _embed(self, home: Path, stored: StoredColumns, rows: AnyPlaces, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
         if self._model is not None:
             hashes, counts = [song.audio_hash for song in songs], [song.chunks for song in songs]

@@ -63,5 +63,6 @@ def _same(index: EmbeddingIndex, chunks: Chunks, graphs: VectorGraphs, rows: Int
         (again.successor_scales, there.successor_scales),
     )
     return all(
-        (np.abs(ours.astype(np.int16) - theirs.astype(np.int16)) <= STEP).all() for ours, theirs in values
+        (np.abs(np.asarray(ours, dtype=np.int16) - np.asarray(theirs, dtype=np.int16)) <= STEP).all()
+        for ours, theirs in values
     ) and all(np.allclose(ours, theirs, rtol=SCALE_TOLERANCE) for ours, theirs in scales)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import IntArray
+from model.base.stored_rows import AnyPlaces
 from model.saved.contract import load_contract
 from model.saved.scoring import EMBEDDED
 from stream.index.model_graphs import graphs_of, identities
@@ -40,7 +40,7 @@ def embeds(model: Path) -> bool:
 def embed_generation(
     home: Path,
     stored: StoredColumns,
-    rows: IntArray,
+    rows: AnyPlaces,
     audio_hashes: Sequence[str],
     counts: Sequence[int],
     model: Path,

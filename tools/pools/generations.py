@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import IntArray
 from model.base.errors import PoolError
 from model.base.files import PART_SUFFIX
+from model.base.stored_rows import AnyPlaces
 from stream.pool.columns import StoredColumns
 from stream.pool.pool import Failure, current_generation, generation_folder, open_pool
 from tools.pools.columns.damage import lost_songs
@@ -80,7 +80,7 @@ class Generations:
         failures: Iterable[tuple[FoundFile, Failure]],
         *,
         complete: bool,
-        finish: Callable[[Path, StoredColumns, IntArray], None] | None = None,
+        finish: Callable[[Path, StoredColumns, AnyPlaces], None] | None = None,
     ) -> int:
         """Make `songs`, in this order, the current generation, and return its number.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from stream.pool.pool import Pool
+from stream.pool.song_table import SongTable
 
 
 def resized(pool: Pool, chunks: int, folder: Path, edge_samples: int) -> Pool:
@@ -15,7 +16,7 @@ def resized(pool: Pool, chunks: int, folder: Path, edge_samples: int) -> Pool:
     """
     rows = np.arange(chunks) % len(pool)
     copies = np.arange(chunks) // len(pool)
-    songs = tuple(
+    songs = SongTable(
         replace(song, audio_hash=f"{song.audio_hash}-{copy}")
         for copy in range(int(copies[-1]) + 1)
         for song in pool.songs

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-import numpy as np
-
 from model.base.arrays import BoolArray, IntArray
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import AskedSong, Course
-from stream.choosing.journey.leaning import Leaning, Steered, opened_to
+from stream.choosing.journey.leaning import Leaning, Steered, chunks_of, opened_to
 from stream.choosing.journey.steering import Steering
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import Entries
@@ -67,9 +65,7 @@ class Helm:
     def ban(self, hashes: frozenset[str]) -> None:
         """Leave out these songs, whose files cannot be read, and no others."""
         self._banned_hashes = hashes
-        of_songs = [song.audio_hash in hashes for song in self._generation.pool.songs]
-        banned = np.array(of_songs, dtype=np.bool_)[self._generation.index.song]
-        self.left_out, self.why = self._leaning.left_out(banned)
+        self.left_out, self.why = self._leaning.left_out(chunks_of(self._generation, hashes))
 
     def arrive(self, chunk: Chunk) -> None:
         """Take it that a chunk is heard: where its song is the one that was asked for, it is reached."""

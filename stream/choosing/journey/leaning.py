@@ -89,8 +89,8 @@ class Leaning:
         """
         goal = None if steering.towards is None else generation.song_of(steering.towards)
         return cls(
-            muted=_of_songs(generation, steering.muted),
-            favoured=_of_songs(generation, steering.favoured),
+            muted=chunks_of(generation, steering.muted),
+            favoured=chunks_of(generation, steering.favoured),
             target=None if goal is None else generation.index.song == goal,
             route=None
             if goal is None or doors is None or steering.within_s is None
@@ -198,7 +198,8 @@ def opened_to(here: Entries, target: BoolArray, phrases: Phrases) -> Entries:
     )
 
 
-def _of_songs(generation: Generation, hashes: frozenset[str]) -> BoolArray:
+def chunks_of(generation: Generation, hashes: frozenset[str]) -> BoolArray:
+    """Return the chunks of songs, which are named by audio hash, `(N,)` bool."""
     found = [song for name in hashes if (song := generation.song_of(name)) is not None]
     return np.isin(generation.index.song, found)
 

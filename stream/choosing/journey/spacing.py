@@ -49,9 +49,15 @@ class Spacing:
         index, songs = generation.index, generation.pool.songs
         self._song = index.song
         self._first_rows = np.searchsorted(index.song, np.arange(len(songs)))
-        names = [song.artist.strip().casefold() or f"\n{number}" for number, song in enumerate(songs)]
+        artists = enumerate(songs.texts("artist"))
+        names = [artist.strip().casefold() or f"\n{number}" for number, artist in artists]
         _, artist = np.unique(names, return_inverse=True)
         self._artist: IntArray = artist.astype(np.int64)
+
+    def any_of_each(self, chosen: BoolArray) -> BoolArray:
+        """Return `(S,)` bool: the songs of which any chunk is `chosen`, `(N,)`."""
+        found: BoolArray = np.logical_or.reduceat(chosen, self._first_rows)
+        return found
 
     def openings(self, course: Course, row: int, playable: BoolArray) -> Openings:
         """Return where a change of song may lead from chunk `row`; playable: `(S,)`, songs that can follow.
@@ -91,7 +97,9 @@ class Spacing:
 
     def _artists_lately(self, last: IntArray, here: int, others: BoolArray) -> BoolArray:
         """Return the songs whose artist was heard lately, the one that plays among them, `(S,)` bool."""
-        apart = artists_apart(len(np.unique(self._artist[others | (np.arange(len(last)) == here)])))
+        among = others.copy()
+        among[here] = True
+        apart = artists_apart(int(np.count_nonzero(np.bincount(self._artist[among]))))
         if not apart:
             return np.zeros(len(last), dtype=np.bool_)
         heard = np.flatnonzero(last != NEVER)

@@ -5,8 +5,6 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from model.base.errors import EndlosError
 from stream.choosing.bans import Bans, NothingReadableError
 from stream.choosing.generation import Chunk
@@ -215,19 +213,22 @@ class PlanAhead:
     def _fallback(self, after: Chunk, now_s: float, *, jump: bool) -> Step:
         generation = after.generation
         natural = int(generation.index.successor[after.row])
-        songs = generation.pool.songs
+        songs = len(generation.pool.songs)
         # From the song itself, else the next one that can be read, from its beginning.
-        order = [(after.song_index + further) % len(songs) for further in range(len(songs) + 1)]
-        banned = self._bans.current(now_s)
-        readable = [song for song in order if songs[song].audio_hash not in banned]
+        order = [(after.song_index + further) % songs for further in range(songs)]
+        banned, muted = (
+            {generation.song_of(name) for name in names}
+            for names in (self._bans.current(now_s), self._steering.muted)
+        )
+        readable = [song for song in order if song not in banned]
         if not readable:
             raise self._nothing_readable(now_s)
         if natural >= 0 and readable[0] == after.song_index and not jump:
             row, rung = natural, "natural"
         else:
             others = [song for song in readable if song != after.song_index] or readable
-            others = [song for song in others if songs[song].audio_hash not in self._steering.muted] or others
-            row, rung = int(np.searchsorted(generation.index.song, others[0])), "any"
+            others = [song for song in others if song not in muted] or others
+            row, rung = generation.song_rows(others[0]).start, "any"
         return Step(
             after=after,
             chunk=generation.chunk(row),

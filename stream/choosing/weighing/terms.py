@@ -8,6 +8,7 @@ nothing. The term `next` is free knowledge of the engine: what really follows A 
 """
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import PoolError
 from model.base.kernels import kernel
+from model.base.stored_rows import HELD_ROWS
 from model.features.texture import DISTANCES
 from stream.choosing.generation import Generation
 from stream.choosing.weighing.kernel_weights import kernel_weights
@@ -23,7 +25,7 @@ from stream.doors.ranking import DoorRanking
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.metrics import METRICS
 from stream.index.vector_index import EmbeddingIndex
-from stream.pool.traits import PITCH_CLASSES, ChunkTraits
+from stream.pool.traits import PITCH_CLASSES
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class CostTerms(NamedTuple):
 
 COST_TERMS = CostTerms._fields
 _AT = CostTerms(*range(len(COST_TERMS)))
-CACHED_CHUNKS = 65_536
+CACHED_CHUNKS = HELD_ROWS
 """What a larger pool knows of its chunks is gathered for each shortlist anew."""
 UNHEARD_LUFS = -69.0
 """At and below this loudness there is nothing whose level could jump."""
@@ -81,8 +83,7 @@ class Costs:
         self._generation = generation
         self._doors = doors or DoorRanking(generation.pool)
         self._textures = generation.opened.textures
-        levels = [song.loudness_lufs for song in generation.pool.songs]
-        self._song_lufs = np.array(levels, dtype=np.float32)
+        self._song_lufs = generation.pool.songs.numbers("loudness_lufs").astype(np.float32)
         self._starts: FloatArray | None = None
         self._ends: FloatArray | None = None
         if len(generation.index) <= CACHED_CHUNKS:
@@ -91,6 +92,8 @@ class Costs:
         bands, embeddings = generation.index.bands, generation.opened.vectors
         self._bands = _SideIndex(bands)
         self._embeddings = None if embeddings is None else _SideIndex(embeddings)
+        self._lost: list[object] = []
+        """Of these, what cannot be read any more."""
 
     def terms(self, exit_row: int, rows: IntArray, weights: CostWeights) -> FloatArray:
         """Return `(n, len(COST_TERMS))` float32, at most 0: each of `rows` `(n,)` after `exit_row`."""
@@ -117,61 +120,67 @@ class Costs:
         previous = np.maximum(rows - 1, 0)
         has_previous = (rows > 0) & (song[previous] == song[rows])
         alike = np.zeros((len(rows), len(_ALIKE)), dtype=np.float32)
-        for measure, following, preceding in (
-            (self._bands, _ALIKE.next_bands, _ALIKE.before_bands),
-            (self._embeddings, _ALIKE.next, _ALIKE.before),
+        for measure, *names in (
+            (self._bands, "next_bands", "before_bands"),
+            (self._embeddings, "next", "before"),
         ):
-            if measure is None:
+            if measure is None or measure in self._lost:
                 continue
-            if successor != NO_SUCCESSOR:
-                alike[:, following] = measure.starts(successor, rows, everything)
-            before = measure.ends(exit_row, previous, everything)
-            alike[:, preceding] = np.where(has_previous, before, np.float32(0.0))
-        if self._textures is not None:
+            following, preceding = (_ALIKE._asdict()[name] for name in names)
+            try:
+                if successor != NO_SUCCESSOR:
+                    alike[:, following] = measure.starts(successor, rows, everything)
+                before = measure.ends(exit_row, previous, everything)
+                alike[:, preceding] = np.where(has_previous, before, np.float32(0.0))
+            except PoolError as error:
+                self._lose(measure, names, error)
+        if self._textures is not None and self._textures not in self._lost:
             columns = [_ALIKE._asdict()[name] for name in DISTANCES]
             try:
                 alike[:, columns] = self._textures.distances(exit_row, rows)
             except PoolError as error:
-                self._textures = None
-                _log.warning("%s; until then %s count for nothing", error, " and ".join(DISTANCES))
+                self._lose(self._textures, DISTANCES, error)
         return alike
+
+    def _lose(self, measure: object, names: Sequence[str], error: PoolError) -> None:
+        self._lost.append(measure)
+        _log.warning("%s; until then %s count for nothing", error, " and ".join(names))
 
     def _start_sides(self, rows: IntArray) -> FloatArray:
         pool = self._generation.pool
-        traits = pool.traits.take(rows)
-        sides = self._sides(rows, traits)
-        sides[:, _PLACE] = traits.start_bar_beat
-        sides[:, _LEVEL] = _levels(traits.start_lufs, self._song_lufs[pool.chunk_song[rows]])
-        sides[:, _CHROMA:] = traits.start_chroma
+        traits = pool.traits
+        sides = self._sides(rows)
+        sides[:, _PLACE] = traits.of("start_bar_beat", rows)
+        sides[:, _LEVEL] = _levels(traits.of("start_lufs", rows), self._song_lufs[pool.chunk_song[rows]])
+        sides[:, _CHROMA:] = traits.of("start_chroma", rows)
         previous = np.maximum(rows - 1, 0)
         same = pool.chunk_song[previous] == pool.chunk_song[rows]
-        sides[:, _VOICE] = np.where(same & (rows > 0), pool.traits.voice_across[previous], 0.0)
+        sides[:, _VOICE] = np.where(same & (rows > 0), traits.of("voice_across", previous), 0.0)
         return sides
 
     def _end_sides(self, rows: IntArray) -> FloatArray:
         pool = self._generation.pool
-        traits = pool.traits.take(rows)
-        sides = self._sides(rows, traits)
-        sides[:, _PLACE] = traits.end_bar_beat
-        sides[:, _LEVEL] = _levels(traits.end_lufs, self._song_lufs[pool.chunk_song[rows]])
-        sides[:, _CHROMA:] = traits.end_chroma
-        sides[:, _VOICE] = traits.voice_across
+        traits = pool.traits
+        sides = self._sides(rows)
+        sides[:, _PLACE] = traits.of("end_bar_beat", rows)
+        sides[:, _LEVEL] = _levels(traits.of("end_lufs", rows), self._song_lufs[pool.chunk_song[rows]])
+        sides[:, _CHROMA:] = traits.of("end_chroma", rows)
+        sides[:, _VOICE] = traits.of("voice_across", rows)
         return sides
 
-    def _sides(self, rows: IntArray, traits: ChunkTraits) -> FloatArray:
-        sides = np.empty((len(rows), _WIDTH), dtype=np.float32)
-        tempo = traits.tempo_bpm
-        sides[:, _TEMPO] = np.where(tempo > 0, np.log2(np.where(tempo > 0, tempo, 1.0)), np.nan)
-        sides[:, _BEAT] = traits.beat_confidence
+    def _sides(self, rows: IntArray) -> FloatArray:
         pool = self._generation.pool
+        sides = np.empty((len(rows), _WIDTH), dtype=np.float32)
+        tempo, key = pool.traits.of("tempo_bpm", rows), pool.traits.of("key", rows)
+        sides[:, _TEMPO] = np.where(tempo > 0, np.log2(np.where(tempo > 0, tempo, 1.0)), np.nan)
+        sides[:, _BEAT] = pool.traits.of("beat_confidence", rows)
         sides[:, _WHOLE] = pool.loudness_db[rows] - self._song_lufs[pool.chunk_song[rows]]
-        sides[:, _BAR_BEATS] = traits.beats_per_bar
-        sides[:, _BAR] = traits.bar_confidence
+        sides[:, _BAR_BEATS] = pool.traits.of("beats_per_bar", rows)
+        sides[:, _BAR] = pool.traits.of("bar_confidence", rows)
         # A minor key stands on the circle of fifths where its relative major does.
-        tonic = np.where(traits.key >= PITCH_CLASSES, traits.key + 3, traits.key) % PITCH_CLASSES
-        fifth = tonic * SEVENTH_SEMITONES % PITCH_CLASSES
-        sides[:, _FIFTH] = np.where(traits.key >= 0, fifth, np.nan)
-        sides[:, _KEY] = traits.key_confidence
+        tonic = np.where(key >= PITCH_CLASSES, key + 3, key) % PITCH_CLASSES
+        sides[:, _FIFTH] = np.where(key >= 0, tonic * SEVENTH_SEMITONES % PITCH_CLASSES, np.nan)
+        sides[:, _KEY] = pool.traits.of("key_confidence", rows)
         return sides
 
 

@@ -56,10 +56,27 @@ def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_it_is_indexed_as_an_array(path: Path, rows: StoredRows, key: Any) -> None:
-    expected = np.load(path)[ORDER][key]
-    found = rows[key]
-    assert found.shape == expected.shape and found.dtype == expected.dtype
-    np.testing.assert_array_equal(np.asarray(found), expected)
+    in_a_row = range(3, 15)
+    for found_rows, places in ((rows, ORDER), (StoredRows(ArrayFile.of(path), in_a_row, ""), [*in_a_row])):
+        expected = np.load(path)[places][key]
+        found = found_rows[key]
+        assert found.shape == expected.shape and found.dtype == expected.dtype
+        np.testing.assert_array_equal(np.asarray(found), expected)
+
+
+@pytest.mark.parametrize("key", [12, np.array([0, 12]), np.array([-13]), np.ones(11, dtype=np.bool_)])
+def test_what_is_not_there_is_an_error(path: Path, key: Any) -> None:
+    with pytest.raises(IndexError):
+        StoredRows(ArrayFile.of(path), range(3, 15), "")[key]
+
+
+def test_rows_that_follow_each_other_are_read_at_once_up_to_what_is_damaged(path: Path) -> None:
+    rows = StoredRows(ArrayFile.of(path), range(20), "make it again")
+    np.testing.assert_array_equal(rows[np.array([3, 4, 5, 9, 8, 9])], np.load(path)[[3, 4, 5, 9, 8, 9]])
+    os.truncate(path, path.stat().st_size - 4 * 20)
+    assert len(rows[:16]) == 16
+    with pytest.raises(PoolError, match="shorter than the database says"):
+        np.asarray(rows)
 
 
 def test_a_part_of_every_row_reads_nothing_and_no_more_than_itself(path: Path, rows: StoredRows) -> None:

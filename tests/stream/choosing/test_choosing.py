@@ -18,6 +18,7 @@ from model.features.texture import textures
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
+from stream.choosing.played import PlayCounts
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.weighing.terms import COST_TERMS, Costs
@@ -197,8 +198,9 @@ def test_a_phrase_begins_only_where_all_that_it_must_play_may_be_played(generati
     phrases = Phrases.of_pool(generation.pool, lasting(5.0, 10.0, bars=4))
     course, nothing = Course.new(24), np.zeros(24, dtype=np.bool_)
     course.steps = 48
-    course.last_played[4], course.last_played[12] = 47, 3
-    course.plays[20] = int(MOST_SHARES * 2 + GRACE_PLAYS)
+    most = int(MOST_SHARES * 2 + GRACE_PLAYS)
+    counts = PlayCounts(last_played=np.array([47, 3, NEVER]), plays=np.array([0, 0, most]))
+    course.played.put(np.array([4, 12, 20]), counts)
     found = entries(course, phrases, nothing, window=6, after=9)
     assert np.flatnonzero(found.blocked).tolist() == [4, 9, 20]
     # A phrase plays three chunks, so that the last two of a song begin none.

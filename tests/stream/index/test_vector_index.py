@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import stream.index.vector_index
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
+from model.base.stored_rows import HELD_ROWS, StoredRows
 from model.saved.scoring import VectorMetric
 from stream.index.metrics import MAX_BYTES, MAX_WIDTH, METRICS, Metric
 from stream.index.top import top
@@ -200,16 +202,25 @@ def test_the_shortlist_holds_what_the_exact_one_holds(width: int) -> None:
     assert np.mean(recalls) > 0.98
 
 
-def test_an_index_that_was_written_gives_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("most", "held"), [(HELD_ROWS, True), (0, True), (0, False)])
+def test_an_index_that_was_written_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, held: bool
+) -> None:
+    monkeypatch.setattr(stream.index.vector_index, "HELD_ROWS", most)
+    some = np.array([7, 499, 0])
     for metric in METRICS:
         index = make(500, 20, metric)
         index.write(tmp_path / "pool" / metric)
-        kept = EmbeddingIndex.open(tmp_path / "pool" / metric, chunks=500, key="test")
+        kept = EmbeddingIndex.open(tmp_path / "pool" / metric, chunks=500, key="test", held=held)
         assert (kept.metric, kept.width, kept.bytes) == (metric, 20, index.bytes)
+        assert isinstance(kept.predecessors, StoredRows) == (most == 0)
+        assert isinstance(kept.successors, StoredRows) == (not held)
         for reference in (0, 499):
             np.testing.assert_array_equal(kept.scores(reference), index.scores(reference))
-        with pytest.raises(ValueError, match="read-only"):
-            kept.successors[0] = 1
+            np.testing.assert_array_equal(kept.scores(reference, some), index.scores(reference, some))
+        if held:
+            with pytest.raises(ValueError, match="read-only"):
+                kept.successors[0] = 1
 
 
 def test_writing_again_replaces_and_leaves_an_open_index_alone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from model.base.stored_rows import StoredRows
 from stream.pool.columns import column_file, columns, record_type
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, open_pool
+from stream.pool.traits import TRAIT_COLUMNS
 from tests.support.columns import current_column, edit_column
 from tests.support.earlier_pools import make_schema_3
 from tests.support.laid import LaidPool
@@ -221,14 +222,18 @@ def test_a_pool_that_was_taken_over_and_not_built_is_taken_over_by_the_next_buil
 
 def test_a_large_pool_stays_in_its_files_and_is_the_same(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = open_pool(out)
-    monkeypatch.setattr(stream.pool.columns, "MOST_READ_BYTES", 0)
+    monkeypatch.setattr(stream.pool.columns, "HELD_ROWS", 0)
     stored = open_pool(out)
     assert stored.sides is not None and stored.textures is not None
     assert held.sides is not None and held.textures is not None
     assert isinstance(stored.fingerprints, StoredRows) and isinstance(stored.sides.starts, StoredRows)
     assert isinstance(held.fingerprints, np.ndarray)
     np.testing.assert_array_equal(stored.fingerprints, held.fingerprints)
-    np.testing.assert_array_equal(stored.traits.start_chroma, held.traits.start_chroma)
+    assert isinstance(stored.traits.start_chroma, StoredRows)
+    rows = np.array([3, 1])
+    for name in TRAIT_COLUMNS:
+        np.testing.assert_array_equal(getattr(stored.traits, name), getattr(held.traits, name))
+        np.testing.assert_array_equal(stored.traits.of(name, rows), getattr(held.traits, name)[rows])
     some = np.array([7, 0, 3])
     for candidates in (None, some):
         np.testing.assert_array_equal(
@@ -238,3 +243,6 @@ def test_a_large_pool_stays_in_its_files_and_is_the_same(out: Path, monkeypatch:
             stored.textures.distances(5, candidates), held.textures.distances(5, candidates)
         )
     np.testing.assert_array_equal(stored.sides.take(some).ends, held.sides.take(some).ends)
+    # What cannot be read any more is unknown.
+    os.truncate(current_column(out, "end_chroma"), 0)
+    assert not stored.traits.of("end_chroma", rows).any()
