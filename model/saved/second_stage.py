@@ -11,14 +11,12 @@ from model.base.errors import ModelError
 from model.base.files import write_whole
 from model.features.seam import SEAM_GROUPS, seam_terms
 from model.saved.contract import MOST_JSON_BYTES, PRETRAINED, SECOND_STAGE_FILE, plain_file
-
-SEAM_TERMS = 3 * len(SEAM_GROUPS)
-"""What `model.features.seam.seam_terms` gives for each candidate."""
+from model.saved.seam_network import SEAM_TERMS, SeamNetwork
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SecondStage:
-    """Probability = sigmoid(`dot` * product of the embeddings + `terms` . seam terms + `offset`).
+    """Probability = sigmoid(`dot` * product of the embeddings + `terms` . seam terms + network + `offset`).
 
     `tools.quality.ranking.stages` fits it on products of several towers, each of songs that it had not
     learned; `offset` and the scale of all make 1/2 where one cannot tell (`model.learning.calibration`).
@@ -28,16 +26,27 @@ class SecondStage:
     terms: FloatArray
     """`(SEAM_TERMS,)` float32."""
     offset: float
+    network: SeamNetwork | None = None
+    """None where the sum alone decides, as in models of earlier trainings."""
 
-    def probabilities(self, dots: FloatArray, distances_db: FloatArray) -> FloatArray:
-        """Return `(n,)` float32 from `(n,)` products and `(n, len(SEAM_GROUPS))` distances."""
-        logits = np.float32(self.dot) * dots + self.seam_logits(distances_db) + np.float32(self.offset)
+    def probabilities(
+        self, dots: FloatArray, distances_db: FloatArray, steadiness: FloatArray | None = None
+    ) -> FloatArray:
+        """Return `(n,)` float32 from `(n,)` products and `(n, len(SEAM_GROUPS))` distances.
+
+        steadiness: `(n, 2 * STEADINESS_VALUES)` of both sides, which the network sees; not read without one.
+        """
+        terms = seam_terms(distances_db)
+        logits = np.float32(self.dot) * dots + terms @ self.terms + np.float32(self.offset)
+        if self.network is not None:
+            assert steadiness is not None  # whoever scores looks whether there is a network
+            logits += self.network.logits(np.concatenate([terms, steadiness], axis=1))
         # By tanh, which does not overflow.
         found: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
         return found
 
     def seam_logits(self, distances_db: FloatArray) -> FloatArray:
-        """Return `(n,)` float32: what `(n, len(SEAM_GROUPS))` distances alone speak for or against a seam."""
+        """Return `(n,)` float32: what `(n, len(SEAM_GROUPS))` distances, weighed, speak for a seam."""
         found: FloatArray = seam_terms(distances_db) @ self.terms
         return found
 
@@ -63,8 +72,14 @@ def _read(path: Path) -> SecondStage:
         fields = json.loads(plain_file(path.parent, path.name, MOST_JSON_BYTES).read_text(encoding="utf-8"))
         groups = list(fields["groups"])
         terms = np.array(fields["terms"], dtype=np.float32)
-        stage = SecondStage(dot=float(fields["dot"]), terms=terms, offset=float(fields["offset"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        layers = fields.get("network")
+        stage = SecondStage(
+            dot=float(fields["dot"]),
+            terms=terms,
+            offset=float(fields["offset"]),
+            network=None if layers is None else SeamNetwork.read(layers),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path} is no second stage ({error}); train or copy the model again") from error
     if groups != list(SEAM_GROUPS) or terms.shape != (SEAM_TERMS,) or not np.isfinite(terms).all():
         raise ModelError(
@@ -81,4 +96,8 @@ def save_second_stage(stage: SecondStage, path: Path) -> None:
         "groups": list(SEAM_GROUPS),
         "terms": [float(f"{weight:.6g}") for weight in stage.terms],
     }
-    write_whole(path, json.dumps(fields, indent=2) + "\n")
+    text = json.dumps(fields, indent=2)
+    if stage.network is not None:
+        # Thousands of weights: on one line.
+        text = f'{text[:-2]},\n  "network": {json.dumps(stage.network.plain())}\n}}'
+    write_whole(path, text + "\n")

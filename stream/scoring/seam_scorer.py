@@ -4,6 +4,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
 from model.features.seam import SeamSides
+from model.features.steadiness import Steadiness
 from model.saved.second_stage import SecondStage
 from stream.index.vector_index import EmbeddingIndex
 
@@ -24,6 +25,7 @@ class SeamScorer:
         self.embeddings = embeddings
         self._sides = sides
         self._stage = stage
+        self._steadiness = None if stage.network is None else Steadiness(sides)
         self._last: tuple[int, FloatArray] | None = None
         # Compiled, or loaded, here: no score of a stream waits for that.
         sides.distances_db(0, np.zeros(1, dtype=np.int64))
@@ -41,7 +43,9 @@ class SeamScorer:
         if len(dots) > SHORT_LIST:
             rows = np.sort(np.argpartition(-dots, SHORT_LIST)[:SHORT_LIST])
         chosen = rows if candidates is None else candidates[rows]
-        scores[rows] = self._stage.probabilities(dots[rows], self._sides.distances_db(reference, chosen))
+        steadiness = None if self._steadiness is None else self._steadiness.pairs(reference, chosen)
+        distances_db = self._sides.distances_db(reference, chosen)
+        scores[rows] = self._stage.probabilities(dots[rows], distances_db, steadiness)
         if candidates is None:
             scores.flags.writeable = False
             self._last = reference, scores

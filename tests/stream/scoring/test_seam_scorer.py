@@ -9,9 +9,10 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.seam import SEAM_GROUPS, SeamSides, seam_sides
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
+from model.features.steadiness import steadiness
 from model.saved.contract import content_hash, load_contract
+from model.saved.seam_network import SEAM_INPUTS, SEAM_TERMS, SeamNetwork
 from model.saved.second_stage import (
-    SEAM_TERMS,
     SecondStage,
     load_second_stage,
     save_second_stage,
@@ -38,7 +39,12 @@ def _sides(count: int = CHUNKS) -> SeamSides:
 
 def _stage() -> SecondStage:
     terms = np.linspace(0.01, 0.2, SEAM_TERMS).astype(np.float32)
-    return SecondStage(dot=0.4, terms=terms, offset=11.0)
+    rng = np.random.default_rng(6)
+    network = SeamNetwork(
+        weights=tuple(rng.normal(0, 0.1, shape).astype(np.float32) for shape in ((SEAM_INPUTS, 5), (5, 1))),
+        biases=tuple(rng.normal(0, 0.1, units).astype(np.float32) for units in (5, 1)),
+    )
+    return SecondStage(dot=0.4, terms=terms, offset=11.0, network=network)
 
 
 def _index() -> EmbeddingIndex:
@@ -50,10 +56,18 @@ def _index() -> EmbeddingIndex:
 def _expected(index: EmbeddingIndex, sides: SeamSides, reference: int) -> FloatArray:
     """The formula, written out in float64."""
     stage, found = _stage(), []
+    assert stage.network is not None
+    (first, last), (bias, last_bias) = stage.network.weights, stage.network.biases
     for row, dot in enumerate(index.scores(reference)):
         distances = sides.distances_db(reference, np.array([row]))[0].astype(np.float64)
         terms = [*-distances, *-np.sqrt(distances + 1e-3), *-np.log(distances + 0.05)]
         logit = stage.dot * dot + sum(w * t for w, t in zip(stage.terms, terms, strict=True)) + stage.offset
+        seen = [
+            *terms,
+            *steadiness(sides.ends[[reference]], ends=True)[0],
+            *steadiness(sides.starts[[row]], ends=False)[0],
+        ]
+        logit += float(np.maximum(np.array(seen) @ first + bias, 0) @ last[:, 0] + last_bias[0])
         found.append(1 / (1 + np.exp(-logit)))
     return np.array(found, dtype=np.float32)
 
@@ -88,6 +102,15 @@ def test_a_stage_is_what_was_saved(tmp_path: Path) -> None:
     assert found is not None
     assert (found.dot, found.offset) == (0.4, 11.0)
     np.testing.assert_allclose(found.terms, _stage().terms, rtol=1e-5)
+    seen = np.random.default_rng(1).normal(0, 1, (3, SEAM_INPUTS)).astype(np.float32)
+    network = _stage().network
+    assert network is not None and found.network is not None
+    np.testing.assert_allclose(found.network.logits(seen), network.logits(seen), rtol=1e-3)
+    text = (tmp_path / "second_stage.json").read_text(encoding="utf-8")
+    for cut_short in (text.replace("]], ", "]]], "), text.replace('"biases": [', '"biases": [0, ')):
+        (tmp_path / "second_stage.json").write_text(cut_short, encoding="utf-8")
+        with pytest.raises(ModelError, match="no second stage"):
+            load_second_stage(tmp_path)
     (tmp_path / "second_stage.json").write_text('{"dot": 1.0}', encoding="utf-8")
     with pytest.raises(ModelError, match="no second stage"):
         load_second_stage(tmp_path)

@@ -7,15 +7,15 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 
 FOLDS = 4
-_SAME_SONG = 40
+WRONG_OF_SONG = 40
 OTHER_SONGS = 20
-"""Wrong candidates that each right one is held against, at most."""
+"""Wrong candidates that each right one is held against, of its song and, after those, of others."""
 PENALTY = 1e-3
 
 Terms = Callable[[int, IntArray | None], FloatArray]
 """`(row, candidates or None for all)` -> `(n, terms)` float32."""
 Contests = DoubleArray
-"""`(rows, 1 + _SAME_SONG + OTHER_SONGS, terms)` float64."""
+"""`(rows, 1 + WRONG_OF_SONG + OTHER_SONGS, terms)` float64."""
 
 
 def song_folds(song: IntArray, rng: np.random.Generator, folds: int = FOLDS) -> IntArray:
@@ -81,5 +81,5 @@ def _contests(
         same = chosen[(song[chosen] == song[row]) & (chosen != row) & (chosen != successor[row])]
         other = chosen[song[chosen] != song[row]]
         if len(same) and len(other):
-            wrong = np.concatenate([rng.choice(same, _SAME_SONG), rng.choice(other, OTHER_SONGS)])
+            wrong = np.concatenate([rng.choice(same, WRONG_OF_SONG), rng.choice(other, OTHER_SONGS)])
             yield terms(row, np.append(successor[row], wrong))

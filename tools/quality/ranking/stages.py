@@ -3,32 +3,38 @@
     python -m tools.quality.ranking.stages POOL MODEL MODEL ... [--write second_stage.json]
 
 Each model is a tower of the same recipe that kept other songs of the pool back. A model is asked about the
-songs that it does not know, with weights fitted on what the *other* models do not know; what is written is
-fitted on all of them together.
+songs that it does not know, with weights and a network fitted on what the *other* models do not know; what is
+written is fitted on all of them together. The songs that a single model does not know are dealt into folds,
+artist by artist.
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from model.features.seam import SeamSides, seam_terms
+from model.features.steadiness import Steadiness
 from model.learning.calibration import ScoredSongs, calibrate
-from model.saved.contract import chosen_model, load_contract
+from model.saved.contract import ModelContract, chosen_model, load_contract
 from model.saved.learned import cannot_tell, known_songs
+from model.saved.seam_network import SEAM_INPUTS, SEAM_TERMS, SeamNetwork
 from model.saved.second_stage import SecondStage, save_second_stage
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool, open_pool
 from tools.quality.ranking.averages import RESAMPLES, Estimate, drawn_estimate, ratio, song_weights
 from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
-from tools.quality.ranking.preference import Contests, contests, fit_weights
+from tools.quality.ranking.preference import FOLDS, Contests, contests, fit_weights
 from tools.quality.ranking.protocol import HEADLINE_GAP_MS
 from tools.quality.ranking.ranks import RankingFigures, ranking_figures
+from tools.quality.ranking.seam_fit import fit_network
 from tools.terminal import print_table
 
 _CHUNK_S = 3.0
@@ -53,6 +59,29 @@ class Fold:
     in_song: SeamSides
     alone: SeamSides
 
+    @cached_property
+    def steadiness(self) -> Steadiness:
+        """How steady sides in the song are."""
+        return Steadiness(self.in_song)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judgement:
+    """What evidence is weighed by."""
+
+    weights: DoubleArray
+    """Of the seam terms, then of the product, as far as they are evidence."""
+    network: SeamNetwork | None = None
+
+    def logits(self, shown: npt.NDArray[np.floating]) -> FloatArray:
+        """Return `(...)` float32 of evidence `(..., values)`, as `Evidence.shown` lays it out."""
+        count = len(self.weights)
+        found: FloatArray = (shown[..., -count:] @ self.weights).astype(np.float32)
+        if self.network is not None:
+            seen = np.asarray(shown[..., :SEAM_INPUTS], dtype=np.float32)
+            found += self.network.logits(seen)
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -61,12 +90,20 @@ class Evidence:
     name: str
     dots: bool
     sides: Callable[[Fold], SeamSides] | None
+    network: bool = False
+    """Whether a network corrects the weighed sum; only where sides are in the song."""
 
-    def terms(self, fold: Fold, row: int, candidates: IntArray | None) -> FloatArray:
-        """Return `(n, terms)`; the product is the last."""
+    def shown(self, fold: Fold, row: int, candidates: IntArray | None) -> FloatArray:
+        """Return `(n, values)`: what the network sees, where there is one, then what is weighed.
+
+        Of what is weighed the product is the last.
+        """
         parts = []
         if self.sides is not None:
-            parts.append(seam_terms(self.sides(fold).distances_db(row, candidates)))
+            terms = seam_terms(self.sides(fold).distances_db(row, candidates))
+            if self.network:
+                parts += [terms, fold.steadiness.pairs(row, candidates)]
+            parts.append(terms)
         if self.dots:
             dots = fold.dots[row] if candidates is None else fold.dots[row, candidates]
             parts.append(dots[:, None])
@@ -76,31 +113,56 @@ class Evidence:
         """Return what a fit is shown of a fold."""
         rows = np.arange(len(fold.song))
         return contests(
-            lambda row, candidates: self.terms(fold, row, candidates),
+            lambda row, candidates: self.shown(fold, row, candidates),
             fold.song,
             fold.successor,
             rows,
             np.random.default_rng(seed),
         )
 
-    def scores(self, fold: Fold, weights: DoubleArray) -> FloatArray:
+    def fit(self, shown: Contests, seed: int) -> Judgement:
+        """Return what the first of each contest is likeliest by.
+
+        The network is of seams alone; what it says is then weighed against the product.
+        """
+        if not self.network:
+            return Judgement(weights=fit_weights(shown))
+        terms = shown[..., :SEAM_TERMS]
+        weights = fit_weights(terms)
+        seams = Judgement(
+            weights=weights, network=fit_network(shown[..., :SEAM_INPUTS], terms @ weights, seed)
+        )
+        if not self.dots:
+            return seams
+        said = seams.logits(shown[..., : SEAM_INPUTS + SEAM_TERMS])
+        scale, dot = fit_weights(np.stack([said, shown[..., -1]], axis=-1)).tolist()
+        assert seams.network is not None
+        return Judgement(weights=np.append(weights * scale, dot), network=seams.network.scaled(scale))
+
+    def scores(self, fold: Fold, judgement: Judgement) -> FloatArray:
         """Return `(N, N)` float32."""
-        used = weights.astype(np.float32)
-        return np.stack([self.terms(fold, row, None) @ used for row in range(len(fold.song))])
+        return np.stack([judgement.logits(self.shown(fold, row, None)) for row in range(len(fold.song))])
 
 
-CARRIED = Evidence(name="towers and seams in the song (carried)", dots=True, sides=lambda fold: fold.in_song)
+FITTED = Evidence(
+    name="towers, seams and network in the song",
+    dots=True,
+    sides=lambda fold: fold.in_song,
+    network=True,
+)
 EVIDENCE = (
     Evidence(name="towers", dots=True, sides=None),
     Evidence(name="seams, chunks alone", dots=False, sides=lambda fold: fold.alone),
     Evidence(name="towers and seams, chunks alone", dots=True, sides=lambda fold: fold.alone),
     Evidence(name="seams in the song", dots=False, sides=lambda fold: fold.in_song),
-    CARRIED,
+    Evidence(name="towers and seams in the song", dots=True, sides=lambda fold: fold.in_song),
+    Evidence(name="seams and network in the song", dots=False, sides=lambda fold: fold.in_song, network=True),
+    FITTED,
 )
 
 
 def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
-    """Return for each model the songs of the pool that it does not know, cut into equal chunks."""
+    """Return the songs that each model does not know, in equal chunks; those of a single one in folds."""
     folds, asked = [], np.empty(0, dtype=np.int64)
     for model in models:
         contract = load_contract(model)
@@ -109,27 +171,41 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
             raise EndlosError(cannot_tell(str(model)))
         songs = np.unique(pool.chunk_song)
         songs = songs[~known[songs]]
-        if len(songs) < 2:
+        parts = artist_folds(pool, songs, FOLDS) if len(models) == 1 else [songs]
+        if any(len(part) < 2 for part in parts):
             raise EndlosError(f"{model} has learned from all songs of {pool.folder} but {len(songs)}")
         if np.isin(songs, asked).any():
             raise EndlosError(
                 f"{model} does not know songs that another one does not know either; give folds"
             )
         asked = np.concatenate([asked, songs])
-        with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
-            cut = cut_songs(pool, songs, chunk_s=_CHUNK_S, longest_gap_s=gap_ms / 1000)
-            for _, gapped in gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None):
-                index = pool_embeddings(gapped, model, contract)
-                folds.append(
-                    Fold(
-                        song=gapped.chunk_song,
-                        successor=gapped.successors(),
-                        dots=np.stack([index.scores(row) for row in range(len(gapped))]),
-                        in_song=gapped_sides(gapped, gap_ms / 1000),
-                        alone=gapped_sides(gapped, gap_ms / 1000, alone=True),
-                    )
-                )
+        folds += [_read_fold(pool, model, contract, part, gap_ms) for part in parts]
     return folds
+
+
+def artist_folds(pool: Pool, songs: IntArray, folds: int) -> list[IntArray]:
+    """Deal songs into folds of about as many, all of one artist into one; who has no name is alone."""
+    by_artist: dict[str, list[int]] = {}
+    for song in songs.tolist():
+        by_artist.setdefault(pool.songs[song].artist or f"song {song}", []).append(song)
+    parts: list[list[int]] = [[] for _ in range(folds)]
+    for own in sorted(by_artist.values(), key=len, reverse=True):
+        min(parts, key=len).extend(own)
+    return [np.sort(np.array(part, dtype=np.int64)) for part in parts]
+
+
+def _read_fold(pool: Pool, model: Path, contract: ModelContract, songs: IntArray, gap_ms: float) -> Fold:
+    with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
+        cut = cut_songs(pool, songs, chunk_s=_CHUNK_S, longest_gap_s=gap_ms / 1000)
+        _, gapped = next(gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None))
+        index = pool_embeddings(gapped, model, contract)
+        return Fold(
+            song=gapped.chunk_song,
+            successor=gapped.successors(),
+            dots=np.stack([index.scores(row) for row in range(len(gapped))]),
+            in_song=gapped_sides(gapped, gap_ms / 1000),
+            alone=gapped_sides(gapped, gap_ms / 1000, alone=True),
+        )
 
 
 def judge_folds(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[RankingFigures]:
@@ -137,8 +213,8 @@ def judge_folds(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[Ra
     shown = [evidence.contests(fold, seed) for fold in folds]
     found = []
     for number, fold in enumerate(folds):
-        weights = fit_weights(np.concatenate([*shown[:number], *shown[number + 1 :]]))
-        scores = evidence.scores(fold, weights)
+        judgement = evidence.fit(np.concatenate([*shown[:number], *shown[number + 1 :]]), seed)
+        scores = evidence.scores(fold, judgement)
         found.append(ranking_figures(scores, fold.song, fold.successor, pieces=(), seed=seed))
     return found
 
@@ -158,11 +234,17 @@ def gain(better: Sequence[RankingFigures], worse: Sequence[RankingFigures], name
 
 def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
     """Return the second stage of all folds together, calibrated on what it was fitted on."""
-    weights = fit_weights(np.concatenate([CARRIED.contests(fold, seed) for fold in folds]))
-    scored = [ScoredSongs(logits=CARRIED.scores(fold, weights), song=fold.song) for fold in folds]
+    judgement = FITTED.fit(np.concatenate([FITTED.contests(fold, seed) for fold in folds]), seed)
+    scored = [ScoredSongs(logits=FITTED.scores(fold, judgement), song=fold.song) for fold in folds]
     found = calibrate(scored)
-    weights = weights * found["scale"]
-    return SecondStage(dot=float(weights[-1]), terms=weights[:-1].astype(np.float32), offset=found["offset"])
+    assert judgement.network is not None  # this evidence has one
+    weights = judgement.weights * found["scale"]
+    return SecondStage(
+        dot=float(weights[-1]),
+        terms=weights[:-1].astype(np.float32),
+        offset=found["offset"],
+        network=judgement.network.scaled(found["scale"]),
+    )
 
 
 def fit_from_command_line(arguments: Sequence[str] | None = None) -> None:
@@ -174,8 +256,6 @@ def fit_from_command_line(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="second_stage.json")
     asked = parser.parse_args(arguments)
-    if len(asked.models) < 2:
-        parser.error("two models or more are needed, which kept other songs back")
     try:
         models = [chosen_model(model) for model in asked.models]
         folds = read_folds(open_pool(asked.pool), models, asked.gap_ms)
@@ -190,11 +270,11 @@ def fit_from_command_line(arguments: Sequence[str] | None = None) -> None:
         )
         for number, found in enumerate(figures):
             own = [over_all([found], name, asked.seed) for _, name in RANKING_COLUMNS]
-            rows.append((f"  {asked.models[number].name}", *(f"{one.value:.4f}" for one in own)))
+            rows.append((f"  fold {number + 1}", *(f"{one.value:.4f}" for one in own)))
     for evidence in EVIDENCE[:-1]:
-        gains = [gain(found_of[CARRIED], found_of[evidence], name, asked.seed) for _, name in RANKING_COLUMNS]
-        cells = (f"{one.value:+.4f} ({one.low:+.3f}-{one.high:+.3f})" for one in gains)
-        rows.append((f"carried, beyond {evidence.name}", *cells))
+        gains = [gain(found_of[FITTED], found_of[evidence], name, asked.seed) for _, name in RANKING_COLUMNS]
+        cells = (f"{one.value:+.4f} ({one.low:+.3f} to {one.high:+.3f})" for one in gains)
+        rows.append((f"all, beyond {evidence.name}", *cells))
     print_table(("", *(name for name, _ in RANKING_COLUMNS)), rows)
     if asked.write is not None:
         save_second_stage(fit_stage(folds, asked.seed), asked.write)
