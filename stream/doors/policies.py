@@ -102,7 +102,8 @@ def cut_voice(case: DoorCase) -> float | str:
 def keys_apart(case: DoorCase) -> float:
     """Tones of both that do not go together are heard for as long as both sound."""
     a, b = case.a.pool.traits, case.b.pool.traits
-    of_a, of_b = a.end_chroma[case.a.row], b.start_chroma[case.b.row]
+    of_a = a.of("end_chroma", np.array([case.a.row]))[0]
+    of_b = b.of("start_chroma", np.array([case.b.row]))[0]
     together = min(1.0, case.overlap_s / 8.0)
     lengths = float(np.sqrt(np.square(of_a).sum() * np.square(of_b).sum()))
     apart = 1.0 - float((of_a * of_b).sum()) / lengths if lengths > 0.0 else 0.0

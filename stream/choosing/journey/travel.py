@@ -11,7 +11,7 @@ from stream.choosing.journey.arcs import pool_energy, wanted_energy
 from stream.choosing.journey.spacing import Spacing
 from stream.choosing.weighing.weights import CostWeights
 
-Rows = IntArray | slice
+AskedRows = IntArray | slice
 """Which chunks are asked for: `(n,)` rows, or a slice of all."""
 
 
@@ -33,7 +33,7 @@ class Onward:
     _wanted: np.float32
     _arc: np.float32
 
-    def abroad(self, rows: Rows) -> BoolArray:
+    def abroad(self, rows: AskedRows) -> BoolArray:
         """Return whether a change of song may lead to chunks, `(n,)` bool."""
         open_there = self.open[self._song[rows]]
         return open_there if self._target is None else open_there | self._target[rows]
@@ -51,11 +51,11 @@ class Onward:
         target = np.flatnonzero(allowed & self._target)
         return bool((self._song[target] != leaving).any()) if leaving is not None else bool(len(target))
 
-    def due(self, rows: Rows) -> FloatArray:
+    def due(self, rows: AskedRows) -> FloatArray:
         """Return what speaks for chunks of songs that were not heard for long, `(n,)` in log-odds."""
         return self._late[self._song[rows]]
 
-    def arc(self, rows: Rows) -> FloatArray:
+    def arc(self, rows: AskedRows) -> FloatArray:
         """Return what speaks against music that is livelier or calmer than wanted, `(n,)` in log-odds."""
         worths: FloatArray = self._arc * np.abs(self._energy[rows] - self._wanted)
         return worths

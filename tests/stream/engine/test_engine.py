@@ -39,6 +39,7 @@ from stream.joins.join_planner import JoinPlanner
 from stream.pool.database import DATABASE_FILE
 from stream.pool.feedback import STATE_FILE, HeardJoin, labelled_joins
 from stream.pool.pool import current_generation
+from stream.pool.traits import BY_ROWS
 from stream.scoring.guard import GuardedScorer
 from stream.scoring.opening import Opened
 from stream.scoring.scorer import Scorer
@@ -207,7 +208,7 @@ def test_columns_that_are_cut_off_while_it_plays_do_not_end_the_stream(
     assert any("the model failed: PoolError" in d.step.reasons for d in log[whole:])
     # Each column once.
     told = sorted(str(record.args).partition(".bin")[0].rpartition("/")[2] for record in caplog.records)
-    assert told == ["fingerprints", "texture_ends"]
+    assert told == sorted({"fingerprints", "texture_ends", *BY_ROWS} - {"start_onset_s"})
 
 
 def test_songs_that_are_gone_for_a_moment_are_heard_again(

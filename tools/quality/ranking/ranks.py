@@ -159,7 +159,7 @@ def _counts(
                 f"the scores after chunk {row} are not all numbers; this scorer cannot be measured"
             )
         alike = nobody if duplicates is None else np.ascontiguousarray(duplicates[successor[row]])
-        _count_row(of_row, song, row, successor[row], alike, counted[place])
+        _count_row(of_row, song, int(row), int(successor[row]), alike, counted[place])
     return counted
 
 

@@ -108,7 +108,7 @@ def waits_of(output: IcecastOutput, number: int, monkeypatch: pytest.MonkeyPatch
         if len(waits) >= number:
             output._stop.set()
 
-    monkeypatch.setattr(output, "_wait", wait)
+    monkeypatch.setattr(output, "_rest", wait)
     output.start()
     wait_until(lambda: len(waits) >= number, "all faults")
     output.close()
