@@ -221,11 +221,12 @@ class Session:
     def _time_frames(self) -> int:
         return self.engine.now().time_frames
 
-    def _fade_frames(self) -> int | None:
-        join = self.engine.upcoming()
-        return (
-            None if join is None or join.time_s is None else round(join.time_s * self.engine.engine_rate_hz)
-        )
+    def _fade_frames(self, from_frames: int) -> int | None:
+        # A blend that has begun is no longer the coming join, and its middle may be seconds ahead.
+        joins = (*self.engine.joins()[-1:], self.engine.upcoming())
+        times_s = [join.time_s for join in joins if join is not None and join.time_s is not None]
+        middles = [round(time_s * self.engine.engine_rate_hz) for time_s in times_s]
+        return min((middle for middle in middles if middle >= from_frames), default=None)
 
     def _render(self, frames: int) -> FloatArray:
         block = self._sleep.faded(self._announcer.render(frames))

@@ -26,8 +26,8 @@ class InterruptedMusic:
     """Returns the next `(frames, 2)`, told also how much of the stream's block stands before them."""
     time_frames: Callable[[], int]
     """Returns how much it has played."""
-    fade_frames: Callable[[], int | None]
-    """Returns the time of the middle of its next join, as far as that is known."""
+    fade_frames: Callable[[int], int | None]
+    """Returns the time of the middle of its first join from a time on, as far as that is known."""
 
 
 class TooManyWaitError(EndlosError):
@@ -95,9 +95,9 @@ class Announcer:
         elif now >= self._pause_frames - self._fade_frames or now < self._looked_frames + self._look_frames:
             return
         self._looked_frames = now
-        join = self._music.fade_frames()
         soonest = now + self._fade_frames
-        suits = join is not None and soonest <= join <= self._deadline_frames
+        join = self._music.fade_frames(soonest)
+        suits = join is not None and join <= self._deadline_frames
         self._pause_frames = join if suits else max(soonest, self._deadline_frames)
 
     def _begin(self, now: int, frames: int) -> FloatArray:

@@ -30,8 +30,8 @@ class Played:
         self.time += frames
         return np.full((frames, 2), 0.5, dtype=np.float32)
 
-    def _join(self) -> int | None:
-        ahead = (join for join in self._joins if self.time <= join <= self.time + 10 * RATE_HZ)
+    def _join(self, from_frames: int) -> int | None:
+        ahead = (join for join in self._joins if from_frames <= join <= self.time + 10 * RATE_HZ)
         return next(ahead, None)
 
 
