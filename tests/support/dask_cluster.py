@@ -28,7 +28,10 @@ class DaskCluster:
     @property
     def address(self) -> str:
         """Where the scheduler is."""
-        wait_until(self._told.is_file, "the scheduler is there")
+        # It is written in place, and is there before anything stands in it.
+        wait_until(
+            lambda: self._told.is_file() and self._told.read_text().endswith("\n}"), "the scheduler is there"
+        )
         return str(json.loads(self._told.read_text())["address"])
 
     def add_worker(self, code: Path = REPOSITORY) -> int:

@@ -103,7 +103,7 @@ def test_without_a_watch_of_the_system_folders_are_looked_through(
             raise RuntimeError("Error creating recommended watcher: Too many open files (os error 24)")
         return real(*places, force_polling=True, **others)
 
-    monkeypatch.setattr(tools.running.watching, "watch", refused)
+    monkeypatch.setattr(watchfiles, "watch", refused)
     monkeypatch.setattr(tools.running.watching, "POLL_S", 0.2)
     changes = Changes([music], leave_out=Path("/nowhere"))
     try:
