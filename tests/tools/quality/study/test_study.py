@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(studied: Studied, tmp_path: Path)
     with Running(*words) as running:
         running.wait_for("(0 done before)")
         running.send(signal.SIGINT)
-        assert running.end() == 128 + signal.SIGINT
+        assert running.end() == 128 + signal.SIGINT, running.printed()
         said = running.printed().strip().splitlines()[-1]
     assert re.fullmatch(r"endlos: the study stopped with \d of 9 runs done, which .* keeps; .* goes on", said)
     assert "Too few runs were done" in (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
