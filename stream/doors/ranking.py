@@ -21,6 +21,11 @@ SONGS_KEPT = 4_096
 ALL_ENTRIES = 65_536
 """Of a larger pool only some entries of each song are ranked."""
 ENTRIES_OF_SONG = 4
+MOST_HELD_AGAINST = 8_192
+"""The exits of a song are held against so many entries at most: of more, every n-th, not the same for each.
+
+What the best of them is worth tells where to leave; where to go is chosen among all.
+"""
 _FEWEST = DOORS_KEPT // 2
 """With fewer doors left by songs that are gone, an exit is ranked anew."""
 
@@ -135,7 +140,11 @@ class DoorRanking:
 
     def _ranking(self, exit_rows: IntArray, entry_rows: IntArray) -> SongDoors:
         ranked, facts = self._ranked()
+        every = -(-len(entry_rows) // MOST_HELD_AGAINST)
         entering = facts if entry_rows is ranked else self._facts.entries(entry_rows)
+        if every > 1:
+            first = int(self._pool.chunk_song[exit_rows[0]]) % every
+            entry_rows, entering = entry_rows[first::every], np.ascontiguousarray(entering[first::every])
         worths, places = best_doors(self._facts.exits(exit_rows), entering, DOORS_KEPT)
         found = places >= 0
         entries = np.full(places.shape, -1, dtype=np.int64)

@@ -127,6 +127,15 @@ def test_of_a_large_pool_the_thinnest_entries_are_ranked(monkeypatch: pytest.Mon
     assert np.isin(found.entries[found.entries >= 0], rows).all()
 
 
+def test_of_many_entries_other_songs_are_held_against_other_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = pool_of()
+    monkeypatch.setattr(ranking, "MOST_HELD_AGAINST", SONGS * CHUNKS // 3)
+    doors = DoorRanking(pool)
+    for song in range(SONGS):
+        entries = doors.of_song(song).entries
+        assert set(entries[entries >= 0] % 3) == {song % 3}
+
+
 def test_partners_are_songs_of_nearly_the_same_tempo() -> None:
     tempo = np.repeat([100.0, 103.0, 206.0, 130.0, 51.0], CHUNKS)
     assert tempo_partners(pool_of(5, tempo_bpm=tempo), 0.04).tolist() == [3, 3, 3, 0, 3]
