@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import types
 
 from model.base.array_files import ArrayFile, ArrayFileError, frozen
-from model.base.arrays import IntArray
+from model.base.arrays import BoolArray, IntArray
 from model.base.errors import PoolError
 from model.base.kernels import kernel
 
@@ -33,6 +33,11 @@ _HAS_PREAD = hasattr(os, "pread")
 _posix_fadvise: Any = types.ExternalFunction(
     "posix_fadvise", types.int32(types.int32, types.int64, types.int64, types.int32)
 )
+_preadv2: Any = types.ExternalFunction(
+    "preadv2", types.intp(types.int32, types.voidptr, types.int32, types.int64, types.int32)
+)
+_AT_HAND = getattr(os, "RWF_NOWAIT", None)
+"""None where a system cannot be asked for what is in memory alone."""
 _WANTED = getattr(os, "POSIX_FADV_WILLNEED", None)
 """None where a system cannot be told what will be read."""
 MANY_ROWS = 32
@@ -168,9 +173,21 @@ class _OpenFile:
 
     def read(self, rows: IntArray, row_bytes: int, inside: int, found: _Bytes) -> None:
         """Fill each row of `found` `(n, bytes)` with what stands at byte `inside` of one of `rows`."""
-        first, done = self._about.offset_bytes + inside, 0
-        if _WANTED is not None and len(rows) >= MANY_ROWS:
-            _ask_for_rows(self._descriptor, first, row_bytes, rows, found.shape[1], _WANTED)
+        first = self._about.offset_bytes + inside
+        if _WANTED is None or len(rows) < MANY_ROWS:
+            self._read(rows, row_bytes, first, found)
+            return
+        left = np.arange(len(rows))
+        if _AT_HAND is not None:
+            left = left[_read_at_hand(self._descriptor, first, row_bytes, rows, found, _AT_HAND)]
+        if len(left):
+            _ask_for_rows(self._descriptor, first, row_bytes, rows[left], found.shape[1], _WANTED)
+            rest = np.empty((len(left), found.shape[1]), dtype=np.uint8)
+            self._read(rows[left], row_bytes, first, rest)
+            found[left] = rest
+
+    def _read(self, rows: IntArray, row_bytes: int, first: int, found: _Bytes) -> None:
+        done = 0
         while done < len(rows):
             if _HAS_PREAD:
                 done = _read_rows(self._descriptor, first, row_bytes, rows, found, done)
@@ -216,6 +233,24 @@ def _read_rows(descriptor: int, first: int, row_bytes: int, rows: IntArray, foun
             return place
         place = stop
     return len(rows)
+
+
+@kernel
+def _read_at_hand(
+    descriptor: int, first: int, row_bytes: int, rows: IntArray, found: _Bytes, flags: int
+) -> BoolArray:
+    """Read the rows for which no disk is waited, and return which are left, `(n,)`."""
+    wanted, place = found.shape[1], 0
+    left = np.zeros(len(rows), dtype=np.bool_)
+    where = np.empty(2, dtype=np.intp)
+    while place < len(rows):
+        stop = _run(rows, place, wanted == row_bytes)
+        where[0], where[1] = found.ctypes.data + place * wanted, (stop - place) * wanted
+        done = _preadv2(descriptor, where.ctypes, 1, first + rows[place] * row_bytes, flags)
+        if done != where[1]:
+            left[place:stop] = True
+        place = stop
+    return left
 
 
 @kernel

@@ -26,7 +26,7 @@ def chunk_edges(chunk: FloatArray, sample_rate_hz: int, edge_samples: int) -> tu
     margin_samples = 64
     period = sample_rate_hz // math.gcd(sample_rate_hz, EDGE_RATE_HZ)
     span = -(-(edge_samples + margin_samples) * sample_rate_hz // (EDGE_RATE_HZ * period)) * period
-    head = _resampled(chunk[:span], sample_rate_hz)[:edge_samples]
+    head = _resampled(chunk[:span], sample_rate_hz, edge_samples)
     tail = _resampled(chunk[max(0, len(chunk) - span) :], sample_rate_hz)[-edge_samples:]
     return (
         _normalised(np.pad(head, ((0, edge_samples - len(head)), (0, 0)))),
@@ -34,15 +34,17 @@ def chunk_edges(chunk: FloatArray, sample_rate_hz: int, edge_samples: int) -> tu
     )
 
 
-def _resampled(audio: FloatArray, sample_rate_hz: int) -> FloatArray:
-    """Return `audio` `(frames, 2)` at `EDGE_RATE_HZ`, as `soxr.resample` does it, in half the time.
+def _resampled(audio: FloatArray, sample_rate_hz: int, most: int | None = None) -> FloatArray:
+    """Return `audio` `(frames, 2)` at `EDGE_RATE_HZ`, as `soxr.resample` does it; `most` frames of it.
 
     To tell soxr that nothing follows costs more than the resampling. Silence that follows sounds the same.
     """
     frames = int(len(audio) * EDGE_RATE_HZ / sample_rate_hz + 0.5)
+    if most is not None:
+        frames = min(most, frames)
     stream = soxr.ResampleStream(sample_rate_hz, EDGE_RATE_HZ, audio.shape[1], dtype="float32", quality="HQ")
     found = [stream.resample_chunk(np.ascontiguousarray(audio))]
-    silence = np.zeros((sample_rate_hz // 4, audio.shape[1]), dtype=np.float32)
+    silence = np.zeros((sample_rate_hz // 16, audio.shape[1]), dtype=np.float32)
     while sum(map(len, found)) < frames:
         found.append(stream.resample_chunk(silence))
     return np.concatenate(found)[:frames]

@@ -32,10 +32,20 @@ def middle(audio: FloatArray, *, side: bool = False) -> FloatArray:
 
 def out_of_phase(parts: Iterable[FloatArray]) -> bool:
     """Whether the middle of audio, given in parts `(n, 2)`, is all but silent and its side is not."""
+    return louder_side(phase_energies(parts))
+
+
+def louder_side(energies: DoubleArray) -> bool:
+    """Whether these `phase_energies` are those of channels that are out of phase."""
+    return bool(energies[1] > energies[0] * 10 ** (_SIDE_DB / 10))
+
+
+def phase_energies(parts: Iterable[FloatArray]) -> DoubleArray:
+    """Return `(2,)`: the energies, sums of squares, of middle and side of audio, given in parts `(n, 2)`."""
     energies = np.zeros(2)
     for part in parts:
         energies += _energies(_plain(part))
-    return bool(energies[1] > energies[0] * 10 ** (_SIDE_DB / 10))
+    return energies / 4.0
 
 
 def _plain(audio: FloatArray) -> FloatArray:

@@ -18,7 +18,8 @@ WINDOW_SIZES = (256, 512, 1_024, 2_048, 4_096)
 _LAST = 16
 _ROWS = np.array([4 * (lines % 4) + lines // 4 for lines in range(_LAST)])
 """In which row of the last 16 points each sixteenth of the lines stands."""
-_TILE = 16
+_TILE = 64
+"""Of so many windows the bands are summed up side by side."""
 
 
 def window_powers(audio: FloatArray, starts: IntArray, window: FloatArray) -> FloatArray:
@@ -28,10 +29,11 @@ def window_powers(audio: FloatArray, starts: IntArray, window: FloatArray) -> Fl
     float32 weights, of one of `WINDOW_SIZES`. What lies past the end of the audio counts as silence.
     """
     size = len(window)
-    powers = np.empty((len(starts), size // 2 + 1), dtype=np.float32)
+    # Two windows are transformed at a time, an odd one beside silence.
+    powers = np.empty((len(starts) + len(starts) % 2, size // 2 + 1), dtype=np.float32)
     factors, order = _factors(size), _order(size // _LAST)
     _fill_powers(np.require(audio, np.float32, ("C", "W")), starts, window, factors, order, powers)
-    return powers
+    return powers[: len(starts)]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,25 +235,17 @@ def _fill_powers(
     size, lanes = len(window), len(order)
     re, im = np.empty(size, dtype=np.float32), np.empty(size, dtype=np.float32)
     lines_re, lines_im = np.empty(size, dtype=np.float32), np.empty(size, dtype=np.float32)
-    none = np.empty(size // 2 + 1, dtype=np.float32)
     for pair in range(0, len(starts), 2):
         _weigh(audio, starts[pair], window, re)
         _weigh(audio, starts[pair + 1] if pair + 1 < len(starts) else len(audio), window, im)
         _transform(re, im, factors, order, lines_re, lines_im)
-        even, odd = powers[pair], powers[pair + 1] if pair + 1 < len(starts) else none
         for row in range(8):
-            here, there = _ROWS[row] * lanes, _ROWS[15 - row] * lanes
-            _part(
-                lines_re[here : here + lanes],
-                lines_im[here : here + lanes],
-                lines_re[there : there + lanes],
-                lines_im[there : there + lanes],
-                even[row * lanes : (row + 1) * lanes],
-                odd[row * lanes : (row + 1) * lanes],
-            )
+            here, there, line = _ROWS[row] * lanes, _ROWS[15 - row] * lanes, row * lanes
+            _part(lines_re, lines_im, here, there, lanes, powers, pair, line)
             # The first line of a row is the mirror of the first of another.
-            _part_one(lines_re, lines_im, here, _ROWS[(16 - row) % 16] * lanes, even, odd, row * lanes)
-        _part_one(lines_re, lines_im, _ROWS[8] * lanes, _ROWS[8] * lanes, even, odd, 8 * lanes)
+            _part_one(lines_re, lines_im, here, _ROWS[(16 - row) % 16] * lanes, powers, pair, line)
+        middle = _ROWS[8] * lanes
+        _part_one(lines_re, lines_im, middle, middle, powers, pair, 8 * lanes)
 
 
 @kernel
@@ -264,31 +258,42 @@ def _weigh(audio: FloatArray, start: int, window: FloatArray, found: FloatArray)
         found[sample] = np.float32(0.0)
 
 
+# Places in whole arrays, as to slice one is to count its owners, which takes as long as four lines. Unsigned
+# ones, as of others numba asks each time whether they count from the end, and no vectors come of that.
+
+
 @kernel
 def _part(
     re: FloatArray,
     im: FloatArray,
-    back_re: FloatArray,
-    back_im: FloatArray,
-    even: FloatArray,
-    odd: FloatArray,
+    here: int,
+    there: int,
+    lanes: int,
+    powers: FloatArray,
+    pair: int,
+    line: int,
 ) -> None:
-    """Part the lines of two real signals, by line k and line -k, and take their powers."""
+    """Part the lines of two real signals, by line k and line -k, and take their powers; all of a row but one.
+
+    here, there: where the row begins in `re` and `im`, and the one that mirrors it; line: the row's first.
+    """
     quarter = np.float32(0.25)
-    for i in range(1, len(re)):
-        x, y, u, v = re[i], im[i], back_re[len(re) - i], back_im[len(re) - i]
-        even[i] = quarter * ((x + u) * (x + u) + (y - v) * (y - v))
-        odd[i] = quarter * ((y + v) * (y + v) + (u - x) * (u - x))
+    first, mirror, target = np.uint64(here), np.uint64(there + lanes), np.uint64(line)
+    for lane in range(1, lanes):
+        i = np.uint64(lane)
+        x, y, u, v = re[first + i], im[first + i], re[mirror - i], im[mirror - i]
+        powers[pair, target + i] = quarter * ((x + u) * (x + u) + (y - v) * (y - v))
+        powers[pair + 1, target + i] = quarter * ((y + v) * (y + v) + (u - x) * (u - x))
 
 
 @kernel
 def _part_one(
-    re: FloatArray, im: FloatArray, here: int, there: int, even: FloatArray, odd: FloatArray, line: int
+    re: FloatArray, im: FloatArray, here: int, there: int, powers: FloatArray, pair: int, line: int
 ) -> None:
     quarter = np.float32(0.25)
     x, y, u, v = re[here], im[here], re[there], im[there]
-    even[line] = quarter * ((x + u) * (x + u) + (y - v) * (y - v))
-    odd[line] = quarter * ((y + v) * (y + v) + (u - x) * (u - x))
+    powers[pair, line] = quarter * ((x + u) * (x + u) + (y - v) * (y - v))
+    powers[pair + 1, line] = quarter * ((y + v) * (y + v) + (u - x) * (u - x))
 
 
 @kernel

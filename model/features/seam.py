@@ -46,6 +46,8 @@ FURTHEST_DB = 1.0
 WINDOW_FRAMES = 2
 """A frame's window is two hops long: so far apart are the frames on both sides of a cut."""
 SEAM_STEPS_PER_DB = 16
+NO_LAG_DB = 30.0
+"""What finds itself nowhere differs by this much, and nothing by more."""
 
 _HEAVIEST = 127
 """Weights are whole numbers up to this."""
@@ -65,10 +67,12 @@ SEAM_GROUPS = {
     "level": 1,
 }
 """Distances by name, each with the number of values that it sums over, in the order of a side's values."""
-SEAM_VALUES = sum(SEAM_GROUPS.values())
+BEST_LAG = sum(SEAM_GROUPS.values())
+"""Where a side has, after all that is compared, by how much the lag that its echo is most of differs."""
+SEAM_VALUES = BEST_LAG + 1
 _ECHO_VALUES = ECHO_FRAMES * ECHO_BANDS
 _AFTER, _BEFORE = slice(0, _ECHO_VALUES), slice(_ECHO_VALUES, 2 * _ECHO_VALUES)
-_PLAIN_FROM = 2 * _ECHO_VALUES
+_PLAIN = slice(2 * _ECHO_VALUES, BEST_LAG)
 _BOUNDS = np.concatenate([[0], np.cumsum(list(SEAM_GROUPS.values()))]).astype(np.int64)
 _Int16Array = npt.NDArray[np.int16]
 
@@ -120,13 +124,15 @@ def seam_sides(spectra: npt.NDArray[np.floating], spans_s: DoubleArray, *, apart
         head, tail = _levels(sides)
         coarse[row] = _steps(np.stack([_coarse(head), _coarse(tail)]))
         # Seen from the cut outwards, a tail is what a head is, played backwards.
-        ends[row, _PLAIN_FROM:], starts[row, _PLAIN_FROM:] = _plain(tail[::-1]), _plain(head)
+        ends[row, _PLAIN], starts[row, _PLAIN] = _plain(tail[::-1]), _plain(head)
     spans = spans_s / SPECTRUM_HOP_S
     apart = WINDOW_FRAMES + round(apart_s / SPECTRUM_HOP_S)
-    _fill_echoes(coarse[:, 0], coarse[:, 1], spans, apart, starts[:, _BEFORE], starts[:, _AFTER])
+    starts[:, BEST_LAG] = _fill_echoes(
+        coarse[:, 0], coarse[:, 1], spans, apart, starts[:, _BEFORE], starts[:, _AFTER]
+    )
     # So is a song of ends one of starts.
     backwards = coarse[::-1, :, ::-1]
-    _fill_echoes(
+    ends[::-1, BEST_LAG] = _fill_echoes(
         backwards[:, 1],
         backwards[:, 0],
         -spans[::-1, ::-1],
@@ -183,8 +189,8 @@ def _fill_echoes(
     apart: int,
     echoes: _Int16Array,
     there: _Int16Array,
-) -> None:
-    """Write the echo of each start of a song, and what sounds there.
+) -> _Int16Array:
+    """Write the echo of each start of a song, and what sounds there; return `(N,)` steps of the best lags.
 
     heads, tails: `(N, SPECTRUM_FRAMES, ECHO_BANDS)` in steps, in the order of time; spans: `(N, 2)` frames.
     apart: frames between the first of a side and the first across its cut. echoes, there: `(N, values)`.
@@ -192,13 +198,15 @@ def _fill_echoes(
     frames = np.empty((_LONGEST_LAG + HEARD_FRAMES, ECHO_BANDS), dtype=np.int16)
     known = np.empty(len(frames), dtype=np.bool_)
     echo = np.empty((ECHO_FRAMES, ECHO_BANDS), dtype=np.float32)
+    best_db = np.empty(len(heads))
     heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
     spans = np.ascontiguousarray(spans)
     for row in range(len(heads)):
         _lay_out(heads, tails, spans, row, frames, known)
-        _fill_echo(frames, known, apart, echo)
+        best_db[row] = _fill_echo(frames, known, apart, echo)
         echoes[row] = np.rint(echo).astype(np.int16).ravel()
         there[row] = frames[:ECHO_FRAMES].ravel()
+    return _steps(np.minimum(best_db, NO_LAG_DB))
 
 
 @kernel
@@ -237,21 +245,23 @@ def _lay_out(
 
 
 @kernel
-def _fill_echo(frames: _Int16Array, known: BoolArray, apart: int, echo: FloatArray) -> None:
-    """Tell what lies across the cut from how a song repeats itself on this side.
+def _fill_echo(frames: _Int16Array, known: BoolArray, apart: int, echo: FloatArray) -> float:
+    """Tell what lies across the cut from how a song repeats itself on this side; return the best lag's dB.
 
     frames: the one next to the cut first. Frame `i` across the cut is, one lag further inside, frame
-    `lag - apart - i` of this side.
+    `lag - apart - i` of this side. Infinite where no lag is known.
     """
     bands = frames.shape[1]
     unlike = np.empty(_LONGEST_LAG)
     _compare_lags(frames, known, unlike)
+    best = np.inf
     for across in range(len(echo)):
         first = max(_SHORTEST_LAG, apart + across)
         least = np.inf
         for lag in range(first, _LONGEST_LAG):
             if known[lag - apart - across]:
                 least = min(least, unlike[lag])
+        best = min(best, least)
         shares = 0.0
         echo[across] = 0.0
         for lag in range(first, _LONGEST_LAG):
@@ -264,6 +274,7 @@ def _fill_echo(frames: _Int16Array, known: BoolArray, apart: int, echo: FloatArr
         for band in range(bands):
             # Nothing of this side lies a lag inside: its own end is the best guess.
             echo[across, band] = echo[across, band] / shares if shares > 0 else frames[0, band]
+    return best
 
 
 # Slices of equal length and sums at 32 bits: only so are these loops turned into vector instructions, which

@@ -73,7 +73,9 @@ BAND_GROUPS = (MEL, LOW, HIGH, BROAD)
 SPECTRUM_BINS = MEL.bands + LOW.bands + HIGH.bands + BROAD.bands * QUARTERS
 """In this order; the broad bands quarter by quarter."""
 
+_FAST_SAMPLES = (SPECTRUM_FRAMES - 1) * HOP_SAMPLES + MEL.window_samples
 _SIDE_SAMPLES = (SPECTRUM_FRAMES - 1) * HOP_SAMPLES + LOW.window_samples * SLOW_FACTOR
+"""What is read of a side, at `SPECTRUM_RATE_HZ`: by windows at that rate, and by all."""
 
 
 def chunk_spectra(chunk: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, FloatArray]:
@@ -85,8 +87,7 @@ def chunk_spectra(chunk: FloatArray, sample_rate_hz: int) -> tuple[FloatArray, F
     window that would leave the chunk is moved inside.
     """
     mono = middle(chunk, side=out_of_phase([chunk]))
-    # A margin, so that the resampler's own end lies outside of what is read.
-    reach = -(-_SIDE_SAMPLES * sample_rate_hz // SPECTRUM_RATE_HZ) + sample_rate_hz // 50
+    reach = _reach(_SIDE_SAMPLES, sample_rate_hz)
     head = _side(mono[:reach], sample_rate_hz)
     # A tail is the head of the chunk played backwards: resampled from the cut, framed from the cut.
     tail = _side(mono[::-1][:reach], sample_rate_hz)[::-1].copy()
@@ -124,7 +125,7 @@ def resampled(mono: FloatArray, sample_rate_hz: int, group: BandGroup) -> FloatA
 
 def _side(mono: FloatArray, sample_rate_hz: int) -> FloatArray:
     """Return the head of `mono`, which begins at the cut: `(SPECTRUM_FRAMES, SPECTRUM_BINS)`."""
-    fast = resampled(mono, sample_rate_hz, MEL)
+    fast = resampled(mono[: _reach(_FAST_SAMPLES, sample_rate_hz)], sample_rate_hz, MEL)
     slow = resampled(mono, sample_rate_hz, LOW)
     frames = min(SPECTRUM_FRAMES, len(fast) // HOP_SAMPLES)
     side = np.full((SPECTRUM_FRAMES, SPECTRUM_BINS), SPECTRUM_FLOOR_DB, dtype=np.float32)
@@ -140,6 +141,14 @@ def _side(mono: FloatArray, sample_rate_hz: int) -> FloatArray:
         side[:frames, first : first + width] = group_levels(audio, starts, group).reshape(frames, width)
         first += width
     return side
+
+
+def _reach(samples: int, sample_rate_hz: int) -> int:
+    """Return how many samples of a song make so many at `SPECTRUM_RATE_HZ`.
+
+    With a margin, so that the resampler's own end lies outside of what is read.
+    """
+    return -(-samples * sample_rate_hz // SPECTRUM_RATE_HZ) + sample_rate_hz // 50
 
 
 @cache

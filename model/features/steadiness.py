@@ -1,15 +1,18 @@
 """The steadiness of a side says how much changes from frame to frame beside a cut, in itself and in its echo.
 
 An echo that is copied from one earlier moment moves as the music does; one that is mixed from many, because
-nothing comes round, is smooth. So how far to trust a seam distance stands in the sides themselves.
+nothing comes round, is smooth, and of no lag that is near. So how far to trust a seam distance stands in the
+sides themselves.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from model.base.arrays import FloatArray, IntArray
-from model.base.stored_rows import StoredRows
+from model.base.kernels import kernel
+from model.base.stored_rows import in_slices
 from model.features.seam import (
+    BEST_LAG,
     ECHO_BANDS,
     ECHO_FRAMES,
     ECHO_NEAR_FRAMES,
@@ -18,73 +21,76 @@ from model.features.seam import (
     SeamSides,
 )
 
-STEADINESS_VALUES = 4
-"""Of each side: how much its echo changes, near the cut and far, what is there far from it, its spread."""
-_FIRST_DB = (0.05, 0.05, 0.05, 0.1)
+STEADINESS_VALUES = 5
+"""Of each side: how much its echo changes, near the cut and far, what is there far from it, its spread, and
+how far the best lag of its echo is from it."""
+_FIRST_DB = np.array((0.05, 0.05, 0.05, 0.1, 0.05), dtype=np.float32)
 """Added before the logarithm, so that silence is a number."""
-_SLICE = 256
 _ECHO_VALUES = ECHO_FRAMES * ECHO_BANDS
+_NEAR_VALUES = ECHO_NEAR_FRAMES * ECHO_BANDS
+_CHANGES = _ECHO_VALUES - ECHO_BANDS
+"""From each frame of an echo to the next."""
 _GROUPS = list(SEAM_GROUPS)
 _SPREAD_FROM = sum(list(SEAM_GROUPS.values())[: _GROUPS.index("mel, spread")])
-_SPREAD = slice(_SPREAD_FROM, _SPREAD_FROM + SEAM_GROUPS["mel, spread"])
+_SPREAD_VALUES = SEAM_GROUPS["mel, spread"]
 
 
-class Steadiness:
-    """The steadiness of N chunks, computed where it is asked for and kept: 33 bytes a chunk.
+def distances_and_steadiness(
+    sides: SeamSides, reference: int, candidates: IntArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return `SeamSides.distances_db`, and `(n, 2 * STEADINESS_VALUES)`: of the end, then of each start.
 
-    Any thread may ask: a row is written before it is marked, and always the same.
+    candidates: rows; all N when None. Stored rows are read once. `PoolError` where they cannot be read.
     """
-
-    def __init__(self, sides: SeamSides) -> None:
-        self._sides = sides
-        count = len(sides.starts)
-        self._values = np.zeros((count, STEADINESS_VALUES), dtype=np.float32)
-        self._known = np.zeros(count, dtype=np.bool_)
-
-    def pairs(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
-        """Return `(n, 2 * STEADINESS_VALUES)` float32: of the end of `reference`, then of each start.
-
-        candidates: rows; all N when None. `PoolError` where stored rows cannot be read.
-        """
-        rows = np.arange(len(self._values)) if candidates is None else candidates
-        found = np.empty((len(rows), 2 * STEADINESS_VALUES), dtype=np.float32)
-        found[:, :STEADINESS_VALUES] = steadiness(self._sides.ends[reference][None], ends=True)
-        found[:, STEADINESS_VALUES:] = self._starts(rows)
-        return found
-
-    def _starts(self, rows: IntArray) -> FloatArray:
-        missing = np.unique(rows[~self._known[rows]])
-        for first in range(0, len(missing), _SLICE):
-            part = missing[first : first + _SLICE]
-            self._values[part] = steadiness(self._sides.starts[part], ends=False)
-            self._known[part] = True
-        values: FloatArray = self._values[rows]
-        return values
+    rows = np.arange(len(sides.starts)) if candidates is None else candidates
+    end = sides.ends[reference][None]
+    distances_db = np.empty((len(rows), len(SEAM_GROUPS)), dtype=np.float32)
+    steady = np.empty((len(rows), 2 * STEADINESS_VALUES), dtype=np.float32)
+    steady[:, :STEADINESS_VALUES] = steadiness(end, ends=True)
+    for part, starts, places in in_slices(sides.starts, rows):
+        distances_db[part] = SeamSides(ends=end, starts=starts).distances_db(0, places)
+        steady[part, STEADINESS_VALUES:] = steadiness(starts, places, ends=False)
+    return distances_db, steady
 
 
-def steadiness(sides: npt.NDArray[np.int16] | StoredRows, *, ends: bool) -> FloatArray:
+def steadiness(sides: npt.NDArray[np.int16], rows: IntArray | None = None, *, ends: bool) -> FloatArray:
     """Return `(n, STEADINESS_VALUES)` float32, logarithms of dB.
 
-    sides: `(n, SEAM_VALUES)` rows of `SeamSides.ends` or, unless `ends`, of `SeamSides.starts`.
+    sides: `(N, SEAM_VALUES)` of `SeamSides.ends` or, unless `ends`, of `SeamSides.starts`. rows: all when
+    None.
     """
-    values = np.asarray(sides)
-    after, before = values[:, :_ECHO_VALUES], values[:, _ECHO_VALUES : 2 * _ECHO_VALUES]
-    echo, there = (_changes(side) for side in ((after, before) if ends else (before, after)))
-    found = np.stack(
-        [
-            echo[:, :ECHO_NEAR_FRAMES].mean(axis=1),
-            echo[:, ECHO_NEAR_FRAMES:].mean(axis=1),
-            there[:, ECHO_NEAR_FRAMES:].mean(axis=1),
-            values[:, _SPREAD].mean(axis=1, dtype=np.float32) / SEAM_STEPS_PER_DB,
-        ],
-        axis=1,
-    )
-    logarithms: FloatArray = np.log(found + np.array(_FIRST_DB, dtype=np.float32))
+    rows = np.arange(len(sides)) if rows is None else rows
+    found = np.empty((len(rows), STEADINESS_VALUES), dtype=np.float32)
+    echo_from, there_from = (0, _ECHO_VALUES) if ends else (_ECHO_VALUES, 0)
+    _mean_changes(sides, rows, echo_from, there_from, found)
+    logarithms: FloatArray = np.log(found + _FIRST_DB)
     return logarithms
 
 
-def _changes(side: npt.NDArray[np.int16]) -> FloatArray:
-    """Return `(n, ECHO_FRAMES - 1)` float32: mean difference in dB from each frame to the next."""
-    frames = side.reshape(len(side), ECHO_FRAMES, ECHO_BANDS).astype(np.int32)
-    changes: FloatArray = np.abs(np.diff(frames, axis=1)).mean(axis=2, dtype=np.float32)
-    return changes / np.float32(SEAM_STEPS_PER_DB)
+@kernel
+def _mean_changes(
+    sides: npt.NDArray[np.int16], rows: IntArray, echo_from: int, there_from: int, found: FloatArray
+) -> None:
+    for place in range(len(rows)):
+        side = sides[rows[place]]
+        echo = side[echo_from : echo_from + _ECHO_VALUES]
+        there = side[there_from : there_from + _ECHO_VALUES]
+        found[place, 0] = _mean_change(echo, 0, _NEAR_VALUES)
+        found[place, 1] = _mean_change(echo, _NEAR_VALUES, _CHANGES)
+        found[place, 2] = _mean_change(there, _NEAR_VALUES, _CHANGES)
+        spread = np.int32(0)
+        for value in side[_SPREAD_FROM : _SPREAD_FROM + _SPREAD_VALUES]:
+            spread = np.int32(spread + np.int32(value))
+        found[place, 3] = spread / (SEAM_STEPS_PER_DB * _SPREAD_VALUES)
+        found[place, 4] = side[BEST_LAG] / SEAM_STEPS_PER_DB
+
+
+@kernel
+def _mean_change(frames: npt.NDArray[np.int16], first: int, stop: int) -> float:
+    """Return the mean difference in dB of values `first` to `stop` from those of the frame after."""
+    ours, theirs = frames[first:stop], frames[first + ECHO_BANDS : stop + ECHO_BANDS]
+    total = np.int32(0)
+    for value in range(len(ours)):
+        difference = np.int32(np.int32(ours[value]) - np.int32(theirs[value]))
+        total = np.int32(total + np.int32(abs(difference)))
+    return total / (SEAM_STEPS_PER_DB * (stop - first))

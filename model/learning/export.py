@@ -14,14 +14,9 @@ from model.base.errors import ModelError
 from model.base.files import beside
 from model.base.quiet import without_noise
 from model.features.edges import EDGE_RATE_HZ
-from model.saved.contract import (
-    CONTRACT_FILE,
-    GraphSpec,
-    ModelContract,
-    TensorSpec,
-    load_contract,
-    save_contract,
-)
+from model.saved.carried import CONTRACT_FILE
+from model.saved.contract import GraphSpec, ModelContract, TensorSpec
+from model.saved.contract_file import load_contract, save_contract
 
 OPSET = 17
 _TOLERANCE = 1e-5

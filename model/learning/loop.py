@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar, overload
 import keras
 import numpy as np
 
-from model.base.errors import ModelError
-from model.base.files import write_whole
+from model.base.errors import ModelError, StoppedError, interrupted
+from model.base.files import what_to_do, write_whole
 from model.learning.checkpoint import (
     CHECKPOINT_FILE,
     Checkpoint,
@@ -28,7 +28,7 @@ from model.learning.checkpoint import (
 from model.learning.curves import Curves, draw_curves
 from model.learning.export import Exported
 from model.learning.lesson import FiguresT, Lesson, TrainProgress, TrainReport
-from model.saved.contract import CONTRACT_FILE
+from model.saved.carried import CONTRACT_FILE
 
 HISTORY_FILE = "history.json"
 CURVES_FILE = "curves.png"
@@ -38,7 +38,7 @@ ReportT = TypeVar("ReportT", bound=TrainReport)
 Made = TypeVar("Made")
 
 
-class TrainingStoppedError(ModelError):
+class TrainingStoppedError(StoppedError):
     """Training was interrupted; its checkpoint stands."""
 
 
@@ -100,11 +100,21 @@ def run_training(
         training.save()
         report = finish(training)
         (training.out / CHECKPOINT_FILE).unlink(missing_ok=True)
-    except KeyboardInterrupt:
-        training.save()
+    except BaseException as error:
+        if not interrupted(error):
+            raise
+        stopped = f"training stopped in epoch {min(training.epoch + 1, task.epochs)} of {task.epochs}"
+        try:
+            training.save()
+        except OSError as failed:
+            raise TrainingStoppedError(
+                f"{stopped}; no checkpoint of it can be written to {training.out} "
+                f"({failed.strerror or failed}); {what_to_do(failed)}; "
+                "the same command with --resume goes on from one that is there"
+            ) from None
         raise TrainingStoppedError(
-            f"training stopped in epoch {min(training.epoch + 1, task.epochs)} of {task.epochs}; "
-            f"its checkpoint is in {training.out}; the same command with --resume goes on from there"
+            f"{stopped}; its checkpoint is in {training.out}; "
+            "the same command with --resume goes on from there"
         ) from None
     return report
 

@@ -1,60 +1,15 @@
-"""The contract, `model.json`, says what a model's folder holds; it is checked before any graph is loaded."""
+"""The contract says what a model's folder holds, and what its scoring and its features ask of it."""
 
-import hashlib
-import json
-import re
-import stat
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, get_args
 
 from model.base.errors import ModelError
-from model.base.files import write_whole
-from model.saved.schema import a_number, a_text, an_object, anything, list_of, map_of, nothing_or, whole
-from model.saved.scoring import Features, Scoring, VectorMetric, check_scoring
+from model.features.spectra import SPECTRAL_VERSION
+from model.saved.scoring import CLASSES_ROLE, PAIR_ROLE, VECTOR_ROLES, Features, Scoring, VectorMetric
 
-_FORMAT_VERSION = 2
-_SAID_BY_APPROACH: dict[str, tuple[Scoring, Features]] = {
-    "binary": ("pairs", "edges"),
-    "tower": ("vectors", "spectra"),
-}
-"""Scoring and features of format 1, in which the approach alone said them."""
-CONTRACT_FILE = "model.json"
-SECOND_STAGE_FILE = "second_stage.json"
-"""Beside the contract of a model that has one: `model.saved.second_stage`."""
-PRETRAINED = Path(__file__).parents[1] / "pretrained"
-DEFAULT_MODEL = "tower"
-
-
-MOST_JSON_BYTES = 64 * 2**20
-"""A larger `model.json` is none."""
-
-_MOST_STEPS = 16_384
-"""Of a walk: at 3 s a chunk, 13 hours of reference songs."""
-
-_SHAPE = list_of(nothing_or(whole(1, 2**31)))
-_TENSORS = list_of(an_object({"name": a_text, "shape": _SHAPE, "dtype": a_text}))
-_SCHEMA = an_object(
-    {
-        "format_version": whole(0, 2**31),
-        "approach": a_text,
-        "scoring": a_text,
-        "features": a_text,
-        "preset": a_text,
-        "edge_rate_hz": whole(1, 10**6),
-        "edge_samples": whole(0, 10**8),
-        "opset": whole(0, 10**4),
-        "graphs": map_of(an_object({"file": a_text, "inputs": _TENSORS, "outputs": _TENSORS})),
-    },
-    {
-        "training": map_of(anything),
-        "metrics": map_of(anything),
-        "calibration": nothing_or(map_of(a_number)),
-        "metric": a_text,
-        "walk": nothing_or(list_of(whole(0, 2**31), most=_MOST_STEPS)),
-        "spectral_version": nothing_or(whole(0, 2**31)),
-    },
-)
+FORMAT_VERSION = 2
+_MOST_CLASSES = 1_024
+"""Of scoring `buckets`: a distribution over them is kept of every chunk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +60,7 @@ class ModelContract:
     """Of scoring `buckets`: the class of each transition along the reference songs, from start to end."""
     spectral_version: int | None = None
     """`model.features.spectra.SPECTRAL_VERSION` of the spectra that the model was trained on."""
-    format_version: int = _FORMAT_VERSION
+    format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
         if self.edge_samples < 2 or self.edge_rate_hz < 1:
@@ -115,7 +70,7 @@ class ModelContract:
             )
         if not self.graphs:
             raise ModelError("the model names no graph; train it again")
-        check_scoring(self)
+        _check_scoring(self)
 
     @property
     def edge_s(self) -> float:
@@ -123,148 +78,75 @@ class ModelContract:
         return self.edge_samples / self.edge_rate_hz
 
 
-def save_contract(contract: ModelContract, folder: Path) -> None:
-    """Write `model.json` into `folder`, beside and renamed."""
-    text = json.dumps(asdict(contract), indent=2)
-    # A walk has thousands of steps: on one line.
-    text = re.sub(r'"walk": \[[^]]*\]', lambda walk: " ".join(walk[0].split()), text)
-    write_whole(folder / CONTRACT_FILE, text + "\n")
-
-
-def load_contract(folder: Path) -> ModelContract:
-    """Read and check the contract of `folder`; `ModelError` when missing, broken or of another format."""
-    path = folder / CONTRACT_FILE
-    try:
-        content = plain_file(folder, CONTRACT_FILE, MOST_JSON_BYTES).read_text(encoding="utf-8")
-    except FileNotFoundError:
+def _check_scoring(contract: ModelContract) -> None:
+    """Raise `ModelError` when a contract lacks what its scoring and its features ask for."""
+    if contract.scoring not in get_args(Scoring) or contract.features not in get_args(Features):
         raise ModelError(
-            f"{folder} is not a model: it has no {CONTRACT_FILE}; give the folder that "
-            f"`endlos train --out` wrote, or one that endlos carries: {', '.join(carried_models())}"
-        ) from None
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        raise ModelError(f"{path} is not a model contract (no text); train or copy the model again") from None
-    try:
-        fields = json.loads(content)
-        version = fields["format_version"]
-        if version == 1:
-            fields["scoring"], fields["features"] = _SAID_BY_APPROACH[fields["approach"]]
-            fields["format_version"] = _FORMAT_VERSION
-        elif version != _FORMAT_VERSION:
-            raise ModelError(
-                f"{path} has format {version}, this endlos reads format {_FORMAT_VERSION}; "
-                "train the model again or install the matching endlos"
-            )
-        problem = _SCHEMA(fields, "")
-        if problem is not None:
-            raise ValueError(problem)
-        fields["graphs"] = {
-            role: GraphSpec(
-                file=graph["file"],
-                inputs=_tensors(graph["inputs"]),
-                outputs=_tensors(graph["outputs"]),
-            )
-            for role, graph in fields["graphs"].items()
-        }
-        if fields.get("walk") is not None:
-            fields["walk"] = tuple(fields["walk"])
-        contract = _checked(folder, fields)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(
-            f"{path} is not a model contract ({error}); train or copy the model again"
-        ) from error
-    for graph in contract.graphs.values():
-        try:
-            plain_file(folder, graph.file)
-        except FileNotFoundError:
-            raise ModelError(f"{folder / graph.file} is missing; train or copy the model again") from None
-        except OSError as error:
-            raise ModelError(f"{folder / graph.file} cannot be read: {error.strerror}") from error
-    return contract
-
-
-def plain_file(folder: Path, name: str, most_bytes: int | None = None) -> Path:
-    """Return the file of a model that is called `name`, which may come from anyone.
-
-    `ModelError` unless it is a plain file inside the folder: no path, no device, no link that leads
-    out of it, not larger than `most_bytes`. `OSError` when it is not there, or cannot be looked at.
-    """
-    path = folder / name
-    if name in ("", ".", "..") or "\0" in name or Path(name).name != name or "\\" in name:
-        raise ModelError(
-            f"{folder} names a file {name[:80]!r}, expected one inside it; do not use this model"
+            f"the model is scored by {contract.scoring!r} of {contract.features!r}, expected one of "
+            f"{', '.join(get_args(Scoring))} of {' or '.join(get_args(Features))}; "
+            "train it again or install the matching endlos"
         )
-    found = path.stat()
-    if not path.resolve().is_relative_to(folder.resolve()) or not stat.S_ISREG(found.st_mode):
+    if contract.features == "spectra" and contract.spectral_version != SPECTRAL_VERSION:
         raise ModelError(
-            f"{path} is no plain file inside the model's folder; copy the model with the files themselves"
+            f"the model reads spectra of version {contract.spectral_version}, this endlos makes version "
+            f"{SPECTRAL_VERSION}; train the model again or install the matching endlos"
         )
-    if most_bytes is not None and found.st_size > most_bytes:
-        raise ModelError(f"{path} has {found.st_size} bytes, expected at most {most_bytes}; copy it again")
-    return path
+    if contract.scoring == "pairs":
+        _check_pairs(contract)
+    elif contract.scoring == "vectors":
+        _check_vectors(contract)
+    else:
+        _check_buckets(contract)
 
 
-def content_hash(folder: Path, contract: ModelContract) -> str:
-    """Return a hash of what decides the scores of the model in `folder`: graphs, edges, second stage."""
-    digest = _graphs_digest(folder, contract)
-    second_stage = folder / SECOND_STAGE_FILE
-    if second_stage.is_file():
-        digest.update(second_stage.read_bytes())
-    return digest.hexdigest()
+def _check_pairs(contract: ModelContract) -> None:
+    if contract.features != "edges":
+        raise ModelError(f"the model scores pairs of {contract.features}, expected edges; train it again")
+    if PAIR_ROLE not in contract.graphs:
+        raise ModelError("the model has no graph for pairs of chunks; train or copy the model again")
+    seen = contract.graphs[PAIR_ROLE].inputs
+    if len(seen) != 1 or seen[0].shape != (None, 2 * contract.edge_samples, 1):
+        raise ModelError(
+            f"the model says that its edges have {contract.edge_samples} samples, and its graph sees "
+            f"{[tensor.shape for tensor in seen]}; train or copy the model again"
+        )
 
 
-def graphs_hash(folder: Path, contract: ModelContract) -> str:
-    """Return a hash of what decides the embeddings that the model in `folder` gives."""
-    return _graphs_digest(folder, contract).hexdigest()
+def _check_vectors(contract: ModelContract) -> None:
+    missing = [role for role in VECTOR_ROLES if role not in contract.graphs]
+    if missing:
+        raise ModelError(f"the model has no graph for its {' and '.join(missing)}; train it again")
+    _check_comparison(contract)
 
 
-def _graphs_digest(folder: Path, contract: ModelContract) -> hashlib.blake2b:
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(f"{contract.approach} {contract.edge_rate_hz} {contract.edge_samples}".encode())
-    if contract.metric != "dot":
-        # Only then: those of older models, which name none, stay what they were.
-        digest.update(f" {contract.metric}".encode())
-    if contract.walk is not None:
-        digest.update(f" {contract.walk}".encode())
-    for role, graph in sorted(contract.graphs.items()):
-        content = (folder / graph.file).read_bytes()
-        digest.update(f"\n{role} {len(content)}\n".encode())
-        digest.update(content)
-    return digest
+def _check_buckets(contract: ModelContract) -> None:
+    if CLASSES_ROLE not in contract.graphs:
+        raise ModelError("the model has no graph for its classes; train or copy the model again")
+    shapes = [tensor.shape for tensor in contract.graphs[CLASSES_ROLE].outputs]
+    classes = shapes[0][1] if len(shapes) == 1 and len(shapes[0]) == 2 else None
+    if classes is None or not 2 <= classes <= _MOST_CLASSES:
+        raise ModelError(
+            f"the model's graph for its classes gives {shapes}, expected (None, K) with K from 2 to "
+            f"{_MOST_CLASSES}; train it again with --classes"
+        )
+    if contract.metric != "product":
+        raise ModelError(
+            f"the model compares classes by metric {contract.metric!r}, expected 'product'; train it again"
+        )
+    if not contract.walk or not all(0 <= step < classes for step in contract.walk):
+        raise ModelError(
+            f"the model's walk is empty or leads to a class that is none of its {classes}; train it again"
+        )
+    _check_comparison(contract)
 
 
-def _checked(folder: Path, fields: dict[str, Any]) -> ModelContract:
-    try:
-        return ModelContract(**fields)
-    except ModelError as error:
-        raise ModelError(f"{folder}: {error}") from error
-
-
-def _tensors(specs: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name=spec["name"], shape=tuple(spec["shape"]), dtype=spec["dtype"]) for spec in specs
-    )
-
-
-def carried_model(name: str = DEFAULT_MODEL) -> Path:
-    """Return the folder of a model that the package carries, by default of the one it plays with."""
-    return PRETRAINED / name
-
-
-def carried_models() -> list[str]:
-    """Return the names of the models that the package carries."""
-    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONTRACT_FILE}"))
-
-
-def chosen_model(choice: Path | None) -> Path:
-    """Return the folder that a person means: a folder, the name of a carried model, or None, the default.
-
-    A folder of that name goes before a carried model. Whether it holds a model is for `load_contract` to say.
-    """
-    if choice is None:
-        return carried_model()
-    folder = choice.expanduser()
-    if not folder.exists() and choice.name == str(choice) and choice.name in carried_models():
-        return carried_model(choice.name)
-    return folder
+def _check_comparison(contract: ModelContract) -> None:
+    if contract.metric not in get_args(VectorMetric):
+        raise ModelError(
+            f"the model compares its vectors by {contract.metric!r}, expected one of "
+            f"{', '.join(get_args(VectorMetric))}; train it again or install the matching endlos"
+        )
+    if contract.calibration is None or set(contract.calibration) != {"scale", "offset"}:
+        raise ModelError(
+            f"the model's calibration is {contract.calibration}, expected scale and offset; train it again"
+        )

@@ -1,14 +1,15 @@
-"""The contract records by audio hash which songs a model learned from, and this module compares them."""
+"""A model records by audio hash which songs it learned from, and this module compares them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from model.base.arrays import BoolArray
 from model.saved.contract import ModelContract
+from model.saved.contract_file import HASHES, load_contract
+from model.saved.second_stage import load_second_stage
 
-HASHES = "coded_audio_hashes"
-"""Another name than it was when songs were known by the bytes of their files, which tell nothing now."""
 BEFORE = "learned_before"
 
 
@@ -26,7 +27,7 @@ def songs_record(
 
 
 def learned_songs(contract: ModelContract) -> frozenset[str] | None:
-    """Return the audio hashes of all songs that a model learned from; None when it cannot be told.
+    """Return the audio hashes of all songs that a training learned from; None when it cannot be told.
 
     It cannot where songs are recorded otherwise (once by their path in the music folder, later by the bytes
     of their files, which a tagger changes), or where the model that training began from cannot tell.
@@ -42,11 +43,17 @@ def learned_songs(contract: ModelContract) -> frozenset[str] | None:
     return frozenset(learned)
 
 
-def known_songs(contract: ModelContract, audio_hashes: Sequence[str]) -> BoolArray | None:
-    """Return `(n,)`: whether a model learned from each of these songs; None when it cannot be told."""
-    learned = learned_songs(contract)
+def known_songs(folder: Path, audio_hashes: Sequence[str], *, second_stage: bool = True) -> BoolArray | None:
+    """Return `(n,)`: whether a model learned from each of these songs; None when it cannot be told.
+
+    second_stage: whether songs count that its second stage alone was fitted on.
+    """
+    learned = learned_songs(load_contract(folder))
     if learned is None:
         return None
+    stage = load_second_stage(folder) if second_stage else None
+    if stage is not None:
+        learned |= stage.learned_from
     return np.array([audio_hash in learned for audio_hash in audio_hashes], dtype=np.bool_)
 
 

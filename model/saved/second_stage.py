@@ -10,13 +10,20 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.base.files import write_whole
 from model.features.seam import SEAM_GROUPS, seam_terms
-from model.saved.contract import MOST_JSON_BYTES, PRETRAINED, SECOND_STAGE_FILE, plain_file
+from model.saved.carried import PRETRAINED
+from model.saved.contract_file import HASHES, MOST_JSON_BYTES, SECOND_STAGE_FILE, plain_file
 from model.saved.seam_network import SEAM_TERMS, SeamNetwork
+
+_CARRIED = PRETRAINED / "seam" / SECOND_STAGE_FILE
+_TODO = f"put a copy of {_CARRIED} in its place, as training does, or copy the model again"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SecondStage:
     """Probability = sigmoid(`dot` * product of the embeddings + `terms` . seam terms + network + `offset`).
+
+    The network counts within a song alone. What follows does not teach which start of another song sounds
+    well: there the sum decides.
 
     `tools.quality.ranking.stages` fits it on products of several towers, each of songs that it had not
     learned; `offset` and the scale of all make 1/2 where one cannot tell (`model.learning.calibration`).
@@ -28,19 +35,20 @@ class SecondStage:
     offset: float
     network: SeamNetwork | None = None
     """None where the sum alone decides, as in models of earlier trainings."""
+    learned_from: frozenset[str] = frozenset()
+    """Audio hashes of the songs that it was fitted on; stages of earlier endlos do not tell."""
 
     def probabilities(
-        self, dots: FloatArray, distances_db: FloatArray, steadiness: FloatArray | None = None
+        self, dots: FloatArray, distances_db: FloatArray, corrections: FloatArray | None = None
     ) -> FloatArray:
         """Return `(n,)` float32 from `(n,)` products and `(n, len(SEAM_GROUPS))` distances.
 
-        steadiness: `(n, 2 * STEADINESS_VALUES)` of both sides, which the network sees; not read without one.
+        corrections: `(n,)` of the network; 0 for starts of other songs.
         """
         terms = seam_terms(distances_db)
         logits = np.float32(self.dot) * dots + terms @ self.terms + np.float32(self.offset)
-        if self.network is not None:
-            assert steadiness is not None  # whoever scores looks whether there is a network
-            logits += self.network.logits(np.concatenate([terms, steadiness], axis=1))
+        if corrections is not None:
+            logits += corrections
         # By tanh, which does not overflow.
         found: FloatArray = 0.5 + 0.5 * np.tanh(0.5 * logits)
         return found
@@ -53,12 +61,12 @@ class SecondStage:
 
 def carried_stage_file() -> bytes:
     """Return the file of the second stage that endlos carries: its weights are of no single tower."""
-    return (PRETRAINED / "seam" / SECOND_STAGE_FILE).read_bytes()
+    return _CARRIED.read_bytes()
 
 
 def carried_second_stage() -> SecondStage:
     """Return the second stage that endlos carries."""
-    return _read(PRETRAINED / "seam" / SECOND_STAGE_FILE)
+    return _read(_CARRIED)
 
 
 def load_second_stage(folder: Path) -> SecondStage | None:
@@ -78,13 +86,12 @@ def _read(path: Path) -> SecondStage:
             terms=terms,
             offset=float(fields["offset"]),
             network=None if layers is None else SeamNetwork.read(layers),
+            learned_from=frozenset(map(str, fields.get(HASHES, []))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path} is no second stage ({error}); train or copy the model again") from error
+        raise ModelError(f"{path} is no second stage of this endlos ({error}); {_TODO}") from error
     if groups != list(SEAM_GROUPS) or terms.shape != (SEAM_TERMS,) or not np.isfinite(terms).all():
-        raise ModelError(
-            f"{path} weighs other distances than this endlos measures; train or copy the model again"
-        )
+        raise ModelError(f"{path} weighs other distances than this endlos measures; {_TODO}")
     return stage
 
 
@@ -95,6 +102,7 @@ def save_second_stage(stage: SecondStage, path: Path) -> None:
         "offset": float(f"{stage.offset:.6g}"),
         "groups": list(SEAM_GROUPS),
         "terms": [float(f"{weight:.6g}") for weight in stage.terms],
+        HASHES: sorted(stage.learned_from),
     }
     text = json.dumps(fields, indent=2)
     if stage.network is not None:

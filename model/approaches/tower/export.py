@@ -12,7 +12,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError
 from model.features.spectra import SPECTRAL_VERSION
 from model.learning.export import Exported, export_graph, export_model
-from model.saved.contract import SECOND_STAGE_FILE
+from model.saved.contract_file import SECOND_STAGE_FILE
 from model.saved.second_stage import carried_stage_file
 
 WEIGHTS_FILE = "weights.npz"

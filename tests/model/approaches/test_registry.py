@@ -6,7 +6,9 @@ import pytest
 
 from model.approaches.registry import APPROACHES, DEFAULT_APPROACH
 from model.base.errors import ModelError
-from model.saved.contract import DEFAULT_MODEL, ModelContract, carried_model, carried_models, load_contract
+from model.saved.carried import DEFAULT_MODEL, carried_model, carried_models
+from model.saved.contract import ModelContract
+from model.saved.contract_file import load_contract
 
 
 def test_every_carried_model_is_of_an_approach_and_as_it_says() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from model.base import stored_rows
 from model.base.array_files import ArrayFile, ArrayFileError
+from model.base.arrays import BoolArray
 from model.base.errors import PoolError
 from model.base.stored_rows import StoredRows, in_slices
 
@@ -28,10 +29,24 @@ def rows(path: Path) -> StoredRows:
     return StoredRows(ArrayFile.of(path), ORDER, "make it again")
 
 
-@pytest.fixture(params=["one call for all", "a call for each"], autouse=True)
+@pytest.fixture(
+    params=["one call for all", "a call for each", "many, in memory", "many, half of them on the disk"],
+    autouse=True,
+)
 def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As elsewhere, and as on Windows."""
-    monkeypatch.setattr(stored_rows, "_HAS_PREAD", request.param == "one call for all")
+    """As elsewhere, as on Windows, and as many rows are read."""
+    monkeypatch.setattr(stored_rows, "_HAS_PREAD", request.param != "a call for each")
+    if request.param.startswith("many"):
+        monkeypatch.setattr(stored_rows, "MANY_ROWS", 1)
+    if request.param.endswith("disk"):
+        read_at_hand = stored_rows._read_at_hand
+
+        def half_at_hand(*asked: Any) -> BoolArray:
+            left, found = read_at_hand(*asked), asked[4]
+            left[::2], found[::2] = True, 255
+            return left
+
+        monkeypatch.setattr(stored_rows, "_read_at_hand", half_at_hand)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray
-from model.features.phase import in_phase, middle, out_of_phase, turned
+from model.features.phase import in_phase, middle, out_of_phase, phase_energies, turned
 from model.features.spectra import chunk_spectra
 from stream.joins.surroundings import analyse
 from tests.support.odd_songs import RATE_HZ, band, beats
@@ -38,6 +38,8 @@ def test_the_middle_is_the_mean_of_both_channels(frames: int) -> None:
     assert np.array_equal(middle(audio), audio.mean(axis=1))
     assert np.array_equal(middle(audio, side=True), turned(audio).mean(axis=1))
     assert np.array_equal(middle(audio[::-1]), audio[::-1].mean(axis=1))
+    squares = [float(np.square(middle(audio, side=side), dtype=np.float64).sum()) for side in (False, True)]
+    np.testing.assert_allclose(phase_energies([audio[:3], audio[3:]]), squares, rtol=1e-5)
     loud = audio + np.array([1, -1], dtype=np.float32)
     assert out_of_phase([loud]) == (frames > 0) == out_of_phase([loud[:5], loud[5:]])
 

@@ -40,7 +40,7 @@ def test_read_only_and_strided_audio_is_heard_alike() -> None:
     assert np.array_equal(window_powers(fixed, starts, weights), expected)
 
 
-@pytest.mark.parametrize("windows", [1, 16, 37])
+@pytest.mark.parametrize("windows", [1, 64, 150])
 def test_bands_are_sums_of_what_is_in_them(windows: int) -> None:
     rng = np.random.default_rng(windows)
     filters = rng.uniform(0, 1, (129, 9)).astype(np.float32)

@@ -8,8 +8,10 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.features.seam import (
+    BEST_LAG,
     ECHO_BANDS,
     ECHO_FRAMES,
+    NO_LAG_DB,
     SEAM_GROUPS,
     SEAM_STEPS_PER_DB,
     SEAM_VALUES,
@@ -105,6 +107,7 @@ def test_a_song_played_backwards_has_its_ends_for_starts() -> None:
     half = ECHO_FRAMES * ECHO_BANDS
     np.testing.assert_array_equal(forwards.ends[::-1, :half], backwards.starts[:, half : 2 * half])
     np.testing.assert_array_equal(forwards.ends[::-1, half : 2 * half], backwards.starts[:, :half])
+    np.testing.assert_array_equal(forwards.ends[::-1, BEST_LAG], backwards.starts[:, BEST_LAG])
 
 
 def test_what_is_not_known_is_no_part_of_an_echo() -> None:
@@ -117,6 +120,22 @@ def test_what_is_not_known_is_no_part_of_an_echo() -> None:
     assert _echoes(brief, 0)[1].max() <= 1 / SEAM_STEPS_PER_DB
 
 
+def test_a_side_knows_how_well_it_finds_itself_again() -> None:
+    cuts = list(range(0, 1600, 100))
+    best_db = [
+        sides[:, BEST_LAG] / SEAM_STEPS_PER_DB
+        for song in (_loop(400, 1600), _loop(1600, 1600))
+        for sides in (_sides(song, cuts).ends, _sides(song, cuts).starts[::-1])
+    ]
+    for round_heard, never in zip(best_db[:2], best_db[2:], strict=True):
+        # Once a round has been heard and the rest of what a lag is judged by; nothing is found before.
+        assert round_heard[5:].max() <= 1.0
+        assert round_heard[:3].min() > 5.0
+        assert never.min() > 5.0
+    brief = _sides(_loop(40, 200), [0, 4])
+    assert brief.ends[0, BEST_LAG] == brief.starts[0, BEST_LAG] == NO_LAG_DB * SEAM_STEPS_PER_DB
+
+
 def test_distances_are_mean_differences_of_each_group() -> None:
     rng = np.random.default_rng(1)
     spectra = rng.uniform(-90.0, 0.0, (5, 2, SPECTRUM_FRAMES, SPECTRUM_BINS)).astype(np.float16)
@@ -124,6 +143,7 @@ def test_distances_are_mean_differences_of_each_group() -> None:
     sides = seam_sides(spectra, np.stack([edges_s[:-1], edges_s[1:]], axis=1))
     assert sides.ends.shape == sides.starts.shape == (5, SEAM_VALUES)
     bounds = np.cumsum([0, *SEAM_GROUPS.values()])
+    assert bounds[-1] == BEST_LAG
     for row in range(5):
         apart = np.abs(sides.ends[row].astype(np.float64) - sides.starts) / SEAM_STEPS_PER_DB
         expected = [apart[:, one:two].mean(axis=1) for one, two in itertools.pairwise(bounds)]

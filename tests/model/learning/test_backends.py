@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 
 pytest.importorskip("jax")
 

@@ -15,7 +15,8 @@ from model.base.errors import ModelError
 from model.base.quiet import without_noise
 from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.learning import export
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from model.saved.learned import learned_songs
 from tests.support.graph_nodes import LOOPS, node_kinds
 from tests.support.models import scorer_of, write_tiny_towers

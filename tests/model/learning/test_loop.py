@@ -1,5 +1,6 @@
 """The training loop learns, measures on the right music, stops and goes on, and refuses in sentences."""
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from model.learning.checkpoint import CHECKPOINT_FILE
 from model.learning.edge_set import EdgeSet
 from model.learning.measures import UNSEEN, Measure, area_under_curve, measure_scores
 from model.learning.pairs import Pairs, contrast_pairs
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from tests.support.edges import tone_edges
 from tests.support.models import lesson_of
 from tests.support.waiting import PATIENCE_S
@@ -87,6 +88,17 @@ def test_a_training_that_was_stopped_ends_where_the_undisturbed_one_ends(whole: 
         for name, figures in ours["validations"].items():
             assert figures == pytest.approx(theirs["validations"][name], abs=1e-5)
     assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
+def test_who_stops_a_training_is_told_that_there_is_no_room_for_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(checkpoint: object, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("model.learning.loop.save_checkpoint", full)
+    with pytest.raises(TrainingStoppedError, match=r"in epoch 1 of 2; no checkpoint .*No space.*free some"):
+        train_binary(lesson_of(tone_edges(3, 8, CEILING), None, tmp_path, settings()), stop_at(1, 1))
 
 
 def test_the_pairs_of_an_epoch_are_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from model.approaches.tower.settings import TowerSettings
 from model.learning.lesson import Lesson
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.learning.settings import TrainSettings
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import SECOND_STAGE_FILE, load_contract
 from model.saved.learned import known_songs, learned_songs, songs_record
+from model.saved.second_stage import carried_second_stage, load_second_stage, save_second_stage
 from stream.audio.coded import hash_coded_audio
 from stream.pool.pool import Pool, open_pool
 from tests.support.commands import run_here
-from tests.support.models import learned_from, write_tiny_towers
+from tests.support.models import add_second_stage, learned_from, write_tiny_towers
 from tests.support.music import quick_settings, write_music
 from tests.support.pools import make_pool, noise_song
 from tools.pools.build import build_pool
@@ -109,8 +112,19 @@ def test_what_is_recorded_is_read_again(tmp_path: Path) -> None:
         assert learned(train=train) is None
     assert learned() is None
     learned_from(model, {"train": songs_record(["b"])})
-    known = known_songs(load_contract(model), ["a", "b"])
+    known = known_songs(model, ["a", "b"])
     assert known is not None and known.tolist() == [False, True]
+
+
+def test_what_a_second_stage_was_fitted_on_counts_as_learned(tmp_path: Path) -> None:
+    model = learned_from(write_tiny_towers(tmp_path), {"train": songs_record(["b"])})
+    add_second_stage(model)
+    stage = load_second_stage(model)
+    assert stage is not None
+    save_second_stage(replace(stage, learned_from=frozenset("c")), model / SECOND_STAGE_FILE)
+    for counts, expected in ((True, [False, True, True]), (False, [False, True, False])):
+        known = known_songs(model, ["a", "b", "c"], second_stage=counts)
+        assert known is not None and known.tolist() == expected
 
 
 def test_the_carried_models_know_the_shared_songs(shared_music: Path) -> None:
@@ -118,8 +132,19 @@ def test_the_carried_models_know_the_shared_songs(shared_music: Path) -> None:
     hashes = [hash_coded_audio(path) for path in files]
     carried = (("tower", 65), ("binary-fast", 52), ("start-end", 49), ("categorical", 52))
     for name, songs in carried:
-        known = known_songs(load_contract(carried_model(name)), hashes)
+        known = known_songs(carried_model(name), hashes)
         assert known is not None and known.sum() == songs
+
+
+def test_what_the_carried_second_stage_was_fitted_on_counts_as_learned(shared_music: Path) -> None:
+    files = [path for path in sorted(shared_music.rglob("*.*")) if path.suffix not in (".csv", ".md")]
+    hashes = [hash_coded_audio(path) for path in files]
+    for second_stage, songs in ((True, 107), (False, 65)):
+        known = known_songs(carried_model(), hashes, second_stage=second_stage)
+        assert known is not None and known.sum() == songs
+    # A tower of one's own takes the carried stage over, and what it has learned from with it.
+    stages_apart = [load_second_stage(carried_model()), carried_second_stage()]
+    assert len({stage.learned_from for stage in stages_apart if stage is not None}) == 1
 
 
 def test_what_the_start_model_had_learned_is_not_kept_back(tmp_path: Path) -> None:

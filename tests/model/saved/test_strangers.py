@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.base.errors import ModelError
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.index import graphs
 from stream.index.graphs import run_graph
 from tests.support.waiting import PATIENCE_S

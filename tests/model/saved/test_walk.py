@@ -9,14 +9,9 @@ from scipy.special import softmax
 from model.base.arrays import DoubleArray
 from model.base.errors import ModelError
 from model.features.edges import EDGE_RATE_HZ
-from model.saved.contract import (
-    CONTRACT_FILE,
-    GraphSpec,
-    ModelContract,
-    TensorSpec,
-    load_contract,
-    save_contract,
-)
+from model.saved.carried import CONTRACT_FILE
+from model.saved.contract import GraphSpec, ModelContract, TensorSpec
+from model.saved.contract_file import load_contract, save_contract
 from model.saved.walk import class_probabilities, class_vectors, succession
 
 WALK = (0, 0, 2, 0, 1, 2)

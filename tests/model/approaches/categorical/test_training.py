@@ -25,7 +25,7 @@ from model.learning.measures import UNSEEN
 from model.learning.song_set import GRID_S, SongSet, song_grid
 from model.learning.song_sides import sides
 from model.learning.transitions import seam_levels
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from tests.model.approaches.tower.test_training import melody
 from tests.support.edges import tone_edges
 from tests.support.models import lesson_of

@@ -21,7 +21,7 @@ from model.learning.lesson import TrainProgress
 from model.learning.loop import TrainingStoppedError
 from model.learning.measures import TRAINING_SONGS, UNSEEN
 from model.learning.song_set import GRID_BANDS, SongSet
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.scoring.vector_scorer import VectorScorer
 from tests.support.edges import tone_edges
 from tests.support.models import lesson_of, scorer_of

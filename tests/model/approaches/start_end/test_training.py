@@ -21,7 +21,8 @@ from model.learning.loop import TrainingStoppedError
 from model.learning.measures import UNSEEN
 from model.learning.song_set import GridArray, SongSet, song_grid
 from model.learning.song_sides import level_statistics, sides
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from model.saved.learned import learned_songs
 from stream.audio.decode import decode
 from stream.index.graphs import open_graph, run_graph

@@ -25,7 +25,7 @@ from model.learning.loop import TrainingStoppedError
 from model.learning.measures import KEPT_BACK, TRAINING_SONGS, UNSEEN
 from model.learning.song_set import SongSet, song_grid
 from model.learning.successors import SuccessorRanks
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from tests.support.models import lesson_of
 
 
