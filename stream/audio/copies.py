@@ -82,15 +82,15 @@ class DecodedCopy:
         self._sums = np.frombuffer(table, dtype=_SUM)
 
     def read(self, start: int, stop: int) -> FloatArray:
-        """Return frames `start` to `stop`, `(stop - start, 2)` float32, read-only.
+        """Return frames `start` to `stop`, `(stop - start, 2)` float32.
 
         `DecodeError` when they cannot be read, or are not what was written.
         """
         first = start // _BLOCK_FRAMES
         from_frame = first * _BLOCK_FRAMES
         to_frame = min(self._frames, -(-stop // _BLOCK_FRAMES) * _BLOCK_FRAMES)
-        data = self._bytes(self._start + from_frame * _FRAME_BYTES, (to_frame - from_frame) * _FRAME_BYTES)
-        audio: FloatArray = np.frombuffer(data, dtype="<f4").reshape(-1, 2)
+        audio: FloatArray = np.empty((to_frame - from_frame, 2), dtype="<f4")
+        self._fill(self._start + from_frame * _FRAME_BYTES, audio.reshape(-1).view(np.uint8).data)
         for number, block in enumerate(_blocks(audio), first):
             if zlib.crc32(block.data) != self._sums[number]:
                 raise self._damaged(f"frame {number * _BLOCK_FRAMES} on")
@@ -101,17 +101,20 @@ class DecodedCopy:
         self._file.close()
 
     def _bytes(self, offset: int, count: int) -> bytes:
-        found = bytearray()
+        found = bytearray(count)
+        self._fill(offset, memoryview(found))
+        return bytes(found)
+
+    def _fill(self, offset: int, buffer: memoryview) -> None:
         try:
             self._file.seek(offset)
-            while len(found) < count:
-                part = self._file.read(count - len(found))
-                if not part:
+            while len(buffer):
+                count = self._file.readinto(buffer)
+                if not count:
                     raise self._damaged("it ends too early")
-                found += part
+                buffer = buffer[count:]
         except OSError as error:
             raise self._damaged(error.strerror or str(error)) from error
-        return bytes(found)
 
     def _damaged(self, reason: str) -> DecodeError:
         return DecodeError(f"{self._path} is damaged ({reason}); run `endlos pool build` again")

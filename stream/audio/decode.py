@@ -16,6 +16,7 @@ from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
 from stream.audio.samples import SongSamples, collect
 from stream.audio.sections import FileSection, find_sections
+from stream.audio.stated import frames_before_the_cut, stated_frames
 
 if TYPE_CHECKING:
     from stream.audio.coded import CodedAudio
@@ -28,8 +29,6 @@ HIGHEST_RATE_HZ = 768_000
 
 _READ_FRAMES = 1 << 16
 """So much is read at a time: it is looked at and put into its place while it is in a near cache."""
-_UNKNOWN_FRAMES = 1 << 60
-"""libsndfile's number of frames is beyond this where the file states none."""
 _CODEC_MARGIN_FRAMES = 8 * 1_152
 """Encoder delay and padding, which a decoder may leave out, stay below this."""
 _PLAIN_MARGIN_FRAMES = 64
@@ -77,7 +76,7 @@ def probe(path: Path) -> AudioInfo:
                 return AudioInfo(
                     sample_rate_hz=file.samplerate,
                     channels=file.channels,
-                    frames=_stated_frames(file),
+                    frames=stated_frames(file),
                     codec=file.subtype.lower(),
                     decoder="soundfile",
                 )
@@ -210,12 +209,13 @@ def _by_libsndfile(
     source = section.source()
     try:
         with reading(section.path), soundfile.SoundFile(source) as file:
-            rate_hz, stated, channels = file.samplerate, _stated_frames(file), file.channels
+            rate_hz, stated, channels = file.samplerate, stated_frames(file), file.channels
             if channels > 2:
                 return _Heard(samples=nothing, sample_rate_hz=rate_hz, channels=channels), False
             samples = collect(_libsndfile_blocks(section.path, file), scratch, expected=stated or 0)
             complete = len(samples) > 0 and not _holds_more(section, file, len(samples), coded)
-            if complete and file.format != "MP3" and stated and stated - len(samples) > _MISSING_S * rate_hz:
+            stated = max(stated or 0, frames_before_the_cut(file))
+            if complete and file.format != "MP3" and stated - len(samples) > _MISSING_S * rate_hz:
                 missing_s, stated_s = (stated - len(samples)) / rate_hz, stated / rate_hz
                 left_out.append(f"{missing_s:.0f} of the {stated_s:.0f} s that it states: they are not there")
             return _Heard(samples=samples, sample_rate_hz=rate_hz, channels=channels), complete
@@ -305,11 +305,6 @@ def _at_one_rate(blocks: Iterator[AudioBlock]) -> Iterator[AudioBlock]:
 
 def _unread(size_bytes: int) -> str:
     return f"{size_bytes} bytes after the end of its audio"
-
-
-def _stated_frames(file: soundfile.SoundFile) -> int | None:
-    frames: int = file.frames
-    return frames if frames < _UNKNOWN_FRAMES else None
 
 
 def _holds_more(

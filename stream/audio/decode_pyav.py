@@ -1,6 +1,6 @@
 """This decoder reads through FFmpeg (PyAV) what libsndfile does not read, or not whole."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from stream.audio.sections import FileSection, unread_bytes
 _PLAIN_CONTAINERS = frozenset({"wv", "tta", "mp3", "aac", "ac3", "eac3", "dts", "flac", "shn", "mpc", "mpc8"})
 
 
+_RUN_FRAMES = 32
+"""So many are made one block: some 30,000 samples."""
 _TRIED_S = 1.0
 """So much of a file of unknown kind must be decoded without a fault."""
 
@@ -72,12 +74,10 @@ def libav_blocks(section: FileSection, left_out: LeftOut) -> Iterator[AudioBlock
     with _audio(section) as (container, stream):
         left_out.tracks, left_out.channels = len(container.streams.audio) - 1, stream.codec_context.channels
         decoded = False
-        for frame in _frames(container, stream, left_out):
+        for run in _runs(_frames(container, stream, left_out)):
             decoded = True
-            names = [channel.name for channel in frame.layout.channels]
-            yield AudioBlock(
-                samples=to_stereo(_float_samples(frame), names), sample_rate_hz=frame.sample_rate
-            )
+            names = [channel.name for channel in run[0].layout.channels]
+            yield AudioBlock(samples=to_stereo(_float_samples(run), names), sample_rate_hz=run[0].sample_rate)
         if container.format.name in _PLAIN_CONTAINERS and left_out.end:
             left_out.unread_bytes = _unread(section, left_out.end)
         if not decoded:
@@ -136,11 +136,35 @@ def _frames(
                 yield frame
 
 
-def _float_samples(frame: av.AudioFrame) -> FloatArray:
-    """Return a frame of any format as `(frames, channels)` float32 in C order, full scale 1."""
-    raw = frame.to_ndarray()
+def _runs(frames: Iterator[av.AudioFrame]) -> Iterator[list[av.AudioFrame]]:
+    """Yield frames of one kind together, some at a time: to look at one takes as long as to decode it.
+
+    What comes before an error is yielded before it.
+    """
+    run: list[av.AudioFrame] = []
+    try:
+        for frame in frames:
+            if run and (len(run) == _RUN_FRAMES or _kind(frame) != _kind(run[0])):
+                yield run
+                run = []
+            run.append(frame)
+    except Exception:
+        if run:
+            yield run
+        raise
+    if run:
+        yield run
+
+
+def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _float_samples(run: Sequence[av.AudioFrame]) -> FloatArray:
+    """Return frames of one kind, of any format, as `(frames, channels)` float32 in C order, full scale 1."""
+    raw = np.concatenate([frame.to_ndarray() for frame in run], axis=1)
     samples: npt.NDArray[Any] = np.ascontiguousarray(
-        raw.T if frame.format.is_planar else raw.reshape(-1, len(frame.layout.channels))
+        raw.T if run[0].format.is_planar else raw.reshape(-1, len(run[0].layout.channels))
     )
     if raw.dtype == np.uint8:
         return (samples.astype(np.float32) - np.float32(128.0)) / np.float32(128.0)
@@ -166,7 +190,7 @@ def _audio(section: FileSection) -> Iterator[tuple[av.container.InputContainer, 
         ) from error
     with container:
         if not container.streams.audio:
-            raise DecodeError(f"{path} holds no audio; remove it from the music folder")
+            raise DecodeError(f"{path} holds no audio; leave it out, or take a file with sound in it")
         stream = container.streams.audio[0]
         if not stream.codec_context or not stream.codec_context.sample_rate:
             raise DecodeError(f"{path} has audio of an unknown kind; convert it, or remove it")

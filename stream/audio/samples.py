@@ -70,7 +70,7 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None, *, expected: int
 
     scratch: folder in which more than `LONG_FRAMES` are kept, in a file without a name that goes away with
     the array; None: always in memory. expected: about how many frames will come; told, no frame is in memory
-    twice.
+    twice, and none of those that go into a file longer than it takes to write it.
     `DecodeError` when there is no room for them; any other `OSError` as it is.
     """
     kept: deque[FloatArray] = deque()
@@ -86,16 +86,14 @@ def collect(blocks: Iterable[FloatArray], scratch: Path | None, *, expected: int
         else:
             kept.append(block)
         frames += len(block)
-        if scratch is not None and frames > LONG_FRAMES:
+        if scratch is not None and max(frames, expected) > LONG_FRAMES:
             break
     if room is not None and filled:
         kept.appendleft(room[:filled])
     if not kept:
         return np.zeros((0, 2), dtype=np.float32)
-    if len(kept) == 1 and frames <= LONG_FRAMES:
-        return kept[0]
-    if scratch is None or frames <= LONG_FRAMES:
-        return np.concatenate(kept)
+    if scratch is None or max(frames, expected) <= LONG_FRAMES:
+        return kept[0] if len(kept) == 1 else np.concatenate(kept)
     try:
         return _mapped(chain(_taken(kept), blocks), scratch)
     except OSError as error:

@@ -8,13 +8,14 @@ from pathlib import Path
 from stat import S_ISREG
 
 import numpy as np
-import soxr
 
 from model.base.arrays import FloatArray
 from model.base.errors import DecodeError, PoolError
 from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
+from stream.audio.kept_blocks import KeptBlocks
 from stream.audio.open_files import OpenFiles
+from stream.audio.resamplers import Resamplers
 from stream.audio.song_file import SongFile
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, decoded_copy
 
@@ -52,19 +53,22 @@ class SpanReader:
         *,
         max_open_files: int = 16,
         cache_bytes: int = 12 * 2**20,
-        decoded_bytes: int = 512 * 2**20,
+        decoded_bytes: int = 128 * 2**20,
     ) -> None:
-        """cache_bytes: 35 s of sound; what a blend of two songs is fitted by is heard soon after."""
+        """cache_bytes: 35 s of sound, of what was read and is still to be heard.
+
+        decoded_bytes: of whole decodes, six minutes of music, but two songs in any case.
+        """
         self._pool = pool
         self.engine_rate_hz = engine_rate_hz
         self._max_open_files = max_open_files
-        self._cache_bytes = cache_bytes
         self._decoded_bytes = decoded_bytes
         # Held for what follows, never while a file is opened, read, mapped, looked at or closed.
         self._lock = threading.Lock()
         self._files = OpenFiles(max_open_files)
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
-        self._blocks: OrderedDict[tuple[int, int], FloatArray] = OrderedDict()
+        self._blocks = KeptBlocks(cache_bytes)
+        self._resamplers = Resamplers(engine_rate_hz)
         # Of each song whose file was read: as `_written` found it before.
         self._first_read: dict[int, tuple[int, int] | None] = {}
         # Songs whose copy was found damaged, which is said once.
@@ -86,11 +90,12 @@ class SpanReader:
             self._to_engine(song, int(self._pool.end_sample[chunk])),
         )
 
-    def read(self, song: int, start: int, stop: int) -> FloatArray:
+    def read(self, song: int, start: int, stop: int, *, passing: bool = False) -> FloatArray:
         """Return engine frames `start` to `stop` of a song, `(stop - start, 2)` float32, as a new array.
 
+        passing: what is before `stop` will not be asked for again.
         Outside the song there are zeros. `DecodeError` when the file is gone or has changed, and when what it
-        gives cannot be the song: no numbers, or peaks far above those that were measured.
+        gives near there cannot be the song: no numbers, or peaks far above those that were measured.
         """
         audio = np.zeros((max(0, stop - start), 2), dtype=np.float32)
         first, end = max(start, 0), min(stop, self.song_frames(song))
@@ -102,16 +107,10 @@ class SpanReader:
             low, high = max(first, block_start), min(end, block_start + block_frames)
             block = self._block(song, number)
             audio[low - start : high - start] = block[low - block_start : high - block_start]
-        # Written so that no comparison with NaN passes.
-        if not max(audio.max(), -audio.min()) <= self._highest_peak(song):
-            raise DecodeError(
-                f"{self._pool.songs[song].path} is far louder than the pool says, or is no sound; "
-                "run `endlos pool check --deep`, and build the pool anew"
-            )
+            if passing and high == block_start + block_frames:
+                with self._lock:
+                    self._blocks.passed((song, number))
         return audio
-
-    def _highest_peak(self, song: int) -> float:
-        return float(10.0 ** ((self._pool.songs[song].true_peak_db + PEAK_TOLERANCE_DB) / 20.0))
 
     def check(self, chunk: int) -> None:
         """Compare a chunk's first and last frames with what the pool was built from.
@@ -166,8 +165,10 @@ class SpanReader:
         self._files.clear()
         with self._lock:
             self._forgotten += 1
-            for kept in (self._decoded, self._blocks, self._first_read):
-                kept.clear()
+            self._decoded.clear()
+            self._blocks.clear()
+            self._resamplers.clear()
+            self._first_read.clear()
 
     def _to_engine(self, song: int, sample: int) -> int:
         """Round `sample` of a song to the nearest engine frame, halves up."""
@@ -186,16 +187,19 @@ class SpanReader:
         with self._lock:
             kept = self._blocks.get(key)
             if kept is not None:
-                self._blocks.move_to_end(key)
                 return kept
             forgotten = self._forgotten
         block = self._resampled_block(song, number)
+        highest = 10.0 ** ((self._pool.songs[song].true_peak_db + PEAK_TOLERANCE_DB) / 20.0)
+        # Written so that no comparison with NaN passes.
+        if not max(block.max(), -block.min()) <= highest:
+            raise DecodeError(
+                f"{self._pool.songs[song].path} is far louder than the pool says, or is no sound; "
+                "run `endlos pool check --deep`, and build the pool anew"
+            )
         with self._lock:
-            if forgotten != self._forgotten:
-                return block
-            self._blocks[key] = block
-            while len(self._blocks) > 1 and len(self._blocks) * block.nbytes > self._cache_bytes:
-                self._blocks.popitem(last=False)
+            if forgotten == self._forgotten:
+                self._blocks.put(key, block)
         return block
 
     def _resampled_block(self, song: int, number: int) -> FloatArray:
@@ -211,9 +215,7 @@ class SpanReader:
         # Beyond the ends there is nothing, not zeros: soxr tells the two apart.
         first = max(0, start - roll_periods * period_samples)
         end = min(self._pool.songs[song].frames, start + block_samples + roll_periods * period_samples)
-        resampled: FloatArray = soxr.resample(
-            self._source(song, first, end), rate_hz, engine_rate_hz, quality="VHQ"
-        )
+        resampled = self._resamplers.resample(self._source(song, first, end), rate_hz)
         skipped = (start - first) // period_samples * period_frames
         block = np.zeros((block_frames, 2), dtype=np.float32)
         found = resampled[skipped : skipped + block_frames]
@@ -222,8 +224,10 @@ class SpanReader:
 
     def _source(self, song: int, start: int, stop: int) -> FloatArray:
         """Return samples of the song at its own rate, zeros outside it."""
-        audio = np.zeros((stop - start, 2), dtype=np.float32)
         first, end = max(start, 0), min(stop, self._pool.songs[song].frames)
+        if (first, end) == (start, stop):
+            return self._read_file(song, start, stop)
+        audio = np.zeros((stop - start, 2), dtype=np.float32)
         if first < end:
             audio[first - start : end - start] = self._read_file(song, first, end)
         return audio
@@ -235,7 +239,7 @@ class SpanReader:
             with self._lock:
                 whole = self._kept_whole(song)
             if whole is not None:
-                return whole[start:stop]
+                return whole[start:stop].copy()
         # One thread opens, reads or decodes a song, which may take seconds; others stay readable meanwhile.
         with self._files.borrowed(song) as handle:
             try:
@@ -248,14 +252,13 @@ class SpanReader:
                 if seekable:
                     raise
                 self._tell_damaged(song, error)
-            return self._whole(song)[start:stop]
+            return self._whole(song)[start:stop].copy()
 
     def _forget(self, song: int) -> None:
         """Drop what was read of a song's file; the lock is held."""
         self._forgotten += 1
         self._decoded.pop(song, None)
-        for key in [key for key in self._blocks if key[0] == song]:
-            del self._blocks[key]
+        self._blocks.forget(song)
 
     def _open(self, song: int) -> SongFile:
         """Open the file of a seekable song; `DecodeError` when it is no longer the one that was analysed."""

@@ -1,7 +1,9 @@
 """The edge index holds edges and band levels as a struct of arrays, and answers for all chunks at once."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,17 +11,19 @@ from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.stored_rows import AnyRows
 from model.features.edges import EDGE_RATE_HZ
+from stream.index.metrics import LEAST_LEVEL_DB, MOST_LEVEL_DB, Metric
+from stream.index.model_graphs import Chunks, pool_identities
 from stream.index.vector_index import EmbeddingIndex
+from stream.index.vectors import earlier_homes, embeddings, keep
 from stream.pool.pool import Pool, generation_folder
 
 _log = logging.getLogger(__name__)
 
 BANDS = 12
-EDGE_FLOOR_DB = -80.0
-_CEILING_DB = 20.0
-"""Far above full scale: a broken edge must not set the scale for all others."""
 _SLICE_ROWS = 128
 """Edges transformed at once: larger slices fall out of the processor's cache and take twice as long."""
+_READ_ROWS = 4_096
+"""Edges that are read at once where they stay in the pool's files."""
 PRELOAD_BYTES = 512 * 2**20
 STORED_FROM_CHUNKS = 20_000
 """Band levels of this many chunks take longer to compute than a start may wait."""
@@ -107,26 +111,67 @@ def band_levels_db(edges: AnyRows) -> FloatArray:
         for first in range(0, len(edges), _SLICE_ROWS):
             spectrum = np.fft.rfft(edges[first : first + _SLICE_ROWS] * window, axis=1).view(np.float32)
             power[first : first + _SLICE_ROWS] = np.square(spectrum) @ membership
-    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (EDGE_FLOOR_DB / 10.0)))
-    bounded_db: FloatArray = np.clip(np.nan_to_num(levels_db, nan=EDGE_FLOOR_DB), EDGE_FLOOR_DB, _CEILING_DB)
+    levels_db = 10.0 * np.log10(power + np.float32(10.0 ** (LEAST_LEVEL_DB / 10.0)))
+    bounded_db: FloatArray = np.clip(
+        np.nan_to_num(levels_db, nan=LEAST_LEVEL_DB), LEAST_LEVEL_DB, MOST_LEVEL_DB
+    )
     return bounded_db
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandLevels:
+    """The embedder of band levels of edges of one length."""
+
+    edge_samples: int
+    metric: Metric = "l1"
+
+    @property
+    def key(self) -> str:
+        """What the levels are computed from."""
+        return f"{BANDS} band levels of {self.edge_samples} samples"
+
+    def place(self, home: Path) -> Path:
+        """Return where the levels of the generation in the folder `home` stand."""
+        return home / f"bands-{self.edge_samples}"
+
+    def chunks(self, named: IntArray, heads: AnyRows, tails: AnyRows) -> Chunks:
+        """Return the chunks `named` (`identities`) with their edges, `(N, 2, at least edge_samples)` each."""
+        return Chunks(
+            identities=named,
+            heads=heads[:, 0, : self.edge_samples],
+            tails=tails[:, 0, tails.shape[2] - self.edge_samples :],
+            tail_rows=np.arange(len(named)),
+        )
+
+    def embed(
+        self, chunks: Chunks, rows: IntArray, *, threads: int, progress: Callable[[int], None]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the levels of tails and of heads of `rows`, each `(len(rows), BANDS)` float32."""
+        found = [
+            (band_levels_db(chunks.tails[part]), band_levels_db(chunks.heads[part]))
+            for first in range(0, len(rows), _READ_ROWS)
+            for part in (rows[first : first + _READ_ROWS],)
+        ]
+        progress(len(rows))
+        ends, starts = (np.concatenate(side) for side in zip(*found, strict=True))
+        return ends, starts
 
 
 def _bands(pool: Pool, heads: AnyRows, tails: AnyRows) -> EmbeddingIndex:
     """Band levels of a large pool are computed once and kept beside its edges."""
-    count, edge_samples = heads.shape
-    folder = generation_folder(pool.folder, pool.generation) / f"bands-{edge_samples}"
-    key = f"{BANDS} band levels of {edge_samples} samples, generation {pool.generation}"
+    levels, home = BandLevels(edge_samples=heads.shape[1]), generation_folder(pool.folder, pool.generation)
+    folder, count = levels.place(home), len(pool)
     if folder.is_dir():
         try:
-            return EmbeddingIndex.open(folder, chunks=count, key=key, held=False)
+            return EmbeddingIndex.open(folder, chunks=count, key=levels.key, held=False)
         except PoolError as error:
             _log.warning("band levels are computed anew: %s", error)
-    bands = EmbeddingIndex.quantised(band_levels_db(tails), band_levels_db(heads), metric="l1", key=key)
+    chunks = Chunks(identities=pool_identities(pool), heads=heads, tails=tails, tail_rows=np.arange(count))
+    bands = embeddings(chunks, levels, earlier_homes(home)).index
     if count >= STORED_FROM_CHUNKS:
         try:
-            bands.write(folder)
-            return EmbeddingIndex.open(folder, chunks=count, key=key, held=False)
+            keep(home, levels, chunks, bands)
+            return EmbeddingIndex.open(folder, chunks=count, key=levels.key, held=False)
         except PoolError as error:
             _log.info("band levels are not kept: %s", error)
     return bands

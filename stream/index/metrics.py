@@ -14,7 +14,7 @@ from model.saved.scoring import CORRELATION_SHIFT, VectorMetric
 
 Int8Array = npt.NDArray[np.int8]
 Metric = VectorMetric | Literal["l1"]
-"""Those of models, and `l1` of band levels: all its rows share one scale, so none can be added later."""
+"""Those of models, and `l1` of band levels."""
 
 LEVELS = 127
 """Values of a quantised row reach from minus this to this."""
@@ -23,6 +23,9 @@ MAX_BYTES = 256
 ALIGNED_BYTES = 16
 """Rows are filled up with zeros, which change no result: loops with a remainder take three times as long."""
 MAX_WIDTH = (MAX_BYTES - 4) // ALIGNED_BYTES * ALIGNED_BYTES
+LEAST_LEVEL_DB, MOST_LEVEL_DB = -80.0, -8.0
+"""Metric `l1` keeps levels in dB from the one to the other, in steps of 0.28 dB. A band behind a Hann window
+holds -10.3 dB of a sine at full scale, and -8.2 of a square."""
 STEPS_PER_NAT = 16
 """Metric `product` keeps logarithms of probabilities, from 0 down, in steps of 1 / this: 6 % of each."""
 _MOST_CLASSES = 1024
@@ -39,11 +42,9 @@ class MetricForm:
     width, and the result `(n,)` float32, the higher the nearer. Every array but the last is read-only."""
     widest: int = MAX_WIDTH
     """Values of an embedding, at most."""
-    grid: Callable[[FloatArray, FloatArray], tuple[float, float]] | None = None
-    """Offset and scale that all rows share, from all predecessors and successors, each `(N, width)`; None
-    where each row's own largest value is its scale."""
-    apart: bool = True
-    """Whether a row is quantised alike whatever other rows there are, so that rows can be taken over."""
+    grid: tuple[float, float] | None = None
+    """Offset and scale that all rows share; None where each row's own largest value is its scale. A row is
+    quantised alike whatever other rows there are, so that rows can be taken over."""
     lengths: Callable[[Int8Array, FloatArray], FloatArray] | None = None
     """Square roots `(n,)` of what rows `(n, width)` with scales `(n,)` score against themselves: a
     score divided by both lengths is 1 for what is the same. None where it is 0 for that, and else below."""
@@ -159,10 +160,6 @@ def _products(
         result[row] = np.float32(np.log(np.float64(total) / _UNIT))
 
 
-def _nat_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, float]:
-    return -LEVELS / STEPS_PER_NAT, 1.0 / STEPS_PER_NAT
-
-
 def kept_nats(rows: Int8Array) -> FloatArray:
     """Return the logarithms of probabilities that metric `product` keeps in `rows`, float32."""
     nats: FloatArray = (rows.astype(np.float32) - np.float32(LEVELS)) / np.float32(STEPS_PER_NAT)
@@ -172,13 +169,6 @@ def kept_nats(rows: Int8Array) -> FloatArray:
 def _product_lengths(rows: Int8Array, scales: FloatArray) -> FloatArray:
     lengths: FloatArray = np.sqrt(np.exp(2.0 * kept_nats(rows)).sum(axis=1))
     return lengths
-
-
-def _common_grid(predecessors: FloatArray, successors: FloatArray) -> tuple[float, float]:
-    least = min(float(side.min()) for side in (predecessors, successors))
-    most = max(float(side.max()) for side in (predecessors, successors))
-    # Never 0, so that equal embeddings are told apart from none.
-    return (least + most) / 2, max((most - least) / (2 * LEVELS), 1e-6)
 
 
 def _dot_lengths(rows: Int8Array, scales: FloatArray) -> FloatArray:
@@ -194,10 +184,18 @@ METRICS: dict[Metric, MetricForm] = {
     "dot": MetricForm(scores=_dots, lengths=_dot_lengths),
     "correlation": MetricForm(scores=_correlations, lengths=_ones),
     "product": MetricForm(
-        scores=_products, widest=_MOST_CLASSES, grid=_nat_grid, lengths=_product_lengths, logarithmic=True
+        scores=_products,
+        widest=_MOST_CLASSES,
+        grid=(-LEVELS / STEPS_PER_NAT, 1.0 / STEPS_PER_NAT),
+        lengths=_product_lengths,
+        logarithmic=True,
     ),
-    "l1": MetricForm(scores=_negative_differences, grid=_common_grid, apart=False),
+    "l1": MetricForm(
+        scores=_negative_differences,
+        grid=((LEAST_LEVEL_DB + MOST_LEVEL_DB) / 2, (MOST_LEVEL_DB - LEAST_LEVEL_DB) / (2 * LEVELS)),
+    ),
 }
 """`dot`: inner product. `correlation`: normalised correlation of what overlaps, the largest over shifts by at
 most `CORRELATION_SHIFT`. `product`: of logarithms of two distributions' probabilities, the logarithm of the
-chance that both are of one class. `l1`: minus the mean absolute difference."""
+chance that both are of one class. `l1`: minus the mean absolute difference, of
+levels in dB."""

@@ -11,10 +11,11 @@ from model.base.arrays import FloatArray, HalfArray, IntArray
 from model.base.errors import ModelError, PoolError
 from model.base.stored_rows import StoredRows
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.saved.contract import ModelContract, graphs_hash
+from model.saved.contract import ModelContract
+from model.saved.contract_file import graphs_hash
 from model.saved.scoring import CLASSES_ROLE, VECTOR_ROLES
 from model.saved.walk import class_vectors
-from stream.index.metrics import METRICS
+from stream.index.metrics import METRICS, Metric
 from stream.pool.pool import Pool
 
 SeenArray = HalfArray | FloatArray | StoredRows
@@ -138,12 +139,17 @@ class VectorGraphs:
         """What the vectors were computed from."""
         return vectors_key(self.name)
 
+    @property
+    def metric(self) -> Metric:
+        """How the vectors are compared."""
+        return self.contract.metric
+
     def embed(
         self, chunks: Chunks, rows: IntArray, *, threads: int, progress: Callable[[int], None]
     ) -> tuple[FloatArray, FloatArray]:
         """Return the vectors of the ends and of the starts of `rows`, each `(len(rows), width)` float32.
 
-        progress: told how many are done.
+        progress: told how many are done. `PoolError` where what is seen of a chunk is damaged.
         """
         ends = self._run(
             "ends",
@@ -182,6 +188,12 @@ class VectorGraphs:
         for first in range(0, len(rows), SLICE_ROWS):
             part = rows[first : first + SLICE_ROWS]
             seen[: len(part)] = seen_of(part)
+            damaged = ~np.isfinite(seen[: len(part)]).all(axis=tuple(range(1, seen.ndim)))
+            if damaged.any():
+                raise PoolError(
+                    f"what is kept of chunk {part[damaged.argmax()]} is no number; run `endlos pool check`, "
+                    "then `endlos pool build`"
+                )
             seen[len(part) :] = 0.0
             found.append(run_graph(session, {graph.inputs[0].name: seen})[0][: len(part)])
             progress(first + len(part))

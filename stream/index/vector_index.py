@@ -5,11 +5,7 @@ without fast-math. One thread scans: it waits for memory more than for its core,
 little (`benchmarks/bench_index.py` shows both), and the other core has audio to make.
 """
 
-import json
-import os
-import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model.base.array_files import ArrayFile, ArrayFileError, frozen
+from model.base.array_files import ArrayFileError, frozen
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import ModelError, PoolError
-from model.base.files import what_to_do
 from model.base.stored_rows import HELD_ROWS, AnyRows, StoredRows
+from stream.index.linked_rows import LinkedRows, remake, write_rows
 from stream.index.metrics import ALIGNED_BYTES, LEVELS, METRICS, Int8Array, Metric
 from stream.index.top import top
 
-_FORMAT_VERSION = 1
-INDEX_FILE = "index.json"
 WORKING_BYTES = 64
 """Memory that a decision takes meanwhile, for each chunk, at most; 5 where the shortlist is short."""
 _SLICE_ROWS = 8192
@@ -38,9 +32,9 @@ class EmbeddingIndex:
 
     predecessors, successors: `(N, stored width)` int8, in rows of whole `ALIGNED_BYTES`.
     predecessor_scales, successor_scales: `(N,)` float32; embedding = scale * int8 row (+ a common offset
-    for metric `l1`, where all scales are equal), none of them writeable. Of many chunks those of predecessors
-    are `StoredRows`, and of an index that is hardly ever gone through whole, those of successors too. Any
-    thread may call any method; those that give scores raise `PoolError` where a row cannot be read.
+    for metric `l1`, where all scales are equal), none of them writeable. Of many chunks the rows of
+    predecessors are `StoredRows`, and of an index that is hardly ever gone through whole, those of successors
+    too. Any thread may call any method; those that give scores raise `PoolError` where a row cannot be read.
     """
 
     metric: Metric
@@ -50,23 +44,22 @@ class EmbeddingIndex:
     key: str
     """What the embeddings were computed from; whoever opens a folder says what it expects."""
     predecessors: AnyRows
-    predecessor_scales: AnyRows
+    predecessor_scales: FloatArray
     successors: AnyRows
-    successor_scales: AnyRows
+    successor_scales: FloatArray
 
     def __post_init__(self) -> None:
         rows = len(self.predecessors)
-        for name, array in self._arrays().items():
+        for name, array in self.arrays.items():
             scales = name.endswith("scales")
             shape = (rows,) if scales else (rows, _stored_width(self.width))
             dtype = np.dtype(np.float32 if scales else np.int8)
-            whole = isinstance(array, StoredRows) or array.flags.c_contiguous
+            whole = scales or isinstance(array, StoredRows) or array.flags.c_contiguous
             if rows < 1 or array.shape != shape or array.dtype != dtype or not whole:
                 raise ValueError(f"{name} is {array.shape} {array.dtype}, expected {shape} {dtype}")
-            values = np.asarray(array) if scales else np.empty(0)
-            if not (np.isfinite(values).all() and (values >= 0).all()):
+            if scales and not (np.isfinite(array).all() and (array >= 0).all()):
                 raise ValueError(f"{name} holds what is below 0 or no number")
-        both = [np.asarray(side) for side in (self.predecessor_scales, self.successor_scales)]
+        both = (self.predecessor_scales, self.successor_scales)
         if METRICS[self.metric].grid is not None and any((side != both[0][0]).any() for side in both):
             raise ValueError(f"metric {self.metric} has one scale and several were given")
 
@@ -91,7 +84,7 @@ class EmbeddingIndex:
             )
         for side in (predecessors, successors):
             _check_finite(side)
-        offset, scale = (0.0, None) if form.grid is None else form.grid(predecessors, successors)
+        offset, scale = (0.0, None) if form.grid is None else form.grid
         before, before_scales = _quantised(predecessors, offset, scale)
         after, after_scales = _quantised(successors, offset, scale)
         return cls(
@@ -108,32 +101,38 @@ class EmbeddingIndex:
     def open(cls, folder: Path, *, chunks: int, key: str, held: bool = True) -> "EmbeddingIndex":
         """Take the arrays in `folder`; `PoolError` unless they are whole, of `chunks` rows and from `key`.
 
-        held: whether successors are held in memory however many there are; predecessors never are.
+        held: whether successors are held in memory however many there are; predecessors never are. Scales
+        are, where not all rows share one.
         """
-        todo = f"delete {folder}, it will be made again"
+        rows = LinkedRows.of(folder)
         try:
-            fields = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
-            found = (fields["format_version"], fields["chunks"], fields["key"])
-            expected = (_FORMAT_VERSION, chunks, key)
+            expected = (chunks, key)
+            found = (len(rows), rows.note["key"])
             if found != expected:
-                raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {todo}")
-            if fields["metric"] not in METRICS or type(fields["width"]) is not int:
-                raise ValueError(f"{INDEX_FILE} names no metric or no width")
+                raise PoolError(f"{folder} holds embeddings {found}, expected {expected}; {remake(folder)}")
+            metric, width = rows.note["metric"], rows.note["width"]
+            if metric not in METRICS or type(width) is not int:
+                raise ValueError("they name no metric or no width")
             in_memory = _ARRAYS if chunks <= HELD_ROWS else _OF_SUCCESSORS if held else ()
-            arrays: dict[str, AnyRows] = {}
+            arrays: dict[str, Any] = {}
             for name in _ARRAYS:
-                file = ArrayFile.of(folder / f"{name}.npy")
-                arrays[name] = (
-                    frozen(file.read())
-                    if name in in_memory
-                    else StoredRows(file, range(file.shape[0] if file.shape else 0), todo)
-                )
-            index = cls(metric=fields["metric"], width=fields["width"], key=key, **arrays)
-        except (OSError, EOFError, ValueError, TypeError, KeyError, ArrayFileError) as error:
-            raise PoolError(f"{folder} holds no embeddings that can be read ({error}); {todo}") from error
-        if len(index) != chunks:
-            raise PoolError(f"{folder} holds embeddings of {len(index)} chunks, expected {chunks}; {todo}")
-        return index
+                array = rows.read(name)
+                if name in in_memory:
+                    arrays[name] = frozen(np.asarray(array))
+                elif name in _SCALES:
+                    arrays[name] = _once(frozen(np.asarray(array)))
+                else:
+                    arrays[name] = array
+            return cls(metric=metric, width=width, key=key, **arrays)
+        except (OSError, ValueError, TypeError, KeyError, ArrayFileError) as error:
+            raise PoolError(
+                f"{folder} holds no embeddings that can be read ({error}); {remake(folder)}"
+            ) from error
+
+    @property
+    def note(self) -> dict[str, Any]:
+        """What stands beside its arrays."""
+        return {"key": self.key, "metric": self.metric, "width": self.width}
 
     def write(self, folder: Path, more: Mapping[str, npt.NDArray[Any]] | None = None) -> None:
         """Write a folder for `open`, beside and renamed, in place of an older one.
@@ -141,44 +140,21 @@ class EmbeddingIndex:
         more: other arrays that belong beside them, by name. Whoever has the older one open keeps it.
         `PoolError` when the disk is full or may not be written.
         """
-        beside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-        older = beside.with_suffix(".old")
-        fields = {
-            "format_version": _FORMAT_VERSION,
-            "chunks": len(self),
-            "key": self.key,
-            "metric": self.metric,
-            "width": self.width,
-        }
-        try:
-            beside.mkdir(parents=True)
-            for name, array in {**self._arrays(), **(more or {})}.items():
-                np.save(beside / f"{name}.npy", array, allow_pickle=False)
-            (beside / INDEX_FILE).write_text(json.dumps(fields, indent=2) + "\n", encoding="utf-8")
-            with suppress(FileNotFoundError):
-                folder.rename(older)
-            beside.rename(folder)
-        except OSError as error:
-            raise PoolError(
-                f"{folder} cannot be written ({error.strerror or error}); {what_to_do(error)}"
-            ) from error
-        finally:
-            for left in (beside, older):
-                shutil.rmtree(left, ignore_errors=True)
+        write_rows(folder, self.note, {**self.arrays, **(more or {})})
 
     def take(self, rows: IntArray) -> "EmbeddingIndex":
         """Return the embeddings of some chunks, in the order of `rows` `(n,)` int64, in memory."""
-        return self._with({name: array[rows] for name, array in self._arrays().items()})
+        return self._with({name: array[rows] for name, array in self.arrays.items()})
 
     def with_rows(self, rows: IntArray, other: "EmbeddingIndex") -> "EmbeddingIndex":
-        """Return these embeddings with those of `other` in their place at `rows`; not for metric `l1`.
+        """Return these embeddings with those of `other` in their place at `rows`.
 
         rows: `(len(other),)` int64. The others stay what they are, to the bit.
         """
-        if not METRICS[self.metric].apart or (other.metric, other.width) != (self.metric, self.width):
+        if (other.metric, other.width) != (self.metric, self.width):
             raise ValueError(f"{other.metric} embeddings of {other.width} do not go among {self.metric} ones")
-        theirs = other._arrays()
-        arrays = {name: np.array(array) for name, array in self._arrays().items()}
+        theirs = other.arrays
+        arrays = {name: np.array(array) for name, array in self.arrays.items()}
         for name, array in arrays.items():
             array[rows] = theirs[name]
         return self._with(arrays)
@@ -189,24 +165,39 @@ class EmbeddingIndex:
     @property
     def bytes(self) -> int:
         """Bytes of all arrays, in memory or not, `2 * (stored width + 4)` a chunk."""
-        return sum(array.nbytes for array in self._arrays().values())
+        return sum(array.nbytes for array in self.arrays.values())
 
     def scores(self, reference: int, candidates: IntArray | None = None) -> FloatArray:
         """Return `(n,)` float32, the higher the nearer: `candidates` (rows) after `reference`, or all `N`."""
         if not 0 <= reference < len(self):
             raise IndexError(f"chunk {reference} is not one of the {len(self)} chunks")
         if candidates is None and not isinstance(self.successors, StoredRows):
-            return self._scores(reference, self.successors, np.asarray(self.successor_scales))
+            return self._scores(reference, self.successors, self.successor_scales)
         if candidates is None:
             candidates = np.arange(len(self))
+        scores = np.empty(len(candidates), dtype=np.float32)
+        for part, rows, scales in self._parts(candidates):
+            scores[part] = self._scores(reference, rows, scales)
+        return scores
+
+    def compared(self, reference: int, candidates: IntArray) -> tuple[FloatArray, FloatArray | None]:
+        """Return `scores` and `lengths` of some candidates, whose rows are read but once."""
+        lengths = METRICS[self.metric].lengths
+        found = [np.empty(len(candidates), dtype=np.float32) for _ in range(2)]
+        for part, rows, scales in self._parts(candidates):
+            found[0][part] = self._scores(reference, rows, scales)
+            if lengths is not None:
+                found[1][part] = lengths(rows[:, : self.width], scales)
+        return found[0], None if lengths is None else found[1]
+
+    def _parts(self, candidates: IntArray) -> Iterator[tuple[slice, Int8Array, FloatArray]]:
+        """Yield which of the candidates are at hand, their rows and their scales; for kernels."""
         if len(candidates) and not (candidates.min() >= 0 and candidates.max() < len(self)):
             raise IndexError(f"candidates are not all among the {len(self)} chunks")
-        scores = np.empty(len(candidates), dtype=np.float32)
         for first in range(0, len(candidates), _SLICE_ROWS):
             part = candidates[first : first + _SLICE_ROWS]
             rows, scales = frozen(self.successors[part]), frozen(self.successor_scales[part])
-            scores[first : first + _SLICE_ROWS] = self._scores(reference, rows, scales)
-        return scores
+            yield slice(first, first + len(part)), rows, scales
 
     def shortlist(self, reference: int, mask: BoolArray, count: int) -> tuple[IntArray, FloatArray]:
         """Return the `count` nearest rows where `mask` holds, best first, and their scores.
@@ -245,12 +236,21 @@ class EmbeddingIndex:
             **{name: frozen(array) for name, array in arrays.items()},
         )
 
-    def _arrays(self) -> dict[str, Any]:
+    @property
+    def arrays(self) -> dict[str, Any]:
+        """Its arrays, by name."""
         return {name: getattr(self, name) for name in _ARRAYS}
 
 
 _OF_SUCCESSORS = ("successors", "successor_scales")
 _ARRAYS = ("predecessors", "predecessor_scales", *_OF_SUCCESSORS)
+_SCALES = ("predecessor_scales", "successor_scales")
+
+
+def _once(values: FloatArray) -> FloatArray:
+    """Return values that are all the same as one that is shown everywhere, others as they are."""
+    alike = len(values) and bool((values == values[0]).all())
+    return np.broadcast_to(values[:1].copy(), values.shape) if alike else values
 
 
 def _stored_width(width: int) -> int:

@@ -1,18 +1,15 @@
 """A chunk is named by its song and its number in it, or by a time at which it plays."""
 
-import difflib
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
 from model.base.errors import EndlosError
 from stream.pool.pool import Pool
-from stream.pool.songs import Song
+from stream.pool.song_names import song_called, unknown_song
 
 _TIME = re.compile(r"(?:(?:(\d{1,5}):)?(\d{1,5}):)?(\d{1,9}(?:\.\d{0,9})?)")
-_NEAR = 3
 _FORMS = "SONG, SONG#NUMBER (from 1) or SONG@TIME (seconds, or 2:03)"
 
 
@@ -25,23 +22,21 @@ def chunk_name(pool: Pool, row: int) -> str:
 def named_row(pool: Pool, name: str) -> int:
     """Return the row of a chunk that is called `SONG`, `SONG#NUMBER` or `SONG@TIME`.
 
-    SONG: as the pool names it; alone, its first chunk. NUMBER: from 1. TIME: seconds into the song, or
+    SONG: as `song_called` has it; alone, its first chunk. NUMBER: from 1. TIME: seconds into the song, or
     `[H:]M:S`. `EndlosError`, with what is near, when there is none such.
     """
     # A song's own name may have these signs in it.
-    whole = _song(pool.songs, name)
+    whole = song_called(pool, name)
     if whole is not None:
         return int(pool.song_rows(whole).start)
     for sign, find in (("#", _by_number), ("@", _by_time)):
         before, found, place = name.rpartition(sign)
-        song = _song(pool.songs, before) if found else None
+        song = song_called(pool, before) if found else None
         if song is not None:
             return find(pool, song, place)
     asked = re.sub(r"[#@][\d:.]*$", "", name)
-    near = _near(pool.songs, asked)
-    more = f"; near it: {', '.join(near)}" if near else ""
     raise EndlosError(
-        f"the pool has no song {asked!r}{more}; give {_FORMS}, with a song as `endlos pool info` names it"
+        f"{unknown_song(pool, asked)}; give {_FORMS}, with a song as `endlos pool info` names it"
     )
 
 
@@ -74,22 +69,3 @@ def _seconds(text: str) -> float:
         return math.nan
     hours, minutes, seconds = found.groups()
     return 3600.0 * int(hours or 0) + 60.0 * int(minutes or 0) + float(seconds)
-
-
-def _song(songs: Sequence[Song], name: str) -> int | None:
-    for number, song in enumerate(songs):
-        if song.name == name:
-            return number
-    return None
-
-
-def _near(songs: Sequence[Song], asked: str) -> list[str]:
-    """Return names of songs that are like it, or hold it, or whose title or file is like it."""
-    known: dict[str, str] = {}
-    for song in songs:
-        for called in (song.name, song.name.rpartition("/")[2], song.title):
-            known.setdefault(called.casefold(), song.name)
-    word = asked.casefold()
-    near = [known[called] for called in difflib.get_close_matches(word, known, n=_NEAR)]
-    near += [name for called, name in known.items() if word and word in called]
-    return list(dict.fromkeys(near))[:_NEAR]

@@ -54,8 +54,8 @@ def columns(edge_samples: int) -> dict[str, Column]:
         "heads": ("<f2", (2, edge_samples), "stored"),
         "tails": ("<f2", (2, edge_samples), "stored"),
         "spectra": ("<f2", (2, SPECTRUM_FRAMES, SPECTRUM_BINS), "stored"),
-        "seam_ends": ("<i2", (SEAM_VALUES,), "stored"),  # a decision looks at one, and at all starts
-        "seam_starts": ("<i2", (SEAM_VALUES,), "held"),
+        "seam_end_values": ("<i2", (SEAM_VALUES,), "stored"),  # a decision looks at one, and at all starts
+        "seam_start_values": ("<i2", (SEAM_VALUES,), "held"),
         "texture_ends": ("<f4", (TEXTURE_VALUES,), "held"),
         "texture_starts": ("<f4", (TEXTURE_VALUES,), "held"),
     }
@@ -155,9 +155,18 @@ class StoredColumns:
         try:
             return ArrayFile.plain(path, column.dtype, (self.chunks, *column.shape))
         except FileNotFoundError:
-            raise PoolError(f"{path} is not there; {_TODO}") from None
+            raise self._missing(path) from None
         except ArrayFileError as error:
             raise self._damaged(name, error) from error
+
+    def _missing(self, path: Path) -> PoolError:
+        known = {column_file(self.folder, name) for name in columns(self.edge_samples)}
+        if any(there not in known for there in self.folder.glob("*.bin")):
+            return PoolError(
+                f"{self.folder} was written by another endlos, with other columns; "
+                "run `endlos pool build` again, which analyses its songs anew and keeps what was said of them"
+            )
+        return PoolError(f"{path} is not there; {_TODO}")
 
     def _damaged(self, name: str, error: ArrayFileError) -> PoolError:
         return PoolError(f"{column_file(self.folder, name)} cannot be read ({error}); {_TODO}")

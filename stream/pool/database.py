@@ -136,9 +136,12 @@ def connect(folder: Path, *, write: bool = False) -> sqlite3.Connection:
     """
     path = folder / DATABASE_FILE
     if not path.is_file():
+        # A build takes no folder with anything else in it for a pool, but one that has lost its database.
+        taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+        of_music = taken and not (folder / "columns").is_dir()
+        built = f"{folder} --out POOL" if of_music else f"MUSIC --out {folder}"
         raise PoolError(
-            f"{folder} is not a pool: it has no {DATABASE_FILE}; "
-            f"build one with `endlos pool build MUSIC --out {folder}`"
+            f"{folder} is not a pool: it has no {DATABASE_FILE}; build one with `endlos pool build {built}`"
         )
     try:
         try:

@@ -236,7 +236,7 @@ def _open_current(folder: Path) -> Pool:
     )
     arrays = stored.read(stored.rows_of(listed.first_rows, listed.counts))
     traits = ChunkTraits(**{name: arrays.pop(name) for name in TRAIT_COLUMNS})
-    sides = SeamSides(ends=arrays.pop("seam_ends"), starts=arrays.pop("seam_starts"))
+    sides = SeamSides(ends=arrays.pop("seam_end_values"), starts=arrays.pop("seam_start_values"))
     textures = Textures(ends=arrays.pop("texture_ends"), starts=arrays.pop("texture_starts"))
     damaged = traits.outside()
     if damaged:

@@ -66,9 +66,9 @@ class SongTable(Sequence[Song]):
     def __getitem__(self, place: int | slice) -> Song | tuple[Song, ...]:
         if isinstance(place, slice):
             return tuple(self[one] for one in range(*place.indices(len(self))))
-        number = range(len(self))[place]
-        made = self._made.get(number)
+        made = self._made.get(place)
         if made is None:
+            number = range(len(self))[place]
             if len(self._made) >= _MADE:
                 self._made.clear()
             made = self._made[number] = self._song(number)

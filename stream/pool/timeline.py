@@ -1,8 +1,10 @@
 """The timeline of a song says when its beats fall, where somebody sings, and how full its bands sound."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -110,16 +112,28 @@ def read_timeline(pool: Pool, song: int) -> SongTimeline | None:
 
     It reads the database: whoever asks often keeps what it got. `PoolError` when that is damaged.
     """
+    return decoded_timeline(pool, song, stored_timelines(pool, [song])[0])
+
+
+def stored_timelines(pool: Pool, songs: Sequence[int]) -> list[object]:
+    """Return what the database holds as the timelines of songs, in order, read at once; `PoolError`."""
+    ids = pool.songs.numbers("song_id")[np.array(songs, dtype=np.int64)].tolist()
+    marks = ", ".join("?" * len(ids))
     with reading_database(pool.folder) as connection:
-        row = connection.execute(
-            "SELECT timeline FROM songs WHERE song_id = ?", (pool.songs[song].song_id,)
-        ).fetchone()
-    if row is None or row[0] is None:
+        found = dict(
+            connection.execute(f"SELECT song_id, timeline FROM songs WHERE song_id IN ({marks})", ids)
+        )
+    return [found.get(song_id) for song_id in ids]
+
+
+def decoded_timeline(pool: Pool, song: int, stored: Any) -> SongTimeline | None:
+    """Return the timeline of a song that is `stored` so; None where none is. `PoolError` (damaged)."""
+    if stored is None:
         return None
     try:
-        return SongTimeline.decoded(bytes(row[0]))
+        return SongTimeline.decoded(bytes(stored))
     except (TypeError, ValueError) as error:
         raise PoolError(
             f"the timeline of {pool.songs[song].name} in {pool.folder} is damaged ({error}); "
-            "run `endlos pool build --again`"
+            "run `endlos pool check`, then `endlos pool build`"
         ) from error

@@ -1,8 +1,9 @@
 """The ladder gives a decision the best scores that can be had in time, from all candidates to none."""
 
+import logging
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from model.base.errors import PoolError
 from stream.index.edge_index import EdgeIndex
 from stream.index.vector_index import EmbeddingIndex
 from stream.scoring.scorer import Scorer, ScoringLateError
+
+_log = logging.getLogger(__name__)
 
 FEWEST_SHORTLISTED = 16
 MOST_SCORED = 20_000
@@ -53,12 +56,13 @@ class Ladder:
 
     full: every candidate is scored. kept: there was no time for that, but the scores were known.
     shortlist: the spectrally nearest are scored. nearest: spectral distance decides (no time, or the model
-    failed, hung, or gave what is no number). Below it, the renderer goes on by itself
-    (`stream.choosing.ready.plan_ahead`).
+    failed, hung, or gave nothing that is a number; a candidate whose score is none is left out). Below it,
+    the renderer goes on by itself (`stream.choosing.ready.plan_ahead`).
     """
 
     def __init__(self) -> None:
         self._candidate_s = 0.0
+        self._told_wrong = False
 
     def climb(
         self,
@@ -96,25 +100,51 @@ class Ladder:
             return _nearest(index, row, mask, f"the model was late: {error}")
         except Exception as error:  # whatever a runtime or a broken graph may raise
             return _nearest(index, row, mask, f"the model failed: {type(error).__name__}")
-        if not np.isfinite(found).all():
-            return _nearest(index, row, mask, "the model gave scores that are not numbers")
+        if rows is not None or not known:
+            self._learn(time.perf_counter() - began_s, len(found))
         if rows is None:
-            if not known:
-                self._learn(time.perf_counter() - began_s, count)
-            return ScoredCandidates(scores=found, mask=mask, rung="full" if affordable >= count else "kept")
-        self._learn(time.perf_counter() - began_s, len(rows))
-        scores = np.zeros(count, dtype=np.float32)
-        scores[rows] = found
-        considered = np.zeros(count, dtype=np.bool_)
-        considered[rows] = True
-        reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
-        return ScoredCandidates(
-            scores=scores, mask=considered, rung="shortlist", reasons=(reason,), rows=rows
+            rung = "full" if affordable >= count else "kept"
+            scored = ScoredCandidates(scores=found, mask=mask, rung=rung)
+        else:
+            scores = np.zeros(count, dtype=np.float32)
+            scores[rows] = found
+            considered = np.zeros(count, dtype=np.bool_)
+            considered[rows] = True
+            reason = f"scored the nearest {len(rows)} of {np.count_nonzero(mask)} candidates"
+            scored = ScoredCandidates(
+                scores=scores, mask=considered, rung="shortlist", reasons=(reason,), rows=rows
+            )
+        if np.isfinite(found).all():
+            return scored
+        return self._of_numbers(scored) or _nearest(
+            index, row, mask, "the model gave scores that are not numbers"
         )
 
     def affords(self, candidates: int, time_left_s: float | None) -> bool:
         """Whether so many candidates can be scored in time."""
         return self._affordable(time_left_s) >= candidates
+
+    def _of_numbers(self, scored: ScoredCandidates) -> ScoredCandidates | None:
+        """Leave out the candidates whose scores are no numbers; None where nothing is left."""
+        numbers = np.isfinite(scored.scores)
+        mask = scored.mask & numbers
+        if not mask.any():
+            return None
+        asked, reasons = np.count_nonzero(scored.mask), scored.reasons
+        lost = asked - np.count_nonzero(mask)
+        if lost:
+            reasons = (*reasons, f"the model gave no number for {lost} of {asked} candidates")
+            if not self._told_wrong:
+                self._told_wrong = True
+                _log.warning("%s, which are left out; copy the model again, or train it again", reasons[-1])
+        return replace(
+            scored,
+            # In sums over all candidates a score counts also where it says nothing.
+            scores=np.where(numbers, scored.scores, np.float32(0)),
+            mask=mask,
+            reasons=reasons,
+            rows=None if scored.rows is None else scored.rows[mask[scored.rows]],
+        )
 
     def _affordable(self, time_left_s: float | None) -> float:
         """Return how many candidates can be scored in time."""

@@ -11,7 +11,8 @@ from model.base.array_files import MOST_READ_BYTES, ArrayFile, ArrayFileError, f
 from model.base.arrays import FloatArray, IntArray
 from model.base.errors import PoolError
 from model.base.stored_rows import AnyRows, StoredRows
-from model.saved.contract import ModelContract, content_hash
+from model.saved.contract import ModelContract
+from model.saved.contract_file import content_hash
 from stream.pool.pool import Pool
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from pathlib import Path
 from model.base.errors import ModelError, PoolError
 from model.features.edges import EDGE_RATE_HZ
 from model.features.texture import Textures
-from model.saved.contract import ModelContract, load_contract
+from model.saved.contract import ModelContract
+from model.saved.contract_file import load_contract
 from model.saved.scoring import PAIR_ROLE, Scoring
 from model.saved.second_stage import load_second_stage
 from stream.index.edge_index import EdgeIndex
@@ -75,7 +76,7 @@ def vector_scorer(
         raise PoolError(
             f"{pool.folder} does not keep what seams are compared by; run `endlos pool build` again"
         )
-    return SeamScorer(vectors, pool.sides, stage)
+    return SeamScorer(vectors, pool.sides, stage, pool.chunk_song)
 
 
 def _opened(pool: Pool, scoring: ScoringSettings) -> Opened:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
-from model.features.seam import SeamSides
-from model.features.steadiness import Steadiness
+from model.features.seam import SeamSides, seam_terms
+from model.features.steadiness import distances_and_steadiness
 from model.saved.second_stage import SecondStage
 from stream.index.vector_index import EmbeddingIndex
 
@@ -18,17 +18,19 @@ class SeamScorer:
     Any thread may call it: of what it keeps, only whole rows are ever exchanged.
     """
 
-    def __init__(self, embeddings: EmbeddingIndex, sides: SeamSides, stage: SecondStage) -> None:
-        """Both in pool order. `ValueError` when they are of other chunks."""
+    def __init__(
+        self, embeddings: EmbeddingIndex, sides: SeamSides, stage: SecondStage, song: IntArray
+    ) -> None:
+        """All in pool order, song: `(N,)`. `ValueError` when they are of other chunks."""
         if len(sides.starts) != len(embeddings):
             raise ValueError(f"sides of {len(sides.starts)} chunks, embeddings of {len(embeddings)}")
         self.embeddings = embeddings
         self._sides = sides
         self._stage = stage
-        self._steadiness = None if stage.network is None else Steadiness(sides)
+        self._song = song
         self._last: tuple[int, FloatArray] | None = None
         # Compiled, or loaded, here: no score of a stream waits for that.
-        sides.distances_db(0, np.zeros(1, dtype=np.int64))
+        self._probabilities(0, np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.float32))
 
     def score(
         self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
@@ -43,13 +45,22 @@ class SeamScorer:
         if len(dots) > SHORT_LIST:
             rows = np.sort(np.argpartition(-dots, SHORT_LIST)[:SHORT_LIST])
         chosen = rows if candidates is None else candidates[rows]
-        steadiness = None if self._steadiness is None else self._steadiness.pairs(reference, chosen)
-        distances_db = self._sides.distances_db(reference, chosen)
-        scores[rows] = self._stage.probabilities(dots[rows], distances_db, steadiness)
+        scores[rows] = self._probabilities(reference, chosen, dots[rows])
         if candidates is None:
             scores.flags.writeable = False
             self._last = reference, scores
         return scores
+
+    def _probabilities(self, reference: int, candidates: IntArray, dots: FloatArray) -> FloatArray:
+        distances_db = self._sides.distances_db(reference, candidates)
+        network = self._stage.network
+        if network is None:
+            return self._stage.probabilities(dots, distances_db)
+        own = np.flatnonzero(self._song[candidates] == self._song[reference])
+        distances_db_own, steadiness = distances_and_steadiness(self._sides, reference, candidates[own])
+        corrections = np.zeros(len(candidates), dtype=np.float32)
+        corrections[own] = network.logits(np.concatenate([seam_terms(distances_db_own), steadiness], axis=1))
+        return self._stage.probabilities(dots, distances_db, corrections)
 
     def kept(self, reference: int) -> FloatArray | None:
         """Return the scores of all `N` chunks if they were asked for last."""

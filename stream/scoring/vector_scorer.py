@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
+from model.base.errors import PoolError
 from stream.index.vector_index import EmbeddingIndex
 
 MOST_EXPONENT = np.float32(88.0)
@@ -27,25 +28,35 @@ class VectorScorer:
     def score(
         self, reference: int, candidates: IntArray | None = None, *, timeout_s: float | None = None
     ) -> FloatArray:
-        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None."""
+        """Return `(n,)` float32 in [0, 1] for `candidates` (rows), or for all `N` chunks when None.
+
+        `PoolError` when a row cannot be read.
+        """
         if candidates is None:
-            return self.kept(reference)
+            return self._row(reference)
         return self._probabilities(self.embeddings.scores(reference, candidates))
 
-    def kept(self, reference: int) -> FloatArray:
+    def kept(self, reference: int) -> FloatArray | None:
         """Return the scores of all `N` chunks, as good as known: they take less than the draw that follows.
 
-        The last row is kept, because whoever asks whether it is known asks for it next.
+        None when they cannot be read.
         """
+        try:
+            return self._row(reference)
+        except PoolError:
+            return None
+
+    def cancel(self) -> None:
+        """Do nothing: no score takes long."""
+
+    def _row(self, reference: int) -> FloatArray:
+        # The last one is kept, because whoever asks whether it is known asks for it next.
         last = self._last
         if last is None or last[0] != reference:
             row = self._probabilities(self.embeddings.scores(reference))
             row.flags.writeable = False
             last = self._last = (reference, row)
         return last[1]
-
-    def cancel(self) -> None:
-        """Do nothing: no score takes long."""
 
     def _probabilities(self, nearness: FloatArray) -> FloatArray:
         # In place: a large pool's rows need no second array. Small probabilities stay told apart.

@@ -94,17 +94,35 @@ def test_what_came_before_a_fault_is_kept(song: Path, monkeypatch: pytest.Monkey
     from stream.audio import decode_pyav
 
     def few(*_: object) -> Iterator[object]:
-        for number, block in enumerate(real(*_)):  # type: ignore[arg-type]
+        for number, frame in enumerate(real(*_)):  # type: ignore[arg-type]
             if number == 3:
                 raise ValueError("no more")
-            yield block
+            yield frame
 
-    real = decode_pyav.libav_blocks
-    monkeypatch.setattr(decode_pyav, "libav_blocks", few)
+    real = decode_pyav._frames
+    monkeypatch.setattr(decode_pyav, "_frames", few)
     monkeypatch.setattr(soundfile.SoundFile, "read", lambda *_, **__: builtins.exec("1/0"))
     decoded = decode_song(song)
     assert 0 < len(decoded.samples) < 2 * RATE_HZ
     assert decoded.left_out == ("1 damaged place",)
+
+
+def test_frames_become_one_block_as_far_as_they_are_of_one_kind() -> None:
+    from stream.audio import decode_pyav
+
+    def frame(rate_hz: int, layout: str, number: int) -> av.AudioFrame:
+        samples = np.full((len(av.AudioLayout(layout).channels), 5), number, dtype=np.float32)
+        made = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+        made.sample_rate = rate_hz
+        return made
+
+    many = decode_pyav._RUN_FRAMES + 1
+    kinds = [(8_000, "stereo")] * 3 + [(16_000, "stereo")] * many + [(16_000, "mono")]
+    runs = list(decode_pyav._runs(iter(frame(*kind, number) for number, kind in enumerate(kinds))))
+    assert [len(run) for run in runs] == [3, many - 1, 1, 1]
+    blocks = [decode_pyav._float_samples(run) for run in runs]
+    assert [block.shape for block in blocks[::3]] == [(15, 2), (5, 1)]
+    assert np.concatenate([block[::5, 0] for block in blocks]).tolist() == list(range(len(kinds)))
 
 
 def test_a_file_that_states_no_length_is_probed_as_one(tmp_path: Path) -> None:

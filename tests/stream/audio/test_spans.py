@@ -277,6 +277,30 @@ def test_few_files_are_open_and_few_blocks_are_kept(tmp_path: Path) -> None:
     reader.close()
 
 
+def test_what_is_planned_is_read_once_however_much_sounds_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = pool_of(
+        tmp_path, [wav(tmp_path, 44_100, 12.0, "plays.wav"), wav(tmp_path, 44_100, 4.0, "next.wav")]
+    )
+    reader = SpanReader(pool, cache_bytes=7 * 8 * spans.BLOCK_FRAMES)
+    read_file, read = reader._read_file, list[int]()
+
+    def counted(song: int, start: int, stop: int) -> FloatArray:
+        read.append(song)
+        return read_file(song, start, stop)
+
+    monkeypatch.setattr(reader, "_read_file", counted)
+    planned = reader.read(1, 0, 2 * spans.BLOCK_FRAMES)
+    page = spans.BLOCK_FRAMES // 2
+    for start in range(0, 12 * 44_100, page):
+        reader.read(0, start, start + page, passing=True)
+    assert read.count(0) == -(-12 * 44_100 // spans.BLOCK_FRAMES), "each block once"
+    assert np.array_equal(reader.read(1, 0, 2 * spans.BLOCK_FRAMES), planned)
+    assert read.count(1) == 2
+    reader.close()
+
+
 @pytest.mark.parametrize("seekable", [True, False])
 def test_check_tells_a_changed_song(tmp_path: Path, seekable: bool) -> None:
     path = wav(tmp_path, 48_000, 2.0)
@@ -562,6 +586,8 @@ def test_noise_is_no_song_and_is_not_played(tmp_path: Path) -> None:
         damaged[30_000, 1] = wrong
         soundfile.write(tmp_path / "a.wav", damaged, 44_100, subtype="FLOAT")
         reader = SpanReader(quiet)
-        reader.check(0)
+        with pytest.raises(DecodeError, match="far louder than the pool says, or is no sound"):
+            reader.check(0)
         with pytest.raises(DecodeError, match="far louder than the pool says, or is no sound"):
             reader.read(0, 20_000, 40_000)
+        assert np.array_equal(reader.read(0, 40_000, 50_000), audio[40_000:50_000])

@@ -10,7 +10,8 @@ import pytest
 from model.base.array_files import ArrayFile
 from model.base.errors import ModelError
 from model.base.stored_rows import StoredRows
-from stream.index.edge_index import BANDS, EDGE_FLOOR_DB, EdgeIndex, band_levels_db
+from stream.index.edge_index import BANDS, EdgeIndex, band_levels_db
+from stream.index.metrics import LEAST_LEVEL_DB, MOST_LEVEL_DB
 from stream.pool.pool import Pool, generation_folder
 from tests.support.pools import EDGE_SAMPLES, make_pool, noise_song
 
@@ -113,8 +114,14 @@ def test_band_levels_are_numbers_whatever_the_edges_hold() -> None:
     edges = np.zeros((4, 100), dtype=np.float32)
     edges[1, 5], edges[2, 5], edges[3] = np.nan, np.inf, 1e30
     levels = band_levels_db(edges)
-    assert np.isfinite(levels).all() and levels.max() <= 20.0
-    np.testing.assert_allclose(levels[:2], EDGE_FLOOR_DB, atol=1e-3)
+    assert np.isfinite(levels).all() and levels.max() <= MOST_LEVEL_DB
+    np.testing.assert_allclose(levels[:2], LEAST_LEVEL_DB, atol=1e-3)
+
+
+def test_what_is_as_loud_as_can_be_is_within_what_is_kept() -> None:
+    square = np.sign(np.sin(2 * np.pi * 100 * np.arange(EDGE_SAMPLES) / 1260 + 0.1)).astype(np.float32)
+    loudest = float(band_levels_db(square[np.newaxis]).max())
+    assert MOST_LEVEL_DB - 1.0 < loudest < MOST_LEVEL_DB
 
 
 def test_bands_find_a_tone() -> None:

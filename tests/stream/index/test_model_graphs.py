@@ -8,7 +8,7 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from model.saved.walk import class_vectors
 from stream.index.metrics import LEVELS, STEPS_PER_NAT, kept_nats
 from stream.index.model_graphs import BucketGraphs, Chunks

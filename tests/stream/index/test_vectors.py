@@ -1,6 +1,7 @@
 """Embeddings of a pool are the graphs' own, kept, found again, taken over, and need no onnxruntime then."""
 
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 import stream.index.vectors
+from model.base.array_files import ArrayFile
 from model.base.errors import ModelError, PoolError
-from model.saved.contract import load_contract, save_contract
+from model.base.stored_rows import StoredRows
+from model.saved.contract_file import load_contract, save_contract
 from stream.index.edge_index import EdgeIndex
 from stream.index.metrics import MAX_WIDTH
 from stream.index.model_graphs import SLICE_ROWS, VectorGraphs
@@ -90,13 +93,14 @@ def test_a_decision_with_embeddings_at_hand_loads_no_onnxruntime(pool: Pool, mod
         "from pathlib import Path\n"
         "import numpy as np\n"
         "import stream.engine.engine\n"
-        "from model.saved.contract import load_contract\n"
+        "from model.saved.contract_file import load_contract\n"
         "from stream.index.model_graphs import Chunks, VectorGraphs\n"
         "from stream.index.vectors import opened\n"
         "from stream.scoring.vector_scorer import VectorScorer\n"
         f"model, home = Path({str(model)!r}), Path({str(home(pool))!r})\n"
         "contract = load_contract(model)\n"
-        f"identities = np.load(next(home.glob('embeddings/*/chunks.npy')))\n"
+        "from stream.index.linked_rows import LinkedRows\n"
+        "identities = np.asarray(LinkedRows.of(next(home.glob('embeddings/*'))).read('chunks'))\n"
         "towers = VectorGraphs(folder=model, contract=contract)\n"
         "empty = np.empty(0)\n"
         "chunks = Chunks(identities=identities, heads=empty, tails=empty, tail_rows=empty)\n"
@@ -162,7 +166,15 @@ def test_slices_do_not_change_an_embedding(pool: Pool, model: Path) -> None:
     np.testing.assert_array_equal(part.index.successors, whole.index.successors[5:9])
 
 
-@pytest.mark.parametrize("damaged", ["chunks.npy", "successors.npy", "index.json"])
+def test_damage_of_a_song_is_not_put_down_to_the_model(pool: Pool, model: Path) -> None:
+    assert pool.spectra is not None
+    spectra = np.array(pool.spectra)
+    spectra[7, 0, 3] = np.nan
+    with pytest.raises(PoolError, match="kept of chunk 7 is no number; run `endlos pool check`"):
+        found(replace(pool, spectra=spectra), model)
+
+
+@pytest.mark.parametrize("damaged", ["chunks.bin", "successors.bin", "index.json"])
 def test_damaged_ones_are_made_anew(
     pool: Pool, model: Path, damaged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +271,18 @@ def test_a_logit_beyond_all_bounds_is_a_probability(pool: Pool, model: Path) -> 
     scorer = VectorScorer(found(pool, model), {"scale": 1e6, "offset": -3.0})
     row = scorer.score(0)
     assert np.isfinite(row).all() and row.min() < 1e-30 and row.max() == 1.0
+
+
+def test_what_cannot_be_read_of_a_large_pool_is_not_known(pool: Pool, model: Path, tmp_path: Path) -> None:
+    index, path = found(pool, model), tmp_path / "predecessors.npy"
+    np.save(path, index.predecessors)
+    stored = StoredRows(ArrayFile.of(path), range(len(index)), "compute them again")
+    scorer = VectorScorer(replace(index, predecessors=stored), TINY_CALIBRATION)
+    assert scorer.kept(0) is not None
+    os.truncate(path, 100)
+    assert scorer.kept(1) is None
+    with pytest.raises(PoolError, match=r"cannot be read .* compute them again"):
+        scorer.score(1)
 
 
 def test_vectors_of_edges_need_no_spectra(tmp_path: Path) -> None:

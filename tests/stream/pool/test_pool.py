@@ -111,6 +111,10 @@ def _no_heads(folder: Path) -> None:
     _heads(folder).unlink()
 
 
+def _other_columns(folder: Path) -> None:
+    current_column(folder, "seam_end_values").rename(current_column(folder, "seam_ends"))
+
+
 def _half_heads(folder: Path) -> None:
     _heads(folder).write_bytes(_heads(folder).read_bytes()[:-1_000])
 
@@ -142,7 +146,7 @@ def _negative_row(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (_no_database, "is not a pool: it has no pool.db; build one with"),
+        (_no_database, "is not a pool: it has no pool.db; build one with `endlos pool build MUSIC --out"),
         (_garbage, r"pool\.db cannot be read as a pool \(file is not a database\); restore it"),
         (_other_schema, "has schema 99, this endlos reads schema 5; delete the pool folder"),
         (_unlisted_generation, "is damaged .generation 77 is current and not listed"),
@@ -151,6 +155,7 @@ def _negative_row(folder: Path) -> None:
         (_no_table, "is damaged .no such table: generations"),
         (_short_fingerprint, r"fingerprints\.bin cannot be read \(it is damaged: it is shorter than"),
         (_no_heads, r"heads\.bin is not there; run `endlos pool build` again, which analyses anew what is"),
+        (_other_columns, r"columns/000001 was written by another endlos.*; run `endlos pool build` again"),
         (_half_heads, r"heads\.bin cannot be read \(it is damaged: it is shorter than the database says"),
         (_empty_heads, r"heads\.bin cannot be read \(it is damaged: it is shorter than the database says"),
         (_far_song, "is said to hold 6 chunks, and songs to stand behind them; run `endlos pool build`"),
@@ -164,6 +169,16 @@ def test_what_is_no_pool_gets_one_sentence(folder: Path, damage: Damage, sentenc
     damage(folder)
     with pytest.raises(PoolError, match=sentence):
         open_pool(folder)
+
+
+def test_a_folder_of_music_is_no_place_for_a_pool(tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "a.mp3").touch()
+    for name, built in (("music", "{} --out POOL"), ("nothing", "MUSIC --out {}")):
+        place = tmp_path / name
+        with pytest.raises(PoolError, match="is not a pool") as refused:
+            open_pool(place)
+        assert f"`endlos pool build {built.format(place)}`" in str(refused.value)
 
 
 def test_whatever_comes_of_a_field_is_one_sentence(folder: Path) -> None:

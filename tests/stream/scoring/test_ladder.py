@@ -181,6 +181,43 @@ def test_a_broken_model_leaves_it_to_distance(
     assert scored.rung == "nearest" and reason in scored.reasons[0]
 
 
+@pytest.mark.parametrize("time_left_s", [None, 0.4])
+def test_a_candidate_whose_score_is_no_number_is_left_out_and_the_rest_is_ranked(
+    generation: Generation,
+    everything: BoolArray,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    time_left_s: float | None,
+) -> None:
+    good = generation.scorer
+    assert good is not None
+    wrong = np.argsort(generation.index.distances_db(5))[[1, 3]]
+
+    def score(reference: int, candidates: IntArray | None) -> FloatArray:
+        clock.now_s += 0.4 if candidates is None else 0.0
+        scores = good.score(reference).copy()
+        scores[wrong] = np.nan, np.inf
+        return scores if candidates is None else scores[candidates]
+
+    ladder, broken = Ladder(), with_scorer(generation, score)
+    for _ in range(2):
+        climbed(ladder, broken, 0, everything, 60.0)
+        scored = climbed(ladder, broken, 5, everything, time_left_s)
+        assert scored.rung == ("full" if time_left_s is None else "shortlist")
+        assert "gave no number for 2 of" in scored.reasons[-1]
+        assert not scored.mask[wrong].any() and np.isfinite(scored.scores).all()
+        np.testing.assert_array_equal(scored.scores[scored.mask], good.score(5)[scored.mask])
+        assert scored.rows is None or scored.mask[scored.rows].all()
+    (told,) = caplog.records
+    assert "which are left out" in told.getMessage()
+    # Nobody asked for those.
+    others = everything.copy()
+    others[wrong] = False
+    scored = climbed(Ladder(), broken, 5, others, time_left_s)
+    assert not any("no number" in reason for reason in scored.reasons) and np.isfinite(scored.scores).all()
+    assert len(caplog.records) == 1
+
+
 def test_simulated_slowness_comes_in_shares(generation: Generation, clock: Clock) -> None:
     assert generation.scorer is not None
     slow = SlowScorer(generation.scorer, 200, len(generation.index))

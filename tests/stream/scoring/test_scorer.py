@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model.base.errors import ModelError
-from model.saved.contract import CONTRACT_FILE
+from model.saved.carried import CONTRACT_FILE
 from stream.index.graphs import open_session
 from stream.pool.pool import Pool
 from stream.scoring.pair_scorer import BATCH_ROWS, PairScorer

@@ -1,5 +1,6 @@
 """The second stage has the formula, the file, the shortlist and the scorer that it promises."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError
-from model.features.seam import SEAM_GROUPS, SeamSides, seam_sides
+from model.features.seam import SEAM_GROUPS, SeamSides, seam_sides, seam_terms
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.features.steadiness import steadiness
-from model.saved.contract import content_hash, load_contract
+from model.features.steadiness import STEADINESS_VALUES, steadiness
+from model.saved.contract_file import content_hash, load_contract
 from model.saved.seam_network import SEAM_INPUTS, SEAM_TERMS, SeamNetwork
 from model.saved.second_stage import (
     SecondStage,
+    carried_second_stage,
     load_second_stage,
     save_second_stage,
 )
@@ -37,6 +39,9 @@ def _sides(count: int = CHUNKS) -> SeamSides:
     return seam_sides(_spectra(count), np.stack([starts_s, starts_s + 3.0], axis=1))
 
 
+_SONG = np.arange(CHUNKS) // 4
+
+
 def _stage() -> SecondStage:
     terms = np.linspace(0.01, 0.2, SEAM_TERMS).astype(np.float32)
     rng = np.random.default_rng(6)
@@ -44,7 +49,7 @@ def _stage() -> SecondStage:
         weights=tuple(rng.normal(0, 0.1, shape).astype(np.float32) for shape in ((SEAM_INPUTS, 5), (5, 1))),
         biases=tuple(rng.normal(0, 0.1, units).astype(np.float32) for units in (5, 1)),
     )
-    return SecondStage(dot=0.4, terms=terms, offset=11.0, network=network)
+    return SecondStage(dot=0.4, terms=terms, offset=11.0, network=network, learned_from=frozenset("ab"))
 
 
 def _index() -> EmbeddingIndex:
@@ -67,14 +72,15 @@ def _expected(index: EmbeddingIndex, sides: SeamSides, reference: int) -> FloatA
             *steadiness(sides.ends[[reference]], ends=True)[0],
             *steadiness(sides.starts[[row]], ends=False)[0],
         ]
-        logit += float(np.maximum(np.array(seen) @ first + bias, 0) @ last[:, 0] + last_bias[0])
+        same = _SONG[row] == _SONG[reference]
+        logit += same * float(np.maximum(np.array(seen) @ first + bias, 0) @ last[:, 0] + last_bias[0])
         found.append(1 / (1 + np.exp(-logit)))
     return np.array(found, dtype=np.float32)
 
 
 def test_scores_are_the_sigmoid_of_product_and_distances() -> None:
     index, sides = _index(), _sides()
-    scorer = SeamScorer(index, sides, _stage())
+    scorer = SeamScorer(index, sides, _stage(), _SONG)
     for reference in (0, 7):
         assert scorer.kept(reference) is None
         some = scorer.score(reference, np.array([5, 2]))
@@ -89,7 +95,7 @@ def test_scores_are_the_sigmoid_of_product_and_distances() -> None:
 def test_of_many_candidates_those_that_the_towers_like_are_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seam_scorer, "SHORT_LIST", 4)
     index, sides = _index(), _sides()
-    row = SeamScorer(index, sides, _stage()).score(3)
+    row = SeamScorer(index, sides, _stage(), _SONG).score(3)
     liked = np.argsort(-index.scores(3))[:4]
     np.testing.assert_allclose(row[liked], _expected(index, sides, 3)[liked], rtol=1e-4)
     assert (np.delete(row, liked) == 0).all()
@@ -101,6 +107,7 @@ def test_a_stage_is_what_was_saved(tmp_path: Path) -> None:
     found = load_second_stage(tmp_path)
     assert found is not None
     assert (found.dot, found.offset) == (0.4, 11.0)
+    assert found.learned_from == frozenset("ab")
     np.testing.assert_allclose(found.terms, _stage().terms, rtol=1e-5)
     seen = np.random.default_rng(1).normal(0, 1, (3, SEAM_INPUTS)).astype(np.float32)
     network = _stage().network
@@ -111,6 +118,12 @@ def test_a_stage_is_what_was_saved(tmp_path: Path) -> None:
         (tmp_path / "second_stage.json").write_text(cut_short, encoding="utf-8")
         with pytest.raises(ModelError, match="no second stage"):
             load_second_stage(tmp_path)
+    fields = json.loads(text)
+    # As of an endlos that looked at fewer values.
+    fields["network"][0]["weights"].pop()
+    (tmp_path / "second_stage.json").write_text(json.dumps(fields), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"no second stage of this endlos .*put a copy of"):
+        load_second_stage(tmp_path)
     (tmp_path / "second_stage.json").write_text('{"dot": 1.0}', encoding="utf-8")
     with pytest.raises(ModelError, match="no second stage"):
         load_second_stage(tmp_path)
@@ -118,6 +131,24 @@ def test_a_stage_is_what_was_saved(tmp_path: Path) -> None:
     (tmp_path / "second_stage.json").write_text(other, encoding="utf-8")
     with pytest.raises(ModelError, match="other distances"):
         load_second_stage(tmp_path)
+
+
+def test_in_the_carried_stage_nearer_is_better_and_steadiness_matters() -> None:
+    stage = carried_second_stage()
+    assert stage.network is not None
+    assert sum(layer.size for layer in (*stage.network.weights, *stage.network.biases)) == 3_457
+    away_db = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0], dtype=np.float32)
+    dots = np.full(len(away_db), 10.0, dtype=np.float32)
+    distances_db = np.repeat(away_db[:, None], len(SEAM_GROUPS), axis=1)
+    log_odds = []
+    for echo_db in (3.0, 0.5):
+        steady = np.log(np.full((len(away_db), 2 * STEADINESS_VALUES), 3.0, dtype=np.float32))
+        steady[:, :2] = np.log(echo_db)
+        seen = np.concatenate([seam_terms(distances_db), steady], axis=1)
+        found = stage.probabilities(dots, distances_db, stage.network.logits(seen))
+        log_odds.append(np.log(found / (1 - found)))
+        assert (np.diff(log_odds[-1]) < 0).all()
+    assert (np.abs(log_odds[0] - log_odds[1]) > 0.1).all()
 
 
 @pytest.fixture(scope="module")
