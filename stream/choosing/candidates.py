@@ -1,20 +1,18 @@
 """The search holds every exit of a phrase against every chunk that may follow, and keeps the best joins."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
-from model.base.errors import PoolError
 from stream.choosing.generation import Generation
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.weighing.liking import Liking
 from stream.choosing.weighing.lookahead import Future
-from stream.choosing.weighing.terms import CACHED_CHUNKS, COST_TERMS, Costs
+from stream.choosing.weighing.terms import CACHED_CHUNKS, COST_TERMS, DOOR, Costs
 from stream.doors.door import Door
 from stream.doors.judging import judge_door
 from stream.doors.ranking import DoorRanking
@@ -22,11 +20,8 @@ from stream.doors.side import DoorSide
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.top import top
 from stream.pool.feedback import LabelledJoin
-from stream.pool.timeline import SongTimeline
 from stream.scoring.hubs import hub_levels
 from stream.scoring.ladder import Ladder, ScoredCandidates, band_logits
-
-_log = logging.getLogger(__name__)
 
 SHORTLISTED = 4_096
 """Candidates whose terms are computed, of a pool larger than `CACHED_CHUNKS`."""
@@ -98,9 +93,16 @@ class Exit:
     scored: ScoredCandidates
     rows: IntArray
     """`(n,)` candidates, rising."""
+    costs: FloatArray
+    """`(n, len(COST_TERMS))`, what is weighed beyond the model."""
     worths: FloatArray
     """`(n,)` in log-odds: the model and every term that does not depend on what was played."""
     disliked: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+
+    def costs_of(self, row: int) -> FloatArray:
+        """Return what is weighed of one of its candidates, `(len(COST_TERMS),)`."""
+        found: FloatArray = self.costs[int(np.searchsorted(self.rows, row))]
+        return found
 
 
 class Search:
@@ -128,7 +130,6 @@ class Search:
         self._prepared = False
         self.blends = settings.doors
         """How songs may meet; it may be changed."""
-        self._without_timelines = False
         self._known = False
         """Whether all scores are as good as known."""
 
@@ -203,12 +204,12 @@ class Search:
             rows = np.sort(scored.rows)
         else:
             rows = np.sort(top(scored.scores, scored.mask, SHORTLISTED))
-        terms = self.costs.terms(row, rows, self._weights)
-        worths = logits(scored.scores[rows]) + terms.sum(axis=1, dtype=np.float32)
+        costs = self.costs.terms(row, rows, self._weights)
+        worths = logits(scored.scores[rows]) + costs.sum(axis=1, dtype=np.float32)
         worths -= np.float32(self._weights.hub) * self._hubs[rows]
         if len(liked):
             worths[np.isin(rows, liked)] += np.float32(self._weights.liked)
-        found = Exit(row=row, scored=scored, rows=rows, worths=worths, disliked=disliked)
+        found = Exit(row=row, scored=scored, rows=rows, costs=costs, worths=worths, disliked=disliked)
         if everything and scored.rung in ("full", "kept"):
             possible = np.ones(len(mask), dtype=np.bool_)
             possible[row] = False
@@ -256,7 +257,7 @@ class Search:
             if onward is not None:
                 found.append(onward)
         found.sort(key=lambda join: -join.total)
-        found = [self._judged(join) for join in found[:count]]
+        found = self._judged_all(found[:count], exits)
         found.sort(key=lambda join: -join.total)
         return found[: self._settings.top_k], considered
 
@@ -270,32 +271,23 @@ class Search:
         total = self._weights.straight_on + coming
         return Join(exit_row=exit_row, entry_row=row, total=total, goes_on=True)
 
-    def door(self, exit_row: int, entry_row: int) -> Door:
-        """Judge how one chunk goes over into another."""
+    def _judged_all(self, found: Sequence[Join], exits: Sequence[Exit]) -> list[Join]:
+        """Judge how songs meet, of those joins that lead from one to another."""
         pool = self.generation.pool
-        leaving, entering = (
-            DoorSide(pool=pool, row=row, timeline=self._timeline(int(pool.chunk_song[row])))
-            for row in (exit_row, entry_row)
-        )
-        return judge_door(leaving, entering, self.blends)
+        song = pool.chunk_song
+        abroad = [join for join in found if song[join.exit_row] != song[join.entry_row]]
+        rows = dict.fromkeys(row for join in abroad for row in (join.exit_row, join.entry_row))
+        timelines = self.generation.timelines.read(int(song[row]) for row in rows)
+        sides = {row: DoorSide(pool=pool, row=row, timeline=timelines[int(song[row])]) for row in rows}
+        of_row = {leaving.row: leaving for leaving in exits}
+        judged = {join: self._judged(join, of_row[join.exit_row], sides) for join in abroad}
+        return [judged.get(join, join) for join in found]
 
-    def _timeline(self, song: int) -> SongTimeline | None:
-        try:
-            return self.generation.timelines.of(song)
-        except PoolError as error:
-            # A stream goes on without: songs then meet by what their chunks tell.
-            if not self._without_timelines:
-                _log.warning("%s", error)
-            self._without_timelines = True
-            return None
-
-    def _judged(self, join: Join) -> Join:
-        song = self.generation.index.song
-        if song[join.exit_row] == song[join.entry_row]:
-            return join
-        door = self.door(join.exit_row, join.entry_row)
-        estimated = self.doors.worths(join.exit_row, np.array([join.entry_row]))[0]
-        judged = self._weights.door * (door.worth - float(estimated))
+    def _judged(self, join: Join, leaving: Exit, sides: Mapping[int, DoorSide]) -> Join:
+        door = judge_door(sides[join.exit_row], sides[join.entry_row], self.blends)
+        door = replace(door, plays_out=self._settings.whole_songs)
+        estimated = float(leaving.costs_of(join.entry_row)[DOOR])
+        judged = self._weights.door * door.worth - estimated
         return replace(join, total=join.total + judged, door=door, judged=judged)
 
     def terms(self, leaving: Exit, join: Join, view: View) -> dict[str, float]:
@@ -308,7 +300,7 @@ class Search:
         if join.goes_on:
             named["straight_on"] = self._weights.straight_on
         else:
-            values = self.costs.terms(leaving.row, one, self._weights)[0]
+            values = leaving.costs_of(row)
             liked, _ = self.liking.after(leaving.row)
             named["model"] = float(logits(leaving.scored.scores[row : row + 1])[0])
             named |= {name: float(value) for name, value in zip(COST_TERMS, values, strict=True)}

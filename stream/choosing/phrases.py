@@ -7,6 +7,7 @@ import numpy as np
 from model.base.arrays import BoolArray, DoubleArray, IntArray, RowArray
 from model.base.kernels import kernel
 from stream.choosing.settings import PlannerSettings
+from stream.doors.gapless import gapless_successor
 from stream.pool.pool import Pool
 
 NOWHERE = -1
@@ -14,6 +15,8 @@ SKIPPED_S = 6.0
 """Of a song that is played whole, at most so much is left out at its beginning, and as much at its end."""
 LONGEST_OVERLAP_S = 45.0
 """Over no more of its end does the next song begin."""
+FADED_DB, FADED_S = 10.0, 20.0
+"""Music that is so much softer than its song, which is half as loud, has faded out, in its last seconds."""
 LEAST_BEAT_CONFIDENCE = 0.3
 USUAL_BAR_BEATS = 4
 
@@ -76,15 +79,38 @@ class Phrases:
         bars_s = least_bars * bar_beats * 60.0 / np.where(known, traits.tempo_bpm, 60.0)
         # Cuts lie a little before their beats, and beats a little off.
         wanted_s = np.where(known, 0.98 * bars_s, least_s)
-        # A phrase goes on as far as the music does without a gap.
-        run = pool.runs()
+        # A phrase goes on as far as the music does without a gap, and no further than to where it fades out.
+        faded = faded_out(pool)
+        run = 2 * pool.runs() + faded
         first_row, last_row = np.searchsorted(run, run, "left"), np.searchsorted(run, run, "right") - 1
         wanted_s = np.minimum(wanted_s, end_s[last_row] - start_s[first_row])
         first, last = _exits(run, start_s, end_s, wanted_s, factor * float(settings.max_phrase_s))
         goes_on = np.append(run[1:] == run[:-1], False)
-        return cls(
-            first_exit=first, last_exit=last, entry=np.ones(len(pool), dtype=np.bool_), goes_on=goes_on
-        )
+        return cls(first_exit=first, last_exit=last, entry=~faded, goes_on=goes_on)
+
+
+def faded_out(pool: Pool) -> BoolArray:
+    """Return where songs fade out, `(N,)`: their last chunks, from the last that begins in full on.
+
+    Of a song whose last chunk is softer by `FADED_DB` than the song. What is there sounds under the song that
+    follows. The end of a track that goes on in the next one is none.
+    """
+    rows, song, start_s, end_s = np.arange(len(pool)), pool.chunk_song, pool.start_s(), pool.end_s()
+    energy = np.power(10.0, 0.1 * pool.loudness_db.astype(np.float64)) * (end_s - start_s)
+    usual = np.bincount(song, energy) / np.maximum(np.bincount(song, end_s - start_s), 1e-9)
+    last_row = np.searchsorted(song, song, "right") - 1
+    softer = 10.0 ** (-0.1 * FADED_DB) * usual[song] * (end_s - start_s)
+    fades = (energy < softer)[last_row] & (end_s[last_row] - start_s <= FADED_S)
+    full = pool.traits.start_lufs >= pool.songs.numbers("loudness_lufs")[song] - FADED_DB
+    # Of a song that nowhere begins in full it is the last chunk alone.
+    last_full = np.full(len(usual), len(pool), dtype=np.int64)
+    last_full[song[full]] = rows[full]
+    faded: BoolArray = fades & (rows >= np.minimum(last_full[song], last_row))
+    faded &= rows > np.searchsorted(song, song, "left")
+    for row in np.unique(last_row[faded]).tolist():
+        if gapless_successor(pool, row) is not None:
+            faded[pool.song_rows(int(song[row]))] = False
+    return faded
 
 
 @kernel

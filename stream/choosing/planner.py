@@ -237,7 +237,9 @@ class Planner:
         here = replace(here, reasons=(*here.reasons, *onward.reasons))
         first_row, exits = row, [row]
         if self._settings.strategy == "model" and not asked:
-            first_row, exits = self._selection.exits_from(row, here, history, steered.until_s)
+            # A song that is played whole goes on, however lately it was heard.
+            stops = self._helm.left_out if self._settings.whole_songs else here.blocked
+            first_row, exits = self._selection.exits_from(row, stops, history, steered.until_s)
         return Situation(
             reference=reference,
             row=row,

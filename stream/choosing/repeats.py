@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import BoolArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, FloatArray, IntArray, RowArray
 from model.base.kernels import kernel
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
@@ -47,7 +47,7 @@ def entries(course: Course, phrases: Phrases, left_out: BoolArray, *, window: in
     most_plays = MOST_SHARES * total / count + GRACE_PLAYS
     blocked = _blocked(course.last_played, course.plays, course.steps - 1, window, most_plays, left_out)
     blocked[after] = True
-    allowed = _lasting(blocked, phrases.first_exit) & phrases.entry
+    allowed = _lasting(blocked, phrases.first_exit, phrases.entry)
     if allowed.any():
         return Entries(blocked=blocked, allowed=allowed, mean_plays=mean_plays)
     if (~blocked & phrases.entry).any():
@@ -104,16 +104,14 @@ def _blocked(
 
 
 @kernel
-def _lasting(blocked: BoolArray, first_exit: IntArray) -> BoolArray:
+def _lasting(blocked: BoolArray, first_exit: RowArray, entry: BoolArray) -> BoolArray:
+    """Return where a phrase may begin, and nothing until its first exit is blocked."""
     allowed = np.empty(len(blocked), dtype=np.bool_)
-    for row in range(len(blocked)):
-        fine = first_exit[row] != NOWHERE
-        if fine:
-            for heard in range(row, first_exit[row] + 1):
-                if blocked[heard]:
-                    fine = False
-                    break
-        allowed[row] = fine
+    next_blocked = len(blocked)
+    for row in range(len(blocked) - 1, -1, -1):
+        if blocked[row]:
+            next_blocked = row
+        allowed[row] = entry[row] & (first_exit[row] != NOWHERE) & (first_exit[row] < next_blocked)
     return allowed
 
 

@@ -11,7 +11,7 @@ from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
 from stream.choosing.phrases import NOWHERE, SKIPPED_S, Phrases
-from stream.choosing.repeats import Entries, coverage
+from stream.choosing.repeats import coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step
@@ -81,12 +81,12 @@ class Selection:
         self._exits = {}
 
     def exits_from(
-        self, row: int, here: Entries, history: Course, within_s: float | None = None
+        self, row: int, stops: BoolArray, history: Course, within_s: float | None = None
     ) -> tuple[int, list[int]]:
         """Return the chunk that the phrase began with, and the exits that it may take from `row` on.
 
-        Where the song before sounded on as it began, it lasts for so much longer. within_s: it is left by
-        then, if it may be; None: whenever.
+        Where the song before sounded on as it began, it lasts for so much longer. stops: `(N,)`, chunks that
+        it does not go on into. within_s: it is left by then, if it may be; None: whenever.
         """
         first_row = row
         while first_row > max(0, row - history.run) and self._song[first_row - 1] == self._song[row]:
@@ -98,7 +98,7 @@ class Selection:
         reached = row
         while self._phrases.goes_on[reached]:
             # Nothing ends a phrase in which the song before still sounds.
-            ends = here.blocked[reached + 1] or (reached >= last and end_s(reached) >= until_s)
+            ends = stops[reached + 1] or (reached >= last and end_s(reached) >= until_s)
             if ends and end_s(reached) >= alone_s:
                 break
             reached += 1
@@ -119,7 +119,8 @@ class Selection:
         Where scores take long there are one or two for each chunk that is played meanwhile.
         """
         left, left_s = self._search.exits_at_once, now.left_s()
-        for exit_row in self._spread(now.exits[:MOST_EXITS]):
+        exits = now.exits if self._settings.whole_songs else now.exits[:MOST_EXITS]
+        for exit_row in self._ordered(exits):
             if exit_row in self._exits or self._search.costs_nothing(exit_row):
                 continue
             if left == 0 or not self._search.affords(left_s):
@@ -171,8 +172,8 @@ class Selection:
 
     def _skipped_s(self, join: Join) -> float:
         """Return how much of the end of the song that a join leaves is not heard."""
-        overlap_s = 0.0 if join.door is None else join.door.overlap_s
-        return self._left_s(join.exit_row) - overlap_s
+        goes_on_s = 0.0 if join.door is None else join.door.goes_on_s
+        return self._left_s(join.exit_row) - goes_on_s
 
     def _left_s(self, row: int) -> float:
         last = self._pool.song_rows(int(self._song[row])).stop - 1
@@ -257,9 +258,8 @@ class Selection:
     def _scored(self, now: Situation) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""
         allowed = now.here.allowed
-        chosen = self._spread(now.exits)
         scored: list[Exit] = []
-        for exit_row in chosen:
+        for exit_row in self._ordered(now.exits):
             known = self._exits.get(exit_row)
             if known is None and (not scored or self._search.costs_nothing(exit_row)):
                 known = self._search.exit(exit_row, allowed, now.left_s())
@@ -267,6 +267,14 @@ class Selection:
                 scored.append(known)
         by_model = [one for one in scored if one.scored.rung != "nearest"]
         return by_model or scored
+
+    def _ordered(self, exits: Sequence[int]) -> Sequence[int]:
+        """Return the exits that are scored, in this order: where there is no time for all, the first count.
+
+        A song that is played whole is left late rather than too soon.
+        """
+        chosen = self._spread(exits)
+        return chosen[::-1] if self._settings.whole_songs else chosen
 
     def _spread(self, exits: Sequence[int]) -> Sequence[int]:
         """Return of some exits as many as are scored in a pool of this size, evenly spread."""

@@ -41,6 +41,14 @@ class Door:
     """Kinds that were preferred and cannot be, and why, in words."""
     penalties: Mapping[str, float] = field(default_factory=dict)
     """What speaks against the door, by name, in log-odds, none above 0."""
+    plays_out: bool = False
+    """Whether A is to be heard to its end: a fade, one that stands in for another kind too, begins no sooner
+    than that needs, be it after A's cut."""
+
+    @property
+    def goes_on_s(self) -> float:
+        """For how long A is heard beyond its cut, in B's time; of a quick change echoes alone are."""
+        return 0.0 if self.kind is JoinKind.QUICK_CHANGE else self.overlap_s
 
     @property
     def worth(self) -> float:

@@ -10,6 +10,18 @@ from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
 from stream.doors.facts import FACT
 from stream.doors.settings import DoorSettings
+from stream.doors.side import SURE_BEAT
+from stream.doors.worths import (
+    BAR_WORTHS,
+    FREE_STRETCH,
+    NEARLY_OVER,
+    OF_KEYS,
+    OF_STRETCH,
+    OF_UNSURE_BARS,
+    PLAIN_WORTH,
+    SHORT_WORTH,
+    WELL_KNOWN_BEAT,
+)
 
 NORMAL_STRETCH = 0.04
 """Songs are brought together over such a difference of tempo at ease, over a larger one if need be."""
@@ -17,20 +29,17 @@ _MOST_STRETCH = DoorSettings.stretch
 OCTAVE_WORTH = -0.3
 """Of a beat that meets every other beat."""
 _BLEND_S = 16.0
-_BLEND_BARS = 16
-_SURE_BEAT = 0.5
-_FREE_STRETCH = 0.015
-_OF_STRETCH, _BEYOND_NORMAL = 12.0, 50.0
-_APART_WORTH = -3.5
+_BLEND_BARS, _FEWEST_BARS = max(BAR_WORTHS), min(BAR_WORTHS)
+_BEYOND_NORMAL = 50.0
+_APART_WORTH, _APART_S = -3.5, 4.0
 """Of two songs whose beats do not meet: there is a quick change, and better doors."""
-_PLAIN_WORTH, _SHORT_WORTH = -1.0, -2.0
-_FEW_BARS_WORTH = 0.6
-"""What a blend of four bars is worth less than one of sixteen."""
+_FEW_BARS_WORTH = -BAR_WORTHS[_FEWEST_BARS]
+"""What the shortest blend is worth less than the longest."""
 _LEAST_LEFT_S = 4.0
 _BOTH_FULL, _BOTH_SING = 0.4, 2.5
-_KEY_WORTH = 0.5
-NEARLY_OVER = 2.0
-"""What a door is worth less into a song that ends there."""
+_TANGENT = float(np.log(2.0))
+_ROUNDED = 1e-5
+"""More than what rounding makes of any worth."""
 _LEVEL_FREE_LU, _LEVEL_MOST_LU, _OF_LEVEL = 4.0, 20.0, 0.08
 
 
@@ -61,26 +70,27 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
     together_s = min(_BLEND_S, left_s)
     worth = 0.0
     if left_s < _LEAST_LEFT_S:
-        worth = _SHORT_WORTH
-    elif both_known and beat >= _SURE_BEAT:
+        worth = SHORT_WORTH
+    elif both_known and beat >= SURE_BEAT:
         octaves = abs(a[FACT.tempo] - b[FACT.tempo])
         folded = min(octaves, abs(octaves - 1.0))
         apart = 2.0**folded - 1.0
         metres = a[FACT.metre] > 0 and b[FACT.metre] > 0 and a[FACT.metre] != b[FACT.metre]
         bars = left_s * 2.0 ** b[FACT.tempo] / 60.0 / max(4.0, b[FACT.metre])
         bars = min(bars, min(a[FACT.bars], b[FACT.bars]))
-        if apart > _MOST_STRETCH or metres or bars < 4.0:
+        if apart > _MOST_STRETCH or metres or bars < _FEWEST_BARS:
             worth = _APART_WORTH
-            together_s = min(together_s, 4.0)
+            together_s = min(together_s, _APART_S)
         else:
-            worth = -_OF_STRETCH * max(0.0, apart - _FREE_STRETCH)
+            worth = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
             worth -= _BEYOND_NORMAL * max(0.0, apart - NORMAL_STRETCH)
             worth -= _FEW_BARS_WORTH * max(0.0, 1.0 - bars / _BLEND_BARS)
-            worth -= 0.4 * max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar])) + max(0.0, 0.8 - beat)
+            bars_lack = max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar]))
+            worth -= OF_UNSURE_BARS * bars_lack + max(0.0, WELL_KNOWN_BEAT - beat)
         if folded < octaves:
             worth += OCTAVE_WORTH
     else:
-        worth = _PLAIN_WORTH
+        worth = PLAIN_WORTH
         if both_known:
             worth -= 0.3 * beat * min(together_s, 12.0)
     share = together_s / _BLEND_S
@@ -89,7 +99,7 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
     if not np.isnan(a[FACT.fifth]) and not np.isnan(b[FACT.fifth]):
         steps = abs(a[FACT.fifth] - b[FACT.fifth])
         if min(steps, 12.0 - steps) > 1.0:
-            worth -= _KEY_WORTH * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
+            worth -= OF_KEYS * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
     worth -= NEARLY_OVER * (1.0 - b[FACT.room])
     if not np.isnan(a[FACT.level]) and not np.isnan(b[FACT.level]):
         levels = min(_LEVEL_MOST_LU, abs(a[FACT.level] - b[FACT.level]))
@@ -106,13 +116,46 @@ def _worths(leaving: FloatArray, entering: FloatArray) -> FloatArray:
 
 
 @kernel
+def _most_worths(a: FloatArray, entering: FloatArray, most: FloatArray) -> None:
+    """Fill `most` `(n,)` with what `_worth` is at most from `a` to entries `(len(FACT), n)` of other songs.
+
+    Without powers, and without branches that would keep a processor from taking many at once.
+    """
+    for place in range(len(most)):
+        left_s = min(a[FACT.left_s], 0.5 * entering[FACT.left_s, place])
+        share = min(_BLEND_S, left_s) / _BLEND_S
+        octaves = abs(a[FACT.tempo] - entering[FACT.tempo, place])
+        # A power of two lies above its tangent at 1.
+        apart = _TANGENT * min(octaves, abs(octaves - 1.0))
+        blend = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
+        blend -= _BEYOND_NORMAL * max(0.0, apart - NORMAL_STRETCH)
+        together = _BOTH_FULL * a[FACT.full] * entering[FACT.full, place]
+        together += _BOTH_SING * a[FACT.voice] * entering[FACT.voice, place]
+        blend = max(blend - share * together, _APART_WORTH - min(share, _APART_S / _BLEND_S) * together)
+        sure = min(a[FACT.beat], entering[FACT.beat, place]) >= SURE_BEAT and octaves == octaves
+        plain = (SHORT_WORTH if left_s < _LEAST_LEFT_S else PLAIN_WORTH) - share * together
+        worth = blend if sure and left_s >= _LEAST_LEFT_S else plain
+        levels = abs(a[FACT.level] - entering[FACT.level, place])
+        over_lu = max(0.0, min(_LEVEL_MOST_LU, levels) - _LEVEL_FREE_LU)
+        worth -= _OF_LEVEL * over_lu if levels == levels else 0.0
+        most[place] = worth - NEARLY_OVER * (1.0 - entering[FACT.room, place]) + _ROUNDED
+
+
+@kernel
 def _best(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
     worths = np.full((len(leaving), count), -np.inf, dtype=np.float32)
     places = np.full((len(leaving), count), -1, dtype=np.int64)
+    by_fact = np.ascontiguousarray(entering.T)
+    most = np.empty(len(entering), dtype=np.float32)
     for exit_place in range(len(leaving)):
         a, mine, where = leaving[exit_place], worths[exit_place], places[exit_place]
+        _most_worths(a, by_fact, most)
         place = 0
         while place < len(entering):
+            # What cannot be among the best need not be reckoned.
+            if not most[place] > mine[count - 1]:
+                place += 1
+                continue
             song = entering[place, FACT.song]
             best, at = -np.inf, -1
             while place < len(entering) and entering[place, FACT.song] == song:

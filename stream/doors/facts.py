@@ -5,11 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
+from stream.pool.comparable import fifths, heard_levels_lu, tempo_octaves
 from stream.pool.pool import Pool
-from stream.pool.traits import PITCH_CLASSES
-
-_SEVENTH_SEMITONES = 7
-_UNHEARD_LUFS = -69.0
 
 
 class DoorFact(NamedTuple):
@@ -106,18 +103,15 @@ class DoorFacts:
         at_sample: IntArray,
     ) -> FloatArray:
         traits, song = self._pool.traits, self._pool.chunk_song[rows]
-        tempo, key = traits.tempo_bpm[rows], traits.key[rows]
-        # A minor key stands on the circle of fifths where its relative major does.
-        tonic = np.where(key >= PITCH_CLASSES, key + 3, key) % PITCH_CLASSES
         facts = np.empty((len(rows), len(FACT)), dtype=np.float32)
         facts[:, FACT.song] = song
-        facts[:, FACT.tempo] = np.where(tempo > 0, np.log2(np.where(tempo > 0, tempo, 1.0)), np.nan)
+        facts[:, FACT.tempo] = tempo_octaves(traits.tempo_bpm[rows])
         facts[:, FACT.beat] = traits.beat_confidence[rows]
         facts[:, FACT.metre] = traits.beats_per_bar[rows]
         facts[:, FACT.bar] = traits.bar_confidence[rows]
-        facts[:, FACT.fifth] = np.where(key >= 0, tonic * _SEVENTH_SEMITONES % PITCH_CLASSES, np.nan)
+        facts[:, FACT.fifth] = fifths(traits.key[rows])
         facts[:, FACT.key] = traits.key_confidence[rows]
-        facts[:, FACT.level] = np.where(level > _UNHEARD_LUFS, level - self._lufs[song], np.nan)
+        facts[:, FACT.level] = heard_levels_lu(level, self._lufs[song])
         facts[:, FACT.full] = fullness(full_db)
         facts[:, FACT.voice] = np.nan_to_num(voice, nan=0.0)
         facts[:, FACT.bars] = np.nan_to_num(bars, nan=np.inf)

@@ -1,6 +1,9 @@
 """The fullness of a song at an instant says how loud, how much sung and how steady what follows is."""
 
+from itertools import chain
+
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.doors.side import CUT_EARLY_S, SURE_BEAT
@@ -11,6 +14,8 @@ AFTERWARDS_S = 12.0
 BARS_AHEAD = 16
 UNSTEADY = 0.35
 """A step from beat to beat that is off by such a share ends a row of beats."""
+_NEAR = 8
+"""A step is as long as is usual among so many before and after it."""
 
 
 def fullness_db(timeline: SongTimeline, at_s: DoubleArray) -> FloatArray:
@@ -41,7 +46,7 @@ def bars_ahead(timeline: SongTimeline, at_s: DoubleArray) -> FloatArray:
     if len(times_s) < 2:
         return np.zeros(len(at_s), dtype=np.float32)
     steps_s = np.diff(times_s)
-    usual_s = np.array([np.median(steps_s[max(0, n - 8) : n + 9]) for n in range(len(steps_s))])
+    usual_s = _usual(steps_s)
     sure = timeline.beat_confidence >= SURE_BEAT
     joined = sure[:-1] & sure[1:] & (metres[:-1] == metres[1:]) & (np.abs(steps_s / usual_s - 1.0) < UNSTEADY)
     # Of each beat the last one of its row.
@@ -53,6 +58,18 @@ def bars_ahead(timeline: SongTimeline, at_s: DoubleArray) -> FloatArray:
     bars = beats // np.where(metres[there] > 0, metres[there], 4)
     most: FloatArray = np.minimum(bars, BARS_AHEAD).astype(np.float32)
     return most
+
+
+def _usual(steps_s: DoubleArray) -> DoubleArray:
+    """Return `(n,)`: the median of each step and the `_NEAR` before and after it; at the ends of fewer."""
+    usual_s = np.empty(len(steps_s))
+    first, stop = _NEAR, len(steps_s) - _NEAR
+    for n in chain(range(min(first, len(steps_s))), range(max(first, stop), len(steps_s))):
+        usual_s[n] = np.median(steps_s[max(0, n - _NEAR) : n + _NEAR + 1])
+    if first < stop:
+        # At once: NumPy takes as long to begin with one median as to find ten.
+        usual_s[first:stop] = np.median(sliding_window_view(steps_s, 2 * _NEAR + 1), axis=1)
+    return usual_s
 
 
 def _means(values: DoubleArray, at_s: DoubleArray, step_s: float) -> DoubleArray:

@@ -6,16 +6,13 @@ from stream.doors.beat_match import match_beats, most_bars
 from stream.doors.door import Door, JoinKind
 from stream.doors.gapless import gapless_successor
 from stream.doors.policies import POLICIES, DoorCase
-from stream.doors.settings import BAR_COUNTS, LEAST_FADE_S, DoorSettings
-from stream.doors.side import DoorSide
+from stream.doors.settings import LEAST_FADE_S, DoorSettings
+from stream.doors.side import SURE_BEAT, DoorSide
+from stream.doors.worths import BAR_WORTHS, PLAIN_WORTH, QUICK_WORTH, SHORT_WORTH
 
-_SHORTER_BARS = 0.25, 0.6
-"""What half as many bars are worth less than the most, and a quarter of them."""
-_PLAIN_WORTH, _QUICK_WORTH, _SHORT_WORTH = -1.0, -1.5, -2.0
 _BEATEN_FADE_S = 4.0
 """Two songs with a beat each fade into each other no longer than this where the beats do not meet."""
 _LONGEST_QUICK_S = 5.0
-_SURE_BEAT = 0.5
 
 _Proposed = Sequence[DoorCase] | str
 """Ways to join two songs by one kind, or why it cannot be."""
@@ -49,7 +46,7 @@ def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
                 penalties=best.penalties,
             )
         rejected[kind] = next(reason for reason in doors if isinstance(reason, str))
-    return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": _SHORT_WORTH})
+    return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
 
 
 def _judged(case: DoorCase) -> Door | str:
@@ -76,7 +73,7 @@ def _tempo_blends(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed
         return match
     most = most_bars(match, settings)
     cases = []
-    for place, bars in enumerate(BAR_COUNTS):
+    for bars, worth in BAR_WORTHS.items():
         if bars > most:
             continue
         beats = match.first_bars(bars)
@@ -92,33 +89,42 @@ def _tempo_blends(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed
                 bars=bars,
                 tempo_factor=beats.tempo_factor,
                 on_beat=True,
-                worth=-(0.0, *_SHORTER_BARS)[place],
+                worth=worth,
             )
         )
-    return cases or f"fewer than {BAR_COUNTS[-1]} bars of both go together"
+    return cases or f"fewer than {min(BAR_WORTHS)} bars of both go together"
 
 
 def _quick_changes(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
     beats_b = b.beats_from(b.start_s).from_bar(b.start_s, not_before=True)
     if len(beats_b.times_s) < 2:
         return "the beat of the next song is not sure"
-    if float(a.pool.traits.beat_confidence[a.row]) < _SURE_BEAT:
+    if float(a.pool.traits.beat_confidence[a.row]) < SURE_BEAT:
         return "the beat of the song that is left is not sure"
     bar_s = beats_b.period_s * (beats_b.beats_per_bar or 4)
-    bars = 2 if 2.0 * bar_s <= _LONGEST_QUICK_S else 1
+    there_s = _shared_s(b, float(beats_b.times_s[0]))
+    bars = 2 if 2.0 * bar_s <= min(_LONGEST_QUICK_S, there_s) else 1
+    if bar_s > there_s:
+        return "the next song is over before the echo is"
     return [
-        DoorCase(a=a, b=b, kind=JoinKind.QUICK_CHANGE, overlap_s=bars * bar_s, bars=bars, worth=_QUICK_WORTH)
+        DoorCase(a=a, b=b, kind=JoinKind.QUICK_CHANGE, overlap_s=bars * bar_s, bars=bars, worth=QUICK_WORTH)
     ]
 
 
 def _plain_fades(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
-    left_s, there_s = a.heard_end_s - a.end_s, 0.5 * (b.song.frames / b.song.sample_rate_hz - b.start_s)
-    both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= _SURE_BEAT
+    left_s, there_s = a.sooner_s + a.heard_end_s - a.end_s, _shared_s(b, b.start_s)
+    both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= SURE_BEAT
     longest_s = _BEATEN_FADE_S if both_beaten else settings.plain_fade_s
     overlap_s = min(longest_s, left_s, there_s)
     if overlap_s < LEAST_FADE_S:
         return f"the songs have {max(0.0, overlap_s):.1f} s for each other"
-    return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=_PLAIN_WORTH)]
+    worth = SHORT_WORTH + (PLAIN_WORTH - SHORT_WORTH) * min(1.0, overlap_s / _BEATEN_FADE_S)
+    return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=worth)]
+
+
+def _shared_s(b: DoorSide, enters_s: float) -> float:
+    """Return how much of a song may sound together with another: it is heard alone for as long."""
+    return 0.5 * (b.song.frames / b.song.sample_rate_hz - enters_s)
 
 
 _PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Proposed]] = {
@@ -126,4 +132,4 @@ _PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Propose
     JoinKind.QUICK_CHANGE: _quick_changes,
     JoinKind.PLAIN_FADE: _plain_fades,
 }
-"""Kinds of joins between two songs, the preferred first."""
+"""Kinds of joins between two songs, the preferred first: worths choose between doors, not between kinds."""

@@ -6,19 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.doors.door import JoinKind
-from stream.doors.estimate import NEARLY_OVER
 from stream.doors.facts import room
 from stream.doors.side import DoorSide
+from stream.doors.worths import (
+    FREE_STRETCH,
+    NEARLY_OVER,
+    OF_KEYS,
+    OF_STRETCH,
+    OF_UNSURE_BARS,
+    WELL_KNOWN_BEAT,
+)
 from stream.pool.timeline import VOICE_STEP_S
 
 SINGS = 0.5
 """From this likelihood on somebody sings."""
 _MOST_TOGETHER_S = 1.5
 """Two may sing at the same time for so long."""
-_FREE_STRETCH = 0.015
 _FULL_DB = 8.0
 """A song that is this much below its usual level is thinned out."""
-_SURE = 0.8
 LEVEL_SPANS_S = (0.5, 3.0)
 """Levels before and after are held against each other over the moment and over bars."""
 
@@ -45,7 +50,7 @@ Policy = Callable[[DoorCase], float | str]
 
 def stretching(case: DoorCase) -> float:
     """Slight changes of tempo are not heard, large ones are."""
-    return -12.0 * max(0.0, abs(case.tempo_factor - 1.0) - _FREE_STRETCH)
+    return -OF_STRETCH * max(0.0, abs(case.tempo_factor - 1.0) - FREE_STRETCH)
 
 
 def bars_unsure(case: DoorCase) -> float:
@@ -55,7 +60,7 @@ def bars_unsure(case: DoorCase) -> float:
     a, b = case.a.pool.traits, case.b.pool.traits
     bars = min(float(a.bar_confidence[case.a.row]), float(b.bar_confidence[case.b.row]))
     beats = min(float(a.beat_confidence[case.a.row]), float(b.beat_confidence[case.b.row]))
-    return -0.4 * max(0.0, 1.0 - bars / 0.5) - max(0.0, _SURE - beats)
+    return -OF_UNSURE_BARS * max(0.0, 1.0 - bars / 0.5) - max(0.0, WELL_KNOWN_BEAT - beats)
 
 
 def unmatched_beats(case: DoorCase) -> float:
@@ -83,15 +88,9 @@ def voice_over_voice(case: DoorCase) -> float | str:
 def cut_voice(case: DoorCase) -> float | str:
     """A voice that is faded out, or entered, in the middle of what it sings is heard to be cut."""
     end_s = case.a.end_s + case.tempo_factor * case.overlap_s
-    hand_over_s = 1.0 if case.kind == JoinKind.QUICK_CHANGE else 0.3 * case.overlap_s
-    left_s = (
-        (case.a.end_s - 0.5, case.a.end_s + 0.5)
-        if case.kind == JoinKind.QUICK_CHANGE
-        else (
-            end_s - hand_over_s,
-            end_s,
-        )
-    )
+    left_s = (end_s - 0.3 * case.overlap_s, end_s)
+    if case.kind == JoinKind.QUICK_CHANGE:
+        left_s = (case.a.end_s - 0.5, case.a.end_s + 0.5)
     left, entered = case.a.voice(*left_s), case.b.voice(case.b.start_s - 0.5, case.b.start_s + 0.5)
     cut = float(left.mean()) if len(left) else 0.0
     if cut >= SINGS and case.kind == JoinKind.QUICK_CHANGE:
@@ -102,15 +101,14 @@ def cut_voice(case: DoorCase) -> float | str:
 def keys_apart(case: DoorCase) -> float:
     """Tones of both that do not go together are heard for as long as both sound."""
     a, b = case.a.pool.traits, case.b.pool.traits
-    of_a = a.of("end_chroma", np.array([case.a.row]))[0]
-    of_b = b.of("start_chroma", np.array([case.b.row]))[0]
+    of_a, of_b = case.a.end_chroma, case.b.start_chroma
     together = min(1.0, case.overlap_s / 8.0)
     lengths = float(np.sqrt(np.square(of_a).sum() * np.square(of_b).sum()))
     apart = 1.0 - float((of_a * of_b).sum()) / lengths if lengths > 0.0 else 0.0
     key_a, key_b = int(a.key[case.a.row]), int(b.key[case.b.row])
     sure = min(float(a.key_confidence[case.a.row]), float(b.key_confidence[case.b.row]))
     clash = sure if min(key_a, key_b) >= 0 and _fifths_apart(key_a, key_b) > 1 else 0.0
-    return -together * (0.8 * apart + 0.5 * clash)
+    return -together * (0.8 * apart + OF_KEYS * clash)
 
 
 def both_full(case: DoorCase) -> float:

@@ -96,42 +96,43 @@ class DoorRanking:
         Doors between songs that were there stay; new songs are held against them, and ranked when asked for.
         """
         moved = DoorRanking(pool)
-        there = [pool.song_of(name) for name in self._pool.audio_hashes]
-        same = [number is not None and self._is_same(song, pool, number) for song, number in enumerate(there)]
-        offsets = np.array(
-            [
-                pool.song_rows(number).start - self._pool.song_rows(song).start
-                if same[song] and number is not None
-                else 0
-                for song, number in enumerate(there)
-            ]
-        )
-        stays = np.array(same, dtype=np.bool_)
-        kept_songs = {number for song, number in enumerate(there) if same[song]}
-        fresh = moved._entries_of([n for n in range(len(pool.songs)) if n not in kept_songs])
+        found = [pool.song_of(name) for name in self._pool.audio_hashes]
+        there = np.array([-1 if number is None else number for number in found], dtype=np.int64)
+        same, offsets = self._unmoved(pool, there)
+        fresh = np.ones(len(pool.songs), dtype=np.bool_)
+        fresh[there[same]] = False
+        entries = moved._entries_of(fresh)
         for song, doors in self._kept.items():
-            number = there[song]
-            if not same[song] or number is None:
+            if not same[song]:
                 continue
             known = doors.entries >= 0
             of_song = self._pool.chunk_song[np.where(known, doors.entries, 0)]
-            known &= stays[of_song]
+            known &= same[of_song]
             if known.sum(axis=1).min() < min(_FEWEST, len(pool.songs) - 1):
                 continue
+            number = int(there[song])
             rows = pool.song_rows(number)
             old = SongDoors(
                 worths=np.where(known, doors.worths, np.float32(-np.inf)),
                 entries=np.where(known, doors.entries + offsets[of_song], -1),
             )
-            new = moved._ranking(np.arange(rows.start, rows.stop), fresh)
+            new = moved._ranking(np.arange(rows.start, rows.stop), entries)
             moved._keep(number, _merged(old, new))
         return moved
 
-    def _is_same(self, song: int, pool: Pool, number: int) -> bool:
-        here, there = self._pool.song_rows(song), pool.song_rows(number)
-        return here.stop - here.start == there.stop - there.start and bool(
-            np.array_equal(self._pool.start_sample[here], pool.start_sample[there])
-        )
+    def _unmoved(self, pool: Pool, there: IntArray) -> tuple[BoolArray, IntArray]:
+        """Return which songs are cut as they were, `(S,)`, and by how many rows those have moved.
+
+        there: `(S,)`, their numbers in `pool`, -1 where they are gone.
+        """
+        (begins, ends), (new_begins, new_ends) = _bounds(self._pool), _bounds(pool)
+        offsets = new_begins[there] - begins
+        same = (there >= 0) & (new_ends[there] - new_begins[there] == ends - begins)
+        rows = np.flatnonzero(same[self._pool.chunk_song])
+        song = self._pool.chunk_song[rows]
+        other = pool.start_sample[rows + offsets[song]] != self._pool.start_sample[rows]
+        same[song[other]] = False
+        return same, offsets
 
     def _keep(self, song: int, doors: SongDoors) -> None:
         self._kept[song] = doors
@@ -154,26 +155,28 @@ class DoorRanking:
     def _ranked(self) -> tuple[IntArray, FloatArray]:
         """Return the entries that are ranked, `(n,)` rows and their facts."""
         if self._entries is None:
-            rows = self._entries_of(range(len(self._pool.songs)))
+            rows = self._entries_of(np.ones(len(self._pool.songs), dtype=np.bool_))
             if len(rows) == len(self._pool):
                 self._exits = self._facts.exits(rows)
             self._entries = rows, self._facts.entries(rows)
         return self._entries
 
-    def _entries_of(self, songs: "range | list[int]") -> IntArray:
-        """Return the entries of some songs that are ranked: all, or of a large pool the thinnest of each."""
-        if len(self._pool) <= ALL_ENTRIES:
-            rows = [np.arange(*self._pool.song_rows(song).indices(len(self._pool))) for song in songs]
-            return np.concatenate([np.empty(0, dtype=np.int64), *rows])
-        chosen = np.array(songs, dtype=np.int64)
-        full = fullness(self._pool.traits.start_full_db)
-        few = [self._thinnest(full, song) for song in np.unique(chosen).tolist()]
-        return np.concatenate([np.empty(0, dtype=np.int64), *few])
+    def _entries_of(self, wanted: BoolArray) -> IntArray:
+        """Return the entries of some songs `(S,)` that are ranked: all, or of a large pool the thinnest."""
+        song = self._pool.chunk_song
+        if len(song) <= ALL_ENTRIES:
+            return np.flatnonzero(wanted[song])
+        # Songs stand in a row, so that sorting by both keeps each where it is.
+        thinnest = np.argsort(2.0 * song + fullness(self._pool.traits.start_full_db), kind="stable")
+        places = np.arange(len(song)) - np.searchsorted(song, song)
+        few: IntArray = np.sort(thinnest[(places < ENTRIES_OF_SONG) & wanted[song]])
+        return few
 
-    def _thinnest(self, full: FloatArray, song: int) -> IntArray:
-        rows = self._pool.song_rows(song)
-        thinnest: IntArray = rows.start + np.sort(np.argsort(full[rows], kind="stable")[:ENTRIES_OF_SONG])
-        return thinnest
+
+def _bounds(pool: Pool) -> tuple[IntArray, IntArray]:
+    """Return where the rows of each song begin, and where they end, `(S,)` each."""
+    bounds = np.searchsorted(pool.chunk_song, np.arange(len(pool.songs) + 1, dtype=pool.chunk_song.dtype))
+    return bounds[:-1], bounds[1:]
 
 
 def _merged(one: SongDoors, other: SongDoors) -> SongDoors:

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 
 from model.base.errors import EndlosError
 
-BAR_COUNTS = (16, 8, 4)
-"""Bars of a tempo blend, the longest first."""
 LEAST_FADE_S = 2.0
 """Songs that have less for each other than this meet as well as they can."""
 MOST_STRETCH = 0.08

@@ -20,6 +20,8 @@ SILENT_DB = -60.0
 """What is quieter than this is over."""
 CUT_EARLY_S = 0.05
 """A chunk is cut at most so long before the beat that it begins with."""
+SOONER_S = 4.0
+"""A song may be changed, or begin to go, so long before it is left, in its last chunk's second half."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +75,7 @@ class DoorSide:
         """Index of its song."""
         return int(self.pool.chunk_song[self.row])
 
-    @property
+    @cached_property
     def song(self) -> Song:
         """Its song."""
         return self.pool.songs[self.song_index]
@@ -89,6 +91,16 @@ class DoorSide:
         return float(self.pool.end_sample[self.row]) / self.song.sample_rate_hz
 
     @cached_property
+    def start_chroma(self) -> FloatArray:
+        """Pitch classes at the chunk's start, `(12,)`."""
+        return self._chroma("start_chroma")
+
+    @cached_property
+    def end_chroma(self) -> FloatArray:
+        """Pitch classes at the chunk's end, `(12,)`."""
+        return self._chroma("end_chroma")
+
+    @cached_property
     def heard_end_s(self) -> float:
         """Until when from the chunk's end on its song sounds without a silence."""
         song_end_s = self.song.frames / self.song.sample_rate_hz
@@ -98,6 +110,11 @@ class DoorSide:
         first = int(self.end_s / BANDS_STEP_S)
         silent = np.flatnonzero(levels_db[first:] < SILENT_DB)
         return min(song_end_s, (first + int(silent[0])) * BANDS_STEP_S) if len(silent) else song_end_s
+
+    @property
+    def sooner_s(self) -> float:
+        """How long before the chunk's end a fade out of it may begin."""
+        return min(SOONER_S, 0.5 * (self.end_s - self.start_s))
 
     def beats_from(self, at_s: float) -> SureBeats:
         """Return the sure beats in a row, of one metre, from half a bar before a time on."""
@@ -153,6 +170,10 @@ class DoorSide:
         if not len(span):
             return None
         return 10.0 * float(np.log10(span.mean() / self.timeline.usual_power + 1e-10))
+
+    def _chroma(self, name: str) -> FloatArray:
+        found: FloatArray = self.pool.traits.of(name, np.array([self.row]))[0]
+        return found
 
 
 def _first_false(values: np.ndarray, place: int) -> int:

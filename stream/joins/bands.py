@@ -18,6 +18,8 @@ BAND_REACH_FRAMES = 512
 ALIKE = 0.15
 """Correlation of two songs whose beats fall together, by which they fade (`crossfade.fade_gains`); without
 any the level falls by half a decibel, and more peaks of both stay below the ceiling."""
+_MIXED_FRAMES = PIECE_FRAMES // 2
+"""So much is mixed together; what is filtered together is longer, as the filters' reach comes on top."""
 _SPAN_FRAMES = PIECE_FRAMES + 2 * BAND_REACH_FRAMES
 
 
@@ -83,7 +85,7 @@ class BandedFade:
     def make(self, first: int, stop: int) -> FloatArray:
         """Return the frames of the fade from `first` to `stop`, `(n, 2)` float32; piece after piece."""
         while self._mixed_frames < min(self._frames, stop + BAND_REACH_FRAMES):
-            self._mix(min(PIECE_FRAMES, self._frames - self._mixed_frames))
+            self._mix(min(_MIXED_FRAMES, self._frames - self._mixed_frames))
         held = self._mixed_frames - self._start
         span = self._more[:, :, :_SPAN_FRAMES]
         # What is beyond the end is alike in all bands.
@@ -147,41 +149,51 @@ def _mix(
     """
     frames = len(outgoing)
     gains = np.empty((3, 2, frames), dtype=np.float32)
+    spare = np.empty(frames, dtype=np.float32)
     for band in range(3):
-        for side in range(2):
-            _fill_gains(gains[band, side], first, bands[band, side, 0], bands[band, side, 1], side == 0)
-        if (bands[band, 0] == bands[band, 1]).all():
-            for frame in range(frames):
+        goes, comes = bands[band, 0], bands[band, 1]
+        if goes[0] == comes[0] and goes[1] == comes[1]:
+            begin, end = _turn(gains[band, 0], gains[band, 1], first, goes[0], goes[1])
+            for frame in range(begin, end):
                 together = gains[band, 0, frame] * gains[band, 1, frame]
                 level = np.float32(1.0 / np.sqrt(1.0 + 2.0 * ALIKE * together))
                 gains[band, 0, frame] *= level
                 gains[band, 1, frame] *= level
+        else:
+            _turn(gains[band, 0], spare, first, goes[0], goes[1])
+            _turn(spare, gains[band, 1], first, comes[0], comes[1])
+    lows_out, lows_come, mids_out = gains[0, 0], gains[0, 1], gains[1, 0]
+    mids_come, highs_out, highs_come = gains[1, 1], gains[2, 0], gains[2, 1]
     for side in range(2):
+        more_low, more_mid = more[0, side, at : at + frames], more[1, side, at : at + frames]
         for frame in range(frames):
             out, come = outgoing[frame, side], incoming[frame, side]
-            low = out * gains[0, 0, frame] + come * gains[0, 1, frame]
-            mid = out * gains[1, 0, frame] + come * gains[1, 1, frame]
-            high = out * gains[2, 0, frame] + come * gains[2, 1, frame]
+            low = out * lows_out[frame] + come * lows_come[frame]
+            mid = out * mids_out[frame] + come * mids_come[frame]
+            high = out * highs_out[frame] + come * highs_come[frame]
             highs[at + frame, side] = high
-            more[0, side, at + frame] = low - mid
-            more[1, side, at + frame] = mid - high
+            more_low[frame] = low - mid
+            more_mid[frame] = mid - high
 
 
 @kernel
-def _fill_gains(gains: FloatArray, first: int, start: int, stop: int, falls: bool) -> None:
-    """Fill a quarter of a sine that rises, or a cosine that falls, from frame `start` to `stop`."""
-    frames = len(gains)
+def _turn(falls: FloatArray, rises: FloatArray, first: int, start: int, stop: int) -> tuple[int, int]:
+    """Fill quarters of a cosine that falls and of a sine that rises from frame `start` to `stop`.
+
+    Return from where to where of them they change: before and after they are 0 and 1.
+    """
+    frames = len(falls)
     begin, end = min(max(start - first, 0), frames), min(max(stop - first, 0), frames)
-    gains[:begin] = np.float32(1.0 if falls else 0.0)
-    gains[end:] = np.float32(0.0 if falls else 1.0)
-    if begin >= end:
-        return
-    step = 0.5 * np.pi / (stop - start)
-    angle = step * (first + begin - start + 0.5)
-    sine, cosine, turn, keep = np.sin(angle), np.cos(angle), np.sin(step), np.cos(step)
-    for frame in range(begin, end):
-        gains[frame] = np.float32(cosine if falls else sine)
-        sine, cosine = sine * keep + cosine * turn, cosine * keep - sine * turn
+    falls[:begin], rises[:begin] = np.float32(1.0), np.float32(0.0)
+    falls[end:], rises[end:] = np.float32(0.0), np.float32(1.0)
+    if begin < end:
+        step = 0.5 * np.pi / (stop - start)
+        angle = step * (first + begin - start + 0.5)
+        sine, cosine, turn, keep = np.sin(angle), np.cos(angle), np.sin(step), np.cos(step)
+        for frame in range(begin, end):
+            falls[frame], rises[frame] = np.float32(cosine), np.float32(sine)
+            sine, cosine = sine * keep + cosine * turn, cosine * keep - sine * turn
+    return begin, end
 
 
 @cache

@@ -14,6 +14,8 @@ from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam
 
 SPLICE_HALVES_S = (0.006, 0.012, 0.024, 0.05, 0.1, 0.2, 0.4)
 """Half a fade within a song is one of these: what comes before its middle and after it need not be alike."""
+BEATLESS_HALF_S = 0.6
+"""Where no beat is kept, no attack hides a sudden change, and none is heard twice in a slow one."""
 BLEND_HALF_S = 0.75
 """Half a fade between two songs where there is room. However well a short one is made, another sound goes on
 from then on, and that is what is heard of it (docs/joins.md): two songs need time to become one another."""

@@ -9,14 +9,24 @@ from model.base.errors import DecodeError
 from stream.choosing.generation import Chunk
 from stream.doors.door import Door
 from stream.doors.side import DoorSide
-from stream.joins.levels import headroom_db, k_weighted_power, loudness_lufs, song_gain
+from stream.joins.levels import (
+    LARGEST_BOOST_DB,
+    RELEASE_DB_PER_S,
+    headroom_db,
+    headroom_until_released_db,
+    k_weighted_power,
+    loudness_lufs,
+    song_gain,
+)
 from stream.joins.settings import SoundSettings
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, Seam, analyse
 
 JOIN_REACH_FRAMES = 432 * SURROUNDINGS_HOP_FRAMES
 """So much of both songs is looked at on either side of the seam."""
-_LEVEL_S = 3.0
-"""Levels before and after a join of seconds are taken over so long."""
+_LEVEL_S, _MOMENT_S = 3.0, 0.4
+"""Levels before and after a join of seconds are taken over so long, and over the moment beside it."""
+_MOST_MOMENT_DB = 6.0
+"""By so much a moment may be louder or softer than the seconds around, and counts."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,27 +76,33 @@ class JoinCase:
         except DecodeError:
             # The renderer reads it again, and tells.
             audio = np.zeros((stop - start, 2), dtype=np.float32)
-        gained: FloatArray = audio * song_gain(chunk.song, self.settings.target_lufs)
-        return gained
+        audio *= song_gain(chunk.song, self.settings.target_lufs)
+        return audio
 
-    def level_terms(self, a_frame: int, b_frame: int) -> dict[str, float | None]:
-        """Return by how much A is louder in the seconds before a frame than B in those after one.
+    def level_terms(self, a_frame: int, b_first: int, b_frame: int) -> dict[str, float | None]:
+        """Return by how much A is louder before a frame than B after one, and how much louder B may be made.
 
-        And by how much B may be made louder.
+        The level is that of seconds, half of it that of the moment beside the join. B sounds from `b_first`
+        on.
         """
-        frames = round(_LEVEL_S * self.rate_hz)
-        before, after = (
-            self.read(self.a, a_frame - frames, a_frame),
-            self.read(self.b, b_frame, b_frame + frames),
+        rate_hz = self.rate_hz
+        frames, moment = (
+            round(span_s * rate_hz / SURROUNDINGS_HOP_FRAMES) for span_s in (_LEVEL_S, _MOMENT_S)
         )
-        lufs = [
-            loudness_lufs(k_weighted_power(audio, self.rate_hz, SURROUNDINGS_HOP_FRAMES))
-            for audio in (before, after)
-        ]
-        return {
-            "level_difference_db": lufs[0] - lufs[1],
-            "headroom_db": headroom_db(self.b.song, self.settings.target_lufs),
-        }
+        reach = frames * SURROUNDINGS_HOP_FRAMES
+        a = k_weighted_power(self.read(self.a, a_frame - reach, a_frame), rate_hz, SURROUNDINGS_HOP_FRAMES)
+        b = k_weighted_power(self.read(self.b, b_frame, b_frame + reach), rate_hz, SURROUNDINGS_HOP_FRAMES)
+        difference_db = loudness_lufs(a) - loudness_lufs(b)
+        moment_db = loudness_lufs(a[-moment:]) - loudness_lufs(b[:moment]) - difference_db
+        moment_db = min(_MOST_MOMENT_DB, max(-_MOST_MOMENT_DB, moment_db))
+        louder_db = difference_db + 0.5 * moment_db
+        room_db = headroom_db(self.b.song, self.settings.target_lufs)
+        if louder_db > room_db:
+            # The song's own peaks may be far from where it is raised.
+            released_s = LARGEST_BOOST_DB / RELEASE_DB_PER_S
+            audio = self.read(self.b, b_first, b_frame + round(released_s * rate_hz))
+            room_db = max(room_db, headroom_until_released_db(audio, b_frame - b_first, rate_hz))
+        return {"level_difference_db": louder_db, "headroom_db": room_db}
 
     def sides(self) -> tuple[DoorSide, DoorSide]:
         """Return both as a door has them."""

@@ -8,12 +8,11 @@ from typing import Any, ClassVar, Protocol, Self
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.doors.door import JoinKind
-from stream.joins.levels import Release, matched_db
+from stream.joins.levels import RELEASE_DB_PER_S, Release, matched_db
 from stream.joins.settings import SoundSettings
 from stream.joins.sound import JoinSound, Sound
 
 LEAST_MATCH_DB = 0.1
-RELEASE_DB_PER_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

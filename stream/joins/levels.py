@@ -17,6 +17,11 @@ LOUDNESS_OFFSET_DB = -0.691
 LARGEST_CUT_DB, LARGEST_BOOST_DB = 12.0, 6.0
 """B is made softer by more than louder: after a soft end it fades in, while a boosted intro would be too loud
 where it comes to itself."""
+RELEASE_DB_PER_S = 0.5
+"""After a join B comes back to its own gain so quickly."""
+_PEAK_BLOCK_S = 0.1
+_BETWEEN_DB = 1.0
+"""The wave between the samples is hardly ever higher by more."""
 RELEASE_STEP_FRAMES = 64
 """A gain that is released goes straight for so long."""
 _SILENCE_LUFS = -70.0
@@ -32,6 +37,20 @@ def song_gain_db(song: Song, target_lufs: float | None) -> float:
 def headroom_db(song: Song, target_lufs: float | None) -> float:
     """Return by how much a song may be louder than at its gain before its true peak is above the ceiling."""
     return max(0.0, _CEILING_DB - song.true_peak_db - song_gain_db(song, target_lufs))
+
+
+def headroom_until_released_db(audio: FloatArray, join_frames: int, rate_hz: int) -> float:
+    """Return by how much B may be louder in a join, and stay below the ceiling until that is let go.
+
+    audio: `(frames, 2)` float32, B at its gain; the join ends after `join_frames` of it. What is beyond does
+    not count.
+    """
+    block = round(_PEAK_BLOCK_S * rate_hz)
+    count = -(-len(audio) // block)
+    peaks = np.maximum.reduceat(np.abs(audio).max(axis=1), np.arange(count) * block)
+    ended_s = np.maximum(0.0, (np.arange(count) * block - join_frames) / rate_hz)
+    peaks_db = 20.0 * np.log10(np.maximum(peaks, 1e-6))
+    return float((_CEILING_DB - _BETWEEN_DB - peaks_db + RELEASE_DB_PER_S * ended_s).min())
 
 
 def song_gain(song: Song, target_lufs: float | None) -> np.float32:

@@ -1,4 +1,4 @@
-"""This module says how the stream sounds, by its rate, the longest fade and the loudness of songs."""
+"""This module says how the stream sounds, by its rate, the longest short fade and the loudness of songs."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class SoundSettings:
 
     engine_rate_hz: int = 44_100
     fade_s: float = 1.5
-    """The longest crossfade at a join; where and how long each fades comes from the audio."""
+    """The longest splice or short blend; other joins are as long as their kind."""
     target_lufs: float | None = -16.0
     """Songs are brought to this loudness, as far as their peaks allow; None leaves them as they are."""
 

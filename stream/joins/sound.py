@@ -9,7 +9,7 @@ from model.base.arrays import FloatArray
 
 PAGE_FRAMES = 16_384
 """A song is read in such pages."""
-PIECE_FRAMES = 3_072
+PIECE_FRAMES = 6_144
 """A join is made in such pieces, counted from its beginning: blocks of any size are cut from the same."""
 
 

@@ -7,11 +7,12 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.features.phase import in_phase
+from model.features.power_spectra import window_powers
 from stream.joins.levels import k_weighted_power
 
 SURROUNDINGS_HOP_FRAMES = 128
 _WINDOW_FRAMES = 512
-BLOCK_HOPS = 64
+BLOCK_HOPS = 256
 """This many windows are transformed at a time, so that the result stays in the cache."""
 _LOWEST_HZ, HIGHEST_HZ, _BANDS = 40.0, 14_000.0, 16
 _FLOOR_DB = -80.0
@@ -94,30 +95,26 @@ def _onset(bands_db: FloatArray) -> FloatArray:
 
 def _bands_db(mono: FloatArray, rate_hz: int) -> FloatArray:
     """Return `(T, K)` levels of windows centred on 0, HOP, 2 HOP, ... of `mono`."""
-    padded = np.pad(mono, (_WINDOW_FRAMES // 2, _WINDOW_FRAMES // 2))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW_FRAMES)[
-        : len(mono) : SURROUNDINGS_HOP_FRAMES
-    ]
-    # Real and imaginary parts lie side by side, and their squares are summed together.
-    edges = 2 * _band_edges(rate_hz)[:-1]
-    bands = np.empty((len(frames), len(edges)))
-    for first in range(0, len(frames), BLOCK_HOPS):
+    padded = np.concatenate([np.zeros(_WINDOW_FRAMES // 2, dtype=np.float32), mono])
+    starts = np.arange(0, len(mono), SURROUNDINGS_HOP_FRAMES)
+    bands = np.empty((len(starts), len(_band_edges(rate_hz)) - 1), dtype=np.float32)
+    for first in range(0, len(starts), BLOCK_HOPS):
         block = slice(first, first + BLOCK_HOPS)
-        # At 64 bits: NumPy's transform takes half as long again at 32.
-        parts = np.fft.rfft(frames[block] * _window()).view(np.float64)
-        np.square(parts, out=parts)
-        np.add.reduceat(parts, edges, axis=1, out=bands[block])
+        powers = window_powers(padded, starts[block], _window())
+        np.add.reduceat(powers, _band_edges(rate_hz)[:-1], axis=1, out=bands[block])
     # As if a full-scale sine were 0 dB.
-    bands *= 4.0 / (_WINDOW_FRAMES / 2) ** 2
-    levels_db = 10.0 * np.log10(bands + 10.0 ** (_FLOOR_DB / 10.0))
-    floors_db = np.maximum(levels_db.max(axis=1, keepdims=True) - RANGE_DB, _FLOOR_DB)
-    result: FloatArray = np.maximum(levels_db, floors_db).astype(np.float32)
-    return result
+    bands *= np.float32(4.0 / (_WINDOW_FRAMES / 2) ** 2)
+    bands += np.float32(10.0 ** (_FLOOR_DB / 10.0))
+    levels_db = np.float32(10.0) * np.log10(bands)
+    floors_db = np.maximum(levels_db.max(axis=1, keepdims=True) - np.float32(RANGE_DB), np.float32(_FLOOR_DB))
+    heard_db: FloatArray = np.maximum(levels_db, floors_db)
+    return heard_db
 
 
 @cache
-def _window() -> DoubleArray:
-    return np.hanning(_WINDOW_FRAMES + 1)[:-1]
+def _window() -> FloatArray:
+    window: FloatArray = np.hanning(_WINDOW_FRAMES + 1)[:-1].astype(np.float32)
+    return window
 
 
 @cache

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from model.base.errors import DecodeError, EndlosError
+from model.base.errors import DecodeError
 from stream.choosing.bans import NothingReadableError
 from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import PlannerMemory
@@ -103,9 +103,6 @@ class Ahead:
                 failing = False
             except NothingReadableError:
                 self._pause()
-            except EndlosError as error:
-                _log.error("planning has ended: %s", error)
-                return
             except Exception:
                 # The stream goes on by fallbacks meanwhile; the cause must be seen, once.
                 if not failing:

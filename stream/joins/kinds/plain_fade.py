@@ -1,17 +1,23 @@
 """A plain fade takes seconds from one song to another, where nothing is to be put on a beat."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+from stream.choosing.generation import Chunk
 from stream.doors.door import JoinKind
 from stream.joins.bands import BandedFade, HandOver
+from stream.joins.fades import BLEND_HALF_S
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
 from stream.joins.sound import JoinSound, Sound
+from stream.joins.steady import USUAL_S, frames_to_steady
 
-LEAST_PLAIN_FADE_S = 1.0
+LEAST_PLAIN_FADE_S = 2.0 * BLEND_HALF_S
+"""A short blend takes as long."""
 STANDING_IN_S = 4.0
 """A fade that stands in for another kind takes no longer."""
+SPARED_SHARE = 0.25
+"""A fade may be so much shorter to end where B is steady."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,23 +41,41 @@ class PlainFade(JoinPlan):
 
 
 def plan_plain_fade(case: JoinCase) -> PlainFade | str:
-    """Return a fade of the length that the door gives, or less where a song has no more; or why not."""
+    """Return a fade of the length that the door gives, or less where a song has no more; or why not.
+
+    It begins and ends where the songs are steady, a little sooner than at the cut and than asked for.
+    """
     (_, cut), (start, _) = case.a_span, case.b_span
     wanted_s = case.door.overlap_s if case.door is not None else 0.0
     if case.door is not None and case.door.kind is not JoinKind.PLAIN_FADE:
         # What was to be on the beat and cannot be does not sound for long beside another beat.
         wanted_s = min(wanted_s, STANDING_IN_S)
-    left = case.a.generation.reader.song_frames(case.a.song_index) - cut
+    a_side, _ = case.sides()
+    # Where A is soon over it begins to go while it sounds; else at its cut, unless it is to be heard out.
+    latest = max(case.earliest_frame, round((a_side.heard_end_s - wanted_s) * case.rate_hz))
+    if case.door is None or not case.door.plays_out:
+        latest = min(cut, latest)
+    room = min(latest - case.earliest_frame, case.ahead_frames)
+    begin = latest - _sooner(case, case.a, latest, room, "before")
+    left = case.a.generation.reader.song_frames(case.a.song_index) - begin
     there = (case.b.generation.reader.song_frames(case.b.song_index) - start) // 2
     frames = min(round(wanted_s * case.rate_hz), left, there)
     if frames < LEAST_PLAIN_FADE_S * case.rate_hz:
         return f"the songs have {max(0, frames) / case.rate_hz:.1f} s for each other"
+    frames -= _sooner(case, case.b, start + frames, round(SPARED_SHARE * frames), "after")
     half = frames // 2
     return PlainFade(
-        begin_frame=cut,
+        begin_frame=begin,
         before_frames=half,
         after_frames=frames - half,
-        leave_frame=cut + half,
+        leave_frame=begin + half,
         enter_frame=start + half,
-        terms=case.level_terms(cut, start + frames),
+        terms=case.level_terms(begin, start, start + frames),
     )
+
+
+def _sooner(case: JoinCase, chunk: Chunk, frame: int, room: int, side: Literal["before", "after"]) -> int:
+    """Return by how much sooner than at a frame of a chunk's song, `room` at most, that is steady."""
+    usual = round(USUAL_S * case.rate_hz)
+    first, stop = frame - room - usual * (side == "before"), frame + usual * (side == "after")
+    return frames_to_steady(case.read(chunk, first, stop), room, side, case.rate_hz)

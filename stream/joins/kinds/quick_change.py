@@ -111,5 +111,5 @@ def plan_quick_change(case: JoinCase) -> QuickChange | str:
         enter_frame=down_frame,
         beat_frames=before,
         come_frames=min(before, round(_COME_S * rate_hz)),
-        terms=case.level_terms(cut, down_frame),
+        terms=case.level_terms(cut, down_frame, down_frame),
     )

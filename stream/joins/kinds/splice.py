@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from stream.doors.door import JoinKind
-from stream.joins.fades import SPLICE_HALVES_S
+from stream.joins.beat_fit import beat_fit
+from stream.joins.fades import BEATLESS_HALF_S, SPLICE_HALVES_S
 from stream.joins.join_case import JoinCase
 from stream.joins.kinds.seam_fade import JUMP_FADE_S, SeamFade, seam_fields
 
@@ -19,7 +20,10 @@ class Splice(SeamFade):
 def plan_splice(case: JoinCase) -> Splice:
     """Return the splice that is heard least; whoever asked for another song waits for none."""
     longest_frames = round(case.settings.fade_s * case.rate_hz)
-    return Splice(**seam_fields(case, halves_s=SPLICE_HALVES_S, longest_frames=longest_frames, blend_s=0.0))
+    beatless = case.at_once is None and beat_fit(case.a, case.b) is None
+    half_s = min(BEATLESS_HALF_S, 0.5 * case.settings.fade_s) if beatless else 0.0
+    halves_s = (half_s,) if beatless else SPLICE_HALVES_S
+    return Splice(**seam_fields(case, halves_s=halves_s, longest_frames=longest_frames, blend_s=half_s))
 
 
 def plan_skip(case: JoinCase, at_frame: int) -> Splice:

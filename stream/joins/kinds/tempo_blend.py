@@ -9,6 +9,7 @@ from model.base.arrays import DoubleArray
 from stream.doors.beat_match import BeatMatch, match_beats
 from stream.doors.door import JoinKind
 from stream.doors.settings import MOST_STRETCH, DoorSettings
+from stream.doors.side import SOONER_S
 from stream.joins.bands import BandedFade, HandOver
 from stream.joins.grid_fit import MOST_BETWEEN, GridFit, fit_grid
 from stream.joins.join_case import JoinCase
@@ -16,7 +17,7 @@ from stream.joins.join_plan import JoinPlan
 from stream.joins.sound import JoinSound, Sound
 from stream.joins.stretch import Stretcher
 
-TEMPO_RAMP_S = 4.0
+TEMPO_RAMP_S = SOONER_S
 """A is brought to B's tempo in so long, or in what its last chunk leaves for it."""
 _RAMP_STEPS = 16
 _LEAST_RAMP_S = 0.25
@@ -124,7 +125,7 @@ def plan_tempo_blend(case: JoinCase) -> TempoBlend | str:
         bars=match.bars,
         tempo_factor=factor,
         terms={
-            **case.level_terms(begin, start + overlap),
+            **case.level_terms(begin, start, start + overlap),
             "tempo_ratio": 1.0 / factor,
             **_terms(fit, rate_hz),
         },

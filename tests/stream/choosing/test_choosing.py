@@ -1,4 +1,4 @@
-"""The parts of a choice (phrases, terms, hubs, repeats, likings) equal what is computed another way."""
+"""The parts of a choice (phrases, hubs, repeats, likings) equal what is computed another way."""
 
 import itertools
 import sqlite3
@@ -13,18 +13,14 @@ import pytest
 from benchmarks.bench_planning import made_up
 from model.base.arrays import FloatArray
 from model.base.errors import PoolError
-from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.features.texture import textures
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
 from stream.choosing.phrases import NOWHERE, Phrases
 from stream.choosing.played import PlayCounts
 from stream.choosing.repeats import GRACE_PLAYS, MOST_SHARES, coverage, entries
 from stream.choosing.settings import PlannerSettings
-from stream.choosing.weighing.terms import COST_TERMS, Costs
 from stream.choosing.weighing.weights import CostWeights
 from stream.index.edge_index import NEVER
-from stream.index.vector_index import EmbeddingIndex
 from stream.pool import feedback
 from stream.pool.feedback import (
     STATE_FILE,
@@ -37,20 +33,13 @@ from stream.pool.feedback import (
     remember_opinion,
     song_opinions,
 )
-from stream.pool.traits import ChunkTraits
 from stream.scoring.hubs import hub_levels, sample_rows
-from tests.support.pools import with_opened
+from tests.support.pools import with_traits
 
 
 @pytest.fixture(scope="module")
 def generation() -> Generation:
     return made_up(songs=3, chunks=8, chunk_s=2.0, seed=3, width=16)
-
-
-def with_traits(generation: Generation, **columns: object) -> Generation:
-    unknown = ChunkTraits.unknown(len(generation.index))
-    values = {name: np.asarray(value, dtype=getattr(unknown, name).dtype) for name, value in columns.items()}
-    return replace(generation, pool=replace(generation.pool, traits=replace(unknown, **values)))  # type: ignore[arg-type]
 
 
 def lasting(least_s: float, most_s: float, *, bars: int) -> PlannerSettings:
@@ -83,104 +72,34 @@ def test_a_song_shorter_than_a_phrase_is_one_from_its_first_chunk(generation: Ge
         assert phrases.first_exit[entry] == (8 * song + 7 if place == 0 else NOWHERE)
 
 
-def terms_of(generation: Generation, exit_row: int, row: int, **weights: float) -> dict[str, float]:
-    found = Costs(generation).terms(exit_row, np.array([row]), CostWeights(**weights))[0]
-    return dict(zip(COST_TERMS, found.tolist(), strict=True))
-
-
-def test_terms_of_two_chunks_are_what_they_say(generation: Generation) -> None:
+def test_a_phrase_ends_before_its_song_fades_out_and_none_begins_there(generation: Generation) -> None:
     count = len(generation.index)
-    tempo, place = np.full(count, 100.0), np.zeros(count)
-    tempo[10], tempo[11], tempo[12], place[13] = 104.0, 200.0, 0.0, 1.0
-    lufs, key = np.full(count, -20.0), np.zeros(count)
-    lufs[14], key[15] = -14.0, 9 + 12 - 3  # F sharp minor: as A major, three steps from C
-    voice = np.zeros(count)
-    voice[15] = 0.5
-    known = with_traits(
-        generation,
-        tempo_bpm=tempo,
-        beat_confidence=np.ones(count),
-        beats_per_bar=np.full(count, 4),
-        bar_confidence=np.ones(count),
-        start_bar_beat=place,
-        end_bar_beat=np.zeros(count),
-        start_lufs=lufs,
-        end_lufs=lufs,
-        key=key,
-        key_confidence=np.ones(count),
-        voice_across=voice,
+    lufs, loudness = np.full(count, -20.0), np.full(count, -20.0)
+    # The second song fades out in its last two chunks, the last of which begins softly; the third has a soft
+    # chunk amid it, and one at its end that is not much softer.
+    loudness[14:16], lufs[15] = (-26.0, -40.0), -45.0
+    loudness[20], loudness[23], lufs[20] = -45.0, -28.0, -45.0
+    known = with_traits(generation, start_lufs=lufs)
+    pool = replace(known.pool, loudness_db=loudness.astype(np.float32))
+    phrases = Phrases.of_pool(pool, lasting(3.0, 100.0, bars=2))
+    assert np.flatnonzero(~phrases.entry).tolist() == [14, 15]
+    assert np.flatnonzero(~phrases.goes_on).tolist() == [7, 13, 15, 23]
+    assert phrases.last_exit.tolist() == [7] * 8 + [13] * 6 + [15] * 2 + [23] * 8
+
+
+def test_of_a_song_that_is_soft_for_long_the_last_seconds_alone_are_left_out(generation: Generation) -> None:
+    count = len(generation.index)
+    lufs, loudness = np.full(count, -20.0), np.full(count, -20.0)
+    lufs[10:16], loudness[10:16] = -45.0, -45.0
+    pool = with_traits(generation, start_lufs=lufs).pool
+    slower = 8.0 / float((pool.end_s() - pool.start_s())[8:16].max())
+    pool = replace(
+        pool,
+        loudness_db=loudness.astype(np.float32),
+        start_sample=(slower * pool.start_sample).astype(np.int64),
+        end_sample=(slower * pool.end_sample).astype(np.int64),
     )
-    weights = CostWeights()
-    same = terms_of(known, 8, 9)
-    assert all(same[name] == 0 for name in ("tempo", "bar", "key", "chroma", "level", "voice"))
-    tempo_cost = weights.tempo * (4.0 - weights.tempo_free_percent)
-    assert terms_of(known, 8, 10)["tempo"] == pytest.approx(-tempo_cost, rel=1e-3)
-    assert terms_of(known, 8, 11)["tempo"] == pytest.approx(-weights.octave)
-    assert terms_of(known, 8, 12)["tempo"] == pytest.approx(-weights.beatless)
-    assert terms_of(known, 8, 13)["bar"] == pytest.approx(-weights.bar)
-    assert terms_of(known, 8, 14)["level"] == pytest.approx(-weights.level * 5.0)
-    assert terms_of(known, 8, 15)["key"] == pytest.approx(-weights.key * 2.0)
-    assert terms_of(known, 15, 9)["voice"] == pytest.approx(-weights.voice * 0.5)
-
-
-def test_what_really_follows_costs_nothing_and_the_rest_by_its_likeness(generation: Generation) -> None:
-    real = terms_of(generation, 2, 3)
-    assert real == pytest.approx(dict.fromkeys(COST_TERMS, 0.0), abs=1e-3)
-    other = terms_of(generation, 2, 20)
-    embeddings = generation.opened.vectors
-    assert embeddings is not None
-
-    def cosine(rows: np.ndarray, one: int, two: int) -> float:  # type: ignore[type-arg]
-        a, b = rows[one].astype(float), rows[two].astype(float)
-        return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-
-    weights = CostWeights()
-    follows = cosine(embeddings.successors, 3, 20) - 1.0
-    precedes = cosine(embeddings.predecessors, 2, 19) - 1.0
-    assert other["next"] == pytest.approx(weights.next * follows, rel=1e-3)
-    assert other["before"] == pytest.approx(weights.before * precedes, rel=1e-3)
-
-
-def test_another_rhythm_and_another_tone_cost(generation: Generation) -> None:
-    count = len(generation.index)
-    rng = np.random.default_rng(5)
-    # Attacks at random times, no two sides alike.
-    struck = 12.0 * (rng.random((count, 2, SPECTRUM_FRAMES, 1)) < 0.1)
-    spectra = (struck + rng.normal(-30.0, 2.0, (count, 2, SPECTRUM_FRAMES, SPECTRUM_BINS))).astype(np.float32)
-    spectra[9, 0] = spectra[2, 1]
-    known = with_opened(generation, textures=textures(spectra))
-    alike, other = terms_of(known, 2, 9), terms_of(known, 2, 10)
-    assert alike["rhythm"] == pytest.approx(0.0, abs=1e-3) and other["rhythm"] < -1.0
-    distances = known.opened.textures.distances(2, np.array([10]))[0]  # type: ignore[union-attr]
-    weights = CostWeights()
-    assert other["rhythm"] == pytest.approx(-weights.rhythm * distances[0], rel=1e-5)
-    assert other["tone"] == pytest.approx(-weights.tone * distances[1], rel=1e-5)
-    assert terms_of(generation, 2, 10)["rhythm"] == 0.0
-
-
-def test_likeness_of_two_distributions_is_their_cosine(generation: Generation) -> None:
-    rng = np.random.default_rng(6)
-    count = len(generation.index)
-    logits = 2.0 * rng.normal(size=(2, count, 5))
-    ends, starts = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
-    vectors = EmbeddingIndex.quantised(
-        np.log(ends).astype(np.float32), np.log(starts).astype(np.float32), metric="product", key=""
-    )
-    found = terms_of(with_opened(generation, vectors=vectors), 2, 9)
-
-    def cosine(one: FloatArray, other: FloatArray) -> float:
-        return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
-
-    weights = CostWeights()
-    assert found["next"] == pytest.approx(weights.next * (cosine(starts[3], starts[9]) - 1.0), abs=0.05)
-    assert found["before"] == pytest.approx(weights.before * (cosine(ends[2], ends[8]) - 1.0), abs=0.05)
-    assert found["next"] < -0.1 > found["before"]
-
-
-def test_terms_of_some_are_those_of_all(generation: Generation) -> None:
-    costs, rows = Costs(generation), np.array([0, 8, 5, 23])
-    everything = costs.terms(4, np.arange(len(generation.index)), CostWeights())
-    np.testing.assert_allclose(costs.terms(4, rows, CostWeights()), everything[rows], atol=1e-5)
+    assert np.flatnonzero(~Phrases.of_pool(pool, lasting(3.0, 100.0, bars=2)).entry).tolist() == [14, 15]
 
 
 def test_hubs_are_what_everything_likes() -> None:

@@ -67,6 +67,11 @@ def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
     assert door(pool, timeline(), timeline(), settings=DoorSettings(blend_bars=0)).kind is not found.kind
 
 
+def test_of_a_quick_change_nothing_goes_on_beyond_the_cut() -> None:
+    goes_on_s = {kind: Door(kind=kind, overlap_s=4.0).goes_on_s for kind in JoinKind}
+    assert goes_on_s.pop(JoinKind.QUICK_CHANGE) == 0.0 and set(goes_on_s.values()) == {4.0}
+
+
 @pytest.mark.parametrize(
     ("a", "b", "kind", "reason"),
     [
@@ -96,12 +101,13 @@ def test_a_song_is_heard_no_longer_than_it_sounds(pool: Pool) -> None:
     silent = timeline(silent=[(EXIT_S + 10.0, EXIT_S + 12.0)])
     assert door(pool, silent, timeline()).overlap_bars == 4
     beatless = replace(silent, beats_s=np.empty(0), beat_confidence=np.empty(0, dtype=np.float32))
-    assert door(pool, beatless, timeline()).overlap_s == pytest.approx(10.0)
+    # A fade may begin a second sooner, amid the last chunk.
+    assert door(pool, beatless, timeline()).overlap_s == pytest.approx(11.0)
     # It ends cold: nothing is left of it.
     ended = door(pool, timeline(), timeline(), exit_s=SECONDS)
     assert ended.kind in (JoinKind.SHORT_BLEND, JoinKind.QUICK_CHANGE)
     without = door(pool, beatless, timeline(), exit_s=SECONDS)
-    assert without.kind is JoinKind.SHORT_BLEND and "0.0 s for each other" in without.rejected["plain_fade"]
+    assert without.kind is JoinKind.SHORT_BLEND and "1.0 s for each other" in without.rejected["plain_fade"]
 
 
 def test_voices_shorten_a_blend_and_speak_against_it(pool: Pool) -> None:
@@ -127,6 +133,22 @@ def test_a_song_that_is_nearly_over_is_hardly_worth_entering(pool: Pool) -> None
     assert [found.penalties.get("over", 0.0) for found in doors] == pytest.approx([0.0, 0.0, -1.75])
     # The estimate knows it too.
     assert DoorFacts(pool).entries(entries)[:, FACT.room].tolist() == pytest.approx([1.0, 1.0, 6.0 / 48.0])
+
+
+def test_no_quick_change_leads_into_what_is_over_before_its_echo_is(pool: Pool) -> None:
+    fast, slow = timeline(150.0), timeline()
+    traits = replace(pool.traits, beat_confidence=np.ones(len(pool), dtype=np.float32))
+    known = replace(pool, traits=traits)
+    leaving = DoorSide(pool=known, row=9, timeline=fast)
+    # Bars take 2 s; of the song there are 10 s, 6 s and 2 s.
+    found = [
+        judge_door(leaving, DoorSide(pool=known, row=row, timeline=slow), DoorSettings())
+        for row in (75, 77, 79)
+    ]
+    assert [entered.kind for entered in found[:2]] == [JoinKind.QUICK_CHANGE, JoinKind.QUICK_CHANGE]
+    assert [entered.overlap_s for entered in found[:2]] == pytest.approx([4.0, 2.0])
+    assert found[2].kind is not JoinKind.QUICK_CHANGE
+    assert "is over before" in found[2].rejected[JoinKind.QUICK_CHANGE]
 
 
 def test_within_a_song_a_door_is_a_splice(pool: Pool) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.bench_planning import made_up
-from stream.doors import ranking
+from stream.doors import fullness, ranking
 from stream.doors.fullness import bars_ahead, fullness_db, voice_share
 from stream.doors.partners import tempo_partners
 from stream.doors.ranking import DOORS_KEPT, DoorRanking
@@ -117,6 +117,38 @@ def test_a_grown_pool_keeps_what_was_ranked_and_adds_what_is_new(monkeypatch: py
         assert ways.worths[:, 0] == pytest.approx(doors.of_song(song).worths[:, 0])
 
 
+@pytest.mark.parametrize("all_entries", [ranking.ALL_ENTRIES, 10])
+def test_songs_that_moved_up_keep_their_doors_and_one_that_is_cut_anew_does_not(
+    monkeypatch: pytest.MonkeyPatch, all_entries: int
+) -> None:
+    monkeypatch.setattr(ranking, "ALL_ENTRIES", all_entries)
+    pool = pool_of()
+    doors = DoorRanking(pool)
+    for song in range(SONGS):
+        doors.of_song(song)
+    # The first song is gone, and the second has other chunks now.
+    rest = slice(CHUNKS, None)
+    start_sample = pool.start_sample[rest].copy()
+    start_sample[1:CHUNKS] -= 40_000_000
+    tempo_bpm = pool.traits.tempo_bpm[rest].copy()
+    tempo_bpm[:CHUNKS] = pool.traits.tempo_bpm[5 * CHUNKS]
+    there = replace(
+        pool,
+        songs=pool.songs[1:],
+        chunk_song=pool.chunk_song[rest] - 1,
+        start_sample=start_sample,
+        end_sample=pool.end_sample[rest],
+        traits=replace(pool.traits.take(np.arange(len(pool))[rest]), tempo_bpm=tempo_bpm),
+    )
+    moved, fresh = doors.moved(there), DoorRanking(there)
+    for song in range(SONGS - 1):
+        found = moved.of_song(song)
+        assert found.worths[:, :4] == pytest.approx(fresh.of_song(song).worths[:, :4])
+        for place in range(CHUNKS):
+            worths = fresh.worths(song * CHUNKS + place, found.entries[place, :4])
+            assert worths == pytest.approx(found.worths[place, :4])
+
+
 def test_of_a_large_pool_the_thinnest_entries_are_ranked(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = pool_of()
     monkeypatch.setattr(ranking, "ALL_ENTRIES", 10)
@@ -159,3 +191,10 @@ def test_a_timeline_says_how_full_how_sung_and_how_steady_what_follows_is() -> N
     assert voice_share(timeline, at_s) == pytest.approx([1.0, 0.5, 0.0], abs=0.01)
     # To 19.5 s there are 39 steps; the gap after it, and beats that are not sure, end a row.
     assert bars_ahead(timeline, np.array([0.0, 18.0, 20.7, 29.0])).tolist() == [9.0, 0.0, 3.0, 0.0]
+
+
+@pytest.mark.parametrize("steps", [1, 8, 9, 16, 17, 18, 40])
+def test_a_step_is_held_against_all_that_are_near(steps: int) -> None:
+    steps_s = np.random.default_rng(steps).uniform(0.3, 0.6, steps)
+    plain = [np.median(steps_s[max(0, n - 8) : n + 9]) for n in range(steps)]
+    assert fullness._usual(steps_s).tolist() == plain

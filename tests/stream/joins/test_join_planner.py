@@ -19,7 +19,7 @@ from stream.joins.join_planner import JoinPlanner
 from stream.joins.kinds.registry import read_join
 from stream.joins.levels import Release, k_weighted_power, loudness_lufs
 from stream.joins.settings import SoundSettings
-from tests.support.pools import make_generation, make_pool, noise_song
+from tests.support.pools import make_generation, make_pool, noise_song, with_beat
 from tools.songs.loudness import integrated_lufs
 
 RATE_HZ = 44_100
@@ -232,15 +232,15 @@ def test_a_blend_brings_together_what_is_heard_before_and_after_it(tmp_path: Pat
     cut, half = round(3.0 * RATE_HZ), round(0.72 * RATE_HZ)
     first[cut - half : cut + half] *= np.float32(0.05)
     generation = make_generation(make_pool(tmp_path, [first, noise_song(9, 1)]))
-    before = generation.chunk(1)
     assert generation.reader.chunk_span(1)[1] == cut
     other = int(np.searchsorted(generation.pool.chunk_song, 1)) + 2
-    blend, splice = (
+    beaten = with_beat(generation, 120.0)
+    blend, splice, beatless = (
         planner(1.5)
-        .plan(step(generation, 1, row), Leaving(chunk=before, release=Release()))
+        .plan(step(songs, 1, row), Leaving(chunk=songs.chunk(1), release=Release()))
         .terms["level_difference_db"]
-        for row in (other, 4)
+        for songs, row in ((generation, other), (beaten, 4), (generation, 4))
     )
-    assert blend == pytest.approx(0.0, abs=2.0)
+    assert blend == pytest.approx(0.0, abs=2.0) and beatless == pytest.approx(0.0, abs=2.0)
     assert splice is not None
     assert splice < -15.0

@@ -10,11 +10,12 @@ from model.base.errors import EndlosError
 from stream.choosing.generation import Generation
 from stream.choosing.journey.route import MOST_CHANGES, Route
 from stream.choosing.journey.steering import Steering
-from stream.choosing.phrases import SKIPPED_S
+from stream.choosing.phrases import LONGEST_OVERLAP_S, SKIPPED_S
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.step import Step
 from stream.doors.ranking import DoorRanking
+from tests.support.pools import MadeUpScorer, with_opened
 from tools.bench.journey import JourneyRecord
 
 SONGS, CHUNKS, CHUNK_S = 8, 24, 5.0
@@ -85,6 +86,33 @@ def test_whole_songs_are_heard_but_for_seconds(generation: Generation) -> None:
     assert told["changes_of_song"] >= 6 and told["returns_percent"] <= 100.0
     for step in steps[1:]:
         assert step.natural or step.leaves_song
+
+
+def test_short_songs_are_heard_whole_where_not_every_exit_can_be_scored() -> None:
+    made = made_up(songs=12, chunks=6, chunk_s=5.0, seed=6)
+    scorer = made.scorer
+    assert scorer is not None
+    short = with_opened(made, scorer=MadeUpScorer(scorer.score))
+    planner = Planner(short, PlannerSettings(seed=1, whole_songs=True))
+    record = JourneyRecord(short)
+    for _ in range(20 * 6):
+        step = planner.next()
+        planner.deliver(step)
+        record.take(step)
+    assert record.told()["skipped_most_s"] <= 2 * SKIPPED_S
+
+
+def test_a_song_that_is_heard_whole_goes_on_however_lately_it_was_heard(generation: Generation) -> None:
+    planner = Planner(generation, PlannerSettings(seed=1, whole_songs=True), generation.chunk(0))
+    for row in [*range(CHUNKS), *range(CHUNKS)]:
+        planner.deliver(Step(after=None, chunk=generation.chunk(row), natural=False, rung="start"))
+    rows = []
+    for _ in range(CHUNKS):
+        step = planner.next()
+        planner.deliver(step)
+        rows.append(step.chunk.row)
+    least = CHUNKS - round(LONGEST_OVERLAP_S / CHUNK_S)
+    assert rows[:least] == list(range(least))
 
 
 @pytest.mark.parametrize("wrong", [{"strategy": "random"}, {"walk": True}])

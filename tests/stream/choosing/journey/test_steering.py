@@ -125,7 +125,7 @@ def test_what_is_favoured_is_played_more_often_and_its_term_is_told(generation: 
         return songs(steps).count(5) / len(steps)
 
     favoured = frozenset([hash_of(generation, 5)])
-    assert share(favoured=favoured) > 1.4 * share()
+    assert share(favoured=favoured) > 1.2 * share()
     steps = joins_of(go(steered(generation, favoured=favoured), 400))
     weight = PlannerSettings().weights.favoured
     for step in steps:

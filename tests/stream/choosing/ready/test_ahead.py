@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model.base.arrays import FloatArray, IntArray
+from model.base.errors import PoolError
 from stream.choosing.generation import Generation
 from stream.choosing.planner import Planner
 from stream.choosing.ready import ahead
@@ -68,20 +69,22 @@ def test_a_hung_model_is_replaced_by_the_natural_successor_then_plans_again(gene
         source.close()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("boom"), PoolError("the disk is gone for a moment")])
 @pytest.mark.parametrize("where", ["preparing", "planning"])
 def test_planning_that_fails_is_tried_again_and_told_once(
     generation: Generation,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     where: str,
+    error: Exception,
 ) -> None:
     monkeypatch.setattr(ahead, "RETRY_S", 0.01)
-    failures = iter([RuntimeError("boom")] * (1 if where == "preparing" else 3))
+    failures = iter([error] * (1 if where == "preparing" else 3))
 
     def fail() -> None:
-        error = next(failures, None)
-        if error is not None:
-            raise error
+        failure = next(failures, None)
+        if failure is not None:
+            raise failure
 
     class Failing(Planner):
         def next(self, *, leave: bool = False, deadline_s: float | None = None) -> Step:

@@ -27,6 +27,7 @@ from tests.support.beaten import (
     known_timeline,
     steady_beats,
 )
+from tests.support.pools import with_beat, with_traits
 
 SECONDS = 40.0
 A_BPM, B_BPM = 123.0, 120.0
@@ -137,6 +138,23 @@ def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generat
     np.testing.assert_allclose(half, np.sqrt(0.5 / 1.15) * (a + b), atol=1e-4)
 
 
+def test_a_plain_fade_leaves_a_before_it_falls_silent_and_ends_where_b_sounds_as_it_goes_on(
+    tmp_path: Path,
+) -> None:
+    left, entered = (beaten_song(SECONDS, np.empty(0), seed) for seed in (5, 6))
+    # A takes a breath at its cut, B some seconds after its start.
+    left[round(9.5 * RATE_HZ) : round(10.2 * RATE_HZ)] *= 0.05
+    entered[round(15.5 * RATE_HZ) : round(16.3 * RATE_HZ)] *= 0.05
+    known = known_timeline(SECONDS, np.empty(0))
+    plan = planned(
+        beaten_generation(tmp_path, [left, entered], [known, known]),
+        Door(kind=JoinKind.PLAIN_FADE, overlap_s=12.0),
+    )
+    assert 9.4 * RATE_HZ < plan.begin_frame < 9.65 * RATE_HZ
+    assert 15.0 * RATE_HZ < plan.enter_frame + plan.after_frames < 15.25 * RATE_HZ
+    assert abs(plan.terms["level_difference_db"] or 0.0) < 1.5
+
+
 def test_behind_a_quick_change_a_dies_away_in_echoes_without_lows(generation: Generation) -> None:
     plan = planned(generation, door(JoinKind.QUICK_CHANGE))
     made = opened(generation, plan).pull(plan.fade_frames)
@@ -189,6 +207,78 @@ def test_what_the_audio_does_not_let_becomes_a_plain_fade_of_seconds(tmp_path: P
         door=door(JoinKind.PLAIN_FADE),
     )
     assert planner.plan(last, Leaving(chunk=plain.chunk(14), release=Release())).kind is JoinKind.SHORT_BLEND
+
+
+def test_a_song_that_is_soon_over_begins_to_go_while_it_sounds(tmp_path: Path) -> None:
+    noise, known = beaten_song(30.0, np.empty(0), 5), known_timeline(30.0, np.empty(0))
+    songs = beaten_generation(tmp_path, [noise, noise], [known, known], chunk_s=6.0)
+    found = judged(songs, 4, 7)
+    assert found.kind is JoinKind.PLAIN_FADE and found.overlap_s == pytest.approx(3.0)
+    step = Step(after=songs.chunk(4), chunk=songs.chunk(7), natural=False, rung="full", door=found)
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    plan = planner.plan(step, Leaving(chunk=songs.chunk(4), release=Release()))
+    assert (plan.kind, plan.begin_frame) == (JoinKind.PLAIN_FADE, 27 * RATE_HZ)
+    assert plan.fade_frames == 3 * RATE_HZ
+
+
+@pytest.mark.parametrize("kind", [JoinKind.TEMPO_BLEND, JoinKind.PLAIN_FADE])
+def test_a_song_that_is_to_be_heard_out_is_whatever_the_audio_does_not_let(
+    tmp_path: Path, kind: JoinKind
+) -> None:
+    noise, known = beaten_song(30.0, np.empty(0), 5), known_timeline(30.0, np.empty(0))
+    songs = beaten_generation(tmp_path, [noise, noise], [known, known])
+    left = Door(kind=kind, overlap_s=9.0, overlap_bars=4, plays_out=True)
+    step = Step(after=songs.chunk(4), chunk=songs.chunk(16), natural=False, rung="full", door=left)
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    plan = planner.plan(step, Leaving(chunk=songs.chunk(4), release=Release()))
+    fade_s = 9.0 if kind is JoinKind.PLAIN_FADE else 4.0
+    # Its chunk ends at 10 s.
+    assert (plan.kind, plan.begin_frame) == (JoinKind.PLAIN_FADE, round((30.0 - fade_s) * RATE_HZ))
+    assert plan.begin_frame + plan.fade_frames == 30 * RATE_HZ
+
+
+def test_without_a_beat_a_splice_takes_a_second_unless_it_is_asked_for(generation: Generation) -> None:
+    beaten = with_beat(generation, A_BPM)
+    beatless = with_traits(generation)
+    lengths = {}
+    for name, songs, at_once in (
+        ("beats", beaten, None),
+        ("none", beatless, None),
+        ("asked for", beatless, 9 * RATE_HZ),
+    ):
+        before, after = songs.chunk(A_CHUNK), songs.chunk(A_CHUNK + 4)
+        step = Step(after=before, chunk=after, natural=False, rung="full")
+        planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+        plan = planner.plan(step, Leaving(chunk=before, release=Release(), at_once=at_once))
+        assert plan.kind is JoinKind.SPLICE
+        lengths[name] = plan.fade_frames / RATE_HZ
+    assert lengths["none"] == pytest.approx(1.2, abs=0.01)
+    assert lengths["beats"] <= 0.8 and lengths["asked for"] <= 0.1
+
+
+def test_levels_are_matched_over_the_seconds_and_the_moment_beside_a_join(tmp_path: Path) -> None:
+    left, entered = (beaten_song(SECONDS, np.empty(0), 5) for _ in range(2))
+    entered[round(4.0 * RATE_HZ) : round(4.4 * RATE_HZ)] *= 0.5
+    known = known_timeline(SECONDS, steady_beats(SECONDS, 120.0))
+    plan = planned(
+        beaten_generation(tmp_path, [left, entered], [known, known]),
+        Door(kind=JoinKind.QUICK_CHANGE, overlap_s=2.0),
+    )
+    over_seconds_db = -10.0 * np.log10((2.6 + 0.4 * 0.25) / 3.0)
+    expected_db = 0.5 * (over_seconds_db + 20.0 * np.log10(2.0))
+    assert plan.terms["level_difference_db"] == pytest.approx(expected_db, abs=0.15)
+
+
+def test_a_soft_beginning_is_raised_as_far_as_what_follows_lets_it(tmp_path: Path) -> None:
+    left, entered = (beaten_song(SECONDS, np.empty(0), 5) * 10.0 for _ in range(2))
+    known = known_timeline(SECONDS, np.empty(0))
+    peak_db = 20.0 * np.log10(float(np.abs(entered).max()))
+    # B is soft for 14 s: 8 s of the fade, and 6 in which 3 dB are let go.
+    entered[: round(18.0 * RATE_HZ)] *= 0.3
+    songs = beaten_generation(tmp_path, [left, entered], [known, known])
+    plan = planned(songs, Door(kind=JoinKind.PLAIN_FADE, overlap_s=8.0))
+    least_db, most_db = -1.0 - 1.0 - peak_db + 3.0, -1.0 - peak_db + 3.2
+    assert least_db - 0.1 < (plan.terms["headroom_db"] or 0.0) < most_db
 
 
 def test_what_is_no_plan_is_told() -> None:
