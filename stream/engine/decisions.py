@@ -5,11 +5,14 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 from model.base.errors import OutputError
+from model.base.files import what_to_do
+from model.base.kept import held_to_write, set_aside
 from stream.choosing.generation import Chunk
 from stream.choosing.step import Step
 from stream.joins.join_plan import JoinPlan
@@ -108,14 +111,32 @@ def _span(chunk: Chunk) -> dict[str, object]:
     return asdict(chunk.key)
 
 
+def log_held(path: Path) -> AbstractContextManager[None]:
+    """Keep a decision log to this process; `OutputError` where another one writes it."""
+    taken = OutputError(
+        f"the decision log {path} is written by another endlos; end that one, or name another file"
+    )
+    return held_to_write(path, taken)
+
+
 class DecisionLog:
     """Writes decisions and what the listener did to a file as it happens; a context manager."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep: bool = False) -> None:
+        """keep: set aside what stands there (`set_aside`), rather than replace it."""
         # Decisions come from the pacer's thread, events from the main thread.
         self._lock = threading.Lock()
         self.lost_lines = 0
         """Lines that could not be written."""
+        self.kept: Path | None = None
+        """Where the log is that stood there before."""
+        try:
+            if keep:
+                self.kept = set_aside(path)
+        except OSError as error:
+            raise OutputError(
+                f"the decision log {path} cannot be set aside ({error.strerror}); {what_to_do(error)}"
+            ) from error
         try:
             self._file = path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:

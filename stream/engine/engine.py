@@ -25,6 +25,7 @@ from stream.engine.warm_up import first_score, warm_up
 from stream.joins.join_planner import JoinPlanner
 from stream.pool.feedback import HeardJoin, SongOpinion, remember_opinion
 from stream.pool.pool import Pool
+from stream.pool.song_names import named_song
 from stream.pool.songs import Song
 
 
@@ -297,19 +298,14 @@ class Engine:
 
 
 def _start(generation: Generation, name: str | None) -> Chunk | None:
-    return None if name is None else generation.chunk(generation.song_rows(_named(generation, name)).start)
+    if name is None:
+        return None
+    return generation.chunk(generation.song_rows(named_song(generation.pool, name)).start)
 
 
 def _led(generation: Generation, steering: Steering, settings: EngineSettings) -> Steering:
     """Return a steering that leads to the song that the settings name, if any."""
     if settings.towards is None:
         return steering
-    goal = generation.pool.songs[_named(generation, settings.towards)].audio_hash
+    goal = generation.pool.songs[named_song(generation.pool, settings.towards)].audio_hash
     return replace(steering, towards=goal, within_s=settings.within_s)
-
-
-def _named(generation: Generation, name: str) -> int:
-    for number, song in enumerate(generation.pool.songs):
-        if song.name == name:
-            return number
-    raise EndlosError(f"the pool has no song {name!r}; name one as `endlos pool info` lists it")

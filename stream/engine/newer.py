@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.journey.steering import NOT_STEERED, Steering
 from stream.choosing.planner import Planner

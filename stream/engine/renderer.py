@@ -216,13 +216,14 @@ class Renderer:
 
         def read(start: int, stop: int) -> FloatArray:
             try:
-                audio = chunk.generation.reader.read(chunk.song_index, start, stop)
+                audio = chunk.generation.reader.read(chunk.song_index, start, stop, passing=True)
             except DecodeError as error:
                 self._lose(chunk, error, at=self._chunk)
                 # What goes out may fail: it is over soon.
                 self._jump = self._jump or chunk.song.audio_hash == self._chunk.song.audio_hash
                 return _silence(stop - start)
-            return release.applied(np.multiply(audio, gain, dtype=np.float32), start)
+            audio *= gain
+            return release.applied(audio, start)
 
         return SongSound(read, frame)
 

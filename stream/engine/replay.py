@@ -127,23 +127,43 @@ class _Logged:
 
 
 def _read(path: Path) -> _Logged:
-    try:
-        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        decisions = [line for line in lines if "event" not in line]
-        stops = [line["t_out_frames"] for line in lines if line.get("event") == "stop"]
-        if decisions and isinstance(decisions[0], dict) and decisions[0].get("n") == 0:
-            check_decisions(decisions, stops)
-    except OSError as error:
-        raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
-    if not decisions or not isinstance(decisions[0], dict) or decisions[0].get("n") != 0:
+    lines = _lines(path)
+    decisions = [line for line in lines if "event" not in line]
+    stops = [line.get("t_out_frames") for line in lines if line.get("event") == "stop"]
+    if not decisions or decisions[0].get("n") != 0:
         raise EndlosError(f"{path} does not begin with the first decision; name a whole decision log")
+    try:
+        check_decisions(decisions, stops)
+    except ValueError as error:
+        raise EndlosError(f"{path} is not a decision log ({error}); name one that --log wrote") from error
     return _Logged(
         decisions=decisions,
         stop_frames=stops[-1] if stops else None,
         announcements=sum(line.get("event") == "say" for line in lines),
     )
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        # A run that was cut off in mid-line knows nothing of that step: it had not sounded.
+        whole = text if _is_json(text.rpartition("\n")[2]) else text[: text.rfind("\n") + 1]
+        lines = [json.loads(line) for line in whole.splitlines()]
+    except OSError as error:
+        raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
+    except (ValueError, RecursionError) as error:
+        raise EndlosError(f"{path} is not a decision log; name one that --log wrote") from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise EndlosError(f"{path} is not a decision log; name one that --log wrote")
+    return lines
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _line(decision: dict[str, Any]) -> _Line:

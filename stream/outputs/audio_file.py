@@ -1,6 +1,7 @@
 """The file output writes the stream beside its place and renames it, so that no half file is readable."""
 
 import glob
+import logging
 import math
 import os
 from contextlib import suppress
@@ -15,6 +16,7 @@ import soxr
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
+from model.base.kept import set_aside, unused
 from stream.outputs.encoding.audio_tags import AudioTags, id3_tag
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder, CoderError
@@ -25,6 +27,8 @@ from stream.outputs.encoding.pcm import beyond_full_scale, whole_samples
 EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
 MAX_WAV_BYTES = (1 << 32) - (1 << 17)
 """A WAV file counts its bytes in 32 bits, those of its tags too."""
+
+_log = logging.getLogger(__name__)
 
 _NO_TAGS = AudioTags()
 _ENCODER_ERRORS = (CoderError, soundfile.LibsndfileError)
@@ -39,20 +43,29 @@ class AudioFileWriter:
     """
 
     def __init__(
-        self, path: Path, sample_rate_hz: int, bits: Literal[16, 24], bitrate_kbps: int, tags: AudioTags
+        self,
+        path: Path,
+        sample_rate_hz: int,
+        bits: Literal[16, 24],
+        bitrate_kbps: int,
+        tags: AudioTags,
+        *,
+        keep: bool = False,
     ) -> None:
         self.path = path
+        self._keep = keep
         self.frames = 0
         """Frames taken so far, at the stream's rate."""
         self.most_frames = _most_frames(path.suffix.lower(), bits)
         """So many can be taken."""
-        self._part = path.with_name(f"{path.name}.{os.getpid()}{PART_SUFFIX}")
+        # What is kept has a name of its own: no render removes it, and nobody who sees other processes.
+        name = f"{path.name}.live" if keep else path.name
+        self._part = path.with_name(f"{name}.{os.getpid()}{PART_SUFFIX}")
         kind = path.suffix.lower()
-        for left in path.parent.glob(f"{glob.escape(path.name)}.*{PART_SUFFIX}"):
-            # What a render that was killed had written of the same file.
-            if is_left_behind(left):
-                with suppress(OSError):
-                    left.unlink()
+        for left in path.parent.glob(f"{glob.escape(name)}.[0-9]*{PART_SUFFIX}"):
+            # What a run that was killed had written of the same file; in a container it had our number.
+            if left == self._part or is_left_behind(left):
+                self._clear(left)
         try:
             self._disk = DiskFile(self._part)
         except OSError as error:
@@ -83,6 +96,25 @@ class AudioFileWriter:
         self._open = True
         self._encoded = False
 
+    def _clear(self, left: Path) -> None:
+        if not (self._keep and left.stat().st_size):
+            with suppress(OSError):
+                left.unlink()
+            return
+        try:
+            kept = left.rename(self._incomplete())
+        except OSError as error:
+            raise _cannot_write(self._incomplete(), error) from error
+        _log.warning("what a run that was cut off had written of %s is kept in %s", self.path, kept)
+
+    def _incomplete(self) -> Path:
+        return unused(self.path.with_name(f"{self.path.stem}.incomplete{self.path.suffix}"))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file so far; an encoder may hold some back. Any thread."""
+        return self._disk.size_bytes
+
     @property
     def clipped_samples(self) -> int:
         """Samples beyond full scale, which were clipped (of .wav and .flac; the others take them)."""
@@ -110,7 +142,7 @@ class AudioFileWriter:
         """
         if not (self._open and self.frames):
             return None
-        target = self.path.with_name(f"{self.path.stem}.incomplete{self.path.suffix}")
+        target = self._incomplete()
         try:
             self._end_coder()
             self._name(target)
@@ -132,6 +164,9 @@ class AudioFileWriter:
     def _name(self, target: Path) -> None:
         try:
             self._disk.close()
+            kept = set_aside(target) if self._keep else None
+            if kept is not None:
+                _log.warning("%s is finished; what was there before is kept as %s", target, kept)
             self._part.replace(target)
         except OSError as error:
             raise _cannot_write(target, error) from error
@@ -171,18 +206,22 @@ def open_audio_file(
     bitrate_kbps: int | None = None,
     frames: int | None = None,
     tags: AudioTags = _NO_TAGS,
+    *,
+    keep: bool = False,
 ) -> AudioFileWriter:
     """Open an audio file for writing; its extension says the format, `OutputError` when it cannot be.
 
     bits: of .wav and .flac. bitrate_kbps: of .mp3 (192), .ogg (a quality near it, 192) and .opus (128).
     frames: how many will be written, where that is known, so that too many are refused now not hours later.
-    tags: what the file says of itself beside its mark.
+    tags: what the file says of itself beside its mark. keep: set aside what has the name when the file gets
+    it, rather than replace it, and keep what a killed run left as incomplete, rather than remove it.
     """
     require_audio_file(path)
     kind = path.suffix.lower()
     if kind == ".wav" and (frames or 0) > _most_frames(kind, bits):
         raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
-    return AudioFileWriter(path, sample_rate_hz, bits, bitrate_kbps or _DEFAULT_KBPS.get(kind, 0), tags)
+    kbps = bitrate_kbps or _DEFAULT_KBPS.get(kind, 0)
+    return AudioFileWriter(path, sample_rate_hz, bits, kbps, tags, keep=keep)
 
 
 def require_audio_file(path: Path) -> None:

@@ -13,7 +13,8 @@ from stream.outputs.ring.ring import Ring
 
 RING_S = 4.0
 FADE_S = 0.1
-STARVED_AFTER_S = 1.25
+STARVED_AFTER_S = 1.65
+"""Sound that is so late is not waited for: two looks for blocks of the pacer take less."""
 
 MAX_TITLES = 64
 """Titles that wait for their sound; the oldest goes when there are more."""

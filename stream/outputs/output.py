@@ -48,7 +48,7 @@ class OutputStatus:
     latency_s: float = 0.0
     """Time from handing on to hearing, as far as the output knows."""
     bytes_out: int = 0
-    """Encoded bytes that were handed on, each once however many listen; 0 where nothing is encoded."""
+    """Bytes that were sent or written, each once however many listen; 0 of a sound card."""
     device_underruns: int = 0
     """How often a device said that it had run dry itself."""
     reconnects: int = 0

@@ -14,7 +14,7 @@ class OutputTally:
     frames: int = 0
     """Engine frames that were handed on."""
     size_bytes: int = 0
-    """The same, encoded; 0 where nothing is encoded."""
+    """The same, encoded, where this counts it."""
     lost_frames: int = 0
     """Frames that were taken and never handed on."""
     _pending_frames: int = 0

@@ -12,7 +12,9 @@ from typing import Literal
 from model.base.arrays import FloatArray
 from stream.outputs.guarded import GuardedOutputs
 from stream.outputs.lateness import Lateness
-from stream.outputs.output import Leader, Output, OutputStatus
+from stream.outputs.leader_watch import LeaderSeen, LeaderWatch
+from stream.outputs.output import Leader, Output
+from stream.outputs.schedule import Schedule
 from stream.outputs.standstill import Stops
 
 _log = logging.getLogger(__name__)
@@ -20,25 +22,20 @@ _log = logging.getLogger(__name__)
 MIN_WAIT_S = 0.002
 MAX_WAIT_S = 0.02
 """A leader is looked at this often."""
-MAX_WAIT_ALONE_S = 0.5
+MAX_WAIT_ALONE_S = 1.0
 """Without a leader there is nothing to see but the clock; skips, pauses and the end wake the pacer."""
 LEADER_BLOCK_FRAMES = 1024
-ALONE_BLOCK_FRAMES = 16_384
+ALONE_BLOCK_FRAMES = 32_768
 """Encoders take what there is in pieces of about this length; each block less is a thread less to wake."""
 GIVE_UP_LATENESS_S = 60.0
-LEADER_STALL_S = 0.8
-"""A leader that plays and yet takes nothing for this long is not waited for: who listens elsewhere would."""
-LEADER_START_S = 4.0
-"""The same for one that is only about to play: some devices take seconds to open."""
 LEADER_SLACK_S = 0.25
 """How far a leader that has played before may fall behind the wall clock before others are given more."""
 LEADER_REFILL_S = 0.1
 """How much more than a leader holds the others may be given in advance."""
-LEADER_SLEW = 0.05
-"""The most by which a leader's clock is taken to differ from the wall clock; what goes beyond is a stall."""
-START_LEAD_S = 3.0
-"""What may be pulled at once at the start where nothing paces but the wall clock: who comes first then gets
-about as much in advance as who comes later. Less than any output's ring."""
+START_LEAD_S = 2.6
+"""What may be pulled at once at the start where nothing paces but the wall clock, up to the next block (3 s):
+who comes first then gets about as much in advance as who comes later. A block more is still less than any
+output's ring, and than what an output takes for being behind."""
 MAX_SKIPS_WAITING = 8
 STOP_TIMEOUT_S = 2.0
 
@@ -112,7 +109,6 @@ class Pacer:
         self._rate_hz = engine_rate_hz
         self._block_frames = block_frames
         self._max_wait_s = MAX_WAIT_S if leader is not None else MAX_WAIT_ALONE_S
-        self._lead_frames = round(lead_s * engine_rate_hz) if leader is None else 0
         self._clock_s = clock
         self._wait_s = wait or self._wait_for_wake
 
@@ -126,28 +122,27 @@ class Pacer:
 
         # Written by the pacer's thread, read by any.
         self._clock: Clock = "stopped"
-        self._blocks = 0
         self._lateness = Lateness(clock)
         self._stops = Stops(clock)
         self._clock_resets = 0
         self._leader_losses = 0
         self._rested_s: float | None = None
 
-        # The pacer's thread only. At `_anchor_s` the stream was heard up to `_anchor_frames`.
-        self._anchor_s = clock()
-        self._anchor_frames = self._lead_frames
-        self._leader_moved_s = self._led_s = self._anchor_s
-        self._leader_stood = False
-        self._leader_played = False
-        self._refills = False
-        self._title: tuple[str, int] | None = None
+        # The pacer's thread only.
+        lead_frames = round(lead_s * engine_rate_hz) if leader is None else 0
+        self._schedule = Schedule(engine_rate_hz, block_frames, clock(), lead_frames=lead_frames)
+        self._watch = None if leader is None else LeaderWatch(leader, self._outputs, block_frames, clock())
+        self._titles: list[tuple[str, int]] = []
 
     # Any thread.
 
     def start(self) -> None:
         """Start every output, then pull; `OutputError` when one cannot start: the others are closed again."""
         self._outputs.start()
-        self._anchor_s = self._leader_moved_s = self._led_s = self._clock_s()
+        now_s = self._clock_s()
+        self._schedule.begin(now_s)
+        if self._watch is not None:
+            self._watch.begin(now_s)
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
         self._thread.start()
         watching = partial(self._stops.watch, self._finished.wait)
@@ -208,8 +203,8 @@ class Pacer:
         """Return a snapshot."""
         return PacerStatus(
             clock=self._clock,
-            blocks=self._blocks,
-            frames=self._blocks * self._block_frames,
+            blocks=self._schedule.blocks,
+            frames=self._schedule.frames,
             late_blocks=self._lateness.late_blocks,
             max_lateness_s=self._lateness.most_s,
             clock_resets=self._clock_resets,
@@ -225,12 +220,15 @@ class Pacer:
     def step(self) -> None:
         """Pull one block if it is time, else wait a little; `start` calls it again and again."""
         self._do_skips()
-        if self._standing_still():
+        if self._paused or (self._watch is not None and self._watch.rests()):
             self._rest()
-        elif self._leads():
-            self._follow_leader()
-        else:
-            self._follow_wall()
+            return
+        watch = self._watch
+        if watch is not None and (seen := watch.look(self._clock_s())) is not None:
+            self._follow_leader(watch, seen)
+            return
+        self._leader_losses += self._clock == "leader"
+        self._follow_wall()
 
     def _run(self) -> None:
         try:
@@ -246,150 +244,92 @@ class Pacer:
 
     def _do_skips(self) -> None:
         while self._skips:
-            self._refills = False
+            if self._watch is not None:
+                self._watch.refills = False
             self._skips.popleft()()
             for output in self._outputs:
                 self._outputs.ask(output, output.skip)
 
-    def _standing_still(self) -> bool:
-        if self._paused or self._leader is None:
-            return self._paused
-        status = self._outputs.ask(self._leader, self._leader.status)
-        return status is not None and status.state == "paused"
-
-    def _leads(self) -> bool:
-        leads = self._leader is not None and self._moves(self._leader)
-        if self._clock == "leader" and not leads:
-            self._leader_losses += 1
-        return leads
-
-    def _moves(self, leader: Leader) -> bool:
-        """Return whether the leader takes what it is offered, or is about to."""
-        now_s = self._clock_s()
-        space_frames = self._outputs.ask(leader, leader.space_frames)
-        status = self._outputs.ask(leader, leader.status)
-        if space_frames is None or status is None:
-            return False
-        if space_frames >= self._block_frames:
-            self._leader_moved_s = now_s
-        there = status.state in ("starting", "playing")
-        patience_s = LEADER_START_S if status.state == "starting" else LEADER_STALL_S
-        moves = there and now_s - self._leader_moved_s <= patience_s
-        if not there:
-            self._leader_stood = False
-        elif not moves:
-            self._leader_stood = True
-        elif self._leader_stood and space_frames >= self._block_frames:
-            # What its ring holds is from before, with holes; it goes over to what is pulled now.
-            self._outputs.ask(leader, leader.skip)
-            self._leader_stood, self._refills = False, True
-        return moves
-
-    def _follow_leader(self) -> None:
-        assert self._leader is not None
+    def _follow_leader(self, watch: LeaderWatch, seen: LeaderSeen) -> None:
+        """Pull a block where the leader takes it, or where the others would wait for too long."""
         self._clock = "leader"
-        space_frames = self._outputs.ask(self._leader, self._leader.space_frames)
-        status = self._outputs.ask(self._leader, self._leader.status)
-        if space_frames is None or status is None:
-            # It has failed just now; from the next step on the wall clock goes on.
+        now_s = self._clock_s()
+        missing_frames = self._block_frames - seen.space_frames
+        ahead_s = self._schedule.due_s() - now_s if self._others else 0.0
+        if missing_frames > 0:
+            if not watch.has_played or ahead_s >= -LEADER_SLACK_S:
+                self._wait(missing_frames / self._rate_hz)
+                return
+            # It opens again, or stalls.
+            watch.pass_by()
+            self._offer(self._pull())
             return
-        missing_frames = self._block_frames - space_frames
-        before_s = self._clock_s()
-        if missing_frames > 0 and not self._is_overdue(before_s):
-            self._wait(missing_frames / self._rate_hz)
-            return
-        if missing_frames <= 0 and self._is_ahead(space_frames, status, before_s):
+        buffered_s = seen.status.buffered_s
+        if watch.refills and ahead_s > seen.space_frames / self._rate_hz + buffered_s + LEADER_REFILL_S:
+            # The others would get more than they can keep.
             self._wait(self._block_frames / self._rate_hz)
             return
-        if missing_frames > 0:
-            # It does not take this block: it opens again, or stalls, and who listens elsewhere would wait.
-            self._leader_stood = True
-        else:
-            self._follow_clock_of(status, before_s)
+        self._schedule.follow(now_s + buffered_s, now_s, by_clock_only=watch.has_played)
+        watch.has_played = watch.has_played or seen.status.state == "playing"
         block = self._pull()
-        if status.state == "playing" and missing_frames <= 0:
-            took_s = self._clock_s() - before_s
-            self._lateness.note(took_s - status.buffered_s, f"the engine took {took_s:.2f} s for a block")
+        if seen.status.state == "playing":
+            took_s = self._clock_s() - now_s
+            self._lateness.note(took_s - buffered_s, f"the engine took {took_s:.2f} s for a block")
         self._offer(block)
 
-    def _is_overdue(self, now_s: float) -> bool:
-        """Return whether the others are so far behind the wall clock that the leader is not waited for."""
-        return self._leader_played and self._others and now_s - self._due_s() > LEADER_SLACK_S
-
-    def _is_ahead(self, space_frames: int, status: OutputStatus, now_s: float) -> bool:
-        """Return whether the others would get more than they can keep, because the leader fills up anew."""
-        capacity_s = space_frames / self._rate_hz + status.buffered_s
-        ahead_s = self._due_s() - now_s
-        return self._refills and self._others and ahead_s > capacity_s + LEADER_REFILL_S
-
-    def _follow_clock_of(self, status: OutputStatus, now_s: float) -> None:
-        """Take over where a leader is that takes a block, as the time from which the wall clock would go on.
-
-        What it stood still is not taken over once it has played: the others would lose it.
-        """
-        due_s = now_s + status.buffered_s
-        if self._leader_played:
-            most_s = LEADER_SLEW * min(now_s - self._led_s, 1.0)
-            due_s = min(max(due_s, self._due_s() - most_s), self._due_s() + most_s)
-        self._leader_played = self._leader_played or status.state == "playing"
-        self._led_s = self._anchor_s = now_s
-        self._anchor_frames = self._blocks * self._block_frames - round((due_s - now_s) * self._rate_hz)
-
-    def _due_s(self) -> float:
-        """Return when the wall clock asks for the next block."""
-        return self._anchor_s + (self._blocks * self._block_frames - self._anchor_frames) / self._rate_hz
-
     def _follow_wall(self) -> None:
+        """Pull a block when it is due; a leader that is gone is offered it, and counts what it misses."""
         self._clock = "wall"
         now_s = self._clock_s()
-        due_s = self._due_s()
+        due_s = self._schedule.due_s()
         if due_s > now_s:
             self._wait(due_s - now_s)
             return
         if now_s - due_s > GIVE_UP_LATENESS_S:
             self._clock_resets += 1
-            self._anchor_s += now_s - due_s
+            self._schedule.give_up(now_s - due_s)
             _log.warning("the stream was %.0f s behind; it goes on from here", now_s - due_s)
             due_s = now_s
-        leads = self._blocks * self._block_frames < self._lead_frames
+        leads = self._schedule.leads
         block = self._pull()
         after_s = self._clock_s()
         if leads:
             # Nobody waits for it, and the clock runs from when it is there.
-            self._anchor_s = after_s
+            self._schedule.begin(after_s)
         else:
             took_s = after_s - now_s
             cause = f"the engine took {took_s:.2f} s for a block"
             if due_s + took_s < now_s:
                 cause = f"nothing was done for {now_s - due_s:.2f} s"
             self._lateness.note(after_s - due_s, cause)
-        # A leader that is gone is offered it all the same, and counts what it misses.
         self._offer(block)
 
     def _rest(self) -> None:
         """Stand still for a moment; outputs that are offered nothing fade into silence by themselves."""
         self._clock = "paused"
         self._wait(self._max_wait_s)
-        self._anchor_s = self._leader_moved_s = self._led_s = self._rested_s = self._clock_s()
-        self._anchor_frames = self._blocks * self._block_frames
+        self._rested_s = self._clock_s()
+        self._schedule.stand(self._rested_s)
+        if self._watch is not None:
+            self._watch.begin(self._rested_s)
 
     def _pull(self) -> FloatArray:
         block = self._render(self._block_frames)
-        self._blocks += 1
+        self._schedule.count()
         return block
 
     def entitle(self, title: str, after_frames: int) -> None:
         """Have every output told a title, before it is offered the frames that bear it.
 
-        For `render` to call: the title of what it returns, but for the first `after_frames`.
+        For `render` to call, in order: the title of what it returns, but for the first `after_frames`.
         """
-        self._title = (title, after_frames)
+        self._titles.append((title, after_frames))
 
     def _offer(self, block: FloatArray) -> None:
-        if self._title is not None:
-            title, self._title = self._title, None
+        titles, self._titles = self._titles, []
+        for title, after_frames in titles:
             for output in self._outputs:
-                self._outputs.ask(output, output.entitle, *title)
+                self._outputs.ask(output, output.entitle, title, after_frames)
         for output in self._outputs:
             self._outputs.ask(output, output.offer, block)
 

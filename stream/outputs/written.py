@@ -63,6 +63,10 @@ class WrittenOutput(Output):
     def _turn(self, title: str) -> None:
         """Take the title of what is written from now on."""
 
+    def _size_bytes(self) -> int:
+        """Return how many bytes were written, 0 where they are not counted. Any thread."""
+        return 0
+
     def _finish(self, *, failed: bool) -> None:
         """Close what was opened; failed: whether anything was raised before."""
 
@@ -118,6 +122,7 @@ class WrittenOutput(Output):
             dropped_frames=self._dropped,
             listeners=self._listening(),
             buffered_s=self._ring.readable_frames() / self.engine_rate_hz,
+            bytes_out=self._size_bytes(),
             delivered_ago_s=self._tally.ago_s,
             audible_ago_s=self._tally.audible_ago_s,
         )

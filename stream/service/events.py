@@ -4,15 +4,17 @@ One thread looks at the stream once a second, and at once where it is told that 
 runs only while somebody listens, and a while longer, so that who comes back in time misses nothing.
 """
 
-import asyncio
 import logging
 import secrets
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stream.service.loop_event import LoopEvent
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +131,10 @@ class EventFeed:
                 return None
             if not self._watching:
                 self._begin()
-            listener = EventListener(self, address, asyncio.get_running_loop(), self._start_of(last_id))
+            # With asyncio, which a stream that nobody asks over HTTP does without.
+            from stream.service.loop_event import LoopEvent
+
+            listener = EventListener(self, address, LoopEvent(), self._start_of(last_id))
             self._listeners.add(listener)
             self._of_address[address] += 1
             # Who comes new waits for nothing.
@@ -283,28 +288,22 @@ class _Start:
 class EventListener:
     """One place in a feed; all but `rouse` belongs to its event loop."""
 
-    def __init__(self, feed: EventFeed, address: str, loop: asyncio.AbstractEventLoop, start: _Start) -> None:
+    def __init__(self, feed: EventFeed, address: str, roused: "LoopEvent", start: _Start) -> None:
         self.address = address
         self.lost = False
         """Whether it fell so far behind that what it needs next is gone."""
         self._feed = feed
-        self._loop = loop
         self._position = start.position
         self._first: Sequence[Event] = start.first
-        self._roused = asyncio.Event()
-        self._roused.set()
+        self._roused = roused
 
     def rouse(self) -> None:
         """Have `wait` return; any thread."""
-        # A loop that has ended has nobody who waits.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._roused.set)
+        self._roused.set()
 
     async def wait(self, timeout_s: float) -> None:
         """Return when there may be events, or when it is over, at the latest after `timeout_s`."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._roused.wait(), timeout_s)
-        self._roused.clear()
+        await self._roused.wait(timeout_s)
 
     def take(self) -> Sequence[Event]:
         """Return the events that came since, in order."""

@@ -1,16 +1,14 @@
 """The interface for programs is built when it is first asked for, so that the stream begins without it."""
 
-import asyncio
 import importlib
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stream.service.controls import Controls
 from stream.service.events import EventFeed, Seen
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp
 
     from stream.service.access import PageAccess
     from stream.service.api.asked import Kept
@@ -33,7 +31,10 @@ class Interface:
 
     def served(self, access: "PageAccess") -> "ASGIApp":
         """Return the application for one address, to be mounted at `/api` behind a gate."""
-        return _Lazily(lambda: self._build(access))
+        # With asyncio, which a stream that nobody asks over HTTP does without.
+        from stream.service.lazily import Lazily
+
+        return Lazily(lambda: self._build(access))
 
     def close(self) -> None:
         """End whoever listens to events, and what is still computed."""
@@ -64,18 +65,3 @@ class Interface:
             if self._kept is None:
                 self._kept = Kept()
             return self._kept
-
-
-class _Lazily:
-    """An application that is built by its first request, beside the event loop."""
-
-    def __init__(self, build: "Callable[[], ASGIApp]") -> None:
-        self._build = build
-        self._building = asyncio.Lock()
-        self._app: ASGIApp | None = None
-
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        async with self._building:
-            if self._app is None:
-                self._app = await asyncio.to_thread(self._build)
-        await self._app(scope, receive, send)

@@ -121,7 +121,7 @@ OUTPUT_METRICS: tuple[OutputMetric, ...] = (
     ),
     OutputMetric(
         name="endlos_output_bytes_total",
-        told="Encoded bytes that were handed on, each once however many listen",
+        told="Bytes that were sent or written, each once however many listen; 0 of a sound card",
         read=lambda status, health: status.bytes_out,
     ),
     OutputMetric(

@@ -16,7 +16,7 @@ import numpy as np
 from model.base.arrays import IntArray
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
-from stream.choosing.played import PlayCounts, Played
+from stream.choosing.played import PlayCounts
 from stream.engine.standing import Standing
 from stream.pool.database import DATABASE_ERRORS
 from stream.service.stood import stood, told, told_sample
@@ -27,6 +27,8 @@ RESUME_FILE = "resume.db"
 WRITE_S = 1.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS stream (one INTEGER PRIMARY KEY CHECK (one = 1), standing TEXT NOT NULL);
+-- Where in its song the stream is, which alone changes between two steps.
+CREATE TABLE IF NOT EXISTS place (one INTEGER PRIMARY KEY CHECK (one = 1), sample INTEGER);
 CREATE TABLE IF NOT EXISTS played (
     audio_hash   TEXT NOT NULL,
     start_sample INTEGER NOT NULL,
@@ -49,11 +51,10 @@ class ResumeFile:
         self._path = folder / RESUME_FILE
         self._database: sqlite3.Connection | None = None
         self._opened = False
-        self._written = self._lost = ""
+        self._lost = ""
         self._standing: Standing | None = None
-        self._told: dict[str, object] = {}
-        self._generation: Generation | None = None
-        self._played: Played | None = None
+        """What was written last; None: nothing, or nobody knows."""
+        self._sample: int | None = None
 
     def recall(self, generation: Generation) -> Standing | None:
         """Return where the stream stood, in a generation; None where it begins anew."""
@@ -64,7 +65,11 @@ class ResumeFile:
             row = self._database.execute("SELECT standing FROM stream").fetchone()
             if row is None:
                 return None
-            return stood(json.loads(row[0]), self._history(generation), generation)
+            said = json.loads(row[0])
+            place = self._database.execute("SELECT sample FROM place").fetchone()
+            if place is not None:
+                said["sample"] = place[0]
+            return stood(said, self._history(generation), generation)
         except Exception as error:  # it may hold anything: whatever that raises, the stream begins anew
             self._forget(error)
             return None
@@ -168,37 +173,15 @@ class ResumeFile:
     def _write(self, standing: Standing | None) -> None:
         if self._database is None or standing is None:
             return
-        memory, before = standing.memory, self._standing
-        same = before is not None and memory is before.memory and standing.steering == before.steering
-        self._told = {**self._told, "sample": told_sample(standing)} if same else told(standing)
-        self._standing = standing
-        text = json.dumps(self._told)
-        if text == self._written:
+        before, sample = self._standing, told_sample(standing)
+        same = before is not None and (before.memory, before.steering) == (standing.memory, standing.steering)
+        if same and sample == self._sample:
             return
-        anew = memory.generation is not self._generation
-        played = memory.history.played
-        if anew or self._played is None:
-            changed = played.rows()
-        elif same:
-            changed = np.empty(0, dtype=np.int64)
-        else:
-            changed = played.changed_since(self._played)
-        keys = [memory.generation.key(row) for row in changed.tolist()]
-        counts = played.of(changed)
         try:
             self._database.execute("BEGIN")
-            if anew:
-                self._database.execute("DELETE FROM played")
-            self._database.executemany(
-                "INSERT OR REPLACE INTO played VALUES (?, ?, ?, ?, ?)",
-                [
-                    (key.audio_hash, key.start_sample, key.end_sample, last_played, plays)
-                    for key, last_played, plays in zip(
-                        keys, counts.last_played.tolist(), counts.plays.tolist(), strict=True
-                    )
-                ],
-            )
-            self._database.execute("INSERT OR REPLACE INTO stream VALUES (1, ?)", (text,))
+            if not same:
+                self._write_step(self._database, standing)
+            self._database.execute("INSERT OR REPLACE INTO place VALUES (1, ?)", (sample,))
             self._database.execute("COMMIT")
         except DATABASE_ERRORS as error:
             # A full disk, or none any more: the stream goes on, and it is tried again with the next look.
@@ -207,7 +190,28 @@ class ResumeFile:
             if self._lost != str(error):
                 self._lost = str(error)
                 self._tell_lost(error)
-            self._generation = None
+            self._standing = None
             return
-        self._written, self._generation = text, memory.generation
-        self._played = played
+        self._standing, self._sample = standing, sample
+
+    def _write_step(self, database: sqlite3.Connection, standing: Standing) -> None:
+        """Write what changes only with a step: all but where in its song the stream is."""
+        memory, before = standing.memory, self._standing
+        played = memory.history.played
+        if before is None or memory.generation is not before.memory.generation:
+            database.execute("DELETE FROM played")
+            changed = played.rows()
+        else:
+            changed = played.changed_since(before.memory.history.played)
+        keys = [memory.generation.key(row) for row in changed.tolist()]
+        counts = played.of(changed)
+        database.executemany(
+            "INSERT OR REPLACE INTO played VALUES (?, ?, ?, ?, ?)",
+            [
+                (key.audio_hash, key.start_sample, key.end_sample, last_played, plays)
+                for key, last_played, plays in zip(
+                    keys, counts.last_played.tolist(), counts.plays.tolist(), strict=True
+                )
+            ],
+        )
+        database.execute("INSERT OR REPLACE INTO stream VALUES (1, ?)", (json.dumps(told(standing)),))

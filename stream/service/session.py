@@ -18,6 +18,7 @@ from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
 from stream.pool.feedback import SongOpinion
+from stream.pool.songs import Song
 from stream.service.announcing.announcement import Announcement, read_announcement
 from stream.service.announcing.announcer import Announcer, InterruptedMusic
 from stream.service.interface import Interface
@@ -236,17 +237,24 @@ class Session:
 
     def _play(self, frames: int, before: int) -> FloatArray:
         """Render music that stands in its block behind so many other frames."""
-        began_frames = self._rendered[-1].time_frames
+        began = self._rendered[-1]
         block = self.engine.render(frames)
         now = self.engine.now()
         self._rendered.append(now)
-        title = stream_title(now.song)
-        entered = now.entered_frames - began_frames
+        # A stream that goes on amid a join begins with what that leaves.
+        if began.entered_frames <= began.time_frames or not self._title:
+            self._entitle(began.song, before)
+        entered = now.entered_frames - began.time_frames
         # What begins where these frames end may be an announcement: the title comes with the next music.
-        if title != self._title and entered < frames:
-            self._title = title
-            self._pacer.entitle(title, before + max(0, entered))
+        if entered < frames:
+            self._entitle(now.song, before + max(0, entered))
         return block
+
+    def _entitle(self, song: Song, after_frames: int) -> None:
+        title = stream_title(song)
+        if title != self._title:
+            self._title = title
+            self._pacer.entitle(title, after_frames)
 
     def _open_webs(self, addresses: Sequence[HttpAddress]) -> None:
         """Bind each address; Starlette and uvicorn are imported here, not where nothing asks over HTTP."""

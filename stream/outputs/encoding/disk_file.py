@@ -23,6 +23,11 @@ class DiskFile:
         self._position = 0
         self._size = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that the file has. Any thread."""
+        return self._begin + self._size
+
     def begin_here(self) -> None:
         """Have positions count from here: what was written stands before what an encoder knows of."""
         self._begin += self._position

@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 FIRST_LISTED = 2
 """So many segments a run lists first: a player that has waited for one alone would run dry again at once."""
+FIRST_HEARD = 3
+"""So many are there before players are told of variants: Chromium 156, which goes over to a better one after
+a second, stops for good where a single segment has come since (`DEMUXER_ERROR_COULD_NOT_PARSE`)."""
 _VARIANT = r"(?:flac|aac-\d+|opus-\d+)"
 _OURS = re.compile(rf"{_VARIANT}-\d+\.m4s|{_VARIANT}-init-\d+\.mp4|(?:{_VARIANT}|stream(?:-\w+)?)\.m3u8")
 _PART = re.compile(rf"(?:{_OURS.pattern})\.\d+\.part")
@@ -138,11 +141,14 @@ class HlsStore:
             return
         write_whole(self.folder / playlist_name(variant), playlist.text())
         self._shown.add(variant.name)
-        if self._master_due and len(self._shown) == len(self._variants):
+        if self._master_due and len(self._shown) == len(self._variants) and self._can_be_heard():
             for master, text in self._masters.items():
                 write_whole(self.folder / master, text)
             self._master_due = False
         self._sweep()
+
+    def _can_be_heard(self) -> bool:
+        return all(len(listed.segments) >= FIRST_HEARD for listed in self._lists.values())
 
     def _make(self) -> None:
         # Only the last folder: above it may be a disk that is not mounted now.

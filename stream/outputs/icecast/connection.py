@@ -6,10 +6,8 @@ server that stalls blocks it, and with it the whole process, for good. The proto
 """
 
 import socket
-import ssl
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from model.base.errors import OutputError
 from stream.outputs.icecast.mount import IcecastMount
@@ -17,6 +15,8 @@ from stream.outputs.icecast.mount import IcecastMount
 ANSWER_BYTES = 8192
 # What a stalled server has not taken waits here, so it is small: about 4 s at 128 kbit/s.
 _SEND_BUFFER_BYTES = 64 * 1024
+_TLS_WANTS_MORE = 2
+"""Of an `ssl.SSLWantReadError`: no number of a file that is not there comes from a connection."""
 _UNSEEN_MS = 8_000
 """A network that is cut says nothing: what was sent and not confirmed for this long ends the connection."""
 
@@ -35,35 +35,15 @@ def open_connection(mount: IcecastMount, timeout_s: float) -> socket.socket:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNSEEN_MS)
-        return _secured(connection, mount) if mount.tls else connection
+        if not mount.tls:
+            return connection
+        # OpenSSL, which whoever speaks in the clear does without.
+        from stream.outputs.icecast.tls import secured
+
+        return secured(connection, mount)
     except BaseException:
         connection.close()
         raise
-
-
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return what checks a server's certificate; `OutputError` where that file holds no certificates."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # an `SSLError` is one, too
-        reason = "it holds none in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        raise OutputError(
-            f"{ca_file} cannot be read as certificates ({reason}); give the file of the authority's"
-        ) from None
-
-
-def _secured(connection: socket.socket, mount: IcecastMount) -> socket.socket:
-    try:
-        return tls_context(mount.ca_file).wrap_socket(connection, server_hostname=mount.host)
-    except ssl.SSLCertVerificationError as error:
-        raise OutputError(
-            f"the server's certificate is refused ({error.verify_message.rstrip('.')}); "
-            "if it is one of your own, name the file of who signed it with ca-file=FILE"
-        ) from None
-    except ssl.SSLError:
-        raise OutputError(
-            f"the server does not speak TLS at {mount.server}; is it icecast:// there?"
-        ) from None
 
 
 def read_answer(connection: socket.socket, until_s: float) -> bytes:
@@ -95,8 +75,10 @@ def has_ended(connection: socket.socket) -> bool:
     connection.settimeout(0.0)
     try:
         return not connection.recv(ANSWER_BYTES)
-    except (BlockingIOError, ssl.SSLWantReadError):
-        return False
+    except OSError as error:
+        if isinstance(error, BlockingIOError) or error.errno == _TLS_WANTS_MORE:
+            return False
+        raise
     finally:
         connection.settimeout(timeout_s)
 

@@ -1,12 +1,14 @@
 """The file output writes the stream into an audio file while it plays, bit for bit."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from model.base.kept import held_to_write
 from stream.outputs.audio_file import EXTENSIONS, AudioFileWriter, open_audio_file, require_audio_file
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.written import EndOfWritingError, WrittenOutput, file_place
@@ -43,8 +45,15 @@ class FileSettings(Place):
         return [file_place(self.path)]
 
     def require(self) -> None:
-        """Refuse what can be no audio file, or has no folder to stand in."""
+        """Refuse what can be no audio file, has no folder to stand in, or is written by another process."""
         require_audio_file(self.path.expanduser())
+        with self.held():
+            pass
+
+    def held(self) -> AbstractContextManager[None]:
+        """Keep the file to this process; `OutputError` where another one writes it."""
+        taken = OutputError(f"{self.path} is written by another endlos; end that one, or choose another file")
+        return held_to_write(self.path.expanduser(), taken)
 
     def writes(self) -> Path:
         """Return the file."""
@@ -54,7 +63,8 @@ class FileSettings(Place):
 class FileOutput(WrittenOutput):
     """Writes one audio file, beside its name; it gets that when the stream ends, or it can grow no more.
 
-    What was written before a fault, such as a full disk, is kept under the name that a failed render has.
+    What was written before a fault, such as a full disk, is kept under the name that a failed render has; so
+    is what a killed run left. A file that has the name by then is set aside.
     """
 
     kind = "file"
@@ -63,13 +73,20 @@ class FileOutput(WrittenOutput):
         super().__init__(f"file:{settings.path}", engine_rate_hz)
         self._settings = settings
         self._writer: AudioFileWriter | None = None
+        self._held = ExitStack()
 
     def _open(self) -> None:
         settings = self._settings
-        bits = cast(Literal[16, 24], settings.bits)
-        self._writer = open_audio_file(
-            settings.path.expanduser(), self.engine_rate_hz, bits=bits, bitrate_kbps=settings.bitrate_kbps
-        )
+        with ExitStack() as held:
+            held.enter_context(settings.held())
+            self._writer = open_audio_file(
+                settings.path.expanduser(),
+                self.engine_rate_hz,
+                bits=cast(Literal[16, 24], settings.bits),
+                bitrate_kbps=settings.bitrate_kbps,
+                keep=True,
+            )
+            self._held = held.pop_all()
 
     def _write(self, block: FloatArray) -> None:
         writer = cast(AudioFileWriter, self._writer)
@@ -77,15 +94,19 @@ class FileOutput(WrittenOutput):
             raise EndOfWritingError("it is as long as such a file can be; a .flac file can be longer")
         writer.write(block)
 
+    def _size_bytes(self) -> int:
+        return 0 if self._writer is None else self._writer.size_bytes
+
     def _finish(self, *, failed: bool) -> None:
         writer = cast(AudioFileWriter, self._writer)
-        if failed:
-            self.add_to_fault(_kept(writer))
-            return
-        try:
-            writer.close()
-        except OutputError as error:
-            raise OutputError(f"{error}{_kept(writer)}") from error
+        with self._held:
+            if failed:
+                self.add_to_fault(_kept(writer))
+                return
+            try:
+                writer.close()
+            except OutputError as error:
+                raise OutputError(f"{error}{_kept(writer)}") from error
 
 
 def _kept(writer: AudioFileWriter) -> str:

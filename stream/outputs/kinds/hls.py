@@ -180,6 +180,7 @@ class HlsOutput(FedOutput):
         segmenters = self._open_segmenters()
         self._store.begin(segmenters)
         began, taken_frames = datetime.now(UTC), 0
+        written_bytes = sum(len(segmenter.init) for segmenter in segmenters)
         while True:
             last = self._stop.is_set()
             block = self._feed.end() if last else self._feed.take()
@@ -196,17 +197,19 @@ class HlsOutput(FedOutput):
             for segmenter in segmenters:
                 for segment in [*segmenter.encode(block), *(segmenter.flush() if last else ())]:
                     self._store.add(segmenter, segment, began, title)
+                    written_bytes += len(segment.data)
                     if segmenter is segmenters[-1]:
-                        self._delivered(segment)
+                        self._delivered(segment, written_bytes)
+                        written_bytes = 0
             if last:
                 return
 
-    def _delivered(self, segment: "Segment") -> None:
-        """Count a segment that each variant has now."""
+    def _delivered(self, segment: "Segment", written_bytes: int) -> None:
+        """Count a segment that each variant has now, and what all files since the last one hold."""
         if self._state != "playing":
             self._sessions += 1
             self._state, self._fault = "playing", ""
-        self._tally.hand_on(round(segment.length_s * self.engine_rate_hz))
+        self._tally.hand_on(round(segment.length_s * self.engine_rate_hz), written_bytes)
 
 
 def hls_from_uri(uri: OutputUri) -> HlsSettings:

@@ -13,7 +13,7 @@ from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput
 from stream.outputs.encoding.codecs import CODECS, Codec
 from stream.outputs.icecast.admin_titles import TITLED_CODECS, AdminTitles
-from stream.outputs.icecast.connection import has_ended, shut_down, tls_context
+from stream.outputs.icecast.connection import has_ended, shut_down
 from stream.outputs.icecast.mount import IcecastMount, Station
 from stream.outputs.icecast.source import open_mount
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, UriOptions
@@ -75,6 +75,8 @@ class IcecastSettings(Place):
     def require(self) -> None:
         """Refuse a file that holds no certificates."""
         if self.mount.tls:
+            from stream.outputs.icecast.tls import tls_context
+
             tls_context(self.mount.ca_file)
 
 

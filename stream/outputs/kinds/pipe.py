@@ -95,6 +95,7 @@ class PipeOutput(WrittenOutput):
         self._pipe: int | None = None
         self._read = False
         self._trouble = ""
+        self._written_bytes = 0
 
     def _open(self) -> None:
         if self._path is None:
@@ -115,6 +116,9 @@ class PipeOutput(WrittenOutput):
             if self._path is None:
                 raise EndOfWritingError("who read standard output has gone") from None
             self._hang_up()
+
+    def _size_bytes(self) -> int:
+        return self._written_bytes
 
     def _finish(self, *, failed: bool) -> None:
         self._hang_up()
@@ -154,7 +158,9 @@ class PipeOutput(WrittenOutput):
         rest = memoryview(data)
         while rest and not self._stop_wanted(pipe):
             with suppress(BlockingIOError):
-                rest = rest[os.write(pipe, rest[:_AT_ONCE_BYTES]) :]
+                written = os.write(pipe, rest[:_AT_ONCE_BYTES])
+                self._written_bytes += written
+                rest = rest[written:]
 
     def _stop_wanted(self, pipe: int) -> bool:
         """Wait until there is room in the pipe; return whether the output is to end instead."""

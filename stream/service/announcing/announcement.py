@@ -10,7 +10,11 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.audio.reading import reading
 from stream.audio.sections import FileSection
-from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES, MOST_ANNOUNCEMENT_S
+from stream.service.announcing.limits import (
+    LEAST_ANNOUNCEMENT_S,
+    MOST_ANNOUNCEMENT_BYTES,
+    MOST_ANNOUNCEMENT_S,
+)
 from stream.service.announcing.weighting import spoken_lufs
 
 _HIGHEST = 10 ** (-1 / 20)
@@ -35,8 +39,8 @@ def read_announcement(
     """Decode a file of any format; target_lufs: the stream's loudness, None leaves it as loud as it is.
 
     name: what it is called; None: as its file.
-    Raises `EndlosError` (of a damaged file `DecodeError`) where it cannot be read, is too large, too long or
-    silent.
+    Raises `EndlosError` (of a damaged file `DecodeError`) where it cannot be read, is too large,
+    too long, too short or silent.
     """
     from stream.audio.decode_pyav import LeftOut, libav_blocks  # with FFmpeg: 10 MB, where nothing is said
 
@@ -63,6 +67,10 @@ def read_announcement(
                 break
     if frames > MOST_ANNOUNCEMENT_S * rate_hz:
         raise EndlosError(f"{path} is longer than {MOST_ANNOUNCEMENT_S / 60:g} minutes; shorten it")
+    if not parts or frames < LEAST_ANNOUNCEMENT_S * rate_hz:
+        raise EndlosError(
+            f"{path} is shorter than {LEAST_ANNOUNCEMENT_S:g} s; name a recording with words in it"
+        )
     audio = np.concatenate(parts)
     if rate_hz != engine_rate_hz:
         audio = soxr.resample(audio, rate_hz, engine_rate_hz)

@@ -1,5 +1,6 @@
 """These models are what the interface answers and takes, in JSON; times are in seconds."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -94,7 +95,9 @@ class OutputTold(_Answer):
         description="By itself, in good order: nobody wants more of it, and nobody misses it."
     )
     listeners: int | None
-    bytes_out: int | None
+    bytes_out: int | None = Field(
+        description="Bytes that were sent or written, each once however many listen; 0 of a sound card."
+    )
 
 
 class PoolTold(_Answer):
@@ -162,7 +165,7 @@ class PoolMap(_Answer):
     """All songs in the order of the pool, for who draws it."""
 
     generation: int
-    songs: list[MapSong]
+    songs: Iterable[MapSong]
     chunks: int
 
 

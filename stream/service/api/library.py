@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from model.base.arrays import IntArray
+from model.base.spelling import as_searched
 from stream.outputs.titles import one_line
 from stream.pool.covers import covered_songs
 from stream.pool.pool import Pool
@@ -52,7 +53,7 @@ class Library:
 
     def found(self, search: str) -> list[int]:
         """Return the songs, by their index, in whose texts every word of a search stands."""
-        words = search.casefold().split()
+        words = as_searched(search).split()
         return [number for number, text in enumerate(self._texts) if all(word in text for word in words)]
 
     @cached_property
@@ -62,13 +63,13 @@ class Library:
     @cached_property
     def _texts(self) -> list[str]:
         return [
-            f"{song.title}\n{song.artist}\n{song.album}\n{song.name}".casefold() for song in self.pool.songs
+            as_searched(f"{song.title}\n{song.artist}\n{song.album}\n{song.name}") for song in self.pool.songs
         ]
 
     @cached_property
     def packed_map(self) -> PackedMap:
         """The map, packed once: that of 100,000 chunks is some hundreds of kilobytes."""
-        told = PoolMap(generation=self.pool.generation, songs=list(self._map()), chunks=len(self.pool))
+        told = PoolMap(generation=self.pool.generation, songs=self._map(), chunks=len(self.pool))
         plain = told.model_dump_json().encode()
         digest = hashlib.blake2b(plain, digest_size=16).hexdigest()
         return PackedMap(plain=plain, zipped=gzip.compress(plain, 6, mtime=0), etag=f'"{digest}"')

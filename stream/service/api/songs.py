@@ -1,6 +1,6 @@
 """The routes of the songs search and show them, and take what is thought of them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Query
 from starlette.requests import Request
@@ -28,10 +28,17 @@ def song_routes(asked: Asked) -> APIRouter:
         search: Annotated[str, Query(max_length=200, description="Words that all have to stand in it.")] = "",
         limit: Annotated[int, Query(ge=1, le=MOST_SONGS_TOLD)] = 50,
         offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+        opinion: Annotated[
+            Literal["muted", "favoured"] | None, Query(description="Those alone of which that is thought.")
+        ] = None,
     ) -> SongPage:
         library = asked.library()
         found = library.found(search)
         steering = asked.controls.steering
+        if opinion is not None:
+            hashes = steering.muted if opinion == "muted" else steering.favoured
+            wanted = {library.pool.song_of(audio_hash) for audio_hash in hashes}
+            found = [number for number in found if number in wanted]
         told = [_song_told(library, number, steering) for number in found[offset : offset + limit]]
         return SongPage(total=len(found), songs=told)
 

@@ -1,18 +1,17 @@
 """The worker does what takes long for those who ask, one after the other, in a thread that gives way."""
 
 import asyncio
-import os
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TypeVar
 
 from fastapi import HTTPException
 
+from model.base.priority import give_way
+
 MOST_WAITING = 8
-_NICENESS = 10
 
 T = TypeVar("T")
 
@@ -41,5 +40,4 @@ class Worker:
 def _give_way() -> None:
     """Lower the priority of this thread, where a thread has one of its own."""
     if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        give_way(threading.get_native_id())

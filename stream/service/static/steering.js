@@ -38,7 +38,7 @@ export function Steering() {
         min=${-2 * PHRASE_STEPS}
         max=${2 * PHRASE_STEPS}
         step="1"
-        words=${(step) => `${factorOf(step)} × as long as set up`}
+        words=${lengthOf}
         send=${(step) => ({ phrase_factor: 2 ** (step / PHRASE_STEPS) })}
       />
       <${Sleep} in_s=${now.sleep_in_s} />
@@ -46,7 +46,10 @@ export function Steering() {
   `;
 }
 
-const factorOf = (step) => (2 ** (step / PHRASE_STEPS)).toFixed(2).replace(/\.?0+$/, "");
+const lengthOf = (step) => {
+  const factor = (2 ** (step / PHRASE_STEPS)).toFixed(2).replace(/\.?0+$/, "");
+  return `${factor === "1" ? "" : `${factor} times `}as long as usual`;
+};
 
 function Towards({ towards }) {
   const { can, change, live } = usePage();
@@ -55,7 +58,7 @@ function Towards({ towards }) {
   return html`
     <p class="towards" role="status">
       <span>On the way to <strong>${titled(towards)}</strong>, by good joins.</span>
-      ${can && html`<button type="button" class="soft" onClick=${stop}>Do not</button>`}
+      ${can && html`<button type="button" class="soft" onClick=${stop} aria-label="Do not go there">Do not</button>`}
     </p>
   `;
 }
@@ -102,7 +105,7 @@ function Sleep({ in_s }) {
     return html`
       <p class="sleep">
         <span>Fades out and stops for all in <strong>${clock(left_s)}</strong>.</span>
-        ${can && html`<button type="button" class="soft" onClick=${() => set(null)}>Do not</button>`}
+        ${can && html`<button type="button" class="soft" onClick=${() => set(null)} aria-label="Do not fade out">Do not</button>`}
       </p>
     `;
   return html`

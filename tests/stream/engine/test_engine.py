@@ -119,6 +119,8 @@ def test_the_first_song_can_be_chosen(pool: Path) -> None:
     engine = Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="song2.flac"))
     assert engine.now().song.name == "song2.flac" and engine.now().position_s == 0.0
     engine.close()
+    with pytest.raises(EndlosError, match=r"no song .song9\.flac.; near it: .*song2\.flac.*; name one as"):
+        Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="song9.flac"))
     with pytest.raises(EndlosError, match=r"no song .other\.flac."):
         Engine.open(pool, EngineSettings(planner=RANDOM.planner, start_song="other.flac"))
 
@@ -130,7 +132,7 @@ def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
     gate = threading.Event()
 
     def hang(reference: int, candidates: IntArray | None) -> FloatArray:
-        gate.wait(timeout=120)
+        gate.wait()
         raise RuntimeError("it was let go")
 
     opened: list[GuardedScorer] = []
@@ -141,7 +143,7 @@ def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
         nonlocal made
         made += 1
         if made > 1 and not replaced:
-            gate.wait(timeout=120)
+            gate.wait()
         found = open_pairs(asked)
         return found if made > 1 else replace(found, scorer=MadeUpScorer(hang))
 
@@ -158,7 +160,7 @@ def test_a_model_that_hangs_in_its_first_score_is_abandoned_and_planning_begins(
     log: list[Decision] = []
     engine = Engine.open(pool, settings, on_decision=log.append, live=True)
     try:
-        wanted, deadline = "full" if replaced else "nearest", time.monotonic() + 60
+        wanted, deadline = "full" if replaced else "nearest", time.monotonic() + PATIENCE_S
         while wanted not in {decision.step.rung for decision in log}:
             assert time.monotonic() < deadline, "planning never began"
             engine.render(RATE_HZ // 10)
@@ -204,7 +206,8 @@ def test_columns_that_are_cut_off_while_it_plays_do_not_end_the_stream(
     heard = engine.render(20 * RATE_HZ)
     engine.close()
     assert np.abs(heard).reshape(20, -1).max(axis=1).min() > 0.01
-    assert {d.step.rung for d in log[whole:] if not d.step.natural} == {"nearest"}
+    # One step more may have been chosen before.
+    assert {d.step.rung for d in log[whole + 1 :] if not d.step.natural} == {"nearest"}
     assert any("the model failed: PoolError" in d.step.reasons for d in log[whole:])
     # Each column once.
     told = sorted(str(record.args).partition(".bin")[0].rpartition("/")[2] for record in caplog.records)

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine
 from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings
+from tests.support.commands import REPOSITORY
 
 VALUES = (1e308, -1e308, 10**20, -(10**20), 10**400, -1, 0.5, True, None, "x", "", [], {}, [[]])
 
@@ -28,6 +30,12 @@ def decisions(tiny_pool: Path, tmp_path_factory: pytest.TempPathFactory) -> list
         engine.render(10 * engine.engine_rate_hz)
         engine.close()
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_field_is_explained(decisions: list[dict[str, Any]]) -> None:
+    page = (REPOSITORY / "docs" / "decision-log.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(decisions[1])
 
 
 def places(value: object, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

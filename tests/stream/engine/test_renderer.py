@@ -20,7 +20,7 @@ from stream.engine.renderer import Renderer
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.levels import CEILING, song_gain_db
 from stream.joins.settings import SoundSettings
-from tests.support.pools import make_generation, make_pool, noise_song
+from tests.support.pools import make_generation, make_pool, noise_song, with_beat
 
 RATE_HZ = 44_100
 
@@ -105,7 +105,8 @@ def test_joins_are_where_the_log_says(generation: Generation, songs: list[FloatA
 
 def test_joins_do_not_reach_into_each_other(generation: Generation) -> None:
     log: list[Decision] = []
-    make_renderer(generation, strategy="random", seed=6, log=log, fade_s=1.0).render(60 * RATE_HZ)
+    beaten = with_beat(generation, 120.0)
+    make_renderer(beaten, strategy="random", seed=6, log=log, fade_s=1.0).render(60 * RATE_HZ)
     plans = [(d, d.plan) for d in log if d.plan]
     for (join, plan), (following, next_plan) in itertools.pairwise(plans):
         assert following.t_out_frames - next_plan.before_frames >= join.t_out_frames + plan.after_frames

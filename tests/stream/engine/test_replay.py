@@ -85,7 +85,8 @@ def test_a_log_without_a_stop_ends_with_its_last_chunk(pool: Path, tmp_path: Pat
     ("text", "sentence"),
     [
         ("", "does not begin with the first decision"),
-        ("not json\n", "is not a decision log"),
+        ("not json\n", "log.jsonl is not a decision log; name one that --log wrote$"),
+        ('{"event": "stop"}\n5\n', "log.jsonl is not a decision log; name one that --log wrote$"),
         ('{"n": 4}\n', "does not begin with the first decision"),
         ("[1]\n", "is not a decision log"),
     ],
@@ -107,6 +108,22 @@ def test_a_missing_log_and_another_pool_are_told(pool: Path, tmp_path: Path) -> 
     other = build(write_songs(tmp_path / "music", [7, 5.5]), tmp_path / "other")
     with pytest.raises(EndlosError, match="lacks"):
         Replay(other, path)
+
+
+def test_a_log_that_was_cut_off_in_mid_line_is_replayed_without_that_line(pool: Path, tmp_path: Path) -> None:
+    path, cut = tmp_path / "log.jsonl", tmp_path / "cut.jsonl"
+    with DecisionLog(path) as log:
+        settings = EngineSettings(planner=PlannerSettings(strategy="random"))
+        Engine.open(pool, settings, on_decision=log).render(20 * RATE_HZ)
+    *lines, last = path.read_text().splitlines(keepends=True)
+    cut.write_text("".join(lines))
+    whole = Replay(pool, cut).frames_left
+    for kept in (1, len(last) // 2, len(last) - 2):
+        cut.write_text("".join(lines) + last[:kept])
+        assert Replay(pool, cut).frames_left == whole
+    cut.write_text("".join(lines[:-1]) + lines[-1][:40] + "\n" + last)
+    with pytest.raises(EndlosError, match="is not a decision log"):
+        Replay(pool, cut)
 
 
 def test_a_walk_is_the_same_rendered_twice_live_and_from_its_log(pool: Path, tmp_path: Path) -> None:
@@ -136,18 +153,18 @@ def test_a_walk_is_the_same_rendered_twice_live_and_from_its_log(pool: Path, tmp
 
 
 def test_the_commands_log_and_replay(pool: Path, tmp_path: Path) -> None:
-    """What `render` logged comes out again byte for byte; so does its log."""
+    """What `render` logged comes out again byte for byte, as long as it was; so does its log."""
     first, again = tmp_path / "first.wav", tmp_path / "again.wav"
     log, log_again = tmp_path / "log.jsonl", tmp_path / "again.jsonl"
     words = ["--seconds", "12", "--strategy", "random", "--seed", "4", "--fade-s", "0.5", "--quiet"]
     assert main_of("render", pool, first, *words, "--log", log) == 0
-    replayed = main_of(
-        "render", pool, again, "--seconds", "12", "--replay", log, "--log", log_again, "--quiet"
-    )
-    assert replayed == 0
+    assert main_of("render", pool, again, "--replay", log, "--log", log_again, "--quiet") == 0
     assert first.read_bytes() == again.read_bytes()
-    played = [[json.loads(line)["to"] for line in path.read_text().splitlines()] for path in (log, log_again)]
-    assert played[0] == played[1]
+    logged, logged_again = (
+        [json.loads(line) for line in path.read_text().splitlines()] for path in (log, log_again)
+    )
+    assert [line.get("to") for line in logged] == [line.get("to") for line in logged_again]
+    assert logged[-1] == logged_again[-1] == {"event": "stop", "t_out_s": 12.0, "t_out_frames": 12 * RATE_HZ}
 
 
 def main_of(*words: object) -> int:

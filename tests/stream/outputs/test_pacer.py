@@ -9,13 +9,15 @@ import pytest
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
+from stream.outputs.encoded import BEHIND_S
+from stream.outputs.leader_watch import LEADER_START_S
 from stream.outputs.output import Leader, Output, OutputStatus, State
 from stream.outputs.pacer import (
     ALONE_BLOCK_FRAMES,
     GIVE_UP_LATENESS_S,
     LEADER_BLOCK_FRAMES,
-    LEADER_START_S,
     MAX_WAIT_S,
+    START_LEAD_S,
     Pacer,
 )
 from stream.outputs.standstill import Stops
@@ -190,6 +192,17 @@ def test_at_the_start_there_is_a_lead_which_is_kept_and_counts_as_late_in_nothin
     assert pacer.status().late_blocks == 0
 
 
+def test_no_output_is_given_so_much_in_advance_that_it_is_behind() -> None:
+    clock = SimulatedClock()
+    engine, output = Engine(clock), Collector()
+    pacer = Pacer(engine.render, [output], RATE_HZ, lead_s=START_LEAD_S, clock=clock, wait=clock.pass_by)
+    began_s, ahead_s = clock(), 0.0
+    while clock() < began_s + 10:
+        pacer.step()
+        ahead_s = max(ahead_s, output.frames() / RATE_HZ - (clock() - began_s))
+    assert 2.9 < ahead_s < BEHIND_S
+
+
 def test_a_leader_is_given_no_lead() -> None:
     clock = SimulatedClock()
     engine, other, card = Engine(clock), Collector(), Card(clock)
@@ -264,7 +277,7 @@ def test_without_a_leader_it_wakes_only_when_a_block_is_due(led: bool) -> None:
         pacer.step()
     assert {len(block) for block in outputs[0].blocks} == {LEADER_BLOCK_FRAMES if led else ALONE_BLOCK_FRAMES}
     # A wait for each block, and not one more; a leader is looked at more often.
-    assert len(waits) >= 300 if led else len(waits) == len(outputs[0].blocks) == 27
+    assert len(waits) >= 300 if led else len(waits) == len(outputs[0].blocks) == 14
 
 
 def test_a_wait_ends_when_something_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,3 +264,16 @@ def test_a_second_stream_of_the_pool_begins_anew(
     ):
         assert "another stream of this pool" in caplog.text
         assert standing(engine).memory.history.steps == 1
+
+
+def test_a_file_of_before_there_was_a_place_is_understood(copied: Path, settings: EngineSettings) -> None:
+    stopped(copied, settings, 5.0)
+    with closing(sqlite3.connect(copied / RESUME_FILE)) as database, database:
+        sample = database.execute("SELECT sample FROM place").fetchone()[0]
+        said = json.loads(database.execute("SELECT standing FROM stream").fetchone()[0])
+        database.execute("UPDATE stream SET standing = ?", (json.dumps({**said, "sample": sample}),))
+        database.execute("DROP TABLE place")
+    with closing(ResumeFile(copied)) as place, closing(opened(copied, settings, place)) as engine:
+        chunk = standing(engine).memory.chunk
+        assert chunk is not None
+        assert engine.now().position_s == pytest.approx(sample / chunk.song.sample_rate_hz, abs=0.01)

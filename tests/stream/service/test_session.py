@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -381,6 +382,27 @@ def test_outputs_are_told_each_title_with_the_frame_in_the_middle_of_its_join(ti
     assert len(expected) > 3
     assert titled.titles == expected
     session.close()
+
+
+def test_a_stream_that_goes_on_just_before_a_join_begins_with_the_title_of_what_that_leaves(
+    tiny_pool: Path,
+) -> None:
+    settings = EngineSettings(planner=PlannerSettings(strategy="random", seed=2), fade_s=4.0)
+    stood = []
+    with closing(Engine.open(tiny_pool, settings, live=True, recall=lambda _: None)) as engine:
+        while len({now.song.name for now, _ in stood}) < 3:
+            engine.render(2_048)
+            stood.append((engine.now(), engine.standing(engine.now())))
+    # By then the block that is rendered first has the middle of the join in it.
+    playing, standing = stood[-6]
+    assert standing is not None and playing.song.name != stood[-1][0].song.name
+    engine = Engine.open(tiny_pool, settings, live=True, recall=lambda _: standing)
+    session, titled = Session(engine, HTTP), Titled()
+    session._pacer = Pacer(session._render, [titled], engine.engine_rate_hz)
+    for _ in range(8):
+        session._pacer._offer(session._pacer._pull())
+    session.close()
+    assert titled.titles[0] == (0, stream_title(playing.song))
 
 
 @pytest.mark.parametrize("seconds", [0.1, 3.0])

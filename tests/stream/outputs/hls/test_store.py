@@ -10,7 +10,7 @@ import pytest
 from model.base.errors import OutputError
 from stream.outputs.hls.playlist import MediaPlaylist, read_media_playlist
 from stream.outputs.hls.segmenter import Segment, Segmenter
-from stream.outputs.hls.store import FIRST_LISTED, HlsStore, is_ours
+from stream.outputs.hls.store import FIRST_HEARD, FIRST_LISTED, HlsStore, is_ours
 from stream.outputs.hls.variant import MASTER, HlsVariant
 from tests.stream.outputs.hls.test_playlist import listed
 
@@ -95,6 +95,15 @@ def test_the_first_segment_of_a_run_is_listed_with_the_second(tmp_path: Path) ->
     runs.restart()
     runs.write(FIRST_LISTED - 1)
     assert runs.numbers() == before
+
+
+def test_players_are_told_of_variants_once_they_can_go_from_one_to_another(tmp_path: Path) -> None:
+    """Chromium 156 stops for good where it goes over to a variant of which a single segment is new to it."""
+    runs = Runs(tmp_path)
+    runs.write(FIRST_HEARD - 1)
+    assert (tmp_path / "aac-128.m3u8").exists() and not (tmp_path / MASTER).exists()
+    Runs(tmp_path / "more").write(FIRST_HEARD)
+    assert (tmp_path / "more" / MASTER).exists()
 
 
 def test_a_run_in_the_same_process_is_one_more_too(tmp_path: Path) -> None:

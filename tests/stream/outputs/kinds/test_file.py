@@ -1,6 +1,7 @@
 """The file output writes the stream while it plays, and ends whole."""
 
 import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,17 @@ def written(path: Path, bits: int = 24) -> FileOutput:
     output = FileOutput(FileSettings(path=path, bits=bits), RATE_HZ)
     output.start()
     return output
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.opus"])
+def test_all_bytes_of_the_file_are_counted(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    output = written(path)
+    with Feeder(output, music(3), speed=8) as feeder:
+        wait_until(lambda: output.status().bytes_out > 0, "something is written")
+        wait_until(lambda: feeder.done, "all is offered")
+    output.close()
+    assert output.status().bytes_out == path.stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac"])
@@ -108,6 +120,22 @@ def test_a_wav_file_ends_whole_where_it_can_grow_no_more(
     frames = soundfile.info(tmp_path / "a.wav").frames
     assert 0 < frames <= RATE_HZ
     assert frames == output.status().frames_out
+
+
+def test_what_killed_runs_left_is_kept_one_beside_the_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    # In a container each run has the same number.
+    for text in ("first", "second"):
+        (tmp_path / f"a.wav.live.{os.getpid()}.part").write_text(text)
+        output = written(tmp_path / "a.wav")
+        output.close()
+    kept = [tmp_path / "a.incomplete.wav", tmp_path / "a.incomplete-2.wav"]
+    assert [path.read_text() for path in kept] == ["first", "second"]
+    for path in kept:
+        assert f"had written of {tmp_path / 'a.wav'} is kept in {path}\n" in caplog.text
+    assert len(list(tmp_path.glob("a.2*.wav"))) == 1, "the first finished one"
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize(

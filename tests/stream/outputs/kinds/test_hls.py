@@ -76,6 +76,8 @@ def test_all_variants_hold_the_stream_and_flac_to_the_bit(
         output.close()
     status = output.status()
     assert (status.state, status.dropped_frames) == ("stopped", 0)
+    media = [path for path in tmp_path.iterdir() if path.suffix in (".m4s", ".mp4")]
+    assert status.bytes_out == sum(path.stat().st_size for path in media) > 0
     exact, _ = heard(tmp_path)
     # It fades in, and out.
     assert find(sound, exact[RATE_HZ // 2 : 6 * RATE_HZ]) == RATE_HZ // 2

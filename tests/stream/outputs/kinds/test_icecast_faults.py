@@ -14,6 +14,7 @@ from stream.outputs.kinds.icecast import IcecastOutput
 from tests.support.heard import RATE_HZ, Feeder, music, wait_until
 from tests.support.icecast_server import icecast_settings
 from tests.support.peer import Peer
+from tools.bench.free_port import free_port
 
 OK = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -116,9 +117,7 @@ def waits_of(output: IcecastOutput, number: int, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_server_that_is_gone_is_called_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    waits = waits_of(output_to(port), 8, monkeypatch)
+    waits = waits_of(output_to(free_port()), 8, monkeypatch)
     assert waits == [0.5, *[UNANSWERED_RETRY_S] * 7]
     assert UNANSWERED_RETRY_S <= 1.0
 

@@ -72,6 +72,7 @@ def test_readers_come_and_go_and_each_gets_the_stream_to_the_bit(tmp_path: Path)
         for _ in range(2):
             with Reader(path) as reader:
                 wait_until(lambda reader=reader: len(reader.data) > 4 * RATE_HZ, "a second is read")
+                assert output.status().bytes_out > 4 * RATE_HZ
                 assert (output.status().listeners, output.status().detail) == (1, "")
             samples = np.frombuffer(reader.data[: 4 * RATE_HZ], "<i2").reshape(-1, 2)
             starts.append(found(sound, samples))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from matplotlib.image import imsave
 
 from model.base.errors import EndlosError
 from stream.service.announcing import announcement as module
@@ -50,13 +51,17 @@ def test_what_cannot_be_said_is_one_sentence(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "text.mp3").write_text("no music")
     soundfile.write(tmp_path / "silent.wav", np.zeros((RATE_HZ, 2)), RATE_HZ)
     soundfile.write(tmp_path / "long.wav", np.full((121 * 8000, 1), 0.1), 8000)
+    soundfile.write(tmp_path / "sample.wav", np.full((1, 1), 0.1), 8000)
     soundfile.write(tmp_path / "fine.wav", np.full((8000, 1), 0.1), 8000)
+    imsave(tmp_path / "page.png", np.zeros((8, 8)))
     monkeypatch.setattr(module, "MOST_ANNOUNCEMENT_BYTES", 5_000_000)
     soundfile.write(tmp_path / "large.wav", np.full((30 * RATE_HZ, 2), 0.1), RATE_HZ)
     for name, words in {
         "nothing.wav": "cannot be read: No such file",
         "text.mp3": "is not audio that can be decoded",
+        "page.png": "holds no audio; leave it out, or take a file with sound in it",
         "silent.wav": "is silent",
+        "sample.wav": "is shorter than 0.2 s",
         "long.wav": "is longer than 2 minutes",
         "large.wav": "has 5 MB, expected 5 at most",
     }.items():

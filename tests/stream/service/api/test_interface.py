@@ -7,8 +7,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ import soundfile
 from model.base.arrays import FloatArray
 from stream.outputs.address import HttpAddress
 from stream.service import limits, sleep
+from stream.service.api.library import Library
 from tests.support.event_reader import EventReader
 from tests.support.interface import PlayedPool
 from tests.support.reference import REPOSITORY
@@ -91,6 +94,15 @@ def test_songs_are_searched_and_come_in_pages(played: PlayedPool) -> None:
     found = played.ask("GET", "/api/songs?search=TWO").told
     assert [song["title"] for song in found["songs"]] == ["two"]
     assert played.ask("GET", "/api/songs?search=two+three").told["total"] == 0
+
+
+def test_an_accent_is_found_however_it_is_written(played: PlayedPool) -> None:
+    pool = played.engine.pool
+    first, *others = pool.songs
+    for written, asked in (("NFD", "NFC"), ("NFC", "NFD")):
+        titled = replace(first, title=unicodedata.normalize(written, "Un été"))
+        library = Library(replace(pool, songs=(titled, *others)))
+        assert library.found(unicodedata.normalize(asked, "ÉTÉ")) == [0]
 
 
 def test_a_cover_is_a_picture_and_nothing_else(played: PlayedPool) -> None:
@@ -301,10 +313,15 @@ def test_a_join_is_told_when_it_is_heard_heard_again_and_judged(played: PlayedPo
     assert (told["time_s"], told["in_s"], told["liked"]) == (record.time_s, None, None)
     assert played.engine.pool.chunk_song[told["chunk_from"]] == played.engine.pool.song_of(told["from"]["id"])
 
-    sound, rate_hz = soundfile.read(io.BytesIO(played.ask("GET", f"/api/joins/{told['n']}/preview.wav").body))
+    # A join that is heard meanwhile may stand in what comes after.
+    for _ in range(10):
+        before = played.engine.preview(told["n"])
+        answer = played.ask("GET", f"/api/joins/{told['n']}/preview.wav")
+        if np.array_equal(before, played.engine.preview(told["n"])):
+            break
+    sound, rate_hz = soundfile.read(io.BytesIO(answer.body))
     assert rate_hz == played.engine.engine_rate_hz
-    expected = played.engine.preview(told["n"])
-    assert np.abs(sound - expected).max() < 1e-4
+    assert np.abs(sound - before).max() < 1e-4
     assert np.abs(sound).max() > 0.01
 
     for liked in (True, False, None):
