@@ -9,5 +9,6 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise EndlosError(
-            "--plot needs matplotlib; install it with `pip install 'endlos[train]'`, or leave --plot out"
+            "--plot needs matplotlib; install it in endlos' folder by `pip install -e '.[train]'`, "
+            "or leave --plot out"
         ) from error

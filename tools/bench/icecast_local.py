@@ -29,6 +29,8 @@ _CONFIG = """<icecast>
 </icecast>
 """
 _TIMEOUT_S = 30.0
+_STILL_S = 10.0
+"""A server that has not answered for so long stands still."""
 _POLL_S = 0.02
 _THREADS = 4
 """Of icecast2 2.4.4 that nobody listens to."""
@@ -78,24 +80,25 @@ def start_icecast(
     """Start a server and return it when it answers; `EndlosError` when it does not in time.
 
     config: its file. before: words before its own, which run it elsewhere. icecast2 2.4.4 may crash where
-    somebody connects before its threads are there: it is given its time, and is started again. So is one that
-    could not bind its port, which whoever has it may leave.
+    somebody connects before its threads are there, and of some thousand starts one never answers: it is given
+    its time, and is started again. So is one that could not bind its port, which whoever has it may leave.
     """
-    until_s, process = time.monotonic() + timeout_s, None
+    until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
-        if process is None or process.poll() is not None:
-            process = subprocess.Popen(
-                [*before, icecast_program() or "icecast2", "-c", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        if _has_its_threads(process.pid) and _answers(host, port, timeout_s) and process.poll() is None:
-            return process
-        time.sleep(_POLL_S)
-    if process is not None:
+        process = subprocess.Popen(
+            [*before, icecast_program() or "icecast2", "-c", str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        still_s = time.monotonic() + _STILL_S
+        while process.poll() is None and time.monotonic() < still_s:
+            if _has_its_threads(process.pid) and _answers(host, port) and process.poll() is None:
+                return process
+            time.sleep(_POLL_S)
         process.kill()
         process.wait()
+        time.sleep(_POLL_S)
     raise EndlosError("icecast2 does not start; install it anew, or do without")
 
 
@@ -107,8 +110,8 @@ def _has_its_threads(process_id: int) -> bool:
         return False
 
 
-def _answers(host: str, port: int, timeout_s: float) -> bool:
-    with closing(http.client.HTTPConnection(host, port, timeout=timeout_s)) as connection:
+def _answers(host: str, port: int) -> bool:
+    with closing(http.client.HTTPConnection(host, port, timeout=_STILL_S)) as connection:
         try:
             connection.request("GET", "/")
             connection.getresponse().read()

@@ -51,7 +51,7 @@ class JourneyRecord:
         if not self._stays or self._stays[-1].song != song:
             self._stays.append(_Stay(song=song, from_s=self._heard_s, until_s=self._heard_s))
             if step.leaves_song and step.after is not None:
-                overlap_s = 0.0 if step.door is None else step.door.overlap_s
+                overlap_s = 0.0 if step.door is None else step.door.goes_on_s
                 self._skipped_s.append(self._skipped(self._stays[-2], overlap_s))
                 self._changes += 1
                 self._terms.update(step.terms)

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.base.errors import EndlosError
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from model.saved.scoring import EMBEDDED
 from stream.outputs.encoding.lame import system_lame
 from stream.outputs.secrets import PASSWORD_VARIABLE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from model.base.arrays import FloatArray
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.ready.step_source import Immediate

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from model.base.arrays import FloatArray
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import open_generation
 from stream.choosing.planner import Planner
@@ -171,7 +171,7 @@ def _own(told: dict[str, Any]) -> str:
 class _SilentReader(SpanReader):
     """Songs whose audio is silence."""
 
-    def read(self, song: int, start: int, stop: int) -> FloatArray:
+    def read(self, song: int, start: int, stop: int, *, passing: bool = False) -> FloatArray:
         """Return zeros."""
         return np.zeros((stop - start, 2), dtype=np.float32)
 

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 from model.base.errors import PoolError
-from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import open_pool
 from tools.bench.settings import BenchSettings, Notice
 from tools.running.preparing import prepare
@@ -27,8 +26,6 @@ def bench_pool(pool: Path | None, notice: Notice = lambda text: None) -> Path:
             raise PoolError(failure)
         pool = prepared.pool
     pool = pool.expanduser()
-    if pool.is_dir() and not (pool / DATABASE_FILE).is_file():
-        raise PoolError(f"{pool} is no pool; build one with `endlos pool build {pool} --out POOL`")
     open_pool(pool)
     return pool
 

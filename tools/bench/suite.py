@@ -5,19 +5,9 @@ from collections.abc import Sequence
 
 from model.base.errors import EndlosError
 from tools.bench.figures import Figure, missing
+from tools.bench.questions import QUESTION_MODULES, QUESTIONS
 from tools.bench.settings import BenchSettings
 
-_QUESTIONS = {
-    "start": ("tools.bench.starting", "measure_starts"),
-    "decisions": ("tools.bench.deciding", "measure_decisions"),
-    "hour": ("tools.bench.simulation", "measure_hour"),
-    "day": ("tools.bench.simulation", "measure_day"),
-    "card": ("tools.bench.card", "measure_card"),
-    "render": ("tools.bench.rendering", "measure_rendering"),
-    "blend": ("tools.bench.blending", "measure_blending"),
-    "peers": ("tools.bench.peers", "measure_peers"),
-}
-QUESTIONS = tuple(_QUESTIONS)
 _PEERS = "peers"
 
 
@@ -41,7 +31,7 @@ def measure_questions(questions: Sequence[str], settings: BenchSettings) -> list
     """Return the figures of every question; one that fails is a row that says why, and the others go on."""
     figures = []
     for question in questions:
-        module, function = _QUESTIONS[question]
+        module, function = QUESTION_MODULES[question]
         try:
             figures += getattr(importlib.import_module(module), function)(settings)
         except EndlosError as error:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tools.bench.questions import QUESTIONS
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, plural, print_json
 
@@ -24,7 +25,7 @@ def bench(
         str | None,
         typer.Option(
             metavar="A,B",
-            help="Some parts only: start, decisions, hour, day, card, render, peers.",
+            help=f"Some parts only: {', '.join(QUESTIONS)}.",
             show_default="all but peers",
         ),
     ] = None,
@@ -59,10 +60,10 @@ def bench(
 ) -> None:
     """Measure what this machine achieves.
 
-    Starting, decisions, an hour and a day on a virtual clock, the sound card, rendering: about 15 minutes.
-    Exit 1 when a figure is past its budget.
+    Starting, decisions, an hour and a day on a virtual clock, the sound card, rendering, blends: about 15
+    minutes. Exit 1 when a figure is past its budget.
     """
-    from model.saved.contract import chosen_model
+    from model.saved.carried import chosen_model
     from tools.bench.budgets import Budgets, with_changes
     from tools.bench.figures import past_budget
     from tools.bench.plot import plot_figures

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from model.base.errors import EndlosError
+from model.base.errors import EndlosError, told_if_stopped
 from stream.joins.settings import SoundSettings
 from tools.commands.options import Force, Model
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
@@ -58,7 +58,8 @@ def compose(
     run of one song. The same pool, model and first chunk give the same bytes.
     """
     from model.base.files import write_whole
-    from model.saved.contract import chosen_model, graphs_hash, load_contract
+    from model.saved.carried import chosen_model
+    from model.saved.contract_file import graphs_hash, load_contract
     from stream.audio.spans import SpanReader
     from stream.choosing.generation import open_generation
     from stream.choosing.greedy import greedy_steps
@@ -85,6 +86,7 @@ def compose(
     settings = SoundSettings() if rate is None else SoundSettings(engine_rate_hz=rate)
     began_s = time.monotonic()
     with ExitStack() as opened:
+        opened.enter_context(told_if_stopped(f"{out} was not written"))
         opened.enter_context(warnings_on_stderr())
         generation = open_generation(
             folder, ScoringSettings(model=used), engine_rate_hz=settings.engine_rate_hz

@@ -1,12 +1,11 @@
 """The commands `endlos ctl ...` steer a stream that is served somewhere, by its interface."""
 
-import http.client
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode, urlsplit
 
 import typer
@@ -17,8 +16,12 @@ from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES
 from tools.commands.gathered import command_option, gathered
 from tools.terminal import AsJson, clock, print_json, print_table, printable
 
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
+
 URL = "http://127.0.0.1:8000"
 _PATIENCE_S = 10.0
+_MOST_NAMES = 20
 
 ctl_app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +43,8 @@ class Remote:
 
         `EndlosError` in one sentence where nothing answers, or it refuses.
         """
+        from http.client import HTTPException
+
         connection, before = self._connection()
         headers = {"X-Endlos": "ctl", "Content-Type": "application/json"}
         token = http_token(self.token_file.expanduser() if self.token_file else None)
@@ -50,7 +55,7 @@ class Remote:
             connection.request(method, f"{before}/api/{path}", data, headers)
             answer = connection.getresponse()
             told = answer.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise OutputError(
                 f"nothing answers at {self.url} ({reason}); start `endlos serve` there, or give --url"
@@ -65,10 +70,12 @@ class Remote:
             raise EndlosError(f"what answers at {self.url} is not endlos; give its address with --url")
         return found
 
-    def _connection(self) -> tuple[http.client.HTTPConnection, str]:
+    def _connection(self) -> "tuple[HTTPConnection, str]":
         """Return a connection, still to be opened, and the path that stands before all others."""
+        from http.client import HTTPConnection, HTTPSConnection
+
         place, port = urlsplit(self.url), None
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+        kinds = {"http": HTTPConnection, "https": HTTPSConnection}
         with suppress(ValueError):
             port = place.port or {"http": 80, "https": 443}.get(place.scheme)
         if place.scheme not in kinds or not place.hostname or port is None:
@@ -86,9 +93,7 @@ class Remote:
         """Return the one song that a search finds; `EndlosError` where there are none or several."""
         found = self.ask("GET", f"songs?{urlencode({'search': words, 'limit': 5})}")
         if found["total"] == 0:
-            raise EndlosError(
-                f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them"
-            )
+            raise EndlosError(_nothing_found(words))
         if found["total"] > 1:
             names = "; ".join(_name(song) for song in found["songs"])
             raise EndlosError(f"{found['total']} songs have {words!r}, say more of one: {names}")
@@ -175,7 +180,7 @@ def sleep(
     """Fade out in so many minutes, over 20 s, and pause then; without a number, do not."""
     in_s = None if minutes is None else 60.0 * minutes
     told = remote.ask("PUT", "sleep", {"in_s": in_s})
-    words = "it goes on" if minutes is None else f"it fades out in {clock(60.0 * minutes)}"
+    words = "it does not fade out" if minutes is None else f"it fades out in {clock(60.0 * minutes)}"
     remote.say(told, lambda _: words)
 
 
@@ -210,9 +215,13 @@ def songs(
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many.")] = 50,
 ) -> None:
     """List the songs of the pool, or those in which all words stand."""
-    told = remote.ask("GET", f"songs?{urlencode({'search': ' '.join(search or ()), 'limit': limit})}")
+    words = " ".join(search or ())
+    told = remote.ask("GET", f"songs?{urlencode({'search': words, 'limit': limit})}")
     if remote.as_json:
         print_json(told)
+        return
+    if told["total"] == 0:
+        print(printable(_nothing_found(words)))
         return
     rows = [
         (clock(song["length_s"]), song["chunks"], _opinion(song), printable(_name(song)))
@@ -251,22 +260,28 @@ def steer(
     ] = False,
 ) -> None:
     """Want something else of the stream; a SONG is named by words that stand in no other."""
-    for words, opinion in ((mute, "muted"), (favour, "favoured"), (forget, None)):
-        if words is not None:
-            remote.ask("PUT", f"songs/{remote.song(words)['id']}/opinion", {"opinion": opinion})
+    named = ((mute, "muted"), (favour, "favoured"), (forget, None))
+    opinions = {remote.song(words)["id"]: opinion for words, opinion in named if words is not None}
     wish: dict[str, object] = dict.fromkeys(("other_songs", "phrase_factor", "towards")) if usual else {}
     if other_songs is not None:
         wish["other_songs"] = other_songs
     if phrase_factor is not None:
         wish["phrase_factor"] = phrase_factor
     if towards is not None:
-        wish["towards"] = remote.song(towards)["id"]
+        song = remote.song(towards)
+        if opinions.get(song["id"], "muted" if song["muted"] else None) == "muted":
+            raise EndlosError(f"{_name(song)} is muted, so that nothing leads there; --forget or --favour it")
+        wish["towards"] = song["id"]
     if within_min is not None:
         if towards is None:
             raise EndlosError("--within-min says when a song is to be reached; name it by --towards")
         wish["within_s"] = 60.0 * within_min
+    # Now that nothing is left to refuse.
+    for song_id, opinion in opinions.items():
+        remote.ask("PUT", f"songs/{song_id}/opinion", {"opinion": opinion})
     told = remote.ask("PUT", "steering", wish) if wish else remote.ask("GET", "steering")
-    remote.say(told, _steering_text)
+    judged = {kind: remote.ask("GET", f"songs?opinion={kind}&limit=500") for kind in ("muted", "favoured")}
+    remote.say({**told, **judged}, _steering_text)
 
 
 def _now_text(now: Any) -> str:
@@ -286,20 +301,32 @@ def _now_text(now: Any) -> str:
 
 
 def _steering_text(steering: Any) -> str:
+    factor = steering["phrase_factor"]
     lines = [
-        f"joins to another song: {steering['other_songs']:.0%}",
-        f"phrases: {steering['phrase_factor']:g} times as long as usual",
+        f"joins to another song: {100 * steering['other_songs']:.0f} %",
+        f"phrases: {'' if factor == 1 else f'{factor:g} times '}as long as usual",
     ]
     if steering["towards"] is not None:
         within_s = steering["within_s"]
         said = "" if within_s is None else f", within {clock(within_s)} from when it was asked for"
         lines.append(f"towards: {_name(steering['towards'])}{said}")
+    for kind in ("muted", "favoured"):
+        names = [_name(song) for song in steering[kind]["songs"][:_MOST_NAMES]]
+        more = steering[kind]["total"] - len(names)
+        if names:
+            lines.append(f"{kind}: {'; '.join(names)}{f' and {more} more' if more else ''}")
     return _lines(lines)
 
 
 def _lines(lines: list[str]) -> str:
     """Return lines without what would steer a terminal."""
     return "\n".join(map(printable, lines))
+
+
+def _nothing_found(words: str) -> str:
+    if not words:
+        return "the pool has no songs yet; look again in a moment"
+    return f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them"
 
 
 def _name(song: Any) -> str:

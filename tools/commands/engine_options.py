@@ -89,23 +89,12 @@ _OPTIONS = [
         PlannerSettings.max_phrase_s,
     ),
     command_option(
-        "rate",
-        Annotated[
-            int | None,
-            typer.Option(
-                help="Sample rate in Hz: 44100 or 48000.",
-                show_default=f"{EngineSettings.engine_rate_hz}, or the sound card's own",
-            ),
-        ],
-        None,
-    ),
-    command_option(
         "fade_s",
         Annotated[
             float,
             typer.Option(
                 min=0.0,
-                help="Longest crossfade, in seconds; where and how long each fades comes from the audio.",
+                help="Longest splice or short blend, in seconds; other joins are as long as their kind.",
             ),
         ],
         EngineSettings.fade_s,
@@ -126,7 +115,11 @@ _OPTIONS = [
     command_option(
         "start",
         Annotated[
-            str | None, typer.Option(metavar="SONG", help="First song, as `endlos pool info` names it.")
+            str | None,
+            typer.Option(
+                metavar="SONG",
+                help="First song: its name in `endlos pool info`, its path, or its file's name.",
+            ),
         ],
         EngineSettings.start_song,
     ),
@@ -134,7 +127,7 @@ _OPTIONS = [
         "towards",
         Annotated[
             str | None,
-            typer.Option(metavar="SONG", help="Song to reach by good joins, as `endlos pool info` names it."),
+            typer.Option(metavar="SONG", help="Song to reach by good joins, named as for --start."),
         ],
         EngineSettings.towards,
     ),
@@ -164,7 +157,7 @@ _OPTIONS = [
 def engine_options(*, live: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator: the command takes the options of the engine and gets `engine`, an `EngineChoice`.
 
-    live: without a seed each stream is another one.
+    live: without a seed each stream is another one, and a sound card may say the rate.
     """
     seed = (
         command_option("seed", Annotated[int | None, _SeedOption], None)
@@ -175,7 +168,19 @@ def engine_options(*, live: bool) -> Callable[[Callable[..., None]], Callable[..
             PlannerSettings.seed,
         )
     )
-    return gathered("engine", [*_OPTIONS[:2], seed, *_OPTIONS[2:]], _choose)
+    card = ", or the sound card's own" if live else ""
+    rate = command_option(
+        "rate",
+        Annotated[
+            int | None,
+            typer.Option(
+                help="Sample rate in Hz: 44100 or 48000.",
+                show_default=f"{EngineSettings.engine_rate_hz}{card}",
+            ),
+        ],
+        None,
+    )
+    return gathered("engine", [*_OPTIONS[:2], seed, rate, *_OPTIONS[2:]], _choose)
 
 
 def _choose(
@@ -198,7 +203,7 @@ def _choose(
     within_min: float | None,
     simulate_slow_ms: float,
 ) -> EngineChoice:
-    from model.saved.contract import chosen_model
+    from model.saved.carried import chosen_model
 
     return EngineChoice(
         settings=EngineSettings(

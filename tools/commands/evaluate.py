@@ -51,7 +51,7 @@ def evaluate(
 
     Songs that the model was trained on are left out. `--scores` writes what the engine goes by.
     """
-    from model.saved.contract import chosen_model
+    from model.saved.carried import chosen_model
     from tools.pools.overwriting import refuse_overwriting
 
     folder = chosen_model(model)

@@ -20,7 +20,8 @@ LiveLog = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Write every decision there, as JSON lines that `endlos render --replay` plays.",
+        help="Write every decision there, as JSON lines that `endlos render --replay` plays; "
+        "a log that is there is kept under the time of its last line.",
     ),
 ]
 Watch = Annotated[

@@ -4,13 +4,23 @@ import sys
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from model.base.errors import told_if_stopped
 from tools.commands.options import Exclude, Include, LocalCluster, MusicRoot, Scheduler, Where, selection_of
 from tools.commands.pool_fetch import fetch_songs
-from tools.commands.pool_words import build_told, missing_told, print_build_report, refusals_told
+from tools.commands.pool_words import (
+    MOST_TOLD,
+    build_told,
+    found_told,
+    journey_told,
+    missing_told,
+    print_build_report,
+    refusals_told,
+    short_edges_told,
+)
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, print_table, printable, progress_bar
 
 if TYPE_CHECKING:
@@ -91,12 +101,14 @@ def build(
     when a file could not be read (the pool of all the others is built), or a folder holds no music or lost
     most of what it had (those songs stay in the pool).
     """
-    from model.saved.contract import carried_model
+    from model.saved.carried import carried_model
     from tools.pools.build import build_pool
     from tools.pools.settings import BuildSettings
     from tools.songs.cut import CutSettings
+    from tools.work.footprint import keep_heap
     from tools.work.local_cluster import scheduler_of
 
+    keep_heap()
     cut_settings = CutSettings(
         cut=cut,
         cutter=cutter,
@@ -118,7 +130,14 @@ def build(
     )
     if jobs is not None:
         settings = replace(settings, jobs=jobs)
-    with scheduler_of(scheduler, local_cluster) as cluster, progress_bar(quiet) as progress:
+    too_short = short_edges_told(settings)
+    if too_short is not None:
+        print(f"endlos: {too_short}", file=sys.stderr)
+    with (
+        told_if_stopped("what was analysed is kept, and the same command goes on"),
+        scheduler_of(scheduler, local_cluster) as cluster,
+        progress_bar(quiet) as progress,
+    ):
         settings = replace(settings, scheduler=cluster)
         task = progress.add_task("looking through the music", total=None)
 
@@ -130,13 +149,14 @@ def build(
         print_json(asdict(report))
     elif not quiet:
         print_build_report(report)
-    for line in () if as_json else refusals_told((*report.skipped, *report.partly, *report.failed)):
+    refused = (*report.skipped, *report.partly, *report.failed)
+    for line in () if as_json else refusals_told(refused, MOST_TOLD):
         print(line, file=sys.stderr)
     for folder in () if as_json else report.missing:
         print(f"missing: {missing_told(folder)}", file=sys.stderr)
     if report.failed:
         print(
-            f"endlos: {plural(len(report.failed), 'file')} could not be read; "
+            f"endlos: {found_told([failure.path for failure in report.failed])} could not be read; "
             "the pool holds all the others; mend or remove what is named and build again",
             file=sys.stderr,
         )
@@ -189,7 +209,7 @@ def info(
             for song in summary["songs"]
         ],
     )
-    print(f"\n{_journey_text(summary['journey'])}")
+    print(f"\n{journey_told(summary['journey'], songs=len(summary['songs']))}")
     if chunks:
         print()
         seen: Counter[str] = Counter()
@@ -236,23 +256,3 @@ def check(
             file=sys.stderr,
         )
         raise typer.Exit(1)
-
-
-def _journey_text(journey: dict[str, Any]) -> str:
-    from stream.choosing.journey.spacing import SONGS_APART
-
-    apart = journey["songs_apart"]
-    few = (
-        f", for want of songs: {2 * SONGS_APART} are enough for {SONGS_APART}" if apart < SONGS_APART else ""
-    )
-    lines = [
-        f"a song comes back after {apart or 'no'} others at least{few}; "
-        f"an artist after {journey['artists_apart'] or 'no'} others"
-    ]
-    if journey["songs_with_a_beat"]:
-        lines.append(
-            f"{journey['songs_with_four_partners']} of {journey['songs_with_a_beat']} songs with a beat have "
-            f"four or more others within {journey['stretch']:.0%} of their tempo; "
-            f"the median has {journey['tempo_partners_median']:.0f}"
-        )
-    return "\n".join(lines)

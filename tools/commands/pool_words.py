@@ -1,9 +1,10 @@
-"""These words say what a build is at, and what it came to."""
+"""These words say what a build is at, what it came to, and what a stream makes of the pool."""
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tools.terminal import clock, plural, printable
 
@@ -11,11 +12,15 @@ if TYPE_CHECKING:
     from stream.pool.pool import Failure
     from tools.pools.known.missing import MissingMusic
     from tools.pools.report import BuildProgress, BuildReport
+    from tools.pools.settings import BuildSettings
 
 _LOWERED = re.compile(r"(?P<asked>\S+) dBFS calls .* cut at (?P<used>\S+) dBFS")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 _FEW_ALIKE = 3
 """So many files with one reason are told each in a line of its own."""
+MOST_TOLD = 20
+"""So many are named below a reason where a build ends, so that of a large library the reasons are seen."""
 
 
 def build_told(state: "BuildProgress") -> str:
@@ -41,19 +46,50 @@ def missing_told(folder: "MissingMusic") -> str:
     return f"{place} lacks {folder.missing} of the {plural(folder.songs, 'song')} that the pool had of it"
 
 
-def refusals_told(failures: Iterable["Failure"]) -> list[str]:
-    """Return a line for each file that is not in the pool, or not whole: many below the reason they share."""
-    alike: dict[tuple[str, str], list[str]] = {}
+def refusals_told(failures: Iterable["Failure"], most: int | None = None) -> list[str]:
+    """Return a line for each file that is not in the pool, or not whole: many below the reason they share.
+
+    Reasons that differ in numbers alone are one, told as it is of the first file. most: so many are named
+    below a reason; None: all.
+    """
+    alike: dict[tuple[str, str], list[tuple[Path, str]]] = {}
     for failure in failures:
-        paths = alike.setdefault((failure.kind, printable(failure.reason)), [])
-        paths.append(printable(str(failure.path)))
+        reason = printable(failure.reason)
+        files = alike.setdefault((failure.kind, _NUMBER.sub("0", reason)), [])
+        files.append((failure.path, reason))
     lines = []
-    for (kind, reason), paths in alike.items():
-        if len(paths) <= _FEW_ALIKE:
-            lines += [f"{kind}: {path}: {reason}" for path in paths]
+    for (kind, _), files in alike.items():
+        if len(files) <= _FEW_ALIKE:
+            lines += [f"{kind}: {printable(str(path))}: {reason}" for path, reason in files]
         else:
-            lines += [f"{kind}, {plural(len(paths), 'file')}: {reason}", *(f"    {path}" for path in paths)]
+            such_as = " such as" if len({reason for _, reason in files}) > 1 else ""
+            named = [printable(str(path)) for path, _ in files[:most]]
+            lines.append(f"{kind}, {found_told([path for path, _ in files])}{such_as}: {files[0][1]}")
+            lines += [f"    {path}" for path in named]
+            if len(named) < len(files):
+                lines.append(f"    and {len(files) - len(named)} more; `endlos pool info` names them all")
     return lines
+
+
+def found_told(paths: Sequence[Path]) -> str:
+    """Return how many files these are, and how many folders."""
+    folders = sum(path.is_dir() for path in paths)
+    counted = ((len(paths) - folders, "file"), (folders, "folder"))
+    return " and ".join(plural(number, noun) for number, noun in counted if number)
+
+
+def short_edges_told(settings: "BuildSettings") -> str | None:
+    """Return that a pool is to keep shorter edges than the carried model looks at; None where it is not."""
+    from model.saved.carried import carried_model
+    from model.saved.contract_file import load_contract
+
+    contract = load_contract(carried_model())
+    if settings.edge_samples >= contract.edge_samples:
+        return None
+    return (
+        f"with edges of {settings.edge_s:g} s the pool cannot be played with the carried model, which looks "
+        f"at {contract.edge_s:.2f} s; give a longer --edge-s, or play it with another --model"
+    )
 
 
 def print_build_report(report: "BuildReport") -> None:
@@ -113,3 +149,26 @@ def cut_groups(cuts: Iterable[tuple[str, str]]) -> list[str]:
     if unclear:
         lines.append(f"{plural(unclear, 'song')} without a clear beat: cut at silences")
     return lines
+
+
+def journey_told(journey: dict[str, Any], *, songs: int) -> str:
+    """Return how far songs and artists are kept apart, and how many songs come together at ease."""
+    from stream.choosing.journey.spacing import SONGS_APART
+
+    apart = journey["songs_apart"]
+    few = (
+        f", for want of songs: {2 * SONGS_APART} are enough for {SONGS_APART}" if apart < SONGS_APART else ""
+    )
+    lines = [
+        f"a song comes back after {apart or 'no'} others at least{few}; "
+        f"an artist after {journey['artists_apart'] or 'no'} others"
+    ]
+    if journey["songs_with_a_beat"]:
+        looked_at = journey["songs_looked_at"]
+        some = f" (of {looked_at} that were looked at)" if looked_at < songs else ""
+        lines.append(
+            f"{journey['songs_with_four_partners']} of {journey['songs_with_a_beat']} songs with a sure "
+            f"beat{some} have four or more others within {100 * journey['stretch']:.0f} % of their tempo; "
+            f"the median has {journey['tempo_partners_median']:.0f}"
+        )
+    return "\n".join(lines)

@@ -29,7 +29,8 @@ def precompute(
 
     Interrupted, the same command goes on where it was. After a rebuild only what is new is computed.
     """
-    from model.saved.contract import chosen_model, load_contract
+    from model.saved.carried import chosen_model
+    from model.saved.contract_file import load_contract
     from tools.work.workers import usable_cores
 
     folder = chosen_model(model)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from model.base.errors import EndlosError
+from model.base.errors import EndlosError, told_if_stopped
 from tools.commands.engine_options import EngineChoice, engine_options
 from tools.commands.options import Force
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
@@ -55,7 +55,7 @@ def render(
     The same pool, model, seed and options give the same bytes. With --replay, what `endlos play` or `serve`
     wrote with --log comes out again, with every skip.
     """
-    from stream.engine.decisions import DecisionLog
+    from stream.engine.decisions import DecisionLog, log_held
     from stream.engine.engine import Engine
     from stream.engine.replay import Replay
     from stream.outputs.audio_file import open_audio_file
@@ -78,10 +78,14 @@ def render(
     )
     began_s = time.monotonic()
     with ExitStack() as opened:
+        opened.enter_context(told_if_stopped(f"{out} was not written"))
         # A song that is lost on the way is named there, with its reason, when that happens.
         opened.enter_context(warnings_on_stderr())
         # The log first: an output that has begun is renamed into place only when all went well.
-        decisions = opened.enter_context(DecisionLog(log.expanduser())) if log else None
+        decisions = None
+        if log is not None:
+            opened.enter_context(log_held(log.expanduser()))
+            decisions = opened.enter_context(DecisionLog(log.expanduser()))
         stream: Engine | Replay
         if replay is not None:
             stream = Replay(pool.expanduser(), replay.expanduser(), on_decision=decisions)
@@ -105,6 +109,8 @@ def render(
             rate,
             lambda done_s: progress.update(task, completed=done_s),
         )
+        if decisions is not None:
+            decisions.event("stop", frames, rate)
         lost = stream.lost if isinstance(stream, Engine) else {}
     took_s = time.monotonic() - began_s
     figures = {

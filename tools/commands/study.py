@@ -1,5 +1,6 @@
 """The command `endlos study` asks the report's questions again on any music, and draws the answers."""
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tools.commands.options import LocalCluster, Scheduler
-from tools.terminal import AsJson, Quiet, clock, plural, print_json, printable, progress_bar
+from tools.terminal import AsJson, Quiet, plural, print_json, printable, progress_bar
 
 if TYPE_CHECKING:
     from tools.quality.study.protocol import StudyCost, StudyPlan, StudyResult, StudySettings
@@ -63,9 +64,10 @@ def study_music(
     Cutters and lengths of chunks, genres, optimisers, batch sizes, epochs, channels, the factor, WAV or MP3,
     and the approaches side by side; each with figures of what was learned from, of its second channel, and of
     songs never seen. What is done is kept: stopped at any moment, the same command goes on. Exit 1 when runs
-    failed; the next call tries them again. Needs the extra packages of `pip install 'endlos[train]'`.
+    failed; the next call tries them again. Needs the extra packages of
+    `pip install -e '.[train]'`, typed in endlos' folder.
     """
-    from model.base.errors import EndlosError
+    from model.base.errors import StoppedError, interrupted
     from model.base.files import write_whole
     from tools.pools.overwriting import refuse_overwriting
     from tools.quality.study.protocol import StudySettings, plan_study, run_study, study_cost, study_result
@@ -100,10 +102,12 @@ def study_music(
                 bar.update(task, completed=done, total=total, description=printable(what))
 
             result = run_study(found, settings, tell)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        if not interrupted(error):
+            raise
         result = study_result(found, out)
         write_whole(out / REPORT_FILE, study_page(result))
-        raise EndlosError(
+        raise StoppedError(
             f"the study stopped with {len(result.figures)} of {plural(len(found.runs), 'run')} done, which "
             f"{out} keeps; the same command goes on"
         ) from None
@@ -116,6 +120,11 @@ def study_music(
             file=sys.stderr,
         )
         raise typer.Exit(1)
+
+
+def _long(seconds: float) -> str:
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _print_plan(plan: "StudyPlan", cost: "StudyCost", settings: "StudySettings", as_json: bool) -> None:
@@ -136,7 +145,7 @@ def _print_plan(plan: "StudyPlan", cost: "StudyCost", settings: "StudySettings",
     names = [*(question.name for question in plan.questions), *(["approaches"] if plan.rows else [])]
     print(
         f"{plural(len(plan.music.songs), 'song')}; {', '.join(names)}: {plural(len(plan.runs), 'run')} "
-        f"({cost.done_runs} done before) over {plural(cost.pools, 'pool')}, about {clock(wall_s)} with "
+        f"({cost.done_runs} done before) over {plural(cost.pools, 'pool')}, about {_long(wall_s)} with "
         f"{plural(settings.jobs, 'worker')}"
     )
     for note in plan.notes:

@@ -62,7 +62,7 @@ def train(
     """Train a model on a pool's songs and export it.
 
     Ctrl-C keeps a checkpoint that --resume goes on from. Needs the extra packages of
-    `pip install 'endlos[train]'`.
+    `pip install -e '.[train]'`, typed in endlos' folder.
     """
     chosen = APPROACHES[approach]
     given = {

@@ -35,7 +35,7 @@ def value_below(taken: Any, value: Any, folder: Path) -> Any:
     there is such a folder.
     """
     if isinstance(taken, Path):
-        from model.saved.contract import carried_models
+        from model.saved.carried import carried_models
 
         below = path_below(value, folder)
         return value if not below.exists() and value in carried_models() else str(below)

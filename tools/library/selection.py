@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from model.base.errors import PoolError
+from model.base.spelling import as_searched
 from tools.songs.labels import Labels, read_labels
 
 TAGS_SHOWN = 12
@@ -51,7 +52,7 @@ class MusicSelection:
         found: dict[str, list[str]] = {}
         for condition in self.where:
             key, _, value = condition.partition("=")
-            found.setdefault(key.strip().casefold(), []).append(value.strip().casefold())
+            found.setdefault(key.strip().casefold(), []).append(as_searched(value.strip()))
         return found
 
     def takes_name(self, name: str) -> bool:
@@ -65,13 +66,13 @@ class MusicSelection:
 
 
 def _matches_any(name: str, patterns: Iterable[str]) -> bool:
-    whole = name.casefold()
+    whole = as_searched(name)
     parts = whole.split("/")
     return any(
         fnmatchcase(whole, pattern.strip("/"))
         if "/" in pattern.strip("/")
         else any(fnmatchcase(part, pattern.strip("/")) for part in parts)
-        for pattern in map(str.casefold, patterns)
+        for pattern in map(as_searched, patterns)
     )
 
 
@@ -118,7 +119,7 @@ class Sieve:
 
 def _is_said(pattern: str, values: Iterable[str]) -> bool:
     return any(
-        fnmatchcase(text.strip().casefold(), pattern)
+        fnmatchcase(as_searched(text.strip()), pattern)
         for value in values
         for text in (value, *_PARTS.split(value))
     )

@@ -1,9 +1,11 @@
 """The builder makes a pool from music folders; it is incremental, resumable, and playable early."""
 
 import math
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from model.base.errors import PoolError
@@ -33,6 +35,7 @@ from tools.songs.song import SongAnalysis, hash_file
 from tools.songs.tags import read_tags
 from tools.work.crew import crew
 from tools.work.fitness import Site
+from tools.work.footprint import let_go, trim_heap
 from tools.work.workers import Crashed
 
 _SHOWN_FILES = 100
@@ -186,6 +189,9 @@ class _Build:
             file_hash = hash_file(found.path)
         except OSError:
             return None  # its analysis says what is wrong with it
+        # Most files of one size are others, and the tags of those are read where they are analysed.
+        if not self._known.has_bytes(file_hash):
+            return None
         song = self._known.adopt(found, file_hash, read_tags(found.path))
         if song is not None:
             self._name_tracks(found, song)
@@ -238,7 +244,7 @@ class _Build:
             here = song.song_id in self._before
             return song.song_id in there, here, song.audio_hash in self._held, rate
 
-        return without_copies(songs, self._store.outlines(songs), better)
+        return without_copies(songs, self._generations.compared(), self._store.outlines, better)
 
     def _publish_early(self) -> None:
         now_s = time.monotonic()
@@ -247,6 +253,9 @@ class _Build:
         # Each time twice as many, so that a large pool is not written over and over.
         if len(self._songs) >= max(1, 2 * self._published_songs):
             self._publish(complete=False)
+            if self._published_s == -math.inf:
+                # The first one has loaded what all need; to look for what may go takes some 30 ms.
+                let_go()
             self._published_s = now_s
 
     def _publish(self, *, complete: bool) -> None:
@@ -260,6 +269,8 @@ class _Build:
             finish=lambda home, stored, rows: self._embed(home, stored, rows, songs),
         )
         self._published_songs = len(self._songs)
+        # Of embedding, before a worker takes its next song.
+        trim_heap()
 
     def _embed(self, home: Path, stored: StoredColumns, rows: AnyPlaces, songs: Sequence[StoredSong]) -> None:
         """Leave in the folder of a generation what playing it needs, so that it begins at once."""
@@ -301,8 +312,15 @@ class _Build:
         """Put the songs back that are missing and were not wished away; return what is missing."""
         if self._settings.remove:
             return ()
+        # What went away while others were analysed, maybe with its disk, is missing as well.
+        gone = {
+            found
+            for found, _ in self._tally.failures
+            if not os.path.exists(found.path)  # noqa: PTH110 - Path.exists raises where a disk does not answer
+        }
+        there = replace(self._music, files=tuple(found for found in self._files if found not in gone))
         missing = find_missing(
-            self._music,
+            there,
             self._store.files(self._before),
             frozenset(song.audio_hash for song in self._songs.values()),
             [found.path for found, _ in self._music.failures],
@@ -315,5 +333,5 @@ class _Build:
                     "settings they would have to be analysed anew; put them back, or build with --remove"
                 )
             self._songs[file.found] = file.song
-        self._files = in_order(self._files, [file.found for file in missing.kept], self._music.roots)
+        self._files = in_order(there.files, [file.found for file in missing.kept], there.roots)
         return missing.folders

@@ -21,6 +21,7 @@ from stream.pool.feedback import feedback_problems
 from stream.pool.pool import Pool, decoded_copy, open_pool
 from stream.pool.songs import Song
 from stream.pool.soundness import database_problems
+from stream.pool.timeline import read_timeline
 from tools.pools.check_vectors import embedding_problems
 from tools.pools.doubt import doubt
 from tools.songs.loudness import measure_loudness
@@ -69,6 +70,12 @@ def check_pool(folder: Path, *, deep: bool = False) -> list[str]:
         problems.append(
             f"{name}.bin holds values of {_named(pool, songs)} that cannot be; run `endlos pool build` again"
         )
+    for index in range(len(pool.songs)):
+        try:
+            read_timeline(pool, index)
+        except PoolError as error:
+            doubted.add(index)
+            problems.append(str(error))
     problems += embedding_problems(pool, deep=deep)
     count = len(pool.songs) if deep else min(SAMPLED_SONGS, len(pool.songs))
     for index in np.unique(np.linspace(0, len(pool.songs) - 1, count).astype(int)).tolist():
@@ -193,7 +200,7 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
             f"{song.true_peak_db:.1f} dB) are not its own ({measured.loudness_lufs:.1f} LUFS, "
             f"{measured.true_peak_db:.1f} dB); run `endlos pool build` again"
         )
-    rows = np.flatnonzero(pool.chunk_song == index)
+    rows = _rows(pool, index)
     for row in rows if deep else rows[:: -(-len(rows) // _SAMPLED_CHUNKS)]:
         chunk = audio[pool.start_sample[row] : pool.end_sample[row]]
         head, tail = chunk_edges(chunk, sample_rate_hz, pool.edge_samples)
@@ -211,12 +218,17 @@ def _audio_problems(pool: Pool, index: int, *, deep: bool) -> Iterator[str]:
         yield f"the seams and textures kept of {song.name} are not its own; run `endlos pool build` again"
 
 
+def _rows(pool: Pool, index: int) -> IntArray:
+    return np.arange(*pool.song_rows(index).indices(len(pool)))
+
+
 def _compares(pool: Pool, rows: IntArray) -> bool:
     """Whether what is compared of the chunks of a song is what their spectra give."""
     if pool.spectra is None or pool.sides is None or pool.textures is None:
         return True
     spectra = pool.spectra[rows[0] : rows[-1] + 1]
-    sides = seam_sides(spectra, np.stack([pool.start_s(), pool.end_s()], axis=1)[rows])
+    rate_hz = pool.songs[int(pool.chunk_song[rows[0]])].sample_rate_hz
+    sides = seam_sides(spectra, np.stack([pool.start_sample[rows], pool.end_sample[rows]], axis=1) / rate_hz)
     made, kept = textures(spectra), pool.textures.take(rows)
     return (
         np.allclose(sides.ends, pool.sides.ends[rows], rtol=0, atol=TOLERANCE_STEPS)
@@ -228,7 +240,7 @@ def _compares(pool: Pool, rows: IntArray) -> bool:
 
 def _differing(pool: Pool, index: int, read: Callable[[int, int], FloatArray]) -> int:
     """Return how many chunks of a song have other first and last frames than what `read` gives of it."""
-    rows = np.flatnonzero(pool.chunk_song == index)
+    rows = _rows(pool, index)
     bounds = zip(pool.start_sample[rows].tolist(), pool.end_sample[rows].tolist(), strict=True)
     return sum(
         not np.allclose(

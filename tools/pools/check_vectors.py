@@ -6,7 +6,8 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from model.base.errors import EndlosError, PoolError
-from model.saved.contract import carried_model, carried_models, load_contract
+from model.saved.carried import carried_model, carried_models
+from model.saved.contract_file import load_contract
 from model.saved.scoring import EMBEDDED
 from stream.index.model_graphs import VECTORS_FOLDER, Chunks, VectorGraphs, graphs_of, pool_identities
 from stream.index.vector_index import EmbeddingIndex
@@ -37,8 +38,11 @@ def embedding_problems(pool: Pool, *, deep: bool = False) -> Iterator[str]:
         try:
             index, graphs = kept(folder, named), known.get(folder.name)
             if graphs is not None and not _same(index, graphs.pool_chunks(pool), graphs, rows):
+                # Generations share them: deleted in one alone, they would be taken over from another.
+                everywhere = home.parent / "*" / VECTORS_FOLDER / folder.name
                 raise PoolError(
-                    f"{folder} holds other embeddings than its model gives; delete it, it will be made again"
+                    f"{folder} holds other embeddings than its model gives; "
+                    f"delete {everywhere}, they will be made again"
                 )
         except EndlosError as error:
             yield str(error)

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from model.base.stored_rows import AnyPlaces
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from model.saved.scoring import EMBEDDED
+from stream.index.edge_index import STORED_FROM_CHUNKS, BandLevels
 from stream.index.model_graphs import graphs_of, identities
-from stream.index.vectors import earlier_homes, embeddings, keep, opened
+from stream.index.vectors import earlier_homes, embeddings, keep, keep_grown, opened
 from stream.pool.columns import StoredColumns
 from stream.pool.pool import generation_folder, open_pool
 from stream.scoring.buckets import Buckets
@@ -47,18 +48,22 @@ def embed_generation(
     *,
     threads: int = 2,
 ) -> None:
-    """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet.
+    """Leave the embeddings of `model` in the folder `home` of a generation that nobody reads yet, and of a
+    large one the band levels that are looked at where the model fails.
 
     stored, rows: its columns, and where its chunks stand in them. audio_hashes, counts: the songs in their
     order, and how many chunks each has. What other generations know is taken over. Raises as `embed_pool`
     does.
     """
-    towers = graphs_of(model, load_contract(model))
-    columns = stored.read(rows, {"start_sample", "end_sample", *towers.reads})
+    contract = load_contract(model)
+    towers = graphs_of(model, contract)
+    columns = stored.read(rows, {"start_sample", "end_sample", "heads", "tails", *towers.reads})
     songs = np.repeat(np.arange(len(counts)), counts)
     named = identities(audio_hashes, songs, columns["start_sample"], columns["end_sample"])
-    chunks = towers.chunks(named, columns, home)
-    keep(home, towers, chunks, embeddings(chunks, towers, earlier_homes(home), threads=threads).index)
+    keep_grown(home, towers, towers.chunks(named, columns, home), threads=threads)
+    if len(named) >= STORED_FROM_CHUNKS and contract.edge_samples <= stored.edge_samples:
+        levels = BandLevels(edge_samples=contract.edge_samples)
+        keep_grown(home, levels, levels.chunks(named, columns["heads"], columns["tails"]))
 
 
 def embed_pool(

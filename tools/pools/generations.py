@@ -4,7 +4,6 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +38,7 @@ class Generations:
     def __init__(self, store: PoolStore) -> None:
         """Write into the pool of a store."""
         self._store = store
+        self._sound_edges: int | None = None
 
     def current(self) -> tuple[int | None, bool, list[int]]:
         """Return the current generation, whether it is complete, and its songs in order."""
@@ -52,13 +52,14 @@ class Generations:
             ).fetchall()
         return generation, complete is not None and bool(complete[0]), [row[0] for row in songs]
 
-    def is_sound(self, edge_samples: int) -> bool:
-        """Whether the current generation can be opened, has edges of this length and the latest analyses."""
-        _, _, songs = self.current()
-        with suppress(PoolError):
-            if open_pool(self._store.folder).edge_samples == edge_samples:
-                return self._store.all_placed(songs)
-        return False
+    def compared(self) -> dict[int, int]:
+        """Return the song that the current generation plays in the place of each song that it knows."""
+        generation, _, songs = self.current()
+        with storing(self._store.folder):
+            copies = self._store.database.execute(
+                "SELECT song_id, of_song_id FROM copies WHERE generation = ?", (generation,)
+            ).fetchall()
+        return {song_id: song_id for song_id in songs} | dict(copies)
 
     def forget_lost(self) -> None:
         """Forget the analyses that are damaged, where the current generation cannot be opened for them."""
@@ -66,11 +67,19 @@ class Generations:
         if not kept.places:
             return
         try:
-            open_pool(self._store.folder)
+            self._sound_edges = open_pool(self._store.folder).edge_samples
         except PoolError:
             lengths = self._store.lengths(kept.places)
             lost = kept.places if kept.stored is None else lost_songs(kept.stored, kept.places, lengths)
             self._store.forget(lost)
+
+    def is_sound(self, edge_samples: int) -> bool:
+        """Whether the current generation has edges of this length and the latest analyses.
+
+        And whether it could be opened: asked of a build that has changed nothing since `forget_lost`.
+        """
+        _, _, songs = self.current()
+        return self._sound_edges == edge_samples and self._store.all_placed(songs)
 
     def publish(
         self,

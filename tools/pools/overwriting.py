@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
-from model.saved.contract import CONTRACT_FILE
+from model.saved.carried import CONTRACT_FILE
 from stream.index.model_graphs import VECTORS_FOLDER as EMBEDDINGS_FOLDER
 from stream.outputs.audio_file import EXTENSIONS
 from stream.outputs.encoding.audio_tags import is_marked

@@ -15,7 +15,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
 from model.base.files import PART_SUFFIX
 from model.base.stored_rows import AnyRows
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.pool.pool import Pool, open_pool
 from stream.scoring.matrix_scorer import NAMES_SUFFIX, chunk_names, matrix_path, open_matrix
 from stream.scoring.opening import open_scorer

@@ -190,7 +190,7 @@ def _of_entry(path: Path, entry: Entry, folders: Sequence[Path]) -> _Reached:
 
 
 def _require(given: Path, base: Path) -> None:
-    if not base.exists():
+    if not os.path.exists(base):  # noqa: PTH110 - Path.exists raises where a disk does not answer
         raise PoolError(f"{given} does not exist; give a folder of music, an audio file or a playlist")
     try:
         str(base).encode()

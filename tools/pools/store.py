@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ _LOOK_UPS = "".join(
 )
 """By these a build looks a file up; without them it reads all songs for each, which is no part of the schema:
 whoever does not know them reads the same."""
+
+
+_OF_A_SONG = "song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut, size_bytes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,21 +217,25 @@ class PoolStore:
 
     def files(self, song_ids: Sequence[int]) -> list[KeptFile]:
         """Return the files of songs, in this order, as they were when they were read."""
-        kept = []
-        for song_id in song_ids:
-            with storing(self.folder):
-                root, path, audio_hash, *stamps = self.database.execute(
-                    """SELECT root, path, audio_hash, size_bytes, mtime_ns, ctime_ns
-                       FROM songs WHERE song_id = ?""",
-                    (song_id,),
-                ).fetchone()
-            found = FoundFile(
-                root=Path(root), name=path, size_bytes=stamps[0], mtime_ns=stamps[1], ctime_ns=stamps[2]
-            )
-            kept.append(
-                KeptFile(found=found, audio_hash=audio_hash, song=self.stored("song_id = ?", (song_id,)))
-            )
-        return kept
+        with storing(self.folder):
+            rows = self.database.execute(
+                f"SELECT root, path, mtime_ns, ctime_ns, analysis_key, {_OF_A_SONG} FROM songs"
+            ).fetchall()
+        wanted, kept = set(song_ids), {}
+        for root, path, mtime_ns, ctime_ns, key, *fields in rows:
+            song = _stored_song(fields)
+            if song.song_id in wanted:
+                found = FoundFile(
+                    root=Path(root),
+                    name=path,
+                    size_bytes=song.size_bytes,
+                    mtime_ns=mtime_ns,
+                    ctime_ns=ctime_ns,
+                )
+                kept[song.song_id] = KeptFile(
+                    found=found, audio_hash=song.audio_hash, song=song if key == self.key else None
+                )
+        return [kept[song_id] for song_id in song_ids]
 
     def outlines(self, songs: Sequence[StoredSong]) -> list[Outline]:
         """Return the outlines of songs; an empty one where it is not known."""
@@ -255,22 +263,11 @@ class PoolStore:
         """Return the latest song with these settings for which a condition in SQL holds, None for none."""
         with storing(self.folder):
             row = self.database.execute(
-                f"""SELECT song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut, size_bytes
-                    FROM songs WHERE analysis_key = ? AND {condition} ORDER BY song_id DESC LIMIT 1""",
+                f"""SELECT {_OF_A_SONG} FROM songs
+                    WHERE analysis_key = ? AND {condition} ORDER BY song_id DESC LIMIT 1""",
                 (self.key, *values),
             ).fetchone()
-        if row is None:
-            return None
-        return StoredSong(
-            song_id=row[0],
-            audio_hash=row[1],
-            chunks=row[2],
-            sample_rate_hz=row[3],
-            frames=row[4],
-            seekable=bool(row[5]),
-            cut=row[6],
-            size_bytes=row[7],
-        )
+        return None if row is None else _stored_song(row)
 
     def insert_failures(
         self, database: sqlite3.Connection, failures: Iterable[tuple[FoundFile, Failure]], *, replace: bool
@@ -302,6 +299,21 @@ class PoolStore:
                 if self.database.in_transaction:
                     self.database.execute("ROLLBACK")
                 raise
+
+
+def _stored_song(fields: Sequence[Any]) -> StoredSong:
+    """Return a song by `_OF_A_SONG` of its row."""
+    song_id, audio_hash, chunks, sample_rate_hz, frames, seekable, cut, size_bytes = fields
+    return StoredSong(
+        song_id=song_id,
+        audio_hash=audio_hash,
+        chunks=chunks,
+        sample_rate_hz=sample_rate_hz,
+        frames=frames,
+        seekable=bool(seekable),
+        cut=cut,
+        size_bytes=size_bytes,
+    )
 
 
 def _create(path: Path) -> None:

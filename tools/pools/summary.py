@@ -1,5 +1,6 @@
 """The summary tells what a pool holds, as plain values that can be printed as JSON."""
 
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from stream.choosing.journey.spacing import artists_apart, songs_apart
 from stream.doors.estimate import NORMAL_STRETCH
-from stream.doors.partners import tempo_partners
+from stream.doors.partners import MOST_PARTNER_SONGS, tempo_partners
 from stream.pool.pool import Pool, failures, open_pool
 from stream.pool.traits import ChunkTraits
 from tools.pools.place import GRID_FOLDER
@@ -25,12 +26,13 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
     no pool with chunks.
     """
     pool = open_pool(folder)
+    numbers = pool.songs.numbers
     summary: dict[str, Any] = {
         "pool": str(folder),
         "generation": pool.generation,
         "complete": pool.complete,
         "edge_s": pool.edge_s,
-        "audio_s": sum(song.frames / song.sample_rate_hz for song in pool.songs),
+        "audio_s": float((numbers("frames") / numbers("sample_rate_hz")).sum()),
         "bytes": _bytes(folder),
         "songs": _songs(pool),
         "durations": _durations(pool),
@@ -41,8 +43,9 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
         ],
     }
     if chunks:
+        names = [song.name for song in pool.songs]
         summary["chunks"] = [
-            {"song": pool.songs[song].name, "start_s": start_s, "end_s": end_s}
+            {"song": names[song], "start_s": start_s, "end_s": end_s}
             for song, start_s, end_s in zip(
                 pool.chunk_song.tolist(), pool.start_s().tolist(), pool.end_s().tolist(), strict=True
             )
@@ -52,11 +55,13 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
 
 def _journey(pool: Pool) -> dict[str, Any]:
     """Return how far songs and artists are kept apart, and with how many others each comes together."""
-    artists = {song.artist.strip().casefold() or song.audio_hash for song in pool.songs}
+    names = zip(pool.songs.texts("artist"), pool.audio_hashes, strict=True)
+    artists = {artist.strip().casefold() or audio_hash for artist, audio_hash in names}
     partners = tempo_partners(pool, NORMAL_STRETCH)
     return {
         "songs_apart": songs_apart(len(pool.songs)),
         "artists_apart": artists_apart(len(artists)),
+        "songs_looked_at": min(len(pool.songs), MOST_PARTNER_SONGS),
         "songs_with_a_beat": len(partners),
         "stretch": NORMAL_STRETCH,
         "tempo_partners_median": float(np.median(partners)) if len(partners) else None,
@@ -67,17 +72,20 @@ def _journey(pool: Pool) -> dict[str, Any]:
 def _bytes(folder: Path) -> int:
     """Return the room that a pool takes, without decoded copies and what trainings keep."""
     apart = (folder / "decoded", folder / GRID_FOLDER)
-    found = 0
+    # By what the file system knows them by: generations share files.
+    found: dict[tuple[int, int], int] = {}
     for path in folder.rglob("*"):
         if not any(path.is_relative_to(other) for other in apart):
             with suppress(OSError):  # a build may be tidying
-                found += path.lstat().st_size if path.is_file() else 0
-    return found
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode):
+                    found[status.st_dev, status.st_ino] = status.st_size
+    return sum(found.values())
 
 
 def _songs(pool: Pool) -> list[dict[str, Any]]:
     counts = np.bincount(pool.chunk_song, minlength=len(pool.songs)).tolist()
-    music = [_music(pool.traits.take(np.flatnonzero(pool.chunk_song == song))) for song in range(len(counts))]
+    music = [_music(pool.traits, pool.song_rows(song)) for song in range(len(counts))]
     return [
         {
             "path": song.name,
@@ -100,18 +108,20 @@ def _songs(pool: Pool) -> list[dict[str, Any]]:
     ]
 
 
-def _music(traits: ChunkTraits) -> dict[str, Any]:
+def _music(traits: ChunkTraits, rows: slice) -> dict[str, Any]:
     """Return tempo, bars and key of a song, from the traits of its chunks; None where they are unknown."""
-    beaten = traits.tempo_bpm > 0
-    weights = np.bincount(traits.key[traits.key >= 0], traits.key_confidence[traits.key >= 0], len(KEYS))
+    tempo_bpm, beats_per_bar = traits.tempo_bpm[rows], traits.beats_per_bar[rows]
+    key, key_confidence = traits.key[rows], traits.key_confidence[rows]
+    beaten = tempo_bpm > 0
+    weights = np.bincount(key[key >= 0], key_confidence[key >= 0], len(KEYS))
     known = bool(weights.any())
     return {
-        "tempo_bpm": float(np.median(traits.tempo_bpm[beaten])) if beaten.any() else None,
-        "beat_confidence": float(np.median(traits.beat_confidence)),
-        "beats_per_bar": int(np.median(traits.beats_per_bar[beaten])) if beaten.any() else None,
-        "bar_confidence": float(np.median(traits.bar_confidence)),
+        "tempo_bpm": float(np.median(tempo_bpm[beaten])) if beaten.any() else None,
+        "beat_confidence": float(np.median(traits.beat_confidence[rows])),
+        "beats_per_bar": int(np.median(beats_per_bar[beaten])) if beaten.any() else None,
+        "bar_confidence": float(np.median(traits.bar_confidence[rows])),
         "key": KEYS[int(weights.argmax())] if known else None,
-        "key_confidence": float(weights.max() / len(traits)) if known else 0.0,
+        "key_confidence": float(weights.max() / len(key)) if known else 0.0,
     }
 
 

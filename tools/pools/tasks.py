@@ -3,9 +3,10 @@
 import re
 import shutil
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from model.base.errors import DecodeError
 from stream.pool.pool import decoded_copy
@@ -54,9 +55,11 @@ class CopyRoom:
         return shutil.disk_usage(self._pool_folder).free >= size_bytes + KEPT_FREE_BYTES
 
     def take(self, audio_hash: str, size_bytes: int) -> bool:
-        """Take the room for the copy of a song; False when there is none, or another file took it."""
-        # Two files with the same content may be analysed at once; one of them writes the copy of both.
-        if audio_hash in self._taken or not self.fits(audio_hash, size_bytes):
+        """Take the room for the copy of a song, once for all who ask; False when there is none."""
+        # Whoever took it may have been killed before the copy was there; two write the same, each beside it.
+        if audio_hash in self._taken:
+            return True
+        if not self.fits(audio_hash, size_bytes):
             return False
         self._taken.add(audio_hash)
         self._bytes += size_bytes - self._replaced_bytes(audio_hash)
@@ -77,7 +80,7 @@ def work_on(task: BuildTask, room: Room) -> "SongAnalysis | Recognised | Refused
 
     try:
         # A song is one worker's; threads that wait for each other would only take its processor time.
-        with threadpool_limits(1):
+        with _threads().limit(limits=1):
             if task.copy_of is not None:
                 copy_song(task.found.path, task.pool_folder, task.copy_of, room)
                 return None
@@ -89,3 +92,9 @@ def work_on(task: BuildTask, room: Room) -> "SongAnalysis | Recognised | Refused
     except DecodeError as error:
         # The file is named beside the reason already.
         return RefusedFile(reason=re.sub(f"^{re.escape(str(task.found.path))} ", "it ", str(error)))
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    """Return what limits the libraries that have threads; to look for these takes as long as to hear 3 s."""
+    return ThreadpoolController()

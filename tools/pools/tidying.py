@@ -32,10 +32,11 @@ def remove_leftovers(store: PoolStore) -> None:
 def remove_doubted(store: PoolStore) -> None:
     """Remove what was made of songs that are doubted, beside their analysis."""
     with storing(store.folder):
-        hashes = store.database.execute("SELECT DISTINCT audio_hash FROM songs WHERE doubted").fetchall()
+        doubted = store.database.execute("SELECT DISTINCT audio_hash FROM songs WHERE doubted")
+        hashes = {audio_hash for (audio_hash,) in doubted}
         for folder in ("decoded", GRID_FOLDER):
-            for (audio_hash,) in hashes:
-                for path in (store.folder / folder).glob(f"{audio_hash}.*"):
+            for path in (store.folder / folder).glob("*.*"):
+                if path.name.partition(".")[0] in hashes:
                     remove(path)
 
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from model.base.priority import give_way
 from tools.running import apart
 
 _TERMINATE_S = 5.0
-_BACKGROUND_NICENESS = 10
 _ERROR_BYTES = 4096
 
 
@@ -34,8 +34,7 @@ class Command:
                 start_new_session=sys.platform != "win32",
                 creationflags=flags,
             )
-        if sys.platform != "win32":
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, _BACKGROUND_NICENESS)
+        give_way(self._process.pid)
 
     @property
     def running(self) -> bool:

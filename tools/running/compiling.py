@@ -15,7 +15,8 @@ import numba
 
 from model.base.errors import EndlosError
 from model.base.kernel_cache import kernel_place, sources_hash
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from stream.choosing.settings import PlannerSettings
 from stream.engine.newer import PoolWatch
 from stream.engine.settings import EngineSettings

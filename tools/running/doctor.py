@@ -68,7 +68,8 @@ def check_scorer() -> Check:
 
 def check_model() -> Check:
     """The model that comes with endlos: its contract is read and its graphs are loaded."""
-    from model.saved.contract import carried_model, load_contract
+    from model.saved.carried import carried_model
+    from model.saved.contract_file import load_contract
 
     try:
         from stream.index.graphs import open_session

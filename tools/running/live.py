@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream.choosing.generation import Generation
-from stream.engine.decisions import DecisionLog
+from stream.engine.decisions import DecisionLog, log_held
 from stream.engine.settings import EngineSettings
 from stream.outputs.settings import OutputSettings
 from stream.service.resume import ResumeFile
 from stream.service.session import Session
-from tools.running.footprint import settling, share_heap
 from tools.running.latency import measuring_card
 from tools.running.preparing import Prepared, prepare, require_model
+from tools.work.footprint import settling, share_heap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class LiveSettings:
     engine: EngineSettings
     outputs: OutputSettings
     log: Path | None = None
-    """File for the decision log."""
+    """File for the decision log; what is there is set aside."""
     watch: bool | None = None
     """Whether songs are taken up that are added, changed or removed; None: of music, not of a pool."""
     resume: bool = False
@@ -56,12 +56,18 @@ def live_stream(
     ever work.
     """
     require_model(settings.engine)
-    share_heap()
-    outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
     with ExitStack() as opened:
+        if settings.log is not None:
+            opened.enter_context(log_held(settings.log.expanduser()))
+        share_heap()
+        outputs = settings.outputs.measured(measuring_card(settings.engine.engine_rate_hz, tell, check))
         prepared = prepare(source, notice, tell, watch=settings.watch)
         opened.callback(prepared.close)
-        log = opened.enter_context(DecisionLog(settings.log.expanduser())) if settings.log else None
+        log = None
+        if settings.log is not None:
+            log = opened.enter_context(DecisionLog(settings.log.expanduser(), keep=True))
+            if log.kept is not None:
+                tell(f"the decision log that was there is kept as {log.kept}")
         place = opened.enter_context(closing(ResumeFile(prepared.pool)))
         recall = place.recall if settings.resume else _begin_anew
         session = Session(prepared.open_engine(settings.engine, notice, log, recall), outputs, log)

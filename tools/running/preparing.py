@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.base.errors import EndlosError, PoolError
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from stream.choosing.generation import Generation
 from stream.engine.decisions import Decision
 from stream.engine.engine import Engine

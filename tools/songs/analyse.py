@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from model.base.arrays import IntArray
+from model.base.arrays import DoubleArray, IntArray
 from model.base.errors import DecodeError, PoolError
 from model.features.edges import chunk_edges
+from model.features.phase import phase_energies
 from model.features.seam import seam_sides
 from model.features.spectra import chunk_spectra
 from model.features.texture import textures
@@ -28,11 +29,11 @@ from stream.pool.traits import TRAIT_COLUMNS
 from tools.songs.cue import cut_at_tracks, tracks_of
 from tools.songs.cut import cut_song
 from tools.songs.cut_beat import cut_on_beats
-from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, Loudness, measure_loudness, rms_db
+from tools.songs.loudness import SILENCE_DB, SILENCE_LUFS, measure_loudness, rms_db
 from tools.songs.measure import measure_traits
 from tools.songs.outline import Outline, outline
 from tools.songs.rhythm.rhythm import Rhythm, find_rhythm
-from tools.songs.song import AnalysisSettings, FileState, SongAnalysis, hash_file
+from tools.songs.song import AnalysisSettings, FileState, Loudness, SongAnalysis, hash_file
 from tools.songs.stretches import Stretch, sounding_stretches
 from tools.songs.tags import read_tags
 from tools.songs.timeline import song_timeline
@@ -102,9 +103,10 @@ def analyse_song(song: HeardSong, settings: AnalysisSettings, pool_folder: Path,
     """
     audio, sample_rate_hz, path = song.audio, song.sample_rate_hz, song.path
     tracks = tracks_of(path, sample_rate_hz)
-    voice = find_voice(audio, sample_rate_hz)
+    energies = phase_energies(in_parts(audio))
+    voice = find_voice(audio, sample_rate_hz, energies=energies)
     parts = [
-        _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, voice, pool_folder)
+        _analyse_stretch(audio, stretch, sample_rate_hz, tracks, settings, voice, energies, pool_folder)
         for stretch in sounding_stretches(audio, sample_rate_hz)
     ]
     rows = _compared(np.concatenate([part.rows for part in parts]), sample_rate_hz)
@@ -162,11 +164,13 @@ def _analyse_stretch(
     tracks: Sequence[Track],
     settings: AnalysisSettings,
     voice: VoiceCurve,
+    energies: DoubleArray,
     scratch: Path,
 ) -> _Part:
-    """Find the rhythm of a stretch and cut it, as if it were a song of its own."""
+    """Find the rhythm of a stretch and cut it, as if it were a song of its own; energies: of the song."""
     part = part_of(audio, stretch.start, stretch.stop)
-    rhythm = find_rhythm(part, sample_rate_hz, scratch=scratch)
+    known = energies if len(part) == len(audio) else None
+    rhythm = find_rhythm(part, sample_rate_hz, scratch=scratch, energies=known)
     sung = voice.since(stretch.start / sample_rate_hz)
     if settings.cut.cut == "beat":
         result = cut_on_beats(part, sample_rate_hz, settings.cut, rhythm, sung)
@@ -243,7 +247,7 @@ def _compared(rows: Rows, sample_rate_hz: int) -> Rows:
     if len(rows):
         spans_s = np.stack([rows["start_sample"], rows["end_sample"]], axis=1) / sample_rate_hz
         sides = seam_sides(rows["spectra"], spans_s)
-        rows["seam_ends"], rows["seam_starts"] = sides.ends, sides.starts
+        rows["seam_end_values"], rows["seam_start_values"] = sides.ends, sides.starts
         texture = textures(rows["spectra"])
         rows["texture_ends"], rows["texture_starts"] = texture.ends, texture.starts
     return rows

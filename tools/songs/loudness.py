@@ -1,13 +1,13 @@
 """These measures (ITU-R BS.1770-4 loudness, true peak, RMS level) say how loud a song is."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.samples import SongSamples
 from tools.songs.power import window_power
+from tools.songs.song import Loudness
 from tools.songs.true_peak import true_peak
 from tools.songs.weighting import weighted_energies
 
@@ -20,15 +20,6 @@ BLOCK_S = 0.4
 """Length of a gating block."""
 HOP_PART = 0.25
 """Blocks begin this part of their length apart."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loudness:
-    """Loudness of a whole song."""
-
-    loudness_lufs: float
-    true_peak_db: float
-    """dBTP: above 0 where the waveform between the samples leaves the range."""
 
 
 def measure_loudness(audio: SongSamples, sample_rate_hz: int) -> Loudness:

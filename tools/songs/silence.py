@@ -133,7 +133,7 @@ def load_pydub() -> Any:
     except ImportError as error:
         raise EndlosError(
             f"pydub cannot be loaded ({error}); "
-            "install it with `pip install 'endlos[pydub]'` or take `--cutter numba`"
+            "install it in endlos' folder by `pip install -e '.[pydub]'` or take `--cutter numba`"
         ) from error
     return pydub
 

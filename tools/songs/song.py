@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from model.base.errors import PoolError
 from model.features.edges import EDGE_RATE_HZ
@@ -15,10 +14,7 @@ from tools.songs.cut import CutSettings
 from tools.songs.outline import Outline
 from tools.songs.tags import Tags
 
-if TYPE_CHECKING:
-    from tools.songs.loudness import Loudness
-
-ANALYSIS_VERSION = 6
+ANALYSIS_VERSION = 7
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20
@@ -56,6 +52,15 @@ class FileState:
     ctime_ns: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Loudness:
+    """Loudness of a whole song."""
+
+    loudness_lufs: float
+    true_peak_db: float
+    """dBTP: above 0 where the waveform between the samples leaves the range."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SongAnalysis:
     """One analysed song; `n` chunks, none when it is silent or too short (`cut` says which).
@@ -72,7 +77,7 @@ class SongAnalysis:
     outline: Outline
     timeline: SongTimeline
     tags: Tags
-    loudness: "Loudness"
+    loudness: Loudness
     seekable: bool
     cut: str
     rows: Rows

@@ -1,9 +1,9 @@
 """K-weighting filters audio as BS.1770 hears it, and sums up its energy from place to place."""
 
+import math
 from functools import cache
 
 import numpy as np
-import pyloudnorm
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
@@ -11,6 +11,10 @@ from stream.audio.samples import SongSamples, in_parts
 
 FILTERED_FRAMES = 1 << 20
 _DEAD = 1e-100
+_SHELF_HZ, _SHELF_Q = 1681.9744509555319, 0.7071752369554193
+_HIGH_GAIN, _BAND_POWER = 10 ** (3.99984385397 / 20), 0.499666774155
+"""The shelf: what is above its corner is louder by 4 dB, as a head makes it."""
+_PASS_HZ, _PASS_Q = 38.13547087613982, 0.5003270373253953
 
 
 def weighted_energies(audio: SongSamples, sample_rate_hz: int, bounds: IntArray) -> DoubleArray:
@@ -30,13 +34,25 @@ def weighted_energies(audio: SongSamples, sample_rate_hz: int, bounds: IntArray)
 @cache
 def _filters(sample_rate_hz: int) -> DoubleArray:
     """Return `(2, 5)`: `b0, b1 - a1 b0, b2 - a2 b0, a1, a2` of the shelf and of the high-pass filter."""
-    # The analogue prototypes behind the standard's tables: the same response at every rate.
-    stages = pyloudnorm.Meter(sample_rate_hz, filter_class="DeMan")._filters.values()
-    found = []
-    for stage in stages:
-        (b0, b1, b2), (_, a1, a2) = stage.passband_gain * stage.b, stage.a
-        found.append([b0, b1 - a1 * b0, b2 - a2 * b0, a1, a2])
-    return np.array(found)
+    # The analogue prototypes behind the standard's tables, transformed bilinearly: the same response at every
+    # rate (Brecht De Man, Evaluation of Implementations of the EBU R128 Loudness Measurement, AES 2018).
+    k, band, high = _prewarped(_SHELF_HZ, sample_rate_hz), _HIGH_GAIN**_BAND_POWER, _HIGH_GAIN
+    a0, a1, a2 = _poles(k, _SHELF_Q)
+    numerator = (high + band * k / _SHELF_Q + k * k, 2 * (k * k - high), high - band * k / _SHELF_Q + k * k)
+    b0, b1, b2 = (value / a0 for value in numerator)
+    k = _prewarped(_PASS_HZ, sample_rate_hz)
+    stages = [((b0, b1, b2), (a1, a2)), ((1.0, -2.0, 1.0), _poles(k, _PASS_Q)[1:])]
+    return np.array([[b0, b1 - a1 * b0, b2 - a2 * b0, a1, a2] for (b0, b1, b2), (a1, a2) in stages])
+
+
+def _prewarped(frequency_hz: float, sample_rate_hz: int) -> float:
+    return math.tan(math.pi * frequency_hz / sample_rate_hz)
+
+
+def _poles(k: float, q: float) -> tuple[float, float, float]:
+    """Return `a0`, and `a1` and `a2` divided by it."""
+    a0 = 1 + k / q + k * k
+    return a0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0
 
 
 @kernel

@@ -31,7 +31,7 @@ def training_packages(extra: str) -> Iterator[None]:
             raise
         raise ModelError(
             f"training needs the package {error.name}, which is not installed; "
-            f"install endlos with its extra: pip install 'endlos[{extra}]'"
+            f"install endlos with its extra, in its folder: pip install -e '.[{extra}]'"
         ) from error
 
 

@@ -12,7 +12,8 @@ from model.learning.approach import Approach
 from model.learning.lesson import Lesson, Music, TrainProgress, TrainReport
 from model.learning.measures import KEPT_BACK, UNSEEN
 from model.learning.settings import Reference, TrainSettings
-from model.saved.contract import carried_model, carried_models, chosen_model, load_contract
+from model.saved.carried import carried_model, carried_models, chosen_model
+from model.saved.contract_file import load_contract
 from model.saved.learned import learned_songs
 from stream.pool.pool import Pool, open_pool
 from tools.training.common import training_packages

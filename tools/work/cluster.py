@@ -112,7 +112,7 @@ def dask_client_class() -> Any:
     except ModuleNotFoundError as error:
         raise EndlosError(
             f"a cluster needs the package {error.name}, which is not installed; "
-            "install endlos with its extra: pip install 'endlos[cluster]'"
+            "install endlos with its extra, in its folder: pip install -e '.[cluster]'"
         ) from error
     # What it would log is found out here, and said in a sentence.
     for name in ("distributed", "distributed.client", "tornado.application"):

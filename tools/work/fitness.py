@@ -17,7 +17,7 @@ from model.base.files import PART_SUFFIX
 _OURS = ("model", "stream", "tools")
 _CODE = "endlos (code)"
 _DECIDING = (
-    *("numpy", "numba", "scipy", "librosa", "soxr", "soundfile", "av", "pyloudnorm", "mutagen"),
+    *("numpy", "numba", "scipy", "librosa", "soxr", "soundfile", "av", "mutagen"),
     *("onnxruntime", "scikit-learn", "tensorflow", "keras"),
 )
 """Packages whose version may change a result."""

@@ -7,7 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from model.base.errors import EndlosError
+from tools.work import unheard
 from tools.work.cluster import dask_client_class
+from tools.work.workers import deaf_to_interrupts
 
 _HERE = "127.0.0.1"
 _ONE_THREAD = (
@@ -38,6 +40,7 @@ def scheduler_of(scheduler: str | None, local_workers: int | None) -> Iterator[s
         # Nobody asked for pages about it.
         "distributed.scheduler.http.routes": [],
         "distributed.worker.http.routes": [],
+        "distributed.worker.preload": [unheard.__name__],
         # A worker is a core, and its threads would wait for each other.
         "distributed.nanny.pre-spawn-environ": dict.fromkeys(_ONE_THREAD, "1") | _QUIET,
     }
@@ -45,21 +48,24 @@ def scheduler_of(scheduler: str | None, local_workers: int | None) -> Iterator[s
         tempfile.TemporaryDirectory(prefix="endlos-cluster-", ignore_cleanup_errors=True) as folder,
         dask.config.set(settings),
     ):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a port that it would have liked better
-            cluster = start(
-                n_workers=local_workers,
-                threads_per_worker=1,
-                processes=True,
-                host=_HERE,
-                dashboard_address=None,
-                # A long song is in a file; its memory is not Dask's to judge.
-                memory_limit=0,
-                local_directory=folder,
-                silence_logs=False,
-            )
+        cluster: Any = None
         try:
+            # An interrupt while it starts comes right after. Its threads, and so its workers, stay deaf.
+            with warnings.catch_warnings(), deaf_to_interrupts():
+                warnings.simplefilter("ignore")  # of a port that it would have liked better
+                cluster = start(
+                    n_workers=local_workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host=_HERE,
+                    dashboard_address=None,
+                    # A long song is in a file; its memory is not Dask's to judge.
+                    memory_limit=0,
+                    local_directory=folder,
+                    silence_logs=False,
+                )
             yield str(cluster.scheduler_address)
         finally:
-            with suppress(Exception):
-                cluster.close(timeout=10)
+            if cluster is not None:
+                with suppress(Exception):
+                    cluster.close(timeout=10)

@@ -4,14 +4,16 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from model.base.errors import PoolError
+from model.base.errors import PoolError, interrupted
+from tools.work.footprint import keep_heap, let_go, trim_heap
 
 Item = TypeVar("Item")
 _Result = TypeVar("_Result")
@@ -119,20 +121,46 @@ def attempt(work: "Work[Item, _Result]", item: Item, room: Room) -> _Result | Cr
         return work(item, room)
     # Whatever one item leads to, the others are worked on; the reason is reported, not lost.
     except Exception as error:
+        if interrupted(error):
+            raise
         return Crashed(reason=f"{type(error).__name__}: {error}")
+    finally:
+        trim_heap()
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Have processes that are started meanwhile hear no Ctrl-C, which reaches the whole group, as they begin.
+
+    The parent, which ends its workers, hears it right after.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    # The first process starts it, and that undoes the mask.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(work: "Work[Item, _Result]", item: Item) -> _Worker[Item]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    process.start()
+    with deaf_to_interrupts():
+        process.start()
     theirs.close()
     return _Worker(process=process, connection=ours, item=item)
 
 
 def _serve(work: "Work[Any, Any]", connection: "Connection[Any, Any]") -> None:
-    # Ctrl-C reaches the whole process group; the parent ends its workers.
+    keep_heap()
+    # Where there is no mask to inherit.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def room(name: str, size_bytes: int) -> bool:
@@ -142,9 +170,12 @@ def _serve(work: "Work[Any, Any]", connection: "Connection[Any, Any]") -> None:
     # The parent closes the pipe when there is nothing left to do, and dying closes it too.
     with suppress(EOFError, ConnectionError):
         connection.send(_Ready())
-        while True:
+        for number in count():
             item = connection.recv()
             connection.send(_Done(result=attempt(work, item, room)))
+            if not number:
+                # The first item has loaded what all need; to look for what may go takes some 30 ms.
+                let_go()
 
 
 def _receive(worker: _Worker[Any]) -> Any:

@@ -20,6 +20,7 @@ from stream.choosing.step import Step
 from stream.outputs.ring.kernels import portaudio_callback
 from stream.outputs.ring.ring import Ring
 from stream.pool.pool import open_pool
+from stream.pool.timeline import read_timeline
 from tests.support.commands import run_here
 from tests.support.pools import MadeUpScorer, make_generation, make_pool, noise_song
 from tools.bench import deciding, null_sink, suite
@@ -29,6 +30,7 @@ from tools.bench.figures import Figure, missing, past_budget, quantile_figure
 from tools.bench.isolated import run_isolated
 from tools.bench.null_sink import NullSink
 from tools.bench.plot import plot_figures, share
+from tools.bench.questions import QUESTION_MODULES, QUESTIONS
 from tools.bench.settings import BenchSettings
 from tools.bench.simulation import FIRST_RUNG, Record, simulate
 from tools.bench.table import number, print_figures
@@ -214,8 +216,19 @@ def test_a_resized_pool_has_so_many_chunks_of_different_songs(tmp_path: Path, ch
     assert np.array_equal(bigger.heads[row, 0], pool.heads[row % len(pool), 0, :100])
     assert np.array_equal(bigger.tails[row, 0], pool.tails[row % len(pool), 0, -100:])
     assert len(bigger.traits) == chunks and bigger.spectra is None
+    assert np.array_equal(np.unique(bigger.chunk_song), np.arange(len(bigger.songs))), "none without a chunk"
     # A song that comes again is another song: its last chunk has no successor.
     assert np.count_nonzero(bigger.successors() == -1) == len(np.unique(bigger.chunk_song))
+
+
+def test_a_resized_pool_knows_its_songs_over_time(tiny_pool: Path, tmp_path: Path) -> None:
+    pool = open_pool(tiny_pool)
+    part = resized(pool, len(pool) // 2, tmp_path, 100)
+    assert len(part.songs) < len(pool.songs)
+    for song in range(len(part.songs)):
+        kept, read = read_timeline(pool, song), read_timeline(part, song)
+        assert kept is not None and read is not None
+        assert np.array_equal(read.bands_db, kept.bands_db)
 
 
 def test_decisions_are_timed_on_the_rung_that_is_asked_for(tmp_path: Path) -> None:
@@ -387,9 +400,14 @@ def test_the_command_measures_records_and_gates(
 
 def test_what_is_no_pool_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_here("bench", tmp_path) == 1
-    assert "is no pool" in capsys.readouterr().err
+    assert "is not a pool" in capsys.readouterr().err
 
 
 def test_every_question_is_asked_of_a_function_that_is_there() -> None:
-    for module, function in suite._QUESTIONS.values():
+    for module, function in QUESTION_MODULES.values():
         assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_the_help_names_every_part(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_here("bench", "--help") == 0
+    assert ", ".join(QUESTIONS) in " ".join(capsys.readouterr().out.split())

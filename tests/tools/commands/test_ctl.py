@@ -71,7 +71,7 @@ def test_it_sends_to_sleep_and_wakes(played: PlayedPool, capsys: pytest.CaptureF
     assert ctl(played, "sleep") == 0
     assert played.session.moment().sleep_in_s is None
     shown = capsys.readouterr().out
-    assert "it fades out in 1:30" in shown and "\nfades out in " in shown and "it goes on" in shown
+    assert "it fades out in 1:30" in shown and "\nfades out in " in shown and "it does not fade out" in shown
 
 
 def test_it_lists_songs(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,6 +81,11 @@ def test_it_lists_songs(played: PlayedPool, capsys: pytest.CaptureFixture[str]) 
     assert [song["title"] for song in json.loads(capsys.readouterr().out)["songs"]] == ["three"]
     assert ctl(played, "songs", "--limit", "1") == 0
     assert "3 in all" in capsys.readouterr().out
+    capsys.readouterr()
+    assert ctl(played, "songs", "zzz") == 0
+    assert capsys.readouterr().out == (
+        "no song has 'zzz' in title, artist or album; `endlos ctl songs` lists them\n"
+    )
 
 
 def test_where_nothing_answers_it_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,13 +136,20 @@ def test_it_steers(played: PlayedPool, capsys: pytest.CaptureFixture[str]) -> No
     assert played.engine.pool.songs[2].audio_hash == muted
     assert (steering.other_songs, steering.phrase_factor) == (0.5, 2.0)
     assert capsys.readouterr().out.splitlines() == [
-        "joins to another song: 50%",
+        "joins to another song: 50 %",
         "phrases: 2 times as long as usual",
+        "muted: two",
     ]
+    assert ctl(played, "steer", "--favour", "one") == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["muted: two", "favoured: one"]
+    assert ctl(played, "steer", "--forget", "one") == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["muted: two"]
     assert ctl(played, "songs", "two") == 0
     assert "muted" in capsys.readouterr().out
     assert ctl(played, "steer", "--usual", "--forget", "two", "--json") == 0
     assert json.loads(capsys.readouterr().out)["phrase_factor"] == 1.0
+    assert ctl(played, "steer") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "phrases: as long as usual"
     assert played.session.steering.muted == frozenset()
 
 
@@ -150,6 +162,22 @@ def test_a_song_that_is_not_meant_clearly_is_asked_for_again(
 ) -> None:
     assert ctl(played, "steer", "--towards", words) == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--mute", "one", "--towards", "nobody"), "no song has 'nobody'"),
+        (("--mute", "one", "--towards", "one"), "one is muted, so that nothing leads there"),
+        (("--mute", "one", "--within-min", "5"), "name it by --towards"),
+    ],
+)
+def test_what_is_refused_in_part_changes_nothing(
+    played: PlayedPool, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert ctl(played, "steer", *words) == 1
+    assert said in capsys.readouterr().err
+    assert played.session.steering.muted == frozenset()
 
 
 def test_it_judges_the_join_that_was_heard_last(

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from stream.choosing.settings import PlannerSettings
-from tools.cli import app
+from tools.app import app
 from tools.config.example import example_toml
 from tools.config.file import read_config
 from tools.config.options import option_sections

@@ -9,7 +9,7 @@ import typer
 from model.base.errors import EndlosError
 from stream.outputs.kinds.icecast import IcecastSettings
 from stream.outputs.registry import output_below, read_output
-from tools.cli import app
+from tools.app import app
 from tools.config.addresses import address_password, known_passwords, masked_address
 from tools.config.file import CONFIG_VARIABLE, ConfigFile, find_config, read_config, usual_places
 from tools.config.options import option_sections

@@ -99,7 +99,7 @@ def test_what_is_started_reads_the_same_file_and_nothing_stays(config: Path) -> 
     before = os.environ.get(CONFIG_VARIABLE)
     import typer
 
-    from tools.cli import app
+    from tools.app import app
     from tools.config.start import configured
 
     with configured(typer.main.get_command(app), ["--config", str(config), "devices"]) as line:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from tools.cli import app
+from tools.app import app
 from tools.config.file import read_config
 from tools.config.options import option_sections
 

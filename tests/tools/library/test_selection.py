@@ -1,5 +1,6 @@
 """A selection takes what is named so and tagged so, and says what there is where nothing is."""
 
+import unicodedata
 from pathlib import Path
 
 import mutagen
@@ -11,7 +12,7 @@ from model.base.errors import PoolError
 from stream.pool.origin import origin_of
 from stream.pool.pool import open_pool
 from tests.support.music import quick_settings, write_music
-from tools.library.selection import MusicSelection
+from tools.library.selection import MusicSelection, Sieve
 from tools.pools.build import build_pool
 from tools.pools.scan import scan
 from tools.songs.labels import read_labels
@@ -96,3 +97,12 @@ def test_what_is_no_longer_chosen_leaves_the_pool_and_is_not_missing(music: Path
 def test_what_nobody_can_read_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.flac").write_bytes(b"fLaC and no more")
     assert read_labels(tmp_path / "a.flac") == {}
+
+
+def test_an_accent_may_be_written_in_its_letter_or_behind_it() -> None:
+    for written, asked in (("NFD", "NFC"), ("NFC", "NFD")):
+        name = unicodedata.normalize(written, "Été/un.flac")
+        selection = MusicSelection(include=(unicodedata.normalize(asked, "ÉTÉ"),))
+        assert selection.takes_name(name) and not selection.takes_name("ete/un.flac")
+        sieve = Sieve(selection=MusicSelection(where=(f"artist={unicodedata.normalize(asked, 'été')}",)))
+        assert sieve.takes(Path(name), {"artist": [unicodedata.normalize(written, "Été")]})

@@ -1,10 +1,12 @@
 """A build makes the right pool, repeats no work that is done, and loses nothing that was built."""
 
+import errno
 import itertools
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -30,6 +32,7 @@ from tools.pools.check import check_pool
 from tools.pools.report import BuildProgress
 from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings, cut_song
+from tools.songs.tags import Tags, read_tags
 
 NAMES = ["a.wav", "b.flac", "sub/c.wav"]
 
@@ -94,6 +97,26 @@ def test_two_processes_build_the_same_pool_as_one(music: Path, tmp_path: Path) -
     assert [song.name for song in one.songs] == [song.name for song in two.songs]
     for name in ("chunk_song", "start_sample", "end_sample", "loudness_db", "fingerprints", "heads", "tails"):
         assert np.array_equal(getattr(one, name), getattr(two, name)), name
+
+
+def test_of_files_of_one_size_only_those_that_are_known_are_asked_for_their_tags(
+    out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    music = tmp_path / "music"
+    write_music(music, ["a.wav"])
+    build_pool([music], out, quick_settings())
+    asked: list[str] = []
+
+    def told(path: Path) -> Tags:
+        asked.append(path.name)
+        return read_tags(path)
+
+    monkeypatch.setattr(tools.pools.build, "read_tags", told)
+    write_music(music, ["b.wav", "c.wav"])
+    (music / "a.wav").rename(music / "z.wav")
+    report = build_pool([music], out, quick_settings())
+    assert (report.songs, report.reused) == (3, 1)
+    assert asked == ["z.wav"]
 
 
 def test_several_folders_and_files_make_one_pool(music: Path, out: Path, tmp_path: Path) -> None:
@@ -367,6 +390,47 @@ def test_a_folder_that_changes_while_it_is_built(music: Path, out: Path) -> None
     report = build_pool([music], out, quick_settings())
     assert (report.analysed, report.reused, len(report.failed)) == (1, 2, 0)
     assert check_pool(out) == []
+
+
+def test_a_disk_that_goes_away_while_all_is_analysed_anew_takes_no_song_along(
+    music: Path, out: Path, tmp_path: Path
+) -> None:
+    before = build_pool([music], out, quick_settings())
+
+    def change(progress: BuildProgress) -> None:
+        if progress.done == 1 and music.exists():
+            music.rename(tmp_path / "away")
+
+    report = build_pool([music], out, quick_settings(again=True), change)
+    assert (report.songs, report.removed, len(report.failed)) == (before.songs, 0, before.songs - 1)
+    assert [(lack.songs, lack.missing) for lack in report.missing] == [(3, 2)]
+    assert [song.name for song in open_pool(out).songs] == NAMES
+    # Put back, they are analysed anew, as it was asked for.
+    (tmp_path / "away").rename(music)
+    report = build_pool([music], out, quick_settings())
+    assert (report.songs, report.analysed, report.failed, report.missing) == (before.songs, 2, (), ())
+    assert check_pool(out) == []
+
+
+def test_a_network_disk_that_answers_no_more_takes_no_song_along(
+    music: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build_pool([music], out, quick_settings())
+    status, away = os.stat, tmp_path / "away"
+
+    def unanswered(path: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, str | Path) and Path(path).is_relative_to(music):
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return status(path, **options)
+
+    def change(progress: BuildProgress) -> None:
+        if progress.done == 1 and not away.exists():
+            music.rename(away)
+            monkeypatch.setattr(os, "stat", unanswered)
+
+    report = build_pool([music], out, quick_settings(again=True), change)
+    assert (report.songs, report.removed) == (before.songs, 0)
+    assert [(lack.songs, lack.missing) for lack in report.missing] == [(3, 2)]
 
 
 def test_a_file_that_fails_now_leaves_the_pool(music: Path, out: Path) -> None:

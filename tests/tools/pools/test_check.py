@@ -17,6 +17,7 @@ from model.base.errors import PoolError
 from stream.audio.copies import write_decoded_copy
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import Pool, decoded_copy, open_pool
+from tests.support.beaten import known_timeline
 from tests.support.columns import edit_column
 from tests.support.laid import LaidPool
 from tests.support.music import quick_settings, tune
@@ -120,7 +121,7 @@ def _other_spectrum(pool: Pool, music: Path) -> None:
 
 
 def _other_seams(pool: Pool, music: Path) -> None:
-    _edit(pool, "seam_starts", 700)
+    _edit(pool, "seam_start_values", 700)
 
 
 def _other_texture(pool: Pool, music: Path) -> None:
@@ -133,6 +134,12 @@ def _strange_tempo(pool: Pool, music: Path) -> None:
 
 def _unknown_loudness(pool: Pool, music: Path) -> None:
     _edit(pool, "end_lufs", np.nan)
+
+
+def _falling_beats(pool: Pool, music: Path) -> None:
+    falling = known_timeline(10.0, np.array([1.0, 0.5]))
+    with closing(sqlite3.connect(pool.folder / DATABASE_FILE)) as database, database:
+        database.execute("UPDATE songs SET timeline = ? WHERE path = 'a.wav'", (falling.encoded(),))
 
 
 @pytest.mark.parametrize(
@@ -157,6 +164,7 @@ def _unknown_loudness(pool: Pool, music: Path) -> None:
         (_other_seams, "the seams and textures kept of a.wav are not its own"),
         (_other_texture, "the seams and textures kept of a.wav are not its own"),
         (_strange_tempo, "tempo_bpm.bin holds what it cannot"),
+        (_falling_beats, "the timeline of a.wav in "),
         (_unknown_loudness, "end_lufs.bin holds what it cannot"),
     ],
 )

@@ -1,6 +1,7 @@
 """The same music twice is one song, whatever file, encoding or edition it comes from."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,10 @@ from tests.support.encoded import RATE_HZ, encode
 from tests.support.music import quick_settings
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
-from tools.pools.copies import same_recordings
+from tools.pools.copies import NEW, same_recordings, without_copies
+from tools.pools.store import StoredSong
 from tools.pools.summary import summarise
-from tools.songs.outline import outline
+from tools.songs.outline import Outline, outline
 
 
 def melody(seed: int, seconds: float = 16.0) -> FloatArray:
@@ -171,3 +173,62 @@ def test_what_is_the_same_is_one_group(tmp_path: Path) -> None:
     assert same_recordings([]).tolist() == []
     silent = [outline(np.zeros((RATE_HZ * 8, 2), dtype=np.float32), RATE_HZ)] * 2
     assert same_recordings(silent).tolist() == [0, 1]
+
+
+def test_songs_that_were_compared_before_are_told_from_new_ones_as_if_all_were_new() -> None:
+    rng = np.random.default_rng(3)
+    originals = [rng.integers(1, 2**32, 400, dtype=np.uint32) for _ in range(12)]
+    outlines = []
+    for of in rng.integers(0, len(originals), 30).tolist():
+        # A bit of every second value flipped, and a little later.
+        noise = rng.integers(0, 2, 400, dtype=np.uint32)
+        outlines.append(np.concatenate([np.zeros(of, dtype=np.uint32), originals[of] ^ noise]))
+    whole = same_recordings(outlines)
+    assert 1 < len(set(whole.tolist())) <= 12
+    for share in (0.0, 0.5, 0.9, 1.0):
+        old = np.flatnonzero(rng.random(len(outlines)) < share)
+        before = same_recordings([outlines[song] for song in old])
+        known = np.full(len(outlines), NEW)
+        known[old] = old[before]
+        assert same_recordings(outlines, known).tolist() == whole.tolist()
+
+
+def _song(number: int) -> StoredSong:
+    return StoredSong(
+        song_id=100 + number,
+        audio_hash=f"{number:040x}",
+        chunks=1,
+        sample_rate_hz=RATE_HZ,
+        frames=RATE_HZ,
+        seekable=True,
+        cut="",
+        size_bytes=number,
+    )
+
+
+def test_outlines_are_read_where_a_song_is_new_or_a_recording_has_lost_one() -> None:
+    noise = np.random.default_rng(0).integers(1, 2**32, 900, dtype=np.uint32)
+    # The second lies between the others, which share too little to be one.
+    outlines = [noise[:600], noise[100:700], noise[200:800], noise[::-1].copy()]
+    songs = [_song(number) for number in range(4)]
+    asked: list[int] = []
+
+    def read(of: Sequence[StoredSong]) -> list[Outline]:
+        asked.append(len(of))
+        return [outlines[song.size_bytes] for song in of]
+
+    def better(song: StoredSong) -> int:
+        return song.size_bytes == 1
+
+    def told(songs: Sequence[StoredSong], compared: Mapping[int, int]) -> list[tuple[int, int]]:
+        _, copies = without_copies(songs, compared, read, better)
+        return [(copy.song.song_id, copy.of.song_id) for copy in copies]
+
+    all_of_them = [(100, 101), (102, 101)]
+    assert told(songs, {}) == all_of_them
+    compared = {101: 101, 103: 103, **dict(all_of_them)}
+    assert told(songs, compared) == all_of_them
+    assert asked == [4]
+    assert told([songs[0], songs[2], songs[3]], compared) == []
+    assert told(songs, {103: 103, 101: 101, 100: 101}) == all_of_them
+    assert asked == [4, 3, 4]

@@ -13,7 +13,7 @@ import tools.pools.precompute
 from model.base.arrays import FloatArray
 from model.base.errors import ModelError, PoolError
 from model.base.stored_rows import StoredRows
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.pool.pool import Pool
 from stream.scoring.matrix_scorer import MatrixScorer, chunk_names, matrix_path, open_matrix
 from tests.support.models import scorer_of, tiny_score, write_tiny_model

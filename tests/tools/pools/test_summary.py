@@ -1,12 +1,17 @@
 """The summary tells of each song's music what `pool info` shows."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
+from stream.doors import partners
 from tests.support.music import quick_settings
 from tests.support.rhythms import RATE_HZ, song_of_beats
+from tools.commands.pool_words import journey_told
+from tools.pools import summary
 from tools.pools.build import build_pool
 from tools.pools.summary import summarise
 from tools.songs.cut import CutSettings
@@ -27,3 +32,26 @@ def test_tempo_bars_and_key_of_each_song(tmp_path: Path) -> None:
     assert round(waltz_row["tempo_bpm"]) == 120
     assert waltz_row["beats_per_bar"] == 3
     assert waltz_row["cut"].startswith("on the beat; 120.0 bpm")
+
+
+def test_of_a_large_pool_it_tells_of_how_many_songs_the_partners_were_counted(
+    tiny_pool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (partners, summary):
+        monkeypatch.setattr(module, "MOST_PARTNER_SONGS", 1)
+    found = summarise(tiny_pool)
+    assert found["journey"]["songs_looked_at"] == 1 < len(found["songs"])
+    found["journey"] |= {"songs_with_a_beat": 1, "tempo_partners_median": 0.0}
+    assert "0 of 1 songs with a sure beat (of 1 that were looked at) have" in journey_told(
+        found["journey"], songs=len(found["songs"])
+    )
+
+
+def test_files_that_generations_share_take_room_once(tiny_pool: Path, tmp_path: Path) -> None:
+    own_pool = Path(shutil.copytree(tiny_pool, tmp_path / "pool"))
+    before = summarise(own_pool)["bytes"]
+    shared = own_pool / "generations" / "shared.bin"
+    shared.parent.mkdir(exist_ok=True)
+    shared.write_bytes(bytes(5_000))
+    (shared.parent / "linked.bin").hardlink_to(shared)
+    assert summarise(own_pool)["bytes"] == before + 5_000

@@ -28,7 +28,7 @@ def test_every_check_has_a_finding_and_every_fault_an_advice() -> None:
 
 def test_a_model_that_does_not_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_tiny_model(tmp_path, edge_samples=100)
-    monkeypatch.setattr("model.saved.contract.carried_model", lambda: folder)
+    monkeypatch.setattr("model.saved.carried.carried_model", lambda: folder)
     assert doctor.check_model().good
     (folder / "pair.onnx").write_bytes(b"nothing")
     broken = doctor.check_model()
@@ -42,7 +42,7 @@ def test_something_essential_missing_exits_1(
     def missing() -> Path:
         raise ModelError("no model")
 
-    monkeypatch.setattr("model.saved.contract.carried_model", missing)
+    monkeypatch.setattr("model.saved.carried.carried_model", missing)
     assert run_here("doctor") == 1
     shown = capsys.readouterr()
     assert "FAIL  carried model" in shown.out
@@ -53,7 +53,7 @@ def test_all_well_exits_0(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_tiny_model(tmp_path, edge_samples=100)
-    monkeypatch.setattr("model.saved.contract.carried_model", lambda: folder)
+    monkeypatch.setattr("model.saved.carried.carried_model", lambda: folder)
     assert run_here("doctor") == 0
     assert "FAIL" not in capsys.readouterr().out
 

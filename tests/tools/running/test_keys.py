@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.commands import Running
+from tests.support.waiting import PATIENCE_S
 from tools.running.keys import NoKeys, TerminalKeys, open_keys
 
 
@@ -29,9 +30,9 @@ def test_keys_come_without_enter_and_without_echo(terminal: tuple[int, int]) -> 
     with TerminalKeys(program) as keys:
         assert keys.read(0.0) == ""
         os.write(keyboard, b"n")
-        assert keys.read(5.0) == "n"
+        assert keys.read(PATIENCE_S) == "n"
         os.write(keyboard, "+é".encode())
-        assert keys.read(5.0) == "+é"
+        assert keys.read(PATIENCE_S) == "+é"
     os.set_blocking(keyboard, False)
     with pytest.raises(BlockingIOError):
         os.read(keyboard, 10)
@@ -41,9 +42,9 @@ def test_an_arrow_is_no_letter(terminal: tuple[int, int]) -> None:
     keyboard, program = terminal
     with TerminalKeys(program) as keys:
         os.write(keyboard, b"\x1b[A")
-        assert keys.read(5.0) == ""
+        assert keys.read(PATIENCE_S) == ""
         os.write(keyboard, b"q")
-        assert keys.read(5.0) == "q"
+        assert keys.read(PATIENCE_S) == "q"
 
 
 def test_the_terminal_is_left_as_it_was(terminal: tuple[int, int]) -> None:

@@ -74,7 +74,7 @@ def test_a_missing_training_package_is_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("tools.training.lessons.open_pool", lambda _: pool)
     monkeypatch.delitem(sys.modules, "model.approaches.binary.training", raising=False)
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(ModelError, match=r"needs the package keras.*pip install 'endlos\[train\]'"):
+    with pytest.raises(ModelError, match=r"needs the package keras.*pip install -e '\.\[train\]'"):
         train_model(BINARY, tmp_path, tmp_path / "model", BinarySettings())
 
 

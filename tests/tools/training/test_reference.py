@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.base.errors import ModelError
+from model.base.errors import EndlosError, ModelError
 from model.learning.settings import ClassSettings
 from model.learning.transitions import edge_classes, song_classes
 from stream.pool.pool import Pool, open_pool
@@ -50,8 +50,8 @@ def test_groups_are_learned_from_all_songs_and_are_those_of_the_reference(pool: 
     assert song_classes(songs, 2, wrap=False, seed=0).labels.shape == (len(own) - 1,)
 
 
-def test_a_song_that_is_not_in_the_pool_is_told_with_those_closest_to_it(pool: Pool) -> None:
-    with pytest.raises(ModelError, match=r"reference song song9.wav is not in the pool .* song\d.wav"):
+def test_a_song_that_is_not_in_the_pool_is_told_with_those_near_it(pool: Pool) -> None:
+    with pytest.raises(EndlosError, match=r"no song 'song9.wav'; near it: song\d.wav"):
         edge_sets(pool, ClassSettings(reference=("song9.wav",)))
 
 
@@ -70,13 +70,13 @@ def test_a_number_of_classes_that_cannot_be_is_refused(classes: int) -> None:
         ClassSettings(classes=classes)
 
 
-def test_the_command_takes_several_songs_and_names_those_closest_to_a_wrong_one(
+def test_the_command_takes_several_songs_and_refuses_a_wrong_one(
     tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = open_pool(tiny_pool).songs[0].name
     options = ("--approach", "start-end", "--preset", "seed", "--reference", known, "--reference", "nonsense")
     assert run_here("train", tiny_pool, "--out", tmp_path / "model", *options) == 1
     said = capsys.readouterr().err
-    assert "the reference song nonsense is not in the pool" in said and "closest to it are" in said
+    assert "the pool has no song 'nonsense'; name one as `endlos pool info` lists it" in said
     assert run_here("train", tiny_pool, "--out", tmp_path / "model", "--reference", known) == 2
     assert "--reference goes with --approach start-end" in " ".join(capsys.readouterr().err.split())

@@ -1,5 +1,7 @@
 """A local cluster works for one command, speaks to nobody else, and leaves nothing behind."""
 
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from model.base.errors import EndlosError
 from stream.pool.pool import open_pool
 from tests.support.traced import traceable, traced
+from tools.work.cluster import dask_client_class
 from tools.work.local_cluster import scheduler_of
 
 
@@ -34,3 +37,20 @@ def test_a_build_by_a_local_cluster_speaks_to_nobody_and_leaves_nothing(
     assert "3 files in " in done.printed and "distributed" not in done.printed
     assert (done.spoken_to, done.looked_up, done.written) == (set(), [], set())
     assert len(open_pool(tmp_path / "pool").songs) == 3
+
+
+def test_its_workers_hear_no_interrupt_and_say_nothing_as_they_end() -> None:
+    # Ctrl-C reaches the whole group, and each worker would print where it was.
+    with scheduler_of(None, 1) as address, dask_client_class()(address, set_as_default=False) as client:
+        client.wait_for_workers(1)
+        assert list(client.run(_deaf).values()) == [True]
+        assert list(client.run(_silent).values()) == [True]
+    assert not _deaf()
+
+
+def _deaf() -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def _silent() -> bool:
+    return sys.unraisablehook is not sys.__unraisablehook__

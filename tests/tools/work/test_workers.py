@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -26,6 +27,11 @@ def work(item: int, room: Room) -> int:
     return item * item
 
 
+def hears_interrupts(item: int, room: Room) -> bool:
+    """Tell whether this process was started so that it hears Ctrl-C."""
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_every_item_comes_back_with_its_result() -> None:
     items = list(range(12))
     assert dict(run_all(work, items, 2, NO_ROOM)) == {item: item * item for item in items}
@@ -44,6 +50,34 @@ def test_a_crash_names_its_item_and_the_rest_goes_on() -> None:
 def test_in_this_process_an_exception_names_its_item_too() -> None:
     results = dict(run_all(work, [14, 3], 1, NO_ROOM))
     assert results == {14: Crashed(reason="ValueError: fourteen"), 3: 9}
+
+
+def test_in_this_process_an_interrupt_is_no_fault_of_an_item() -> None:
+    def interrupted(item: int, room: Room) -> None:
+        raise ImportError("initialization failed") from KeyboardInterrupt()
+
+    with pytest.raises(ImportError):
+        list(run_all(interrupted, [1, 2], 1, NO_ROOM))
+
+
+def test_ctrl_c_is_for_the_parent_and_no_worker_hears_it_as_it_begins() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from tests.tools.work.test_workers import NO_ROOM, hears_interrupts\n"
+            "from tools.work.workers import run_all\n"
+            "import signal\n"
+            "told = [result for _, result in run_all(hears_interrupts, [1, 2, 3], 2, NO_ROOM)]\n"
+            "print(told, hears_interrupts(0, NO_ROOM))\n",
+        ],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.stdout.split() == ["[False,", "False,", "False]", "True"], done.stderr
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -6,8 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from model.base.array_files import ArrayFile, ArrayFileError
 from stream.pool.columns import Rows, StoredColumns, column_folder, record_type
 
@@ -71,13 +69,10 @@ def rows_file(folder: Path, audio_hash: str, key: str) -> Path:
 
 
 def read_rows(path: Path, edge_samples: int) -> Rows | None:
-    """Return the rows that a file holds; None when they are not there, damaged or not of such edges.
-
-    Those of an earlier endlos, with edges in single precision, are brought to today's.
-    """
+    """Return the rows that a file holds; None when they are not there, damaged or not of such edges."""
     with suppress(OSError, ArrayFileError):
         file = _rows_in(path, edge_samples)
-        return None if file is None else file.read().astype(record_type(edge_samples), copy=False)
+        return None if file is None else file.read()
     return None
 
 
@@ -91,14 +86,4 @@ def rows_in(path: Path, edge_samples: int) -> int | None:
 
 def _rows_in(path: Path, edge_samples: int) -> ArrayFile | None:
     file = ArrayFile.of(path)
-    kinds = (record_type(edge_samples), earlier_record_type(edge_samples))
-    return file if len(file.shape) == 1 and file.dtype in kinds else None
-
-
-def earlier_record_type(edge_samples: int) -> np.dtype[np.void]:
-    """Return the type of rows as they were until edges were kept in half precision."""
-    kind = record_type(edge_samples)
-    fields = [(name, kind[name].base, kind[name].shape) for name in kind.names or ()]
-    return np.dtype(
-        [(name, "<f4" if name in ("heads", "tails") else base, shape) for name, base, shape in fields]
-    )
+    return file if len(file.shape) == 1 and file.dtype == record_type(edge_samples) else None

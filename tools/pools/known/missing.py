@@ -1,7 +1,9 @@
 """Music that is missing is not taken for a wish, and what a folder no longer shows stays in the pool."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 from tools.pools.scan import FoundFile, Scan
@@ -37,16 +39,17 @@ def find_missing(
     a selection leaves out is there, and wished away.
     """
     there = {found.path for found in scan.files} | scan.left_out
-    folders, kept = [], []
+    hiding = frozenset(unreadable)
+    folders, kept = [], dict[KeptFile, None]()
     for folder in scan.folders:
         had = [file for file in before if file.found.path.is_relative_to(folder)]
         lost = [file for file in had if file.found.path not in there and file.audio_hash not in heard]
-        hidden = [file for file in lost if any(file.found.path.is_relative_to(place) for place in unreadable)]
+        hidden = [file for file in lost if not hiding.isdisjoint((file.found.path, *file.found.path.parents))]
         empty = not any(path.is_relative_to(folder) for path in there)
         gone = lost if empty or 2 * len(lost) > len(had) else hidden
         if empty or gone:
             folders.append(MissingMusic(folder=folder, songs=len(had), missing=len(gone)))
-        kept += [file for file in gone if file not in kept]
+        kept |= dict.fromkeys(gone)
     return Missing(folders=tuple(folders), kept=tuple(kept))
 
 
@@ -56,17 +59,26 @@ def in_order(found: Sequence[FoundFile], kept: Sequence[FoundFile], roots: Seque
     roots: the music folders, as they were named.
     """
     places = {root: place for place, root in reversed(list(enumerate(roots)))}
-    ordered = list(found)
-    for file in kept:
-        place = places.get(file.root, len(roots))
-        at = next(
-            (
-                number
-                for number, other in enumerate(ordered)
-                if places.get(other.root, len(roots)) > place
-                or (other.root == file.root and other.name > file.name)
-            ),
-            len(ordered),
-        )
-        ordered.insert(at, file)
-    return ordered
+
+    def rank(file: FoundFile) -> int:
+        return places.get(file.root, len(roots))
+
+    # A file stands before the first that is of a later folder, or has a later name in its own.
+    ranks = list(accumulate(map(rank, found), max))
+    numbers: dict[Path, list[int]] = {}
+    names: dict[Path, list[str]] = {}
+    for number, file in enumerate(found):
+        numbers.setdefault(file.root, []).append(number)
+        names.setdefault(file.root, []).append(file.name)
+    latest = {root: list(accumulate(of, max)) for root, of in names.items()}
+    before: dict[int, list[FoundFile]] = {}
+    for file in sorted(kept, key=lambda file: (rank(file), file.root, file.name)):
+        at = bisect_right(ranks, rank(file))
+        own = bisect_right(latest.get(file.root, []), file.name)
+        if own < len(latest.get(file.root, [])):
+            at = min(at, numbers[file.root][own])
+        before.setdefault(at, []).append(file)
+    ordered: list[FoundFile] = []
+    for number, file in enumerate(found):
+        ordered += [*before.get(number, ()), file]
+    return ordered + before.get(len(found), [])

@@ -23,8 +23,9 @@ class KnownSongs:
 
     def unchanged(self, found: FoundFile) -> StoredSong | None:
         """Return the song of a file that has the size and the times that it had when it was read last."""
+        # By its name: with the `+` SQLite does not look through all files of the same size.
         return self._store.stored(
-            """root = ? AND path = ? AND size_bytes = ? AND mtime_ns = ? AND ctime_ns = ?
+            """root = ? AND path = ? AND +size_bytes = ? AND mtime_ns = ? AND ctime_ns = ?
                AND file_hash != '' AND NOT doubted""",
             (str(found.root), found.name, found.size_bytes, found.mtime_ns, found.ctime_ns),
         )
@@ -36,6 +37,15 @@ class KnownSongs:
                 """SELECT 1 FROM songs WHERE analysis_key = ? AND file_hash != '' AND NOT doubted
                    AND (size_bytes = ? OR root = ? AND path = ?)""",
                 (self._store.key, found.size_bytes, str(found.root), found.name),
+            ).fetchone()
+        return row is not None
+
+    def has_bytes(self, file_hash: str) -> bool:
+        """Whether a file of these bytes was analysed, under any name."""
+        with storing(self._store.folder):
+            row = self._store.database.execute(
+                "SELECT 1 FROM songs WHERE file_hash = ? AND analysis_key = ? AND NOT doubted",
+                (file_hash, self._store.key),
             ).fetchone()
         return row is not None
 

@@ -16,6 +16,7 @@ from stream.doors.side import DoorSide
 from stream.doors.timelines import Timelines
 from stream.pool.chunk_names import chunk_name
 from stream.pool.pool import Pool, open_pool
+from tools.terminal import plural
 
 TRIED_PAIRS = 4_000
 """So many pairs of an exit and an entry are drawn of a pool, which takes a few seconds."""
@@ -47,10 +48,11 @@ class ExplainedJoin:
         """Return the cells of its row under `EXPLAINED_HEAD`."""
         against = [f"{name} {value:.2f}" for name, value in self.penalties.items()]
         refused = [f"no {kind.replace('_', ' ')}: {reason}" for kind, reason in self.rejected.items()]
+        bars = f", {plural(self.overlap_bars, 'bar')}" if self.overlap_bars else ""
         return (
             "-" if self.at_s is None else f"{self.at_s:.1f}",
             self.kind.replace("_", " "),
-            f"{self.overlap_s:.1f} s" + (f", {self.overlap_bars} bars" if self.overlap_bars else ""),
+            f"{self.overlap_s:.1f} s{bars}",
             f"{100.0 * (self.tempo_factor - 1.0):+.1f} %",
             f"{self.worth:.2f}",
             self.before,
@@ -84,7 +86,7 @@ def _of_log(path: Path) -> list[ExplainedJoin]:
         raise EndlosError(f"{path} cannot be read: {error.strerror}; name a decision log") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EndlosError(
-            f"{path} is not a decision log ({error}); name one that --log wrote, or the folder of a pool"
+            f"{path} is not a decision log; name one that --log wrote, or the folder of a pool"
         ) from error
     return found
 

@@ -25,8 +25,8 @@ def draw(study: Study, folder: Path) -> list[Path]:
             from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         raise EndlosError(
-            f"pictures need the package {error.name}, which is not installed; install endlos with its extra: "
-            "pip install 'endlos[train]', or leave out --plot"
+            f"pictures need the package {error.name}, which is not installed; install endlos with its extra, "
+            "in its folder: pip install -e '.[train]', or leave out --plot"
         ) from error
     folder.mkdir(parents=True, exist_ok=True)
     samples, scores = study.samples, study.scores

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from model.base.arrays import DoubleArray
 from model.base.errors import EndlosError
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
 from model.saved.learned import known_songs
 from stream.choosing.settings import Strategy
 from stream.joins.settings import SoundSettings
@@ -182,7 +182,7 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
 
 
 def _knows(model: Path, pool: Pool) -> bool | None:
-    known = known_songs(load_contract(model), pool.audio_hashes)
+    known = known_songs(model, pool.audio_hashes)
     return None if known is None else bool(known.any())
 
 

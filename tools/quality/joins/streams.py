@@ -69,7 +69,7 @@ class PlainStream:
         self._half = round(PLAIN_FADE_S * self.rate_hz / 2)
         self._spans = self._equal_chunks()
         if len(self._spans) < 3:
-            raise PoolError(f"{pool} is too short for joins of {PLAIN_CHUNK_S:g} s chunks; add music")
+            raise PoolError(f"the songs are too short for joins of {PLAIN_CHUNK_S:g} s chunks; add music")
         self._row = int(self._rng.integers(len(self._spans)))
         self._ready: FloatArray = np.zeros((0, 2), dtype=np.float32)
         self._time_frames = 0

@@ -12,7 +12,8 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from model.base.files import beside
-from model.saved.contract import ModelContract, carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from model.saved.second_stage import load_second_stage
 from stream.pool.pool import Pool, open_pool
@@ -154,7 +155,7 @@ def evaluate_model(
     tell = progress or (lambda state: None)
     pool = open_pool(pool_folder)
     models = _models(settings)
-    songs, left_out, training_set = _songs(pool, load_contract(settings.model), settings)
+    songs, left_out, training_set = _songs(pool, settings)
     gaps_ms = tuple(sorted(set(settings.gaps_ms)))
     cut = cut_songs(pool, songs, chunk_s=settings.chunk_s, longest_gap_s=gaps_ms[-1] / 1000)
     notes = _notes(models, pool, songs)
@@ -197,14 +198,12 @@ def _models(settings: EvalSettings) -> dict[str, Path]:
     return models
 
 
-def _songs(
-    pool: Pool, contract: ModelContract, settings: EvalSettings
-) -> tuple[IntArray, tuple[str, ...], bool | None]:
+def _songs(pool: Pool, settings: EvalSettings) -> tuple[IntArray, tuple[str, ...], bool | None]:
     """Return the songs to ask about, the names of those left out, and whether the model knows any asked.
 
     That is None, and all are asked about, where it cannot be told.
     """
-    known = known_songs(contract, pool.audio_hashes)
+    known = known_songs(settings.model, pool.audio_hashes)
     everything = np.unique(pool.chunk_song)
     if known is None:
         return everything, (), None
@@ -298,7 +297,7 @@ def true_ranks(scores: FloatArray, successor: IntArray) -> IntArray:
 def _notes(models: dict[str, Path], pool: Pool, songs: IntArray) -> list[str]:
     notes = []
     for name, folder in models.items():
-        learned = known_songs(load_contract(folder), pool.audio_hashes)
+        learned = known_songs(folder, pool.audio_hashes)
         if learned is None:
             notes.append(cannot_tell(name))
             continue

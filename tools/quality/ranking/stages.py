@@ -4,34 +4,35 @@
 
 Each model is a tower of the same recipe that kept other songs of the pool back. A model is asked about the
 songs that it does not know, with weights and a network fitted on what the *other* models do not know; what is
-written is fitted on all of them together. The songs that a single model does not know are dealt into folds,
-artist by artist.
+written is fitted on all of them together. The songs of a pool are dealt into folds for a single model, artist
+by artist: it is asked about those that it does not know, and the others teach what needs no tower.
 """
 
 import argparse
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from model.base.arrays import DoubleArray, FloatArray, IntArray
+from model.base.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from model.features.seam import SeamSides, seam_terms
-from model.features.steadiness import Steadiness
+from model.features.steadiness import distances_and_steadiness
 from model.learning.calibration import ScoredSongs, calibrate
-from model.saved.contract import ModelContract, chosen_model, load_contract
+from model.saved.carried import chosen_model
+from model.saved.contract_file import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from model.saved.seam_network import SEAM_INPUTS, SEAM_TERMS, SeamNetwork
 from model.saved.second_stage import SecondStage, save_second_stage
 from stream.index.vectors import pool_embeddings
 from stream.pool.pool import Pool, open_pool
+from tools.quality.joins.hearing.artists import artist_groups
 from tools.quality.ranking.averages import RESAMPLES, Estimate, drawn_estimate, ratio, song_weights
 from tools.quality.ranking.chunks import cut_songs, gapped_pools, gapped_sides
-from tools.quality.ranking.preference import FOLDS, Contests, contests, fit_weights
+from tools.quality.ranking.preference import FOLDS, WRONG_OF_SONG, Contests, contests, fit_weights
 from tools.quality.ranking.protocol import HEADLINE_GAP_MS
 from tools.quality.ranking.ranks import RankingFigures, ranking_figures
 from tools.quality.ranking.seam_fit import fit_network
@@ -50,19 +51,32 @@ RANKING_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fold:
-    """The chunks of songs that one model does not know: its products, and what seams are compared by."""
+    """Chunks of songs: what seams are compared by, and the products of a model that does not know them."""
 
     song: IntArray
     successor: IntArray
-    dots: FloatArray
-    """`(N, N)`: row = predecessor."""
     in_song: SeamSides
     alone: SeamSides
+    dots: FloatArray | None = None
+    """`(N, N)`: row = predecessor; None where the model knows the songs."""
+    lessons: "Fold | None" = None
+    """Chunks of songs that the model knows: only what needs no model learns from them."""
+    audio_hashes: frozenset[str] = frozenset()
+    """Of the songs."""
 
-    @cached_property
-    def steadiness(self) -> Steadiness:
-        """How steady sides in the song are."""
-        return Steadiness(self.in_song)
+    @property
+    def teaches(self) -> frozenset[str]:
+        """The audio hashes of all songs that a fit learns from, lessons too."""
+        return self.audio_hashes | (self.lessons.audio_hashes if self.lessons else frozenset())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """What a fit is shown of a fold."""
+
+    asked: Contests
+    lessons: Contests
+    """Without the product, of the fold and of its lessons."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,13 +87,16 @@ class Judgement:
     """Of the seam terms, then of the product, as far as they are evidence."""
     network: SeamNetwork | None = None
 
-    def logits(self, shown: npt.NDArray[np.floating]) -> FloatArray:
-        """Return `(...)` float32 of evidence `(..., values)`, as `Evidence.shown` lays it out."""
+    def logits(self, shown: npt.NDArray[np.floating], own: BoolArray) -> FloatArray:
+        """Return `(...)` float32 of evidence `(..., values)`, as `Evidence.shown` lays it out.
+
+        own: which are of one song, where the network counts; broadcast.
+        """
         count = len(self.weights)
         found: FloatArray = (shown[..., -count:] @ self.weights).astype(np.float32)
         if self.network is not None:
             seen = np.asarray(shown[..., :SEAM_INPUTS], dtype=np.float32)
-            found += self.network.logits(seen)
+            found += self.network.logits(seen) * own
         return found
 
 
@@ -100,17 +117,20 @@ class Evidence:
         """
         parts = []
         if self.sides is not None:
-            terms = seam_terms(self.sides(fold).distances_db(row, candidates))
             if self.network:
-                parts += [terms, fold.steadiness.pairs(row, candidates)]
-            parts.append(terms)
+                distances_db, steadiness = distances_and_steadiness(self.sides(fold), row, candidates)
+                parts += [seam_terms(distances_db), steadiness]
+            else:
+                distances_db = self.sides(fold).distances_db(row, candidates)
+            parts.append(seam_terms(distances_db))
         if self.dots:
+            assert fold.dots is not None  # lessons are shown without
             dots = fold.dots[row] if candidates is None else fold.dots[row, candidates]
             parts.append(dots[:, None])
         return np.concatenate(parts, axis=1)
 
     def contests(self, fold: Fold, seed: int) -> Contests:
-        """Return what a fit is shown of a fold."""
+        """Return the right choices of a fold, each before wrong ones."""
         rows = np.arange(len(fold.song))
         return contests(
             lambda row, candidates: self.shown(fold, row, candidates),
@@ -120,28 +140,42 @@ class Evidence:
             np.random.default_rng(seed),
         )
 
-    def fit(self, shown: Contests, seed: int) -> Judgement:
+    def show(self, fold: Fold, seed: int) -> Shown:
+        """Return what a fit is shown of a fold."""
+        asked = self.contests(fold, seed)
+        seams = [asked[..., : asked.shape[2] - self.dots]]
+        if fold.lessons is not None and self.sides is not None:
+            seams.append(replace(self, dots=False).contests(fold.lessons, seed))
+        return Shown(asked=asked, lessons=np.concatenate(seams))
+
+    def fit(self, shown: Sequence[Shown], seed: int) -> Judgement:
         """Return what the first of each contest is likeliest by.
 
-        The network is of seams alone; what it says is then weighed against the product.
+        Weights of seams, and the network, are of seams alone; what they say is then weighed against the
+        product.
         """
-        if not self.network:
-            return Judgement(weights=fit_weights(shown))
-        terms = shown[..., :SEAM_TERMS]
+        asked = np.concatenate([fold.asked for fold in shown])
+        if self.sides is None:
+            return Judgement(weights=fit_weights(asked))
+        lessons = np.concatenate([fold.lessons for fold in shown])
+        terms = lessons[..., -SEAM_TERMS:]
         weights = fit_weights(terms)
-        seams = Judgement(
-            weights=weights, network=fit_network(shown[..., :SEAM_INPUTS], terms @ weights, seed)
-        )
+        network = fit_network(lessons[..., :SEAM_INPUTS], terms @ weights, seed) if self.network else None
+        seams = Judgement(weights=weights, network=network)
         if not self.dots:
             return seams
-        said = seams.logits(shown[..., : SEAM_INPUTS + SEAM_TERMS])
-        scale, dot = fit_weights(np.stack([said, shown[..., -1]], axis=-1)).tolist()
-        assert seams.network is not None
-        return Judgement(weights=np.append(weights * scale, dot), network=seams.network.scaled(scale))
+        said = seams.logits(asked[..., :-1], np.arange(asked.shape[1]) <= WRONG_OF_SONG)
+        scale, dot = fit_weights(np.stack([said, asked[..., -1]], axis=-1)).tolist()
+        return Judgement(weights=np.append(weights * scale, dot), network=network and network.scaled(scale))
 
     def scores(self, fold: Fold, judgement: Judgement) -> FloatArray:
         """Return `(N, N)` float32."""
-        return np.stack([judgement.logits(self.shown(fold, row, None)) for row in range(len(fold.song))])
+        return np.stack(
+            [
+                judgement.logits(self.shown(fold, row, None), fold.song == fold.song[row])
+                for row in range(len(fold.song))
+            ]
+        )
 
 
 FITTED = Evidence(
@@ -165,55 +199,61 @@ def read_folds(pool: Pool, models: Sequence[Path], gap_ms: float) -> list[Fold]:
     """Return the songs that each model does not know, in equal chunks; those of a single one in folds."""
     folds, asked = [], np.empty(0, dtype=np.int64)
     for model in models:
-        contract = load_contract(model)
-        known = known_songs(contract, pool.audio_hashes)
+        known = known_songs(model, pool.audio_hashes, second_stage=False)
         if known is None:
             raise EndlosError(cannot_tell(str(model)))
         songs = np.unique(pool.chunk_song)
-        songs = songs[~known[songs]]
-        parts = artist_folds(pool, songs, FOLDS) if len(models) == 1 else [songs]
-        if any(len(part) < 2 for part in parts):
-            raise EndlosError(f"{model} has learned from all songs of {pool.folder} but {len(songs)}")
-        if np.isin(songs, asked).any():
+        parts = artist_folds(pool, known, FOLDS) if len(models) == 1 else [songs[~known[songs]]]
+        if any((~known[part]).sum() < 2 for part in parts):
+            raise EndlosError(f"{model} has learned from all songs of {pool.folder} but {(~known).sum()}")
+        if np.isin(parts[0], asked).any():
             raise EndlosError(
                 f"{model} does not know songs that another one does not know either; give folds"
             )
-        asked = np.concatenate([asked, songs])
-        folds += [_read_fold(pool, model, contract, part, gap_ms) for part in parts]
+        asked = np.concatenate([asked, *parts])
+        for part in parts:
+            lessons = part[known[part]]
+            fold = _read_fold(pool, part[~known[part]], gap_ms, model)
+            folds.append(replace(fold, lessons=_read_fold(pool, lessons, gap_ms) if len(lessons) else None))
     return folds
 
 
-def artist_folds(pool: Pool, songs: IntArray, folds: int) -> list[IntArray]:
-    """Deal songs into folds of about as many, all of one artist into one; who has no name is alone."""
-    by_artist: dict[str, list[int]] = {}
-    for song in songs.tolist():
-        by_artist.setdefault(pool.songs[song].artist or f"song {song}", []).append(song)
+def artist_folds(pool: Pool, known: BoolArray, folds: int) -> list[IntArray]:
+    """Deal all songs into folds of about as many, those that are not known first.
+
+    All songs of an artist, by tags and file names, are in one. known: `(songs,)`.
+    """
     parts: list[list[int]] = [[] for _ in range(folds)]
-    for own in sorted(by_artist.values(), key=len, reverse=True):
-        min(parts, key=len).extend(own)
+    by_artist = [np.array(own) for own in artist_groups(pool.songs)]
+    for own in sorted(by_artist, key=lambda own: -(~known[own]).sum()):
+        min(parts, key=len).extend(own.tolist())
     return [np.sort(np.array(part, dtype=np.int64)) for part in parts]
 
 
-def _read_fold(pool: Pool, model: Path, contract: ModelContract, songs: IntArray, gap_ms: float) -> Fold:
+def _read_fold(pool: Pool, songs: IntArray, gap_ms: float, model: Path | None = None) -> Fold:
     with tempfile.TemporaryDirectory(prefix="endlos-stages-") as scratch:
         cut = cut_songs(pool, songs, chunk_s=_CHUNK_S, longest_gap_s=gap_ms / 1000)
         _, gapped = next(gapped_pools(cut, [gap_ms], Path(scratch), lambda done: None))
-        index = pool_embeddings(gapped, model, contract)
+        dots = None
+        if model is not None:
+            index = pool_embeddings(gapped, model, load_contract(model))
+            dots = np.stack([index.scores(row) for row in range(len(gapped))])
         return Fold(
             song=gapped.chunk_song,
             successor=gapped.successors(),
-            dots=np.stack([index.scores(row) for row in range(len(gapped))]),
             in_song=gapped_sides(gapped, gap_ms / 1000),
             alone=gapped_sides(gapped, gap_ms / 1000, alone=True),
+            dots=dots,
+            audio_hashes=frozenset(pool.audio_hashes[song] for song in songs.tolist()),
         )
 
 
 def judge_folds(evidence: Evidence, folds: Sequence[Fold], seed: int) -> list[RankingFigures]:
     """Return the figures of each fold, with weights fitted on all others."""
-    shown = [evidence.contests(fold, seed) for fold in folds]
+    shown = [evidence.show(fold, seed) for fold in folds]
     found = []
     for number, fold in enumerate(folds):
-        judgement = evidence.fit(np.concatenate([*shown[:number], *shown[number + 1 :]]), seed)
+        judgement = evidence.fit([*shown[:number], *shown[number + 1 :]], seed)
         scores = evidence.scores(fold, judgement)
         found.append(ranking_figures(scores, fold.song, fold.successor, pieces=(), seed=seed))
     return found
@@ -234,7 +274,7 @@ def gain(better: Sequence[RankingFigures], worse: Sequence[RankingFigures], name
 
 def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
     """Return the second stage of all folds together, calibrated on what it was fitted on."""
-    judgement = FITTED.fit(np.concatenate([FITTED.contests(fold, seed) for fold in folds]), seed)
+    judgement = FITTED.fit([FITTED.show(fold, seed) for fold in folds], seed)
     scored = [ScoredSongs(logits=FITTED.scores(fold, judgement), song=fold.song) for fold in folds]
     found = calibrate(scored)
     assert judgement.network is not None  # this evidence has one
@@ -244,6 +284,7 @@ def fit_stage(folds: Sequence[Fold], seed: int) -> SecondStage:
         terms=weights[:-1].astype(np.float32),
         offset=found["offset"],
         network=judgement.network.scaled(found["scale"]),
+        learned_from=frozenset().union(*(fold.teaches for fold in folds)),
     )
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from tools.quality.ranking.averages import Estimate
 from tools.quality.ranking.protocol import EvalReport
 from tools.quality.ranking.ranks import RankingFigures
+from tools.terminal import plural
 
 _WIDE = 200
 _COLUMNS = (
@@ -27,11 +28,12 @@ def print_evaluation(report: EvalReport) -> None:
     first = next(iter(headline.scorers.values()))
     cut = "the pool's own chunks" if report.chunk_s is None else f"equal chunks of {report.chunk_s:g} s"
     print(
-        f"{len(report.songs)} songs, {report.chunks} chunks ({cut}), {first.queries} queries among "
+        f"{plural(len(report.songs), 'song')}, {report.chunks} chunks ({cut}), {first.queries} queries among "
         f"{first.candidates} candidates, gap {headline.gap_ms:g} ms; 95 % intervals over songs"
     )
     if report.left_out:
-        print(f"left out, the model was trained on them: {len(report.left_out)} songs (--json names them)")
+        left_out = plural(len(report.left_out), "song")
+        print(f"left out, the model was trained on them: {left_out} (--json names them)")
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     table = _table("scorer", *(name for name, _, _ in _COLUMNS), "order", "3, 8 pieces")
     for name, found in headline.scorers.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import Generation
 from stream.pool.pool import open_pool

@@ -18,7 +18,7 @@ from model.learning.checkpoint import CHECKPOINT_FILE
 from model.learning.edge_set import EdgeSet
 from model.learning.lesson import Lesson
 from model.learning.measures import UNSEEN
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.pool.pool import Pool, open_pool
 from tools.quality.study.judging import AskedChunks, asked_pools, mean_channels, ranking_parts
 from tools.quality.study.ledger import KeptRun, RunFigures

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.ndimage
 
 from model.base.arrays import DoubleArray, FloatArray
@@ -160,11 +161,20 @@ def _refined(rough_s: DoubleArray, attacks: Attacks) -> tuple[DoubleArray, Doubl
     predicted = _predicted(attack_s, weight)
     share = np.clip(rise / SHARP_RISE, 0.0, 1.0) / (1 + ((attack_s - predicted) / ON_TIME_S) ** 4)
     times_s = predicted + share * (attack_s - predicted)
+    lost = _left_their_place(times_s, rough_s)
+    times_s = np.where(lost, rough_s, times_s)
     # On time: with respect to the tracker's own place, which chance would not put near an attack.
     near = attacks.between(predicted - around_s, predicted + around_s)
-    on_time = (np.abs(near[:, 0] - predicted) < ON_TIME_S) & (near[:, 1] > 0.25 * SHARP_RISE)
+    on_time = (np.abs(near[:, 0] - predicted) < ON_TIME_S) & (near[:, 1] > 0.25 * SHARP_RISE) & ~lost
     chance = min(0.9, ON_TIME_S / around_s)
     return times_s, np.clip((on_time - chance) / (1 - chance), -1.0, 1.0)
+
+
+def _left_their_place(times_s: DoubleArray, rough_s: DoubleArray) -> npt.NDArray[np.bool_]:
+    """Return which beats lie nearer to a neighbour's place than to their own: their order would not hold."""
+    gaps_s = np.diff(rough_s)
+    nearest_s = np.minimum(np.append(gaps_s[:1], gaps_s), np.append(gaps_s, gaps_s[-1:]))
+    return np.asarray(np.abs(times_s - rough_s) > 0.5 * nearest_s)
 
 
 def _predicted(times_s: DoubleArray, weight: DoubleArray) -> DoubleArray:

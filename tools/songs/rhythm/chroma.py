@@ -1,6 +1,7 @@
 """This module finds a song's harmony, its chroma over time and the key of a stretch of it."""
 
 from functools import cache
+from math import ceil
 
 import numpy as np
 
@@ -74,19 +75,21 @@ def find_tuning(mono: FloatArray) -> float:
     It is -.5 to .49: the commonest deviation of the louder spectral peaks, as `librosa.estimate_tuning` has
     it; 0 without any.
     """
-    spectrum = np.sqrt(power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)).T
+    powers = power_spectrogram(mono, TUNING_WINDOW, TUNING_WINDOW // 4)
     bin_hz = RHYTHM_RATE_HZ / TUNING_WINDOW
-    bins = np.arange(np.ceil(TUNING_LOW_HZ / bin_hz), np.ceil(TUNING_HIGH_HZ / bin_hz), dtype=np.int64)
-    below, here, above = (spectrum[bins + step] for step in (-1, 0, 1))
-    peaks = (here > below) & (here >= above) & (here > TUNING_PEAK * spectrum.max(axis=0))
-    if not peaks.any():
+    low, high = ceil(TUNING_LOW_HZ / bin_hz), ceil(TUNING_HIGH_HZ / bin_hz)
+    below, here, above = (powers[:, low + step : high + step] for step in (-1, 0, 1))
+    least = np.float32(TUNING_PEAK**2) * powers.max(axis=1, keepdims=True)
+    peaks = np.flatnonzero((here > below) & (here >= above) & (here > least))
+    if not len(peaks):
         return 0.0
+    rows, lines = np.divmod(peaks, high - low)
+    below, here, above = (np.sqrt(powers[rows, lines + low + step]) for step in (-1, 0, 1))
     # A parabola through each peak and its neighbours.
-    below, here, above = below[peaks], here[peaks], above[peaks]
     slope = (above - below) / 2
     shift = slope / (2 * here - below - above)
     height = here + slope * shift / 2
-    hz = (bins[np.nonzero(peaks)[0]] + shift)[height >= np.median(height)] * bin_hz
+    hz = (low + lines + shift)[height >= np.median(height)] * bin_hz
     deviation = (12 * np.log2(hz / 440.0) + 0.5) % 1.0 - 0.5
     counts, edges = np.histogram(deviation, bins=100, range=(-0.5, 0.5))
     return float(edges[np.argmax(counts)])

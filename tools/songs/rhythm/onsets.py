@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cache
 
-import librosa.filters
 import numpy as np
 import scipy.ndimage
 
@@ -21,6 +20,10 @@ ENVELOPE_WINDOW = 1_024
 RHYTHM_MEL_BANDS = 96
 LOW_MEL_BANDS = 8
 """The lowest bands, up to about 200 Hz: kick and bass. They count as much as all others together."""
+_LINEAR_HZ, _LINEAR_MEL = 1_000.0, 15.0
+"""Slaney's mel scale is linear up to there."""
+_MEL_LOG_STEP = float(np.log(6.4)) / 27.0
+"""Above, a mel is a step of so much in the logarithm."""
 FLUX_LAG = 2
 LOUD_LINE = 0.05
 """Part of a loud frame's energy that one strong band holds; 80 dB below it nothing is heard."""
@@ -102,9 +105,12 @@ def spectral_flux(mel: FloatArray, reference: float) -> FloatArray:
     is 80 dB below `reference` is not heard.
     """
     levels_db = 10.0 * np.log10(np.maximum(mel, 1e-8 * reference) / reference)
-    before_db = scipy.ndimage.maximum_filter1d(levels_db, 3, axis=1)
+    before_db = levels_db[:-FLUX_LAG]
+    loudest_db = before_db.copy()
+    np.maximum(loudest_db[:, 1:], before_db[:, :-1], out=loudest_db[:, 1:])
+    np.maximum(loudest_db[:, :-1], before_db[:, 1:], out=loudest_db[:, :-1])
     rises = np.zeros_like(levels_db)
-    np.maximum(levels_db[FLUX_LAG:] - before_db[:-FLUX_LAG], 0.0, out=rises[FLUX_LAG:])
+    np.maximum(levels_db[FLUX_LAG:] - loudest_db, 0.0, out=rises[FLUX_LAG:])
     return np.stack([rises[:, :LOW_MEL_BANDS].mean(axis=1), rises[:, LOW_MEL_BANDS:].mean(axis=1)])
 
 
@@ -119,8 +125,27 @@ def _louder(mel: FloatArray, reference: float) -> FloatArray:
 
 @cache
 def _mel_bands() -> BandWeights:
-    filters = librosa.filters.mel(sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS)
-    return band_weights(filters.T)
+    """Return triangles of equal width in mel and of one area (Slaney, Auditory Toolbox, 1998).
+
+    Those of `librosa.filters.mel`, which imports all that SciPy knows of signals: 40 MB of memory.
+    """
+    corners_hz = _mel_hz(np.linspace(0.0, _mel(RHYTHM_RATE_HZ / 2), RHYTHM_MEL_BANDS + 2))
+    left, top, right = corners_hz[:-2], corners_hz[1:-1], corners_hz[2:]
+    lines_hz = np.fft.rfftfreq(ENVELOPE_WINDOW, 1.0 / RHYTHM_RATE_HZ)[:, None]
+    triangles = np.minimum((lines_hz - left) / (top - left), (right - lines_hz) / (right - top))
+    filters = np.maximum(triangles, 0.0).astype(np.float32) * (2.0 / (right - left))
+    return band_weights(filters.astype(np.float32))
+
+
+def _mel(frequency_hz: float) -> float:
+    """Return the mel of a frequency above `_LINEAR_HZ`."""
+    return _LINEAR_MEL + float(np.log(frequency_hz / _LINEAR_HZ)) / _MEL_LOG_STEP
+
+
+def _mel_hz(mel: DoubleArray) -> DoubleArray:
+    """Return the frequencies of mels."""
+    logarithmic = _LINEAR_HZ * np.exp(_MEL_LOG_STEP * (mel - _LINEAR_MEL))
+    return np.where(mel < _LINEAR_MEL, mel * (_LINEAR_HZ / _LINEAR_MEL), logarithmic)
 
 
 def _level(band: FloatArray) -> FloatArray:
@@ -224,7 +249,8 @@ def _fill_steps(band: FloatArray, first: int, energy: FloatArray, start: int, st
     at = first
     for step in range(start, stop):
         levels = slopes = bends = np.float32(0.0)
-        for level in band[at : at + ATTACK_STEP]:
+        for sample in range(at, at + ATTACK_STEP):
+            level = band[sample]
             slope = level - before
             bend = slope - slope_before
             levels, slopes, bends = levels + level * level, slopes + slope * slope, bends + bend * bend

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 
 from model.base.arrays import DoubleArray, FloatArray
-from model.features.phase import middle, out_of_phase
+from model.features.phase import louder_side, middle, phase_energies
 from stream.audio.samples import SongSamples, collect, in_parts
 from tools.songs.rhythm.bars import Bars, find_bars
 from tools.songs.rhythm.beats import Beats, track_beats
@@ -39,9 +39,20 @@ class Rhythm:
         return self.beats.times_s[self.bars.position == 0] if self.bars.beats_per_bar else np.empty(0)
 
 
-def find_rhythm(audio: SongSamples, sample_rate_hz: int, *, scratch: Path | None = None) -> Rhythm:
-    """Return rhythm and harmony of a song, `(frames, 2)` float32; scratch: as `decode` has it."""
-    mono = collect(_mono(audio, sample_rate_hz), scratch)
+def find_rhythm(
+    audio: SongSamples,
+    sample_rate_hz: int,
+    *,
+    scratch: Path | None = None,
+    energies: DoubleArray | None = None,
+) -> Rhythm:
+    """Return rhythm and harmony of a song, `(frames, 2)` float32.
+
+    scratch: as `decode` has it; energies: its `phase_energies`, where they are known.
+    """
+    if energies is None:
+        energies = phase_energies(in_parts(audio))
+    mono = collect(_mono(audio, sample_rate_hz, side=louder_side(energies)), scratch)
     return rhythm_of(find_onsets(mono), find_attacks(mono), chroma_frames(mono))
 
 
@@ -51,13 +62,12 @@ def rhythm_of(onsets: Onsets, attacks: Attacks, chroma: FloatArray) -> Rhythm:
     return Rhythm(beats=beats, bars=find_bars(beats, onsets, chroma), attacks=attacks, chroma=chroma)
 
 
-def _mono(audio: SongSamples, sample_rate_hz: int) -> Iterator[FloatArray]:
-    """Yield the middle of a song at `RHYTHM_RATE_HZ`, part by part, `(samples,)` each.
+def _mono(audio: SongSamples, sample_rate_hz: int, *, side: bool) -> Iterator[FloatArray]:
+    """Yield the middle of a song, or its side, at `RHYTHM_RATE_HZ`, part by part, `(samples,)` each.
 
-    It is the side where channels are out of phase (`model.features.phase`).
+    The side is looked at where channels are out of phase (`model.features.phase`).
     """
     stream = soxr.ResampleStream(sample_rate_hz, RHYTHM_RATE_HZ, 1, dtype="float32", quality="HQ")
-    side = out_of_phase(in_parts(audio))
     for part in in_parts(audio):
         yield stream.resample_chunk(middle(part, side=side))
     yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)

@@ -2,7 +2,7 @@
 
 librosa's own would do, but importing it has numba compile for a quarter of a minute, and what it compiles may
 not be used for the first time by two processes at once: numba's cache then keeps a mixed pair of files, with
-which every later process crashes. `librosa.filters` compiles nothing.
+which every later process crashes.
 """
 
 from functools import cache

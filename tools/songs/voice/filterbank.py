@@ -7,9 +7,9 @@ from model.base.kernels import kernel
 from model.features.power_spectra import BandWeights, band_powers, band_weights, window_powers
 
 VOICE_RATE_HZ = 16_000
-VOICE_HOP_SAMPLES = 160
+VOICE_HOP_SAMPLES = 640
+VOICE_WINDOW_SAMPLES = 400
 VOICE_BANDS = 80
-_FRAME_SAMPLES = 400
 _FFT_SAMPLES = 512
 _LOWEST_HZ = 20.0
 _PRE_EMPHASIS = np.float32(0.97)
@@ -19,7 +19,7 @@ _LEAST_POWER = 1e-20
 
 
 def voice_frames(mono: FloatArray, count: int) -> FloatArray:
-    """Return `(count, VOICE_BANDS)` float32: the natural log of the mel powers of each 10 ms.
+    """Return `(count, VOICE_BANDS)` float32: the natural log of the mel powers of 25 ms in each 40 ms.
 
     mono: `(n,)` float32 at `VOICE_RATE_HZ`, frame i from sample `i * VOICE_HOP_SAMPLES` on, silence after its
     end. Frames, pre-emphasis, window and triangles are those of Kaldi's `compute-fbank-feats` without dither
@@ -48,8 +48,8 @@ def _fill_frames(mono: FloatArray, window: FloatArray, frames: FloatArray) -> No
 
 
 def _window() -> FloatArray:
-    """Return Kaldi's window, a Hann window to the power of 0.85, `(_FRAME_SAMPLES,)` float32."""
-    found: FloatArray = (np.hanning(_FRAME_SAMPLES) ** 0.85).astype(np.float32)
+    """Return Kaldi's window, a Hann window to the power of 0.85, `(VOICE_WINDOW_SAMPLES,)` float32."""
+    found: FloatArray = (np.hanning(VOICE_WINDOW_SAMPLES) ** 0.85).astype(np.float32)
     return found
 
 

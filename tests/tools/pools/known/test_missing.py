@@ -15,9 +15,11 @@ from model.base.errors import PoolError
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import current_generation, open_pool
 from tests.support.music import quick_settings, write_music
-from tools.cli import app
+from tools.app import app
 from tools.pools.build import build_pool
 from tools.pools.check import check_pool
+from tools.pools.known.missing import in_order
+from tools.pools.scan import FoundFile
 from tools.songs.cut import CutSettings
 
 
@@ -48,6 +50,25 @@ def _unmount(folder: Path) -> Path:
 
 def _names(out: Path) -> list[str]:
     return [song.name for song in open_pool(out).songs]
+
+
+def test_files_that_are_missing_stand_where_they_would_have_been_found() -> None:
+    one, two, other, past = Path("/one"), Path("/two"), Path("/other"), Path("/past")
+
+    def file(root: Path, name: str) -> FoundFile:
+        return FoundFile(root=root, name=name, size_bytes=1, mtime_ns=1, ctime_ns=1)
+
+    # As a playlist has them: not by name.
+    found = [file(one, "d"), file(one, "b"), file(one, "e"), file(two, "b")]
+    kept = [
+        *(file(other, "a"), file(other, "c"), file(past, "b"), file(past, "d")),
+        *(file(two, "c"), file(two, "a"), file(one, "f"), file(one, "c"), file(one, "a")),
+    ]
+    assert [str(one.path) for one in in_order(found, kept, [one, two])] == [
+        *("/one/a", "/one/c", "/one/d", "/one/b", "/one/e", "/one/f"),
+        *("/two/a", "/two/b", "/two/c"),
+        *("/other/a", "/other/c", "/past/b", "/past/d"),
+    ]
 
 
 def test_an_empty_folder_keeps_its_songs_in_the_pool(one: Path, two: Path, out: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from model.base.errors import PoolError
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from stream.audio.coded import read_coded_audio
 from stream.choosing.generation import ScoringSettings, open_generation
 from stream.choosing.settings import PlannerSettings
@@ -176,8 +176,8 @@ def test_embeddings_under_earlier_names_are_made_again_without_a_word(
     before = pool_embeddings(pool, towers, contract, write=False)
     make_earlier(out)
     # As the earlier endlos named the chunks.
-    for named in (out / "generations").glob("*/embeddings/*/chunks.npy"):
-        np.save(named, np.load(named) + np.array([1, 0, 0]))
+    for named in (out / "generations").glob("*/embeddings/*/chunks.bin"):
+        (np.fromfile(named, dtype=np.int64).reshape(-1, 3) + np.array([1, 0, 0])).tofile(named)
     assert build_pool([music], out, settings).analysed == 0
     assert not caplog.text
     after = open_pool(out)

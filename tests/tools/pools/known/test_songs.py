@@ -26,11 +26,15 @@ def test_no_file_is_looked_for_among_all_songs(tmp_path: Path) -> None:
         known = KnownSongs(store)
         store.database.set_trace_callback(asked.append)
         assert known.unchanged(found) is None and not known.may_hold(found)
-        assert known.adopt(found, "f", Tags(title="a")) is None
+        assert not known.has_bytes("f") and known.adopt(found, "f", Tags(title="a")) is None
         assert known.partly(song) is None and known.skipped(found) is None
         store.database.set_trace_callback(None)
         questions = [question for question in asked if question.lstrip().startswith("SELECT")]
-        assert len(questions) >= 5
+        assert len(questions) >= 6
+        among_those_of_a_size = 0
         for question in questions:
             plan = [row[3] for row in store.database.execute(f"EXPLAIN QUERY PLAN {question}")]
             assert not any(step.startswith("SCAN") for step in plan), question
+            among_those_of_a_size += any("(size_bytes=?)" in step for step in plan)
+        # Which may be all; only whether there is any is asked of them.
+        assert among_those_of_a_size == 1

@@ -23,16 +23,17 @@ LINE = {
 def test_a_log_says_of_each_join_what_it_is_and_why(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     natural = {**LINE, "join": None, "kind": None, "door": None}
+    change = {**LINE, "kind": "quick_change", "join": {"kind": "quick_change", "bars": 1}}
     undecided = {**LINE, "kind": "splice", "join": {"kind": "splice"}, "door": None}
-    lines = [natural, LINE, {"event": "stop"}, undecided]
+    lines = [natural, LINE, change, {"event": "stop"}, undecided]
     path.write_text("\n".join(json.dumps(line) for line in lines))
     found = explain_joins(path)
-    assert [join.kind for join in found] == ["plain_fade", "splice"]
+    assert [join.kind for join in found] == ["plain_fade", "quick_change", "splice"]
     assert found[0].worth == pytest.approx(-1.25) and found[0].at_s == 61.5
     cells = found[0].cells()
     assert len(cells) == len(EXPLAINED_HEAD)
     assert cells[-1] == "no tempo blend: no beat is sure; kind -1.00; keys -0.25"
-    assert found[1].cells()[-1] == "-"
+    assert found[1].cells()[2] == "17.2 s, 1 bar" and found[2].cells()[-1] == "-"
 
 
 def test_what_is_no_log_is_told(tmp_path: Path) -> None:

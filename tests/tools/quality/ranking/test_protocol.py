@@ -10,7 +10,7 @@ import pytest
 from model.base.arrays import FloatArray, IntArray
 from model.features.edges import EDGE_RATE_HZ, chunk_edges
 from model.features.spectra import SPECTRUM_BINS, SPECTRUM_FRAMES
-from model.saved.contract import load_contract
+from model.saved.contract_file import load_contract
 from model.saved.learned import songs_record
 from stream.audio.decode import decode
 from stream.pool.pool import open_pool
@@ -73,7 +73,7 @@ def test_songs_of_the_training_are_left_out_or_named(
     assert any("1 of the 3 songs" in note for note in everything["notes"])
     assert len(everything["songs"]) == 3
     text = _run(capsys, str(tiny_pool), "--model", str(model), *options)
-    assert "1 songs" in text
+    assert "trained on them: 1 song (" in text
     assert "log-mel" in text
 
 

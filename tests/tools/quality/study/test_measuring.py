@@ -128,5 +128,5 @@ def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
     training.require_training()
     monkeypatch.setattr(training, "find_spec", lambda name: None if name == "tf2onnx" else name)
-    with pytest.raises(ModelError, match=r"needs the package tf2onnx, .* pip install 'endlos\[train\]'"):
+    with pytest.raises(ModelError, match=r"needs the package tf2onnx, .* pip install -e '\.\[train\]'"):
         training.require_training()

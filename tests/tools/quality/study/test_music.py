@@ -1,5 +1,6 @@
 """Songs are parted so that nobody is both learned from and asked about, as far as there are artists."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -121,6 +122,7 @@ def test_the_plan_says_what_is_left_out_and_does_nothing(
     code = run_here("study", tmp_path / "music", "--cheap", "--plan", "--out", tmp_path / "out")
     printed = capsys.readouterr().out
     assert code == 0 and "runs (0 done before)" in printed
+    assert re.search(r", about (\d+ h )?\d+ min with", printed)
     assert "genres: " in printed and "similar" in printed
     assert not (tmp_path / "out").exists()
 

@@ -38,7 +38,7 @@ TINY = replace(
 
 @dataclass(frozen=True, kw_only=True)
 class Studied:
-    """A study whose second run was killed, then gone on with."""
+    """A study whose last run was killed, then gone on with."""
 
     settings: StudySettings
     first: StudyResult
@@ -59,13 +59,14 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Studied:
     told: list[tuple[str, int, int]] = []
     told_again: list[tuple[str, int, int]] = []
 
-    def kill_the_other(what: str, done: int, total: int) -> None:
+    def kill_the_last(what: str, done: int, total: int) -> None:
         told.append((what, done, total))
-        if done == 1:
-            for worker in multiprocessing.active_children()[:1]:
-                os.kill(worker.pid or 0, signal.SIGKILL)
+        # The other two began together: whoever is left after the first may have ended with it.
+        if done == 2:
+            (worker,) = multiprocessing.active_children()
+            os.kill(worker.pid or 0, signal.SIGKILL)
 
-    first = run_study(plan, settings, kill_the_other)
+    first = run_study(plan, settings, kill_the_last)
     again = run_study(
         plan, replace(settings, jobs=1), lambda what, done, total: told_again.append((what, done, total))
     )

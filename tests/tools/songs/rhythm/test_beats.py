@@ -1,10 +1,14 @@
 """Beats are found to the millisecond, and none are claimed where there are none."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from model.base.arrays import DoubleArray, FloatArray
 from tests.support.rhythms import RATE_HZ, song_of_beats
+from tools.songs.rhythm.counting import MOST_BPM
 from tools.songs.rhythm.onsets import find_attacks
 from tools.songs.rhythm.rhythm import CLEAR_BEAT, find_rhythm
 
@@ -76,3 +80,12 @@ def test_an_attack_is_where_it_begins() -> None:
     ((instant_s, rise),) = find_attacks(mono).between(np.array([0.4]), np.array([0.6]))
     assert instant_s == pytest.approx(0.5, abs=0.002)
     assert rise > 3
+
+
+def test_beats_rise_where_one_is_lost(shared_music: Path) -> None:
+    """The curve through its neighbours puts the first beat of this song three beats later."""
+    song = "library2/house/electronic_soundhelix-jordach_the-evil-sister.ogg"
+    audio, sample_rate_hz = soundfile.read(shared_music / song, dtype="float32", always_2d=True)
+    beats = find_rhythm(audio, sample_rate_hz).beats
+    assert len(beats) > 100
+    assert np.diff(beats.times_s).min() >= 30.0 / MOST_BPM

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import tools.songs.rhythm.onsets
+from model.features.power_spectra import band_weights
 from tests.support.rhythms import song_of_beats
+from tools.songs.rhythm import onsets
 from tools.songs.rhythm.onsets import (
     AFTER_STEPS,
     ATTACK_RATE_HZ,
@@ -21,6 +23,13 @@ from tools.songs.rhythm.onsets import (
     mel_powers,
     spectral_flux,
 )
+
+
+def test_the_bands_are_those_of_librosa() -> None:
+    filters = librosa.filters.mel(sr=RHYTHM_RATE_HZ, n_fft=ENVELOPE_WINDOW, n_mels=RHYTHM_MEL_BANDS)
+    expected, found = band_weights(filters.T), onsets._mel_bands()
+    assert np.array_equal(found.first, expected.first) and np.array_equal(found.counts, expected.counts)
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-6)
 
 
 def test_the_flux_is_what_librosa_finds() -> None:

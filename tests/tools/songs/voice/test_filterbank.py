@@ -14,8 +14,8 @@ def _mel(hz: DoubleArray) -> DoubleArray:
 def test_frames_are_log_mel_powers_of_emphasised_windows() -> None:
     rng = np.random.default_rng(1)
     mono = (rng.normal(0, 0.05, 2_000) + 0.1).astype(np.float32)
-    found = voice_frames(mono, 13)
-    assert found.shape == (13, 80) and found.dtype == np.float32
+    found = voice_frames(mono, 4)
+    assert found.shape == (4, 80) and found.dtype == np.float32
     corners = np.linspace(_mel(np.array(20.0)), _mel(np.array(8_000.0)), 82)
     lines = _mel(np.arange(256) * 16_000 / 512)
     padded = np.pad(mono.astype(np.float64) * 32_768, (0, 1_000))

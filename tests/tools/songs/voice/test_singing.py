@@ -15,7 +15,7 @@ from tools.songs.timeline import song_timeline
 from tools.songs.voice import singing
 from tools.songs.voice.singing import VoiceCurve, find_voice
 
-NETWORK_SHA256 = "04f542c9f5bb34832e0d90b578095496d6cc974434207243e7c33071bd3a0209"
+NETWORK_SHA256 = "a020a48a8a53dd225f62502d8b60b1ab4f42aab4d3f55492faa560bae72ac5c4"
 
 
 def _chord(seconds: float) -> FloatArray:
@@ -51,6 +51,12 @@ def test_a_soft_song_is_heard_as_a_loud_one() -> None:
     song = sung(4.0) + 0.3 * song_of_beats(np.arange(0.3, 4.0, 0.5).tolist(), 4.0, beats_per_bar=4)
     soft = find_voice(0.003 * song, RATE_HZ).likely
     np.testing.assert_allclose(soft, find_voice(song, RATE_HZ).likely, atol=1e-3)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 441])
+def test_of_a_few_samples_there_is_a_curve_too(frames: int) -> None:
+    voice = find_voice(_chord(1.0)[:frames], 192_000)
+    assert len(voice.likely) == 1 and 0.0 <= voice.likely[0] <= 1.0
 
 
 def test_a_long_song_is_heard_in_blocks_as_it_would_be_at_once() -> None:

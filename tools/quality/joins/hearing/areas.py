@@ -55,8 +55,9 @@ def matched_area(joins: Scored, others: Scored, seed: int, *, resamples: int = _
     """Return the AUC of scores of joins over those of other places; None when one side is empty.
 
     Places weigh so that each song, and in it each number of moments, has the share that it has among the
-    joins (what has no place is left out of this): which song is often left gives nothing away, nor how long
-    is listened. The interval: songs are drawn anew, each join and place counting with its song.
+    joins: which song is often left gives nothing away, nor how long is listened. What has no place in its
+    song has those of all songs with as many moments. The interval: songs are drawn anew, each join and place
+    counting with its song.
     """
     if not len(joins) or not len(others):
         return None
@@ -64,9 +65,9 @@ def matched_area(joins: Scored, others: Scored, seed: int, *, resamples: int = _
     of_joins, of_others = np.searchsorted(songs, joins.song), np.searchsorted(songs, others.song)
     kinds = max(int(joins.moments.max()), int(others.moments.max())) + 1
     key_joins, key_others = of_joins * kinds + joins.moments, of_others * kinds + others.moments
-    have = np.bincount(key_others, others.weight, minlength=len(songs) * kinds)
-    want = np.bincount(key_joins, joins.weight, minlength=len(songs) * kinds)
-    weight = others.weight * (want / np.where(have > 0, have, 1.0))[key_others]
+    have = np.bincount(key_others, others.weight, minlength=len(songs) * kinds).astype(np.float64)
+    want = np.bincount(key_joins, joins.weight, minlength=len(songs) * kinds).astype(np.float64)
+    weight = others.weight * (_shares(want, have)[key_others] + _elsewhere(want, have, kinds)[others.moments])
     if weight.sum() == 0:
         weight = others.weight
     rng = np.random.default_rng([seed, 2])
@@ -79,6 +80,17 @@ def matched_area(joins: Scored, others: Scored, seed: int, *, resamples: int = _
     value = weighted_area(joins.score, joins.weight, others.score, weight)
     low, high = np.quantile(drawn, [0.025, 0.975]) if drawn else (value, value)
     return Area(value=value, low=float(low), high=float(high), joins=len(joins), others=len(others))
+
+
+def _elsewhere(want: DoubleArray, have: DoubleArray, kinds: int) -> DoubleArray:
+    """Return `(kinds,)`: what places of each number of moments weigh for songs that have none."""
+    missing = np.where(have > 0, 0.0, want).reshape(-1, kinds).sum(axis=0)
+    return _shares(missing, have.reshape(-1, kinds).sum(axis=0))
+
+
+def _shares(want: DoubleArray, have: DoubleArray) -> DoubleArray:
+    found: DoubleArray = np.where(have > 0, want / np.where(have > 0, have, 1.0), 0.0)
+    return found
 
 
 def weighted_area(

@@ -163,7 +163,7 @@ def load_keras() -> Any:
     except ModuleNotFoundError as error:
         raise EndlosError(
             f"the CNN detector needs the package {error.name}, which is not installed; install endlos with "
-            "its extra: pip install 'endlos[train]', or take --detector boosted"
+            "its extra, in its folder: pip install -e '.[train]', or take --detector boosted"
         ) from error
     return keras
 

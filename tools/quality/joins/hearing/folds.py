@@ -7,7 +7,6 @@ import numpy as np
 
 from model.base.arrays import IntArray
 from model.base.errors import EndlosError
-from model.saved.contract import load_contract
 from model.saved.learned import cannot_tell, known_songs
 from stream.pool.pool import Pool
 from tools.quality.joins.hearing.artists import artist_groups
@@ -25,8 +24,8 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
     songs = len(pool.songs)
     if songs < folds * FEWEST_FOLD_SONGS:
         raise EndlosError(
-            f"{pool.folder} has {songs} songs, and {folds} folds of at least {FEWEST_FOLD_SONGS} are needed "
-            f"so that a detector is tried on songs that it has not heard; add music"
+            f"{folds} folds of at least {FEWEST_FOLD_SONGS} songs are needed so that a detector is tried on "
+            f"songs that it has not heard, and {pool.folder} has {songs}; add music"
             + (", or give fewer --folds" if songs >= 2 * FEWEST_FOLD_SONGS else "")
         )
     rng = np.random.default_rng([seed, 1])
@@ -60,7 +59,7 @@ def folds_of_models(pool: Pool, models: Sequence[Path]) -> IntArray:
     """
     fold = np.full(len(pool.songs), -1, dtype=np.int64)
     for number, model in enumerate(models):
-        known = known_songs(load_contract(model), pool.audio_hashes)
+        known = known_songs(model, pool.audio_hashes)
         if known is None:
             raise EndlosError(cannot_tell(str(model)))
         fold[(fold < 0) & ~known] = number

@@ -120,6 +120,20 @@ def test_places_count_as_long_joins_are_long() -> None:
     assert area is not None and area.value == pytest.approx(0.5)
 
 
+def test_long_joins_of_a_song_without_long_places_are_held_against_those_of_other_songs() -> None:
+    joins = Scored(
+        score=np.array([0.0, 9.0]), song=np.array(["a", "b"]), moments=np.array([1, 9]), weight=np.ones(2)
+    )
+    others = Scored(
+        score=np.array([0.0, 0, 9, 9]),
+        song=np.array(["a", "b", "a", "c"]),
+        moments=np.array([1, 1, 9, 9]),
+        weight=np.ones(4),
+    )
+    area = matched_area(joins, others, 0, resamples=2)
+    assert area is not None and area.value == pytest.approx(0.5)
+
+
 def test_a_section_change_is_where_the_timbre_becomes_another_and_stays() -> None:
     samples = _untouched(200)
     mel = np.zeros((200, 4, 2), dtype=np.float16)
