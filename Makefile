@@ -10,7 +10,7 @@ ARGS :=
 REPEATS := 20
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help play test flaky soak lint docs bench lock system-play system-test clean
+.PHONY: help play dev test flaky soak lint docs bench lock system-play system-test clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,8 @@ help: ## this list
 
 play: $(VENV)/.runtime system-play ## play without end: MUSIC=~/Music, or demo songs
 	@$(PYTHON_RUN) -m tools.cli play $(if $(MUSIC),$(call quoted,$(MUSIC))) $(ARGS)
+
+dev: $(VENV)/.dev ## set up all packages, those for training and for work on endlos too
 
 test: $(VENV)/.dev system-test ## run all tests, side by side on the cores (ARGS="-n 0": one after another)
 	$(PYTHON_RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -8,8 +8,6 @@ installed; they are for this table alone: pip install usearch faiss-cpu.
 import argparse
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.million_pool import sample_references, write_large_pool
+from benchmarks.million_served import memory_mb, served
 from benchmarks.record import record
 from model.base.arrays import IntArray
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
@@ -65,7 +65,7 @@ def main() -> None:
         for name in ("opening", "deciding", *(name for name, wanted in asked.items() if wanted)):
             figures |= _apart(name, place, arguments)
             print(json.dumps(figures), flush=True)
-        figures |= _served(place, arguments.serve_s)
+        figures |= served(place, arguments.serve_s)
     for name, most in BUDGETS.items():
         if name in figures:
             print(f"{name}: {figures[name]} (budget {most:g})")
@@ -119,7 +119,7 @@ def _deciding(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         found[f"{name}_cpu_p50_ms"] = round(float(np.median(took["cpu_ms"])), 1)
         found[f"{name}_cpu_p99_ms"] = round(float(np.percentile(took["cpu_ms"], 99)), 1)
         found[f"{name}_rungs"] = took["rungs"]
-    found["deciding_memory_mb"] = _memory_mb(os.getpid())
+    found["deciding_memory_mb"] = memory_mb(os.getpid())
     generation.close()
     return found
 
@@ -162,34 +162,6 @@ def _summed(took: list[tuple[float, float, str]]) -> dict[str, Any]:
     }
 
 
-def _memory_mb(process: int) -> dict[str, float]:
-    """Return what a process holds: of its own, and of files that the system may take back at any time."""
-    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    names = {"all": "VmRSS", "own": "RssAnon", "files": "RssFile"}
-    return {
-        name: round(int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 1024, 1)  # type: ignore[index]
-        for name, field in names.items()
-    }
-
-
-def _served(pool: Path, seconds: float) -> dict[str, Any]:
-    """Serve the pool for so long, and return what that holds in memory, and how soon it sounded."""
-    words = [sys.executable, "-m", "tools.cli", "serve", str(pool), "--http", "127.0.0.1:0", "--no-resume"]
-    began_s = time.monotonic()
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as served:
-        assert served.stdout is not None
-        told = ""
-        while "http://" not in told:
-            told = served.stdout.readline()
-            assert told, "it ended"
-        sounds_s = time.monotonic() - began_s
-        time.sleep(seconds)
-        memory = _memory_mb(served.pid)
-        served.send_signal(signal.SIGTERM)
-        served.communicate()
-    return {"serve_mb": memory["all"], "serve_memory_mb": memory, "serve_first_s": round(sounds_s, 1)}
-
-
 def _travelling(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """Plan so many hours, as they are heard one step after the other, and return where they led."""
     generation = open_generation(folder, ScoringSettings(model=carried_model()), engine_rate_hz=44_100)
@@ -206,7 +178,7 @@ def _travelling(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
         rows.append(step.chunk.row)
         heard_s += step.length_s
         if heard_s >= asked.hours * 3600.0 * (len(own_mb) + 1) / 8:
-            own_mb.append(_memory_mb(os.getpid())["own"])
+            own_mb.append(memory_mb(os.getpid())["own"])
     told = {name: value for name, value in journey.told().items() if not name.startswith("term_")}
     generation.close()
     return {

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.record import record
 from model.base.arrays import DoubleArray, FloatArray
-from model.saved.contract import chosen_model
+from model.saved.carried import chosen_model
 from stream.audio.spans import SpanReader
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner

@@ -13,18 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from model.base.arrays import IntArray
-from model.saved.contract import carried_model, load_contract
-from stream.index.edge_index import BANDS, EdgeIndex
+from model.features.seam import BEST_LAG, SEAM_GROUPS
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
+from stream.index.edge_index import BandLevels, EdgeIndex
 from stream.index.model_graphs import graphs_of, pool_identities
 from stream.index.vector_index import EmbeddingIndex
 from stream.index.vectors import CHUNKS, pool_embeddings
 from stream.pool.columns import column_file, column_folder, columns
 from stream.pool.database import DATABASE_FILE, SCHEMA, SCHEMA_VERSION
-from stream.pool.pool import Pool, generation_folder, open_pool
+from stream.pool.pool import Pool, decoded_copy, generation_folder, open_pool
 from stream.pool.traits import PITCH_CLASSES, TRAIT_COLUMNS
 
 _EMPTY = ("heads", "tails", "spectra")
 _BLOCK = 4_096
+_ENDS = dict(zip(SEAM_GROUPS, np.cumsum(list(SEAM_GROUPS.values())).tolist(), strict=True))
+_SPREADS = slice(_ENDS["mel, spread"] - SEAM_GROUPS["mel, spread"], _ENDS["mel, spread"])
 _NOISY_TRAITS = {
     "tempo_bpm": (0.03, True),
     "start_lufs": (1.0, False),
@@ -43,6 +47,7 @@ def write_large_pool(source: Path, folder: Path, chunks: int) -> Pool:
     _write_database(real, folder, copies)
     _write_columns(real, folder, copies)
     pool = open_pool(folder)
+    _link_decoded(real, pool)
     model = carried_model()
     contract = load_contract(model)
     graphs = graphs_of(model, contract)
@@ -53,8 +58,8 @@ def write_large_pool(source: Path, folder: Path, chunks: int) -> Pool:
         graphs.place(home), {CHUNKS: pool_identities(pool)}
     )
     bands = EdgeIndex.from_pool(real, contract.edge_samples).bands
-    key = f"{BANDS} band levels of {contract.edge_samples} samples, generation {pool.generation}"
-    _repeated(bands, copies, key, BAND_NOISE_LEVELS).write(home / f"bands-{contract.edge_samples}")
+    levels = BandLevels(edge_samples=contract.edge_samples)
+    _repeated(bands, copies, levels.key, BAND_NOISE_LEVELS).write(levels.place(home))
     return pool
 
 
@@ -96,6 +101,16 @@ def _write_database(real: Pool, folder: Path, copies: int) -> None:
         database.commit()
 
 
+def _link_decoded(real: Pool, pool: Pool) -> None:
+    """Let songs whose files cannot be sought in be heard from the decoded copies of the real ones."""
+    decoded_copy(pool.folder, "").parent.mkdir()
+    hashes = list(real.audio_hashes)
+    for number, audio_hash in enumerate(pool.audio_hashes):
+        there = decoded_copy(real.folder, hashes[number % len(hashes)])
+        if there.exists():
+            decoded_copy(pool.folder, audio_hash).symlink_to(there.absolute())
+
+
 def _write_columns(real: Pool, folder: Path, copies: int) -> None:
     target = column_folder(folder, 1)
     target.mkdir(parents=True)
@@ -103,7 +118,7 @@ def _write_columns(real: Pool, folder: Path, copies: int) -> None:
     held |= {name: getattr(real, name) for name in ("start_sample", "end_sample", "loudness_db")}
     held["fingerprints"] = real.fingerprints
     assert real.sides is not None and real.textures is not None
-    held |= {"seam_ends": real.sides.ends, "seam_starts": real.sides.starts}
+    held |= {"seam_end_values": real.sides.ends, "seam_start_values": real.sides.starts}
     held |= {"texture_ends": real.textures.ends, "texture_starts": real.textures.starts}
     for name, column in columns(real.edge_samples).items():
         path = column_file(target, name)
@@ -123,7 +138,12 @@ def _noisy(name: str, values: npt.NDArray[Any], rng: np.random.Generator) -> npt
         noise = rng.integers(-SEAM_NOISE_STEPS, SEAM_NOISE_STEPS + 1, values.shape[1], dtype=np.int16)
         # A voice of its own for each copy, and a level for each chunk.
         level = rng.integers(-SEAM_NOISE_STEPS, SEAM_NOISE_STEPS + 1, (len(values), 1), dtype=np.int16)
-        return values + noise + level
+        noisy: npt.NDArray[Any] = values + noise + level
+        # A spread is never less than none, and its logarithm is looked at.
+        noisy[:, _SPREADS] = np.maximum(noisy[:, _SPREADS], 0)
+        # The best lag is no level: nothing is nearer than equal.
+        noisy[:, BEST_LAG] = values[:, BEST_LAG]
+        return noisy
     if name.startswith("texture"):
         return values * rng.uniform(0.9, 1.1, values.shape)
     if name.endswith("chroma"):

@@ -7,8 +7,10 @@ import os
 import sqlite3
 import stat
 import typing
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,17 +19,20 @@ import typer
 
 from model.approaches.registry import APPROACHES
 from model.base.arrays import FloatArray
-from model.base.errors import DecodeError, EndlosError, PoolError
+from model.base.errors import DecodeError, OutputError, PoolError, StoppedError
 from model.learning.settings import TrainSettings
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from stream.engine.engine import Engine
 from stream.pool.pool import Failure
 from tests.support.commands import run_apart, run_here
 from tests.support.music import write_music
-from tools.cli import app, main, sentence
+from tools.app import app
+from tools.cli import main
 from tools.commands import pool, pool_words, train
 from tools.pools.settings import BuildSettings
 from tools.songs.cut import CutSettings
+from tools.terminal import sentence
 
 CONTRACT = {
     "demo-songs",
@@ -235,11 +240,52 @@ def test_an_interruption_that_has_something_to_say_exits_130(
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt:
-            raise EndlosError("stopped; go on with --resume") from None
+            raise StoppedError("stopped; go on with --resume") from None
 
     monkeypatch.setattr("stream.outputs.devices.list_devices", interrupted)
     assert run_here("devices") == 130
     assert error_line(capsys) == "endlos: stopped; go on with --resume"
+
+
+def test_what_a_library_makes_of_an_interrupt_is_one(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module in C whose start is interrupted raises `ImportError`, which looks like a missing package."""
+
+    def imported() -> list[object]:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    def opened() -> list[object]:
+        try:
+            return imported()
+        except ImportError as error:
+            raise OutputError("there is no sound card") from error
+
+    monkeypatch.setattr("stream.outputs.devices.list_devices", opened)
+    assert run_here("devices") == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_what_may_not_be_read_is_no_wrong_usage(
+    tiny_pool: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: object, *others: object, **how: object) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "access", lambda *asked, **how: False)
+    monkeypatch.setattr("tools.pools.summary.open_pool", refused)
+    assert run_here("pool", "info", tiny_pool) == 1
+    assert error_line(capsys).startswith(f"endlos: no permission for {tiny_pool}")
+
+
+def test_a_pool_that_the_carried_model_cannot_play_is_told_as_it_is_built(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build(tiny_music, tmp_path / "pool", "--edge-s", "0.05") == 0
+    assert "cannot be played with the carried model, which looks at 0.35 s" in error_line(capsys)
 
 
 # Pools.
@@ -252,7 +298,7 @@ def build(music: Path, out: Path, *words: str) -> int:
 
 
 def test_pool_build_tells_what_it_did_and_fails_for_a_bad_file(
-    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     music = tmp_path / "music"
     music.mkdir()
@@ -277,6 +323,18 @@ def test_pool_build_tells_what_it_did_and_fails_for_a_bad_file(
     assert "text.mp3" in failed
     assert "silent.wav" in skipped
     assert "endlos: 1 file could not be read" in shown.err
+
+    real_walk = os.walk
+
+    def walk(top: Path, **how: Any) -> Iterator[Any]:
+        how["onerror"](PermissionError(errno.EACCES, "Permission denied", str(music / "locked")))
+        return real_walk(top, **how)
+
+    (music / "locked").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "walk", walk)
+        assert build(music, out) == 1
+    assert "endlos: 1 file and 1 folder could not be read" in capsys.readouterr().err
 
     (music / "text.mp3").unlink()
     assert build(music, out, "--json") == 0, "a skipped file is no failure"
@@ -310,6 +368,23 @@ def test_many_broken_files_are_named_by_what_is_wrong_with_them() -> None:
     lines = pool_words.refusals_told(broken)
     assert [line for line in lines if "odd" in line] == [f"failed: {n}.wav: it is odd" for n in (0, 3, 6)]
     assert lines[3:] == ["failed, 5 files: it is short", *(f"    {n}.wav" for n in (1, 2, 4, 5, 7))]
+    few = pool_words.refusals_told(broken, most=4)
+    assert few[:-1] == lines[:-1] and few[-1] == "    and 1 more; `endlos pool info` names them all"
+    assert pool_words.refusals_told(broken, most=5) == lines
+
+
+def test_reasons_that_differ_in_numbers_alone_are_one() -> None:
+    short = [
+        Failure(path=Path(f"{n}.wav"), kind="skipped", reason=f"{1.7 / n:.2f} s audible, not 2 s")
+        for n in range(1, 6)
+    ]
+    told = pool_words.refusals_told(short, most=2)
+    assert told == [
+        "skipped, 5 files such as: 1.70 s audible, not 2 s",
+        *("    1.wav", "    2.wav"),
+        "    and 3 more; `endlos pool info` names them all",
+    ]
+    assert pool_words.refusals_told(short[:2])[1] == "skipped: 2.wav: 0.85 s audible, not 2 s"
 
 
 def test_pool_info_json_is_the_contract(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -441,9 +516,10 @@ def test_render_writes_the_seconds_and_the_log(
     audio, rate_hz = soundfile.read(out)
     assert audio.shape == (30 * 44_100, 2)
     assert rate_hz == 44_100
-    decisions = [json.loads(line) for line in log.read_text().splitlines()]
+    *decisions, stop = [json.loads(line) for line in log.read_text().splitlines()]
     assert [decision["n"] for decision in decisions] == list(range(len(decisions)))
     assert decisions[-1]["t_out_s"] <= 30.5
+    assert (stop["event"], stop["t_out_s"]) == ("stop", 30.0)
     first = out.read_bytes()
     assert run_here(*words) == 0
     assert out.read_bytes() == first, "the same seed gives the same bytes"

@@ -8,7 +8,6 @@ import pytest
 from tests.support.commands import Running, run_here
 from tests.support.music import quick_settings, write_music
 from tests.support.waiting import wait_until
-from tools.cli import _signals_as_interrupts
 from tools.pools.build import build_pool
 
 LONG = ("--seconds", "80000", "--quiet", "--strategy", "random")
@@ -27,22 +26,33 @@ def test_a_render_that_a_signal_ends_leaves_nothing_half_written(
         wait_until(lambda: any(part.stat().st_size > 100_000 for part in parts(tmp_path)), "some sound")
         running.send(number)
         assert running.end() == 128 + number
-        assert "Traceback" not in running.printed()
+        assert running.printed().splitlines() == [f"endlos: stopped; {out} was not written"]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_that_a_finaliser_swallows_comes_again() -> None:
-    class Finalised:
-        def __del__(self) -> None:
-            raise KeyboardInterrupt
+def test_a_composition_that_ctrl_c_ends_says_so(
+    tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> list[object]:
+        raise KeyboardInterrupt
 
-    def end() -> None:
-        with _signals_as_interrupts():
-            Finalised()
-            wait_until(lambda: False, "the interrupt")
+    monkeypatch.setattr("stream.choosing.greedy.greedy_steps", interrupted)
+    out = tmp_path / "out.flac"
+    assert run_here("compose", tiny_pool, out, "--length", "2", "--quiet") == 130
+    assert capsys.readouterr().err == f"endlos: stopped; {out} was not written\n"
+    assert list(tmp_path.iterdir()) == []
 
-    with pytest.raises(KeyboardInterrupt):
-        end()
+
+def test_a_build_that_ctrl_c_ends_keeps_what_was_analysed_and_says_so(tmp_path: Path) -> None:
+    music, out = tmp_path / "music", tmp_path / "pool"
+    write_music(music, [f"{number}.wav" for number in range(60)], seconds=10.0)
+    words = ("pool", "build", music, "--out", out, "--jobs", "1")
+    with Running(*words, "--quiet") as running:
+        wait_until(lambda: any(out.glob("analysis/*.npy")), "a song is analysed")
+        running.send(signal.SIGINT)
+        assert running.end() == 128 + signal.SIGINT
+        said = "endlos: stopped; what was analysed is kept, and the same command goes on"
+        assert running.printed().splitlines() == [said]
 
 
 def test_what_a_killed_render_left_goes_with_the_next(tiny_pool: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from tests.support.hearing import AUDIBLE, hear_card, hear_file, hear_hls, hear_mount
 from tests.support.icecast_server import IcecastServer, icecast_program, icecast_server
 from tests.support.on_air import MOUNT, OnAir, busy_cores, changed, moved_away, on_air, standing_still

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from model.base.errors import ModelError
-from model.saved.contract import carried_model, load_contract
+from model.saved.carried import carried_model
+from model.saved.contract_file import load_contract
 from tests.support.commands import run_here
 from tools.quality.ranking import stages
 
@@ -39,7 +40,7 @@ def test_every_command_asks_the_one_function(
             raise ModelError("asked for the one")
         return carried_model()
 
-    for module in ("model.saved.contract", "tools.training.lessons"):
+    for module in ("model.saved.carried", "tools.training.lessons"):
         monkeypatch.setattr(f"{module}.chosen_model", chosen)
     monkeypatch.chdir(tmp_path)
     assert run_here(*(str(tiny_pool) if word == "POOL" else word for word in words), "the-one") == 1
@@ -61,7 +62,8 @@ def test_the_carried_buckets_are_walked_through(
     monkeypatch.chdir(tmp_path)
     words = ("render", tiny_pool, "out.wav", "--seconds", "6", "--walk")
     assert run_here(*words, "--model", "categorical", "--log", "log.jsonl") == 0
-    lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
+    # The last line is the stop.
+    *lines, _ = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     walk = load_contract(carried_model("categorical")).walk
     assert walk is not None and len(lines) > 1
     assert all(line["walk"]["bucket"] == walk[line["walk"]["place"]] for line in lines)

@@ -10,7 +10,7 @@ import soundfile
 
 import stream.audio.samples
 from model.base.arrays import DoubleArray, FloatArray
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from stream.joins.levels import CEILING
 from stream.pool.pool import Pool, open_pool
 from tests.support.commands import run_apart, run_here
@@ -162,7 +162,7 @@ def check_stream(out: Path, log: Path, file: str, *, seconds: int) -> None:
     assert np.abs(audio).max() <= CEILING * 1.001
     peaks = np.abs(audio[: len(audio) // GAP_FRAMES * GAP_FRAMES]).max(axis=1).reshape(-1, GAP_FRAMES)
     assert peaks.max(axis=1).min() > 1e-3
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    *lines, _ = [json.loads(line) for line in log.read_text().splitlines()]  # the last is the stop
     moves = [(line["from"]["song"], line["to"]["song"]) for line in lines if line["from"]]
     assert any(before != file and after == file for before, after in moves)
     assert any(before == file and after != file for before, after in moves)

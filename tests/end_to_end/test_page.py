@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import driven_browser
 from tests.support.commands import Running
 from tests.support.waiting import PATIENCE_S, wait_until
+from tools.bench.free_port import free_port
 
 WIDE = {"width": 1400, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -32,8 +32,7 @@ class Stream:
     """`endlos serve` on a port that stays, to be ended and started anew."""
 
     def __init__(self, pool: Path, model: Path, host: str = "127.0.0.1") -> None:
-        with socket.create_server((host, 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
         self._words = ("serve", pool, "--model", model, "--seed", "1", "--http", f"{host}:{self.port}")
         self._opened = ExitStack()
@@ -199,7 +198,7 @@ def test_sliders_and_the_sleep_timer_steer(opened: Callable[..., Page], stream: 
     )
     page.get_by_label("Sleep timer").select_option("15")
     wait_until(lambda: 700 < (stream.ask("now")["sleep_in_s"] or 0) <= 900, "it will fall asleep")
-    page.locator(".sleep").get_by_role("button", name="Do not").click()
+    page.locator(".sleep").get_by_role("button", name="Do not fade out").click()
     wait_until(lambda: stream.ask("now")["sleep_in_s"] is None, "it will not")
 
 
@@ -259,6 +258,8 @@ def test_nobody_is_shut_out(opened: Callable[..., Page], scheme: str, window: di
     worst = [(one["id"], one["nodes"]) for one in found if one["impact"] in ("serious", "critical")]
     assert worst == []
     assert page.evaluate("document.documentElement.scrollWidth") <= window["width"]
+    volume = page.get_by_role("slider", name="Volume").bounding_box()
+    assert volume is not None and volume["width"] > 150
 
 
 def test_without_a_script_it_says_what_is_heard_and_skips(

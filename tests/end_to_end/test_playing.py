@@ -20,6 +20,7 @@ from tests.support.pulse import FAVOURED, MISSING, locate, pulse_available, puls
 from tests.support.replayed import stream_of
 from tests.support.stalls import STALL_S, Stalls
 from tests.support.waiting import PATIENCE_S
+from tools.bench.free_port import free_port
 from tools.running.playing import KEYS_HELP
 
 SOUND_S = 9
@@ -95,9 +96,7 @@ def test_music_plays_and_a_bad_file_is_named(tmp_path: Path, tiny_model: Path) -
 
 
 def test_quiet_is_quiet(tiny_pool: Path, tiny_model: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ("play", tiny_pool, "--model", tiny_model, "--http", f"127.0.0.1:{port}", "--quiet")
     with Running(*words) as running:
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
+from stream.service.resume import RESUME_FILE
 from tests.support.commands import Running
 from tests.support.music import quick_settings, write_music
 from tests.support.waiting import PATIENCE_S, wait_until
 from tools.bench.free_port import free_port
 from tools.pools.build import build_pool
 
-WITHIN_S = 3.5
-"""Where it stood is written down once a second; less than how far it is into its song, at least."""
+WITHIN_S = 0.5
+"""How far apart what is heard and what is written down may be; less than how far it is into its song."""
 
 
 @pytest.fixture
@@ -43,19 +44,26 @@ def test_a_service_that_was_killed_goes_on_where_it_stood(
             told: dict[str, Any] = json.load(answer)["now"]
         return told
 
+    def written() -> int:
+        return (pool / RESUME_FILE).stat().st_mtime_ns
+
     with Running(*words, "--log", tmp_path / "first.jsonl") as running:
         running.wait_for("INFO serving http://")
         wait_until(lambda: now()["time_s"] > 8.0, "it has played for a while")
-        wait_until(lambda: 4.0 < now()["position_s"] < 30.0, "it is in the midst of a song")
+        wait_until(lambda: 4.0 < now()["position_s"] < 20.0, "it is in the midst of a song")
         stood, at_s = now(), time.monotonic()
+        # On a busy machine that takes longer than the second in which it is due.
+        for _ in range(2):
+            before = written()
+            wait_until(lambda before=before: written() != before, "it is written down")  # type: ignore[misc]
         running.send(signal.SIGKILL)
         running.end()
-        stood["position_s"] += time.monotonic() - at_s
+        longest_s = time.monotonic() - at_s
     with Running(*words, "--log", tmp_path / "second.jsonl") as running:
         begun = first_decision(tmp_path / "second.jsonl")
         running.wait_for("INFO serving http://")
         assert Path(begun["to"]["song"]).stem == stood["title"]
-        assert abs(begun["to"]["start_s"] - stood["position_s"]) < WITHIN_S
+        assert -WITHIN_S < begun["to"]["start_s"] - stood["position_s"] < longest_s + WITHIN_S
         assert begun["reasons"] == ["it goes on where it stood"]
         running.send(signal.SIGTERM)
         assert running.end() == 0

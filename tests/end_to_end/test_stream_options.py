@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from model.saved.contract import chosen_model
+from model.saved.carried import chosen_model
 from stream.choosing.settings import PlannerSettings
 from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings

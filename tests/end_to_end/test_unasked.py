@@ -16,7 +16,7 @@ import typer
 from tests.support.commands import REPOSITORY, Running
 from tests.support.traced import TRACER, Traced, traceable, traced
 from tests.support.waiting import PATIENCE_S
-from tools.cli import app
+from tools.app import app
 
 # What others leave in the home of a user, of no interest to anyone else: fonts found, a list of defaults.
 OTHERS = re.compile(r"\.cache/matplotlib/fontlist-\S+\.json(\.matplotlib-lock)?|\.keras/keras\.json")

@@ -30,7 +30,7 @@ def test_the_reference_is_what_the_code_says(page: str) -> None:
 
 
 def test_every_command_and_group_has_its_help_in_the_reference() -> None:
-    from tools.cli import app
+    from tools.app import app
 
     page = text_of("docs/commands.md")
     names = [command.name for command in app.registered_commands]
@@ -143,7 +143,7 @@ def names_of_figures() -> Iterator[str]:
 
 
 def test_every_part_and_figure_of_bench_is_explained() -> None:
-    from tools.bench.suite import QUESTIONS
+    from tools.bench.questions import QUESTIONS
 
     page = text_of("docs/bench.md").replace("`", "")
     found = set(names_of_figures())

@@ -52,23 +52,54 @@ def test_a_kernel_runs_without_linear_algebra_of_scipy_which_others_still_get() 
     assert "numba.np.arraymath" in loaded and "scipy.linalg" not in loaded
 
 
-def test_an_analysis_loads_nothing_that_compiles_at_import() -> None:
-    # On a new machine numba would work on librosa's ufuncs for a quarter of a minute in every worker.
+def test_an_analysis_loads_nothing_large_that_it_needs_little_of() -> None:
+    # librosa's ufuncs are compiled anew by every worker, and `scipy.signal` takes 30 MB of its memory.
     loaded = run_python(
         "import sys, numpy as np\n"
         "from tools.songs.rhythm.rhythm import find_rhythm\n"
+        "from tools.songs.loudness import measure_loudness\n"
         "import tools.songs.analyse\n"
-        "find_rhythm(np.random.default_rng(0).normal(0, 0.1, (88_200, 2)).astype(np.float32), 44_100)\n"
+        "noise = np.random.default_rng(0).normal(0, 0.1, (88_200, 2)).astype(np.float32)\n"
+        "find_rhythm(noise, 44_100), measure_loudness(noise, 44_100)\n"
         "print(' '.join(sys.modules))"
     ).split()
-    assert "librosa.filters" in loaded
-    assert not {"librosa.util.utils", "librosa.core.pitch", "librosa.core.audio"} & set(loaded)
+    assert "scipy.ndimage" in loaded
+    assert not {"librosa", "pyloudnorm", "scipy.signal", "scipy.stats", "scipy.linalg"} & set(loaded)
+
+
+def test_a_build_takes_analyses_without_what_they_are_made_by() -> None:
+    # What a worker sends is made of names: one of a module that imports much took the command 50 MB.
+    loaded = run_python(
+        "import pickle, sys, typing\n"
+        "import tools.pools.build\n"
+        "from tools.songs.song import SongAnalysis\n"
+        "told = typing.get_type_hints(SongAnalysis).values()\n"
+        "pickle.loads(pickle.dumps([kind for kind in told if isinstance(kind, type)]))\n"
+        "print(' '.join(sys.modules))"
+    ).split()
+    assert "tools.songs.song" in loaded
+    assert not {"tools.songs.analyse", "tools.songs.loudness", "scipy.ndimage"} & set(loaded)
 
 
 def test_help_loads_neither_numpy_nor_a_model() -> None:
-    loaded = run_python("import sys, tools.cli; print(' '.join(sys.modules))").split()
+    loaded = run_python("import sys, tools.app; print(' '.join(sys.modules))").split()
     assert "typer" in loaded
     assert not {"numpy", "numba", "onnxruntime", "av", "sounddevice", "uvicorn", "rich"} & set(loaded)
+
+
+def test_nothing_that_takes_time_is_loaded_before_interrupts_are_taken() -> None:
+    loaded = run_python("import sys, tools.cli; print(' '.join(sys.modules))").split()
+    assert not {"typer", "dataclasses", "pathlib", "tools.app", "tools.terminal"} & set(loaded)
+
+
+def test_a_stream_to_icecast_in_the_clear_loads_neither_tls_nor_an_event_loop() -> None:
+    loaded = run_python(
+        "import sys, tools.app, tools.running.serving, stream.outputs.kinds.icecast\n"
+        "from stream.outputs.icecast import admin_titles, source\n"
+        "print(' '.join(sys.modules))"
+    ).split()
+    assert "stream.service.session" in loaded
+    assert not {"ssl", "asyncio", "http.client", "starlette", "uvicorn", "av", "sounddevice"} & set(loaded)
 
 
 @pytest.mark.parametrize("package", ["model", "stream", "tools"])

@@ -70,7 +70,7 @@ def test_make_help_names_every_target() -> None:
     shown = subprocess.run(
         ["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True
     ).stdout
-    for target in ("help", "play", "test", "lint", "bench"):
+    for target in ("help", "play", "dev", "test", "lint", "bench"):
         assert re.search(rf"^  make {target}\s+\S", shown, re.MULTILINE), target
 
 
@@ -185,7 +185,7 @@ def test_setup_names_the_line_to_type_where_it_may_not_install(tmp_path: Path) -
 
 
 def test_the_readme_names_the_two_commands_and_every_command_of_the_program() -> None:
-    from tools.cli import app
+    from tools.app import app
 
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     first_lines = "\n".join(text.splitlines()[:20])

@@ -1,6 +1,6 @@
 """This helper makes songs with a beat of which all is known, and generations in which their timelines are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +79,9 @@ class KnownTimelines:
 
     def of(self, song: int) -> SongTimeline | None:
         return self._timelines[song]
+
+    def read(self, songs: Iterable[int]) -> None:
+        """They are all there."""
 
 
 def beaten_pool(

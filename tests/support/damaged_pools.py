@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from model.base.errors import EndlosError
-from model.saved.contract import carried_model
+from model.saved.carried import carried_model
 from stream.choosing.settings import PlannerSettings
 from stream.engine.engine import Engine
 from stream.engine.settings import EngineSettings

@@ -12,11 +12,10 @@ import numpy as np
 
 from model.base.stored_rows import StoredRows
 from stream.audio.decode import decode
-from stream.pool.columns import columns
+from stream.pool.columns import columns, record_type
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import decoded_copy, generation_folder, open_pool
 from tests.support.columns import stored_column
-from tools.pools.columns.kept import earlier_record_type
 from tools.songs.song import hash_file
 
 SCHEMA_2 = """
@@ -56,7 +55,7 @@ def make_schema_3(folder: Path) -> None:
             database.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         database.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
     for audio_hash, key, first, chunks in places:
-        rows = np.zeros(chunks, dtype=earlier_record_type(pool.edge_samples))
+        rows = np.zeros(chunks, dtype=record_type(pool.edge_samples))
         for name, array in values.items():
             rows[name] = array[first : first + chunks]
         np.save(folder / "analysis" / f"{audio_hash}-{key}.npy", rows)

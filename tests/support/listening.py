@@ -32,7 +32,15 @@ class Recording:
 
     def parts(self) -> "list[HeardPart]":
         """Return what was heard, each stream of an Ogg chain by itself, once all is recorded."""
-        data = self.finish()
+        return self._parts(self.finish())
+
+    def seconds(self) -> float:
+        """Return how much is recorded by now."""
+        with suppress(av.FFmpegError, ValueError, IndexError, AssertionError):
+            return sum(part.seconds for part in self._parts(bytes(self.data)))
+        return 0.0
+
+    def _parts(self, data: bytes) -> "list[HeardPart]":
         if data.startswith(b"OggS"):
             links = ogg_links(data)
             titles = [" - ".join(filter(None, (link.artist, link.title))) for link in links]

@@ -13,14 +13,8 @@ from model.features.edges import EDGE_RATE_HZ
 from model.features.spectra import SPECTRAL_VERSION, SPECTRUM_BINS, SPECTRUM_FRAMES
 from model.learning.lesson import Lesson
 from model.learning.measures import UNSEEN
-from model.saved.contract import (
-    SECOND_STAGE_FILE,
-    GraphSpec,
-    ModelContract,
-    TensorSpec,
-    load_contract,
-    save_contract,
-)
+from model.saved.contract import GraphSpec, ModelContract, TensorSpec
+from model.saved.contract_file import SECOND_STAGE_FILE, load_contract, save_contract
 from model.saved.scoring import CLASSES_ROLE, VECTOR_ROLES, Features
 from model.saved.second_stage import carried_stage_file
 from stream.index.edge_index import EdgeIndex

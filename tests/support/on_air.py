@@ -121,10 +121,9 @@ class OnAir:
 
     def comes_back(self) -> None:
         """Wait until it is heard everywhere again, by the listener too, who never had to reconnect."""
-        wait_until(self.is_heard, "every output is heard again")
+        wait_until(lambda: self.is_heard() and not self.is_ill(), "every output is heard again")
         assert self.listener.unbroken
         wait_until(lambda: self.listener.loudest(0.5) > 0.01, "the listener hears it")
-        assert not self.is_ill()
         assert "Traceback" not in self.running.printed()
 
 

@@ -140,3 +140,22 @@ def make_generation(pool: Pool, *, seed: int = 0, engine_rate_hz: int = 44_100) 
 def with_opened(generation: Generation, **changes: Any) -> Generation:
     """The same generation, of which a scorer or something else was opened otherwise."""
     return replace(generation, opened=replace(generation.opened, **changes))
+
+
+def with_traits(generation: Generation, **columns: object) -> Generation:
+    """Return `generation` with these traits, all others unknown."""
+    unknown = ChunkTraits.unknown(len(generation.index))
+    values = {name: np.asarray(value, dtype=getattr(unknown, name).dtype) for name, value in columns.items()}
+    return replace(generation, pool=replace(generation.pool, traits=replace(unknown, **values)))  # type: ignore[arg-type]
+
+
+def with_beat(generation: Generation, tempo_bpm: float) -> Generation:
+    """Return `generation` with a sure beat of one tempo, on the start and on the end of every chunk."""
+    rows = len(generation.pool)
+    return with_traits(
+        generation,
+        tempo_bpm=np.full(rows, tempo_bpm),
+        beat_confidence=np.ones(rows),
+        end_beat_s=np.zeros(rows),
+        start_beat_s=np.zeros(rows),
+    )

@@ -69,7 +69,7 @@ def walk_commands(command: Any, context: Any) -> Iterator[tuple[str, str]]:
 
 def command_helps() -> dict[str, str]:
     """Return what `--help` says of every command, by its full name."""
-    from tools.cli import app
+    from tools.app import app
 
     command = typer.main.get_command(app)
     top = command.context_class(command, info_name="endlos", terminal_width=WIDTH, **command.context_settings)
@@ -260,7 +260,7 @@ def layers_of(folder: str) -> list[list[str]]:
 def rooms_table(folder: str) -> str:
     """Return the rooms of a folder from top to bottom, those inside them too, with their questions.
 
-    What stands beside the rooms, as `tools.cli` does, is in no table.
+    What stands beside the rooms, as `tools.app` does, is in no table.
     """
     rows: list[tuple[str, ...]] = []
     for layer in layers_of(folder):
