@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -47,6 +48,11 @@ class Studied:
     told_again: list[tuple[str, int, int]]
 
 
+def _place(worker: BaseProcess) -> int:
+    """Return which of the processes that this one began a worker is."""
+    return int(worker.name.rpartition("-")[2])
+
+
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory: pytest.TempPathFactory) -> Studied:
     folder = tmp_path_factory.mktemp("study")
@@ -61,10 +67,11 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Studied:
 
     def kill_the_last(what: str, done: int, total: int) -> None:
         told.append((what, done, total))
-        # The other two began together: whoever is left after the first may have ended with it.
-        if done == 2:
-            (worker,) = multiprocessing.active_children()
-            os.kill(worker.pid or 0, signal.SIGKILL)
+        # Whoever is done first has just been given the last run: it cannot have ended with it yet.
+        if done == 1:
+            workers = sorted(multiprocessing.active_children(), key=_place)
+            first = [one.run.told() for one in plan.runs].index(what)
+            os.kill(workers[first].pid or 0, signal.SIGKILL)
 
     first = run_study(plan, settings, kill_the_last)
     again = run_study(
