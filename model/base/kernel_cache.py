@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
+from model.base.lean_numba import numba
 
 _log = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 
 from model.base.array_files import ArrayFile, ArrayFileError, frozen
 from model.base.arrays import BoolArray, IntArray
 from model.base.errors import PoolError
 from model.base.kernels import kernel
+from model.base.lean_numba import numba
 
 SLICE_BYTES = 1 << 20
 """So much is read at once for a kernel, which then finds it in the cache."""
@@ -26,6 +26,7 @@ HELD_ROWS = 65_536
 """Of more rows, what is asked for by rows alone is not held in memory."""
 AnyPlaces = npt.NDArray[np.signedinteger] | range
 _Bytes = npt.NDArray[np.uint8]
+types = numba.types
 _pread: Any = types.ExternalFunction(
     "pread", types.intp(types.int32, types.voidptr, types.uintp, types.int64)
 )
