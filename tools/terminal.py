@@ -3,12 +3,13 @@
 import errno
 import json
 import logging
+import os
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -22,6 +23,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 WIDEST_CELL = 60
 """What is wider does not widen its column."""
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, and no summary on success.")]
+
+
+def write_past_buffers(stream: TextIO, text: str) -> None:
+    """Write text into the file behind a stream, past its buffers; what cannot be written is dropped.
+
+    Who waits for a stream's file holds its lock, which Python wants for itself as it ends.
+    """
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        # None of the system's: nobody waits.
+        stream.write(text)
+        return
+    data = text.encode(stream.encoding or "utf-8", "backslashreplace")
+    with suppress(OSError):
+        while data:
+            data = data[os.write(descriptor, data) :]
 
 
 def print_json(value: object) -> None:

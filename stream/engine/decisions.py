@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+from model.base.aside import LinesAside
 from model.base.errors import OutputError
 from model.base.files import what_to_do
 from model.base.kept import held_to_write, set_aside
@@ -122,8 +123,8 @@ def log_held(path: Path) -> AbstractContextManager[None]:
 class DecisionLog:
     """Writes decisions and what the listener did to a file as it happens; a context manager."""
 
-    def __init__(self, path: Path, *, keep: bool = False) -> None:
-        """keep: set aside what stands there (`set_aside`), rather than replace it."""
+    def __init__(self, path: Path, *, live: bool = False) -> None:
+        """live: keep what stands there (`set_aside`), and have lines written aside: nobody waits for them."""
         # Decisions come from the pacer's thread, events from the main thread.
         self._lock = threading.Lock()
         self.lost_lines = 0
@@ -131,7 +132,7 @@ class DecisionLog:
         self.kept: Path | None = None
         """Where the log is that stood there before."""
         try:
-            if keep:
+            if live:
                 self.kept = set_aside(path)
         except OSError as error:
             raise OutputError(
@@ -143,6 +144,7 @@ class DecisionLog:
             raise OutputError(
                 f"the decision log {path} cannot be written: {error.strerror}; name another file"
             ) from error
+        self._aside = LinesAside(self._write_line, "decision log") if live else None
 
     def __call__(self, decision: Decision) -> None:
         """Write the line of a decision."""
@@ -160,16 +162,25 @@ class DecisionLog:
         self._write(line | dict(told or {}))
 
     def _write(self, line: dict[str, object]) -> None:
+        if self._aside is None:
+            self._write_line(json.dumps(line))
+        elif not self._aside.put(json.dumps(line)):
+            self._lose("nobody takes its lines")
+
+    def _write_line(self, line: str) -> None:
+        try:
+            if not self._file.closed:
+                self._file.write(line + "\n")
+        except OSError as error:
+            # A full disk must not end the stream.
+            self._lose(error.strerror)
+
+    def _lose(self, why: str | None) -> None:
         with self._lock:
-            if self._file.closed:
-                return
-            try:
-                self._file.write(json.dumps(line) + "\n")
-            except OSError as error:
-                # A full disk must not end the stream.
-                if self.lost_lines == 0:
-                    _log.warning("the decision log has gaps from here on: %s", error.strerror)
-                self.lost_lines += 1
+            first = self.lost_lines == 0
+            self.lost_lines += 1
+        if first:
+            _log.warning("the decision log has gaps from here on: %s", why)
 
     def __enter__(self) -> "DecisionLog":
         return self
@@ -177,5 +188,9 @@ class DecisionLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock, contextlib.suppress(OSError):
+        if self._aside is not None and not self._aside.close():
+            # It is being written into at this moment: to close it would wait for that.
+            _log.warning("the decision log lacks its last lines: nobody takes them")
+            return
+        with contextlib.suppress(OSError):
             self._file.close()

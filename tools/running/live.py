@@ -65,7 +65,7 @@ def live_stream(
         opened.callback(prepared.close)
         log = None
         if settings.log is not None:
-            log = opened.enter_context(DecisionLog(settings.log.expanduser(), keep=True))
+            log = opened.enter_context(DecisionLog(settings.log.expanduser(), live=True))
             if log.kept is not None:
                 tell(f"the decision log that was there is kept as {log.kept}")
         place = opened.enter_context(closing(ResumeFile(prepared.pool)))

@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TextIO
 
 import typer
 
+from model.base.aside import LinesAside
 from tools.config.addresses import masked
-from tools.terminal import sentence
+from tools.terminal import sentence, write_past_buffers
 
 LogFormat = Literal["text", "json"]
 
@@ -58,13 +60,39 @@ class TextLines(logging.Formatter):
         return "\n".join(f"<{severity}>{line}" for line in text.splitlines())
 
 
+class LogAside(logging.Handler):
+    """Writes records on standard error in a thread of its own, so that no thread waits for who reads them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines = LinesAside(partial(write_past_buffers, stream), "log", lost=self._tell_lost)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written; of those for which there was no room, a line tells later."""
+        try:
+            self._lines.put(self.format(record) + "\n")
+        except Exception:  # what cannot be put into words must not end who wanted to say it
+            self.handleError(record)
+
+    def _tell_lost(self, lines: int) -> None:
+        text = f"{lines} lines of the log are lost: nobody took them"
+        record = _log.makeRecord(_log.name, logging.WARNING, __file__, 0, text, (), None)
+        write_past_buffers(self._stream, self.format(record) + "\n")
+
+    def close(self) -> None:
+        """Write what waits, for as long as somebody takes it."""
+        self._lines.close()
+        super().close()
+
+
 @contextmanager
 def service_log(log_format: LogFormat, *, quiet: bool) -> Iterator[None]:
     """Write all that is logged on standard error meanwhile, warnings of Python and failed threads too.
 
     In JSON also what ends the command is such a line; it then exits 1. quiet: warnings only.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LogAside(sys.stderr)
     as_json = log_format == "json"
     handler.setFormatter(JsonLines() if as_json else TextLines(journal=_into_the_journal()))
     root = logging.getLogger()
@@ -86,6 +114,7 @@ def service_log(log_format: LogFormat, *, quiet: bool) -> Iterator[None]:
         threading.excepthook = threads
         logging.captureWarnings(False)
         root.removeHandler(handler)
+        handler.close()
 
 
 def _log_thread(failed: threading.ExceptHookArgs) -> None:

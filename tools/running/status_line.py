@@ -4,8 +4,9 @@ import logging
 import shutil
 import sys
 
+from model.base.aside import LinesAside
 from stream.service.moment import Moment, song_title
-from tools.terminal import clock, printable
+from tools.terminal import clock, printable, write_past_buffers
 
 _log = logging.getLogger("endlos")
 
@@ -40,6 +41,7 @@ class StatusLine(logging.Handler):
         self._quiet = quiet
         self._live = not quiet and sys.stdout.isatty()
         self._shown = ""
+        self._lines: LinesAside | None = None
 
     def show(self, text: str) -> None:
         """Write the line; nothing where standard output is no terminal."""
@@ -66,17 +68,24 @@ class StatusLine(logging.Handler):
             self._shown = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a warning of the stream on standard error."""
+        """Print a warning of the stream on standard error, without waiting for a terminal that is stopped."""
+        if self._lines is not None:
+            self._lines.put(f"endlos: {printable(record.getMessage())}\n")
+
+    def _warn(self, line: str) -> None:
         self.clear()
-        print(f"endlos: {printable(record.getMessage())}", file=sys.stderr, flush=True)
+        write_past_buffers(sys.stderr, line)
 
     def __enter__(self) -> "StatusLine":
+        self._lines = LinesAside(self._warn, "warnings")
         logging.getLogger().addHandler(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.clear()
         logging.getLogger().removeHandler(self)
+        if self._lines is not None:
+            self._lines.close()
+        self.clear()
 
 
 class LoggedStatus(StatusLine):

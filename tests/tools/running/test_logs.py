@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
+from model.base.aside import MOST_LINES_WAITING
 from model.base.errors import EndlosError
 from tools.running.logs import JsonLines, LogFormat, TextLines, service_log
 
@@ -124,3 +125,21 @@ def test_elsewhere_a_line_says_the_time_and_quiet_means_warnings(monkeypatch: py
     assert line.endswith(" WARNING gone") and line[:2] == "20"
     handlers = logging.getLogger().handlers
     assert not [one for one in handlers if isinstance(one.formatter, JsonLines | TextLines)]
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up_and_says_what_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    said, many = "x" * 1_000, 2 * MOST_LINES_WAITING
+    with os.fdopen(writing, "w") as stream, os.fdopen(reading) as found:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with service_log("json", quiet=True):
+            # Far more than a pipe and what may wait hold: were it waited for who reads, this would not end.
+            for _ in range(many):
+                logging.getLogger("stream.anything").warning(said)
+            messages: list[str] = []
+            while not messages or messages[-1] == said:
+                messages.append(json.loads(found.readline())["message"])
+    assert messages[-1] == f"{many - len(messages) + 1} lines of the log are lost: nobody took them"
+    assert len(messages) > MOST_LINES_WAITING
