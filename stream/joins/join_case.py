@@ -100,8 +100,13 @@ class JoinCase:
         if louder_db > room_db:
             # The song's own peaks may be far from where it is raised.
             released_s = LARGEST_BOOST_DB / RELEASE_DB_PER_S
-            audio = self.read(self.b, b_first, b_frame + round(released_s * rate_hz))
-            room_db = max(room_db, headroom_until_released_db(audio, b_frame - b_first, rate_hz))
+            joined = b_frame - b_first
+            looked_at = joined + round(released_s * rate_hz)
+
+            def read(first: int, stop: int) -> FloatArray:
+                return self.read(self.b, b_first + first, b_first + stop)
+
+            room_db = max(room_db, headroom_until_released_db(read, looked_at, joined, rate_hz))
         return {"level_difference_db": louder_db, "headroom_db": room_db}
 
     def sides(self) -> tuple[DoorSide, DoorSide]:

@@ -1,5 +1,6 @@
 """This module measures how loud it is around a join, and releases a join's gain slowly after it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +21,8 @@ where it comes to itself."""
 RELEASE_DB_PER_S = 0.5
 """After a join B comes back to its own gain so quickly."""
 _PEAK_BLOCK_S = 0.1
+_PEAK_BLOCKS = 20
+"""So many are read at a time."""
 _BETWEEN_DB = 1.0
 """The wave between the samples is hardly ever higher by more."""
 RELEASE_STEP_FRAMES = 64
@@ -39,18 +42,33 @@ def headroom_db(song: Song, target_lufs: float | None) -> float:
     return max(0.0, _CEILING_DB - song.true_peak_db - song_gain_db(song, target_lufs))
 
 
-def headroom_until_released_db(audio: FloatArray, join_frames: int, rate_hz: int) -> float:
+def headroom_until_released_db(
+    read: Callable[[int, int], FloatArray], frames: int, join_frames: int, rate_hz: int
+) -> float:
     """Return by how much B may be louder in a join, and stay below the ceiling until that is let go.
 
-    audio: `(frames, 2)` float32, B at its gain; the join ends after `join_frames` of it. What is beyond does
-    not count.
+    read: returns frames of B at its gain, `(n, 2)` float32, from one to another; so many `frames` count, of
+    which the first `join_frames` are the join's. It is asked for two seconds at a time: half a minute in one
+    array is memory that the system clears first.
     """
     block = round(_PEAK_BLOCK_S * rate_hz)
-    count = -(-len(audio) // block)
-    peaks = np.maximum.reduceat(np.abs(audio).max(axis=1), np.arange(count) * block)
-    ended_s = np.maximum(0.0, (np.arange(count) * block - join_frames) / rate_hz)
+    piece = _PEAK_BLOCKS * block
+    found = [_peaks(read(first, min(first + piece, frames)), 2 * block) for first in range(0, frames, piece)]
+    peaks = np.concatenate(found)
+    ended_s = np.maximum(0.0, (np.arange(len(peaks)) * block - join_frames) / rate_hz)
     peaks_db = 20.0 * np.log10(np.maximum(peaks, 1e-6))
     return float((_CEILING_DB - _BETWEEN_DB - peaks_db + RELEASE_DB_PER_S * ended_s).min())
+
+
+def _peaks(audio: FloatArray, block_samples: int) -> FloatArray:
+    """Return the largest magnitude of each block of `(n, 2)`."""
+    # Both sides in one row: of two columns numpy finds the largest frame by frame.
+    samples = np.ascontiguousarray(audio).reshape(-1)
+    starts = np.arange(0, len(samples), block_samples)
+    peaks: FloatArray = np.maximum(
+        np.maximum.reduceat(samples, starts), -np.minimum.reduceat(samples, starts)
+    )
+    return peaks
 
 
 def song_gain(song: Song, target_lufs: float | None) -> np.float32:

@@ -8,7 +8,7 @@ import numpy as np
 from model.base.arrays import FloatArray
 
 PAGE_FRAMES = 16_384
-"""A song is read in such pages."""
+"""A song is read in such pages, or longer ones."""
 PIECE_FRAMES = 6_144
 """A join is made in such pieces, counted from its beginning: blocks of any size are cut from the same."""
 
@@ -43,8 +43,10 @@ class SongSound:
         missing = frames
         while missing > 0:
             if not len(self._page):
-                self._page = self._read(self._at, self._at + PAGE_FRAMES)
-                self._at += PAGE_FRAMES
+                # What is more than a page is read at once, and handed on as it was read.
+                frames_read = max(missing, PAGE_FRAMES)
+                self._page = self._read(self._at, self._at + frames_read)
+                self._at += frames_read
             blocks.append(self._page[:missing])
             self._page = self._page[missing:]
             missing -= len(blocks[-1])
