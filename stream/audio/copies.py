@@ -18,6 +18,7 @@ from stream.audio.samples import SongSamples, in_parts
 
 _BLOCK_FRAMES = 4_096
 _FRAME_BYTES = 2 * np.dtype(np.float32).itemsize
+_BLOCK_BYTES = _BLOCK_FRAMES * _FRAME_BYTES
 _SUM = np.dtype("<u4")
 
 
@@ -90,9 +91,10 @@ class DecodedCopy:
         from_frame = first * _BLOCK_FRAMES
         to_frame = min(self._frames, -(-stop // _BLOCK_FRAMES) * _BLOCK_FRAMES)
         audio: FloatArray = np.empty((to_frame - from_frame, 2), dtype="<f4")
-        self._fill(self._start + from_frame * _FRAME_BYTES, audio.reshape(-1).view(np.uint8).data)
-        for number, block in enumerate(_blocks(audio), first):
-            if zlib.crc32(block.data) != self._sums[number]:
+        found = audio.reshape(-1).view(np.uint8).data
+        self._fill(self._start + from_frame * _FRAME_BYTES, found)
+        for number, at in enumerate(range(0, len(found), _BLOCK_BYTES), first):
+            if zlib.crc32(found[at : at + _BLOCK_BYTES]) != self._sums[number]:
                 raise self._damaged(f"frame {number * _BLOCK_FRAMES} on")
         return audio[start - from_frame : stop - from_frame]
 

@@ -97,10 +97,11 @@ class SpanReader:
         Outside the song there are zeros. `DecodeError` when the file is gone or has changed, and when what it
         gives near there cannot be the song: no numbers, or peaks far above those that were measured.
         """
-        audio = np.zeros((max(0, stop - start), 2), dtype=np.float32)
         first, end = max(start, 0), min(stop, self.song_frames(song))
         if first >= end:
-            return audio
+            return np.zeros((max(0, stop - start), 2), dtype=np.float32)
+        audio = np.empty((stop - start, 2), dtype=np.float32)
+        audio[: first - start] = audio[end - start :] = 0.0
         _, block_frames = self._block_lengths(song)
         for number in range(first // block_frames, (end - 1) // block_frames + 1):
             block_start = number * block_frames

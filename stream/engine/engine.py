@@ -278,8 +278,7 @@ class Engine:
         return steering.arrived()
 
     def _snapshot(self) -> NowPlaying:
-        chunk, upcoming = self._renderer.chunk, self._source.peek()
-        self._told.look(self._renderer, self._source)
+        chunk, upcoming = self._renderer.chunk, self._told.look(self._renderer, self._source)
         return NowPlaying(
             song=chunk.song,
             position_s=self._renderer.position_s,

@@ -47,7 +47,7 @@ class Limiter:
         self._audio: FloatArray = np.zeros((capacity, 2), dtype=np.float32)
         self._watched: BoolArray = np.zeros(capacity, dtype=np.bool_)
         self._needed: DoubleArray = np.ones(capacity)
-        """The gain that each frame needs, as far as what follows it is known."""
+        """The gain that each frame needs, as far as what follows it is known; 1 where nothing is held."""
         self._first, self._stop = 0, self.ahead_frames
         # From the first on no frame is watched, and from the second on none needs less than it has.
         self._watched_stop = self._limited_stop = 0
@@ -66,7 +66,6 @@ class Limiter:
         stop = self._stop - HALF_TAPS
         self._audio[before : self._stop] = audio
         self._watched[before : self._stop] = watched
-        self._needed[known:stop] = 1.0
         if watched:
             self._watched_stop = self._stop
         if self._watched_stop <= known:
@@ -97,7 +96,10 @@ class Limiter:
         capacity = max(len(self._audio), 2 * (held + frames))
         self._audio = _moved(self._audio, self._first, held, capacity)
         self._watched = _moved(self._watched, self._first, held, capacity)
-        self._needed = _moved(self._needed, self._first, held, capacity)
+        needed = self._needed
+        self._needed = _moved(needed, self._first, held, capacity)
+        if self._needed is not needed or self._limited_stop > 0:
+            self._needed[held:] = 1.0
         self._watched_stop -= self._first
         self._limited_stop -= self._first
         self._first, self._stop = 0, held

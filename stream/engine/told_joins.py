@@ -23,6 +23,21 @@ class _Coming:
     step: Step
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What the next join follows from."""
+
+    decisions: int
+    pending: Step | None
+    planned: tuple[Step, ...]
+
+    def coming(self) -> _Coming | None:
+        steps = self.planned if self.pending is None else (self.pending,)
+        places = (place for place, step in enumerate(steps) if step.after is not None and not step.natural)
+        place = next(places, None)
+        return None if place is None else _Coming(n=self.decisions + place, step=steps[place])
+
+
 class ToldJoins:
     """What can be asked of a stream's joins; any thread, but for `look`.
 
@@ -47,18 +62,26 @@ class ToldJoins:
         self._folder = folder
         self._labels = {_bare(join): join.label for join in judged}
         self._coming: _Coming | None = None
+        # Of the thread that renders.
+        self._seen: _Seen | None = None
+        self._next: Step | None = None
         # Held while a judgement is written, by who judges: no thread that plays or plans ever waits for it.
         self._judging = threading.Lock()
         # Held while a join is heard again; who asks meanwhile is refused.
         self._previewing = threading.Lock()
 
-    def look(self, renderer: Renderer, source: StepSource) -> None:
-        """See which join comes next; for the thread that renders."""
-        pending = renderer.pending
-        steps = source.planned() if pending is None else (pending,)
-        places = (place for place, step in enumerate(steps) if step.after is not None and not step.natural)
-        place = next(places, None)
-        self._coming = None if place is None else _Coming(n=self._past.decisions + place, step=steps[place])
+    def look(self, renderer: Renderer, source: StepSource) -> Step | None:
+        """See which join comes next, and return the next step that leaves the song, else the next one.
+
+        For the thread that renders.
+        """
+        pending, planned = renderer.pending, tuple(source.planned())
+        seen = _Seen(decisions=self._past.decisions, pending=pending, planned=planned)
+        if seen != self._seen:
+            # As long as nothing is decided, which is in most blocks, the answer is that of before.
+            self._seen, self._next = seen, source.peek()
+            self._coming = seen.coming()
+        return self._next
 
     def joins(self, generation: Generation) -> Sequence[JoinRecord]:
         """Return the latest joins that are rendered or about to be, newest last."""

@@ -219,6 +219,8 @@ class EncodedOutput(FedOutput):
             if last:
                 return
             self._attend()
+            if self._feed.is_empty and not self._header_is_due:
+                self._stop.wait(_POLL_S)
 
     def _hand_on(self, piece: EncodedPiece) -> None:
         """Deliver what was encoded, if anything was."""

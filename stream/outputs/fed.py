@@ -20,6 +20,9 @@ class FedOutput(Output):
     A subclass says what is done with it; what it adds belongs to the worker's thread and may block.
     """
 
+    latency_s = 0.0
+    """Time from handing on to hearing, as far as it is known."""
+
     def __init__(self, name: str, engine_rate_hz: int, *, card_paced: bool) -> None:
         """card_paced: a sound card sets the pace; whoever listens goes by the wall clock, so the sound is
         resampled to it."""
@@ -64,6 +67,10 @@ class FedOutput(Output):
     def skip(self) -> None:
         """Do nothing: what waits is soon handed on, and what was handed on is beyond recall."""
 
+    def lag_s(self) -> float:
+        """Return how long what is offered now takes until it is heard. Any thread."""
+        return self._feed.buffered_s + self.latency_s
+
     def status(self) -> OutputStatus:
         """Return a snapshot. Any thread."""
         feed, tally = self._feed, self._tally
@@ -77,10 +84,12 @@ class FedOutput(Output):
             stretched_frames=feed.stretched_frames,
             skew_ppm=feed.skew_ppm,
             buffered_s=feed.buffered_s,
+            latency_s=self.latency_s,
             bytes_out=tally.size_bytes,
             reconnects=max(self._sessions - 1, 0),
             delivered_ago_s=tally.ago_s,
             audible_ago_s=tally.audible_ago_s,
+            kind=self.kind,
         )
 
     # The worker's thread.

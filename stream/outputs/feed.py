@@ -67,6 +67,8 @@ class EncoderFeed:
         self._read = 0
         self.title = ""
         """Of what was taken last; the worker's thread writes it, any may read it."""
+        self.is_empty = True
+        """Whether the last `take` left nothing behind; for the worker's thread."""
         # Each counter has one writing thread: the pacer's, and the worker's.
         self._not_taken = 0
         self._thrown_away = 0
@@ -137,10 +139,12 @@ class EncoderFeed:
         of the clock: a server drops a source that says nothing, and a player gives up.
         """
         self._turn_titles()
-        frames = min(self._ring.readable_frames(), round(_TAKE_S * self._rate_hz))
+        readable = self._ring.readable_frames()
+        frames = min(readable, round(_TAKE_S * self._rate_hz))
         if self._marks:
             # One piece has one title.
             frames = min(frames, self._marks[0].frame - self._read)
+        self.is_empty = frames == readable
         now_s = self._clock()
         if frames:
             self._since_s, self._silence = now_s, 0

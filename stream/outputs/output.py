@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-
 from model.base.arrays import FloatArray
 
 if TYPE_CHECKING:  # 10 MB, where nothing is asked for over HTTP
@@ -15,6 +13,8 @@ if TYPE_CHECKING:  # 10 MB, where nothing is asked for over HTTP
 
 AUDIBLE = 0.5 / 32768
 """Peaks below half a 16-bit step are silence."""
+
+_FEW = 64
 
 LOWEST_VOLUME_DB = -60.0
 """What is turned down further cannot be heard."""
@@ -129,6 +129,14 @@ class Output(Protocol):
         Called by any thread, several at once; must not block.
         """
 
+    def lag_s(self) -> float:
+        """Return how long what is offered now takes until it is heard, as far as the output knows.
+
+        Called by any thread, every second: cheaper than a snapshot where that is possible. Must not block.
+        """
+        status = self.status()
+        return status.buffered_s + status.latency_s
+
     def close(self) -> None:
         """Fade out and end, within a second.
 
@@ -166,15 +174,35 @@ class Leader(Output, Protocol):
 def status_of(output: Output) -> OutputStatus:
     """Return an output's snapshot; of one that cannot even say how it is, one that says so. Any thread."""
     try:
-        return replace(output.status(), kind=output.kind)
+        status = output.status()
+        return status if status.kind == output.kind else replace(status, kind=output.kind)
     except Exception as error:  # of whatever kind: the other outputs have nothing to do with it
         detail = f"it cannot say how it is ({type(error).__name__}: {error})"
         return OutputStatus(name=output.name, state="stopped", detail=detail, kind=output.kind)
 
 
+def lag_of(output: Output) -> float:
+    """Return an output's `lag_s`, 0 of one that cannot even say that. Any thread."""
+    try:
+        return output.lag_s()
+    except Exception:  # its snapshot tells of it
+        return 0.0
+
+
+def is_over(statuses: Sequence[OutputStatus]) -> bool:
+    """Return whether nobody wants more: every output has ended by itself, in good order."""
+    return all(status.done for status in statuses)
+
+
 def audible(block: FloatArray) -> bool:
     """Return whether a block `(frames, 2)` holds anything that can be heard."""
-    return bool(len(block)) and float(np.abs(block).max()) > AUDIBLE
+    # Where there is music a few frames show it.
+    return peak_of(block[::_FEW]) > AUDIBLE or peak_of(block) > AUDIBLE
+
+
+def peak_of(block: FloatArray) -> float:
+    """Return the largest magnitude of a block `(frames, 2)`, NaN where it holds one; 0 of no frames."""
+    return max(float(block.max()), -float(block.min())) if len(block) else 0.0
 
 
 def ago_s(at_s: float | None) -> float | None:

@@ -115,6 +115,8 @@ class Pacer:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._finished = threading.Event()
+        # Held until then: to wait for a lock is one call, for an event a page of Python, twice a second.
+        self._going = threading.Lock()
         self._stopping = False
         self._paused = False
         self._skips: deque[Callable[[], object]] = deque(maxlen=MAX_SKIPS_WAITING)
@@ -144,8 +146,9 @@ class Pacer:
         if self._watch is not None:
             self._watch.begin(now_s)
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+        self._going.acquire()
         self._thread.start()
-        watching = partial(self._stops.watch, self._finished.wait)
+        watching = partial(self._stops.watch, self._is_over)
         threading.Thread(target=watching, name="standstills", daemon=True).start()
 
     def stop(self) -> None:
@@ -194,7 +197,7 @@ class Pacer:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Return True when all is over, False after `timeout_s`; raises what `render` has raised."""
-        finished = self._finished.wait(timeout_s)
+        finished = self._finished.is_set() or (timeout_s != 0.0 and self._finished.wait(timeout_s))
         if self._error is not None:
             raise self._error
         return finished
@@ -241,6 +244,10 @@ class Pacer:
             self._clock = "stopped"
             self._outputs.close()
             self._finished.set()
+            self._going.release()
+
+    def _is_over(self, wait_s: float) -> bool:
+        return self._going.acquire(timeout=wait_s)
 
     def _do_skips(self) -> None:
         while self._skips:

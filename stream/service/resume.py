@@ -178,11 +178,13 @@ class ResumeFile:
         if same and sample == self._sample:
             return
         try:
-            self._database.execute("BEGIN")
             if not same:
+                self._database.execute("BEGIN")
                 self._write_step(self._database, standing)
+            # Alone it is a transaction of its own.
             self._database.execute("INSERT OR REPLACE INTO place VALUES (1, ?)", (sample,))
-            self._database.execute("COMMIT")
+            if not same:
+                self._database.execute("COMMIT")
         except DATABASE_ERRORS as error:
             # A full disk, or none any more: the stream goes on, and it is tried again with the next look.
             with suppress(*DATABASE_ERRORS):

@@ -13,7 +13,7 @@ from stream.engine.decisions import DecisionLog
 from stream.engine.engine import Engine, NowPlaying
 from stream.engine.past import JoinRecord
 from stream.outputs.address import HttpAddress
-from stream.outputs.output import LOWEST_VOLUME_DB, Output, OutputStatus, status_of
+from stream.outputs.output import LOWEST_VOLUME_DB, Output, OutputStatus, lag_of, status_of
 from stream.outputs.pacer import START_LEAD_S, Pacer
 from stream.outputs.place import Tap
 from stream.outputs.settings import OutputSettings
@@ -43,6 +43,8 @@ class Session:
         # Written by the pacer's thread: what was rendered lately, so that what is heard now can be told.
         self._rendered: deque[NowPlaying] = deque([engine.now()], maxlen=_MOMENTS)
         self._title = ""
+        self._entitled: Song | None = None
+        """The song that was looked at last for its title."""
         self._sleep = SleepTimer(engine.engine_rate_hz)
         music = InterruptedMusic(
             play=self._play, time_frames=self._time_frames, fade_frames=self._fade_frames
@@ -84,10 +86,6 @@ class Session:
         for web in self.webs:
             if not web.alive:
                 raise OutputError(f"the web server on {web.url} has ended by itself; start endlos again")
-
-    def is_over(self) -> bool:
-        """Return whether nobody wants more: every output has ended by itself, in good order."""
-        return all(status_of(output).done for output in self.outputs)
 
     def skip(self) -> None:
         """Go on to another piece at once. Any thread."""
@@ -193,11 +191,11 @@ class Session:
 
     def playing(self) -> NowPlaying:
         """Return what is heard, where the sound card is, else at the first output. Any thread."""
-        return self._playing(status_of(self.leader or self.outputs[0]))
+        return self._playing(lag_of(self.leader or self.outputs[0]))
 
-    def _playing(self, heard: OutputStatus) -> NowPlaying:
+    def _playing(self, lag_s: float) -> NowPlaying:
         rendered = list(self._rendered)
-        return _heard(rendered, rendered[-1].time_s - heard.buffered_s - heard.latency_s)
+        return _heard(rendered, rendered[-1].time_s - lag_s)
 
     def moment(self) -> Moment:
         """Return how all is now. Any thread."""
@@ -205,8 +203,9 @@ class Session:
         leading = None
         for output, status in zip(self.outputs, statuses, strict=True):
             leading = status if output is self.leader else leading
+        heard = leading or statuses[0]
         return Moment(
-            playing=self._playing(leading or statuses[0]),
+            playing=self._playing(heard.buffered_s + heard.latency_s),
             paused=self.paused,
             outputs=statuses,
             leading=leading,
@@ -251,7 +250,9 @@ class Session:
         return block
 
     def _entitle(self, song: Song, after_frames: int) -> None:
-        title = stream_title(song)
+        if song is self._entitled:
+            return
+        self._entitled, title = song, stream_title(song)
         if title != self._title:
             self._title = title
             self._pacer.entitle(title, after_frames)

@@ -9,6 +9,7 @@ from model.base.errors import EndlosError
 from stream.outputs.address import HttpAddress
 from stream.outputs.devices import has_sound_card
 from stream.outputs.kinds.http import HttpSettings
+from stream.outputs.output import is_over
 from stream.outputs.place import Place
 from stream.pool.covers import read_cover
 from stream.pool.pool import open_pool
@@ -93,7 +94,7 @@ def _greeting(session: Session) -> str:
 
 def _run(live: Live, keys: Keys, line: "StatusLine", ending: Ending) -> None:
     session, prepared = live.session, live.prepared
-    while not (ending.wanted or session.is_over()):
+    while not (ending.wanted or is_over(session.statuses())):
         session.check()
         failure = prepared.look()
         if failure is not None:

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from stream.outputs.output import OutputStatus
+from stream.outputs.output import OutputStatus, is_over
 from tools.running.ending import EndedError, Ending
 from tools.running.live import LiveSettings, live_stream
 from tools.running.service_manager import ServiceManager, SoundWatch, service_status
@@ -46,12 +46,12 @@ def _serve(source: Path | None, settings: LiveSettings, ending: Ending, manager:
         manager.ready()
         seen: dict[str, str] = {}
         watch = SoundWatch()
-        while not (ending.wanted or session.is_over()):
+        while not (ending.wanted or is_over(statuses := session.statuses())):
             session.check()
             failure = live.prepared.look()
             if failure is not None:
                 _log.warning("%s", printable(failure))
-            for status in session.statuses():
+            for status in statuses:
                 _log_change(status, seen)
             if manager.listens:
                 moment = session.moment()

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from model.base.arrays import FloatArray
+from stream.outputs.output import peak_of
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 LOUDEST = 16.0
@@ -46,7 +47,7 @@ def tame(block: FloatArray) -> FloatArray:
     LAME ends the whole process on the first two.
     """
     # The comparison fails for NaN.
-    if not len(block) or float(np.abs(block).max()) <= LOUDEST:
+    if peak_of(block) <= LOUDEST:
         return block
     finite: FloatArray = np.nan_to_num(block, nan=0.0, posinf=LOUDEST, neginf=-LOUDEST)
     return np.clip(finite, -LOUDEST, LOUDEST)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
@@ -117,12 +117,16 @@ class GuardedEncoder:
         asked = _Asked(question)
         self._worker.questions.put(asked)
         # Twice half of it: in the first the whole process may have stood still.
-        if not any(asked.answered.wait(ENCODER_STALL_S / 2) for _ in range(2)):
-            self._hanging.append(self._worker)
-            raise EncoderStalledError("the encoder hangs")
-        if asked.error is not None:
-            raise asked.error
-        return asked.answer
+        for _ in range(2):
+            try:
+                answer = asked.answers.get(timeout=ENCODER_STALL_S / 2)
+            except Empty:
+                continue
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        self._hanging.append(self._worker)
+        raise EncoderStalledError("the encoder hangs")
 
     def _replace(self, error: Exception) -> None:
         fresh = self._begins
@@ -142,9 +146,8 @@ class _Bytes:
 class _Asked:
     def __init__(self, question: Callable[[StreamEncoder], _Bytes]) -> None:
         self.question = question
-        self.answer = _Bytes(data=b"", header=b"")
-        self.error: Exception | None = None
-        self.answered = threading.Event()
+        # One comes. Beside an event with its condition, written in Python, it costs nothing.
+        self.answers: SimpleQueue[_Bytes | Exception] = SimpleQueue()
 
 
 class _Worker:
@@ -166,10 +169,10 @@ class _Worker:
             try:
                 if encoder is None:
                     encoder = self._make(self._tags)
-                asked.answer = asked.question(encoder)
+                answer: _Bytes | Exception = asked.question(encoder)
             except Exception as error:  # whatever an encoder raises belongs to who asked
-                asked.error = error
-            asked.answered.set()
+                answer = error
+            asked.answers.put(answer)
         if encoder is not None:
             # What FFmpeg has opened for it goes now, threads too, and not when Python next looks for cycles.
             with suppress(Exception):

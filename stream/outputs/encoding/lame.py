@@ -61,6 +61,7 @@ class LameCoder:
         """
         self._lame = lame
         self._file = file
+        self._out = ctypes.create_string_buffer(0)
         handle = lame.lame_init()
         if not handle:
             raise MemoryError("LAME has found no memory")
@@ -93,11 +94,13 @@ class LameCoder:
         if not len(block):
             return
         samples = np.ascontiguousarray(tame(block), dtype=np.float32)
-        out = ctypes.create_string_buffer(int(len(samples) * _BYTES_PER_FRAME) + _BYTES_MORE)
+        most = int(len(samples) * _BYTES_PER_FRAME) + _BYTES_MORE
+        if len(self._out) < most:
+            self._out = ctypes.create_string_buffer(most)
         size = self._lame.lame_encode_buffer_interleaved_ieee_float(
-            self._handle, samples.ctypes.data, len(samples), out, len(out)
+            self._handle, samples.ctypes.data, len(samples), self._out, len(self._out)
         )
-        self._write(out, size)
+        self._write(self._out, size)
 
     def close(self) -> None:
         """Write what is left; nothing the second time."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from stream.outputs.fed import FedOutput, explain
 from stream.outputs.hls.playlist import TYPE_OF_PLAYLIST
 from stream.outputs.hls.store import HlsStore
 from stream.outputs.hls.variant import HLS_CODECS, MASTER, HlsCodec, HlsVariant
-from stream.outputs.output import OutputRoute, OutputStatus
+from stream.outputs.output import OutputRoute
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, did_you_mean
 from stream.outputs.written import file_place
 
@@ -117,6 +117,7 @@ class HlsOutput(FedOutput):
         """Refuse (`OutputError`) what cannot be encoded."""
         super().__init__(f"hls:{settings.folder}", tap.engine_rate_hz, card_paced=tap.card_paced)
         self._settings = settings
+        self.latency_s = _SEGMENTS_BEHIND * settings.segment_s
         self._store = settings.store(tap.engine_rate_hz)
         self._open_segmenters()
         self._held = ExitStack()
@@ -126,10 +127,6 @@ class HlsOutput(FedOutput):
         self._store.require()
         self._held.enter_context(self._settings.held())
         super().start()
-
-    def status(self) -> OutputStatus:
-        """Return a snapshot. Any thread."""
-        return replace(super().status(), latency_s=_SEGMENTS_BEHIND * self._settings.segment_s)
 
     def close(self) -> None:
         """Fade out, write what is left as a last segment, and end; the playlists say nothing of an end."""
