@@ -7,34 +7,25 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, cast
-
-import llvmlite.binding.ffi
+from typing import cast
 
 __all__ = ["numba"]
 
 _UNUSED = ("cffi", "scipy.linalg.cython_blas", "yaml")
 """For functions of C in kernels a parser of C is made, for products of matrices all of SciPy's linear algebra
 is loaded (200 to 400 ms), YAML is for a file of settings: no kernel has the first two, nobody the third."""
-_ffi: Any = llvmlite.binding.ffi
 
 
 @contextmanager
 def _without_the_unused() -> Iterator[None]:
-    """Have nothing of it imported, nor an event sent twice at each call into LLVM, to which nobody listens.
-
-    To load the kernels of a stream takes thousands of such calls.
-    """
+    """Have nothing of it imported."""
     hidden = [name for name in _UNUSED if name not in sys.modules]
-    register = _ffi.register_lock_callback
     for name in hidden:
         # What stands for None cannot be imported, and numba does without.
         sys.modules[name] = cast(ModuleType, None)
-    _ffi.register_lock_callback = lambda acquired, released: None
     try:
         yield
     finally:
-        _ffi.register_lock_callback = register
         for name in hidden:
             del sys.modules[name]
 

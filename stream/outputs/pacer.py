@@ -115,8 +115,6 @@ class Pacer:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._finished = threading.Event()
-        # Held until then: to wait for a lock is one call, for an event a page of Python, twice a second.
-        self._going = threading.Lock()
         self._stopping = False
         self._paused = False
         self._skips: deque[Callable[[], object]] = deque(maxlen=MAX_SKIPS_WAITING)
@@ -146,9 +144,8 @@ class Pacer:
         if self._watch is not None:
             self._watch.begin(now_s)
         self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
-        self._going.acquire()
         self._thread.start()
-        watching = partial(self._stops.watch, self._is_over)
+        watching = partial(self._stops.watch, self._finished.wait)
         threading.Thread(target=watching, name="standstills", daemon=True).start()
 
     def stop(self) -> None:
@@ -244,10 +241,6 @@ class Pacer:
             self._clock = "stopped"
             self._outputs.close()
             self._finished.set()
-            self._going.release()
-
-    def _is_over(self, wait_s: float) -> bool:
-        return self._going.acquire(timeout=wait_s)
 
     def _do_skips(self) -> None:
         while self._skips:
