@@ -52,7 +52,8 @@ def find_rhythm(
     """
     if energies is None:
         energies = phase_energies(in_parts(audio))
-    mono = collect(_mono(audio, sample_rate_hz, side=louder_side(energies)), scratch)
+    parts = _mono(audio, sample_rate_hz, side=louder_side(energies))
+    mono = collect(parts, scratch, expected=round(len(audio) * RHYTHM_RATE_HZ / sample_rate_hz))
     return rhythm_of(find_onsets(mono), find_attacks(mono), chroma_frames(mono))
 
 
