@@ -19,23 +19,19 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.million_peers import peers
 from benchmarks.million_pool import sample_references, write_large_pool
 from benchmarks.million_served import memory_mb, served
 from benchmarks.record import record
-from model.base.arrays import IntArray
 from model.saved.carried import carried_model
-from model.saved.contract_file import load_contract
 from stream.choosing.generation import Generation, open_generation
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings
-from stream.index.vector_index import EmbeddingIndex
-from stream.index.vectors import pool_embeddings
 from stream.pool.pool import open_pool
 from stream.scoring.settings import ScoringSettings
 from tools.bench.journey import JourneyRecord
 
 BUDGETS = {"open_s": 1.0, "decision_p99_ms": 40.0, "phrases_p99_ms": 60.0, "serve_mb": 400.0}
-RECALLED = 64
 _ALLOWED_S = 3600.0
 _WARM_UPS = 10
 
@@ -49,6 +45,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for the pool, taken as it is if it is there")
     parser.add_argument("--hours", type=float, default=0.0, help="so many are planned, without any audio")
     parser.add_argument("--peers", action="store_true", help="also usearch and FAISS")
+    parser.add_argument("--peer-chunks", type=int, nargs="+", default=[100_000, 300_000, 10**9])
     parser.add_argument("--one", choices=list(_MEASURES), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -76,7 +73,10 @@ def main() -> None:
 def _apart(name: str, pool: Path, asked: argparse.Namespace) -> dict[str, Any]:
     words = [sys.executable, "-m", "benchmarks.bench_million", "--one", name, "--pool", str(pool)]
     done = subprocess.run(
-        [*words, "--decisions", str(asked.decisions), "--hours", str(asked.hours)],
+        [
+            *(*words, "--decisions", str(asked.decisions), "--hours", str(asked.hours)),
+            *("--peer-chunks", *map(str, asked.peer_chunks)),
+        ],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -195,92 +195,7 @@ def _travelling(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
 
 
 def _peers(folder: Path, asked: argparse.Namespace) -> dict[str, Any]:
-    """Look for the nearest `RECALLED` by inner product, with ours and with each peer that is installed."""
-    pool = open_pool(folder)
-    model = carried_model()
-    index = pool_embeddings(pool, model, load_contract(model), write=False)
-    rows = sample_references(len(pool), asked.decisions)
-    values = {
-        name: np.asarray(getattr(index, name))[:, : index.width].astype(np.float32)
-        * np.asarray(getattr(index, f"{name[:-1]}_scales"))[:, np.newaxis]
-        for name in ("predecessors", "successors")
-    }
-    queries = values["predecessors"][rows]
-    truth = [np.argsort(-(values["successors"] @ query), kind="stable")[:RECALLED] for query in queries]
-    found: dict[str, Any] = {"ours": _ours(index, rows, truth)}
-    for name, build in (("usearch", _usearch), ("faiss HNSW", _faiss), ("faiss flat int8", _faiss_flat)):
-        try:
-            found[name] = build(values["successors"], queries, truth)
-        except ModuleNotFoundError as error:
-            found[name] = f"{error.name} is not installed"
-    return {"peers": found}
-
-
-def _looked_up(
-    find: Callable[[int], IntArray], truth: list[IntArray], build_s: float, size_mb: float
-) -> dict[str, float]:
-    took_ms, cpu_ms, recalled = [], [], []
-    for number, nearest in enumerate(truth):
-        began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        rows = find(number)
-        took_ms.append((time.perf_counter() - began_s) * 1e3)
-        cpu_ms.append((time.process_time() - began_cpu_s) * 1e3)
-        recalled.append(len(np.intersect1d(rows, nearest)) / RECALLED)
-    return {
-        "recall_at_64": round(float(np.mean(recalled)), 4),
-        "p50_ms": round(float(np.median(took_ms)), 2),
-        "p99_ms": round(float(np.percentile(took_ms, 99)), 2),
-        "cpu_p50_ms": round(float(np.median(cpu_ms)), 2),
-        "mb": round(size_mb, 1),
-        "build_s": round(build_s, 1),
-    }
-
-
-def _ours(index: EmbeddingIndex, rows: IntArray, truth: list[IntArray]) -> dict[str, float]:
-    mask = np.ones(len(index), dtype=np.bool_)
-    index.shortlist(0, mask, RECALLED)
-    find: Callable[[int], IntArray] = lambda n: index.shortlist(int(rows[n]), mask, RECALLED)[0]  # noqa: E731
-    return _looked_up(find, truth, 0.0, index.bytes / 2 / 2**20)
-
-
-def _usearch(starts: Any, queries: Any, truth: list[IntArray]) -> dict[str, float]:
-    from usearch.index import Index
-
-    index = Index(ndim=starts.shape[1], metric="ip", dtype="i8")
-    scale = 127.0 / np.abs(starts).max()
-    began_s = time.perf_counter()
-    index.add(np.arange(len(starts)), np.rint(starts * scale).astype(np.int8), threads=0)
-    build_s = time.perf_counter() - began_s
-    sought = np.rint(queries * 127.0 / np.abs(queries).max()).astype(np.int8)
-    find = lambda n: np.asarray(index.search(sought[n], RECALLED).keys)  # noqa: E731
-    return _looked_up(find, truth, build_s, index.memory_usage / 2**20)
-
-
-def _faiss(starts: Any, queries: Any, truth: list[IntArray]) -> dict[str, float]:
-    import faiss
-
-    index = faiss.IndexHNSWFlat(starts.shape[1], 32, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efSearch = 128
-    return _of_faiss(faiss, index, starts, queries, truth)
-
-
-def _faiss_flat(starts: Any, queries: Any, truth: list[IntArray]) -> dict[str, float]:
-    import faiss
-
-    index = faiss.IndexScalarQuantizer(
-        starts.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
-    )
-    index.train(starts[:100_000])
-    return _of_faiss(faiss, index, starts, queries, truth)
-
-
-def _of_faiss(faiss: Any, index: Any, starts: Any, queries: Any, truth: list[IntArray]) -> dict[str, float]:
-    began_s = time.perf_counter()
-    index.add(np.ascontiguousarray(starts))
-    build_s = time.perf_counter() - began_s
-    faiss.omp_set_num_threads(1)
-    find = lambda n: index.search(queries[n : n + 1], RECALLED)[1][0]  # noqa: E731
-    return _looked_up(find, truth, build_s, len(faiss.serialize_index(index)) / 2**20)
+    return {"peers": peers(folder, asked.decisions, asked.peer_chunks)}
 
 
 _MEASURES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {

@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -43,8 +44,34 @@ def write_past_buffers(stream: TextIO, text: str) -> None:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document of plain values and paths; a NaN in it is a fault of the caller."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+    """Print one JSON document of plain values and paths; a NaN in it is a fault of the caller.
+
+    An iterator that a dictionary holds is a list of what it gives, and each value is printed as it comes.
+    """
+    if isinstance(value, dict):
+        value = {
+            name: _Listed.of(held) if isinstance(held, Iterator) else held for name, held in value.items()
+        }
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+    sys.stdout.writelines(encoder.iterencode(value))
+    print()
+
+
+class _Listed(list[object]):
+    """What an iterator gives, as the encoder takes it for a list: gone through once, and never held."""
+
+    @classmethod
+    def of(cls, values: Iterator[object]) -> list[object]:
+        # An empty one is told apart beforehand.
+        first = list(islice(values, 1))
+        listed = cls(first)
+        listed._values = chain(first, values)
+        return listed
+
+    _values: Iterator[object] = iter(())
+
+    def __iter__(self) -> Iterator[object]:
+        return self._values
 
 
 def _plain(value: object) -> str:

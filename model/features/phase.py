@@ -6,9 +6,14 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from model.base.kernels import kernel
+from model.base.prefetching import prefetch_row
 
 _SIDE_DB = 10.0
 """So much louder than the middle the side is where channels are out of phase; in a wide mix it is not."""
+_LANES = 256
+_LINE_FRAMES = 8
+"""So many are fetched from memory at once."""
+_FRAMES_AHEAD = 256
 
 
 def in_phase(audio: FloatArray) -> FloatArray:
@@ -44,7 +49,7 @@ def phase_energies(parts: Iterable[FloatArray]) -> DoubleArray:
     """Return `(2,)`: the energies, sums of squares, of middle and side of audio, given in parts `(n, 2)`."""
     energies = np.zeros(2)
     for part in parts:
-        energies += _energies(_plain(part))
+        energies += _energies(_plain(part).reshape(-1))
     return energies / 4.0
 
 
@@ -56,23 +61,31 @@ def _plain(audio: FloatArray) -> FloatArray:
 @kernel
 def _weighted_mean(audio: FloatArray, second: np.float32) -> FloatArray:
     mono = np.empty(len(audio), dtype=np.float32)
-    for frame in range(len(audio)):
-        mono[frame] = np.float32(0.5) * audio[frame, 0] + second * audio[frame, 1]
+    half, whole = np.float32(0.5), len(audio) - len(audio) % _LINE_FRAMES
+    for first in range(0, whole, _LINE_FRAMES):
+        prefetch_row(audio, first + _FRAMES_AHEAD)
+        for frame in range(first, first + _LINE_FRAMES):
+            mono[frame] = half * audio[frame, 0] + second * audio[frame, 1]
+    for frame in range(whole, len(audio)):
+        mono[frame] = half * audio[frame, 0] + second * audio[frame, 1]
     return mono
 
 
 @kernel
-def _energies(audio: FloatArray) -> DoubleArray:
-    """Return the energies of middle and side, doubled each, in double precision."""
-    # Sums of their own for eight frames in a row: one alone would wait for itself.
-    middles, sides = np.zeros(8), np.zeros(8)
-    for first in range(0, len(audio) - 7, 8):
-        for lane in range(8):
-            left, right = audio[first + lane, 0], audio[first + lane, 1]
-            middles[lane] += np.float64((left + right) * (left + right))
-            sides[lane] += np.float64((left - right) * (left - right))
-    for frame in range(len(audio) - len(audio) % 8, len(audio)):
-        left, right = audio[frame, 0], audio[frame, 1]
-        middles[0] += np.float64((left + right) * (left + right))
-        sides[0] += np.float64((left - right) * (left - right))
-    return np.array([middles.sum(), sides.sum()])
+def _energies(samples: FloatArray) -> DoubleArray:
+    """Return the energies of middle and side, four times each, of frames in C order, in double precision."""
+    # A vector of sums over many frames in a row: one sum alone would wait for itself.
+    squares, products = np.zeros(2 * _LANES), np.zeros(_LANES)
+    whole = len(samples) - len(samples) % (2 * _LANES)
+    for first in range(0, whole, 2 * _LANES):
+        part = samples[first : first + 2 * _LANES]
+        for lane in range(2 * _LANES):
+            squares[lane] += np.float64(part[lane]) * np.float64(part[lane])
+        for lane in range(_LANES):
+            products[lane] += np.float64(part[2 * lane]) * np.float64(part[2 * lane + 1])
+    for first in range(whole, len(samples), 2):
+        left, right = np.float64(samples[first]), np.float64(samples[first + 1])
+        squares[0] += left * left + right * right
+        products[0] += left * right
+    both, twice = squares.sum(), 2.0 * products.sum()
+    return np.array([max(0.0, both + twice), max(0.0, both - twice)])

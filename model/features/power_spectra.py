@@ -18,8 +18,8 @@ WINDOW_SIZES = (256, 512, 1_024, 2_048, 4_096)
 _LAST = 16
 _ROWS = np.array([4 * (lines % 4) + lines // 4 for lines in range(_LAST)])
 """In which row of the last 16 points each sixteenth of the lines stands."""
-_TILE = 64
-"""Of so many windows the bands are summed up side by side."""
+_TILE = 16
+"""Of so many windows the bands are summed up side by side: their lines fit into the nearest cache."""
 
 
 def window_powers(audio: FloatArray, starts: IntArray, window: FloatArray) -> FloatArray:
@@ -300,24 +300,24 @@ def _part_one(
 def _fill_bands(
     powers: FloatArray, first: IntArray, counts: IntArray, weights: FloatArray, found: FloatArray
 ) -> None:
-    """Sum up bands of several windows at a time, each its own lane of a vector."""
+    """Sum up bands of several windows at a time, each its own lane of a vector, in the nearest cache."""
     low, high = first.min(), (first + counts).max()
-    tile = np.empty((high, _TILE), dtype=np.float32)
-    sums = np.empty(_TILE, dtype=np.float32)
+    tile = np.empty((high - low) * _TILE, dtype=np.float32)
+    sums = np.empty((len(first), _TILE), dtype=np.float32)
     for start in range(0, len(powers), _TILE):
         lanes = min(_TILE, len(powers) - start)
         for lane in range(lanes):
-            row = powers[start + lane]
-            for line in range(low, high):
-                tile[line, lane] = row[line]
+            for line in range(high - low):
+                tile[np.uint64(line * _TILE + lane)] = powers[np.uint64(start + lane), np.uint64(low + line)]
         at = 0
         for band in range(len(first)):
-            for lane in range(_TILE):
-                sums[lane] = np.float32(0.0)
-            for line in range(first[band], first[band] + counts[band]):
-                weight, own = weights[at], tile[line]
+            own = sums[band]
+            own[:] = np.float32(0.0)
+            for line in range(first[band] - low, first[band] - low + counts[band]):
+                weight = weights[at]
                 for lane in range(_TILE):
-                    sums[lane] += weight * own[lane]
+                    own[lane] += weight * tile[np.uint64(line * _TILE + lane)]
                 at += 1
-            for lane in range(lanes):
-                found[start + lane, band] = sums[lane]
+        for lane in range(lanes):
+            for band in range(len(first)):
+                found[start + lane, band] = sums[band, lane]

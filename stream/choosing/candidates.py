@@ -8,6 +8,7 @@ import numpy as np
 
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from stream.choosing.generation import Generation
+from stream.choosing.phrases import Phrases
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.weighing.liking import Liking
@@ -128,14 +129,18 @@ class Search:
         self._ladder = Ladder()
         self._hubs: FloatArray = np.zeros(len(generation.index), dtype=np.float32)
         self._prepared = False
-        self.blends = settings.doors
-        """How songs may meet; it may be changed."""
+        self._blends = settings.doors
         self._known = False
         """Whether all scores are as good as known."""
 
     def judge(self, joins: Sequence[LabelledJoin]) -> None:
         """Take up what listeners thought of joins."""
         self.liking = Liking(self.generation, joins)
+
+    def take_up(self, phrases: Phrases, phrase_factor: float) -> None:
+        """Go by phrases that last so much longer or shorter than usual, and by joins to match."""
+        self._blends = self._settings.doors.shortened(phrase_factor)
+        self.future.measure(phrases)
 
     def prepare(self) -> None:
         """Measure hubs, and of a small pool every exit, where a score costs next to nothing; once."""
@@ -284,7 +289,7 @@ class Search:
         return [judged.get(join, join) for join in found]
 
     def _judged(self, join: Join, leaving: Exit, sides: Mapping[int, DoorSide]) -> Join:
-        door = judge_door(sides[join.exit_row], sides[join.entry_row], self.blends)
+        door = judge_door(sides[join.exit_row], sides[join.entry_row], self._blends)
         door = replace(door, plays_out=self._settings.whole_songs)
         estimated = float(leaving.costs_of(join.entry_row)[DOOR])
         judged = self._weights.door * door.worth - estimated

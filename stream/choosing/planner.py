@@ -167,13 +167,12 @@ class Planner:
         """Find what the steering means in this generation."""
         factor = self._helm.steering.phrase_factor
         self._phrases = Phrases.made(self.generation.pool, self._settings, factor)
-        by_phrases = self._settings.strategy == "model" and not self._settings.walk
-        reach = self._search.reach if by_phrases else None
-        self._helm.lean(self.generation, self._phrases, reach, self._search.doors)
-        self._search.blends = self._settings.doors.shortened(factor)
-        self._search.future.measure(self._phrases)
+        self._search.take_up(self._phrases, factor)
         self._selection = Selection(self._search, self._phrases, self._settings)
         self._walk = Walk(self._search, self._phrases, self._settings) if self._settings.walk else None
+        by_phrases = self._settings.strategy == "model" and self._walk is None
+        reach = self._search.reach if by_phrases else None
+        self._helm.lean(self.generation, self._phrases, reach, self._search.doors)
         self._forget_plan()
 
     def _forget_plan(self) -> None:

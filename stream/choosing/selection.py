@@ -5,25 +5,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.base.arrays import BoolArray, IntArray
+from model.base.arrays import BoolArray
 from stream.choosing.candidates import MOST_EXITS, MOST_SCORES, Exit, Join, Search, View
 from stream.choosing.generation import Generation
 from stream.choosing.history import Course
-from stream.choosing.journey.way_out import DUE, MOST_OWED, way_out
 from stream.choosing.phrases import NOWHERE, SKIPPED_S, Phrases
-from stream.choosing.repeats import coverage
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step
+from stream.choosing.viewpoint import Viewpoint
 from stream.doors.door import Door
 from stream.doors.gapless import gapless_successor
-from stream.index.edge_index import NO_SUCCESSOR
 
-OTHER_SONG_LOGIT = 2.0
-"""What a join to another song is worth more, for each that is owed."""
 GOES_ON = "the song goes on: nothing was worth as much"
-_NO_DOOR = -12.0
-"""Worth of a phrase that leads to no door, in log-odds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +68,7 @@ class Selection:
         self._song = search.generation.index.song
         self._pool = search.generation.pool
         self._settings = settings
+        self._viewpoint = Viewpoint(search, phrases, settings)
         self._exits: dict[int, Exit] = {}
 
     def forget(self) -> None:
@@ -132,7 +127,7 @@ class Selection:
     def draw(self, now: Situation, rng: np.random.Generator) -> Choice | None:
         """Draw one of the best joins from the exits on; None when there is none."""
         scored = self._scored(now)
-        view = self._view(now, scored)
+        view = self._viewpoint.view(now, scored)
         found, considered = self._best(scored, view)
         if not found:
             return None
@@ -178,82 +173,6 @@ class Selection:
     def _left_s(self, row: int) -> float:
         last = self._pool.song_rows(int(self._song[row])).stop - 1
         return self._pool.end_of_s(last) - self._pool.end_of_s(row)
-
-    def _reached(self, now: Situation, scored: list[Exit]) -> BoolArray:
-        """Return where in the song phrases may begin once this one is over, `(N,)`: ahead, or by a join."""
-        allowed, rows = now.here.allowed, self._pool.song_rows(int(self._song[now.row]))
-        reached = np.zeros(len(allowed), dtype=np.bool_)
-        for one in scored:
-            good = one.rows[one.worths >= self._settings.weights.straight_on]
-            good = good[(good >= rows.start) & (good < rows.stop)]
-            reached[good] = allowed[good]
-        row = now.exits[0]
-        while self._phrases.goes_on[row] and allowed[row + 1]:
-            row += 1
-            reached[row] = True
-        return reached
-
-    def _weighed(self, scored: list[Exit]) -> IntArray | None:
-        """Return the chunks that anything is decided of, `(n,)`, rising; None: all, where none is spared."""
-        if self._search.future.enabled:
-            return None
-        following = [self._search.generation.index.successor[[one.row for one in scored]]]
-        rows = np.unique(np.concatenate([*(one.rows for one in scored), *following]))
-        weighed: IntArray = rows[rows != NO_SUCCESSOR]
-        return weighed
-
-    def _view(self, now: Situation, scored: list[Exit]) -> View:
-        """Weigh what entering chunks is worth now, whatever is left for them."""
-        rows = self._weighed(scored)
-        which = slice(None) if rows is None else rows
-        onward, owed, allowed = now.onward, now.history.owed, now.here.allowed
-        here, abroad = int(self._song[now.row]), onward.abroad(which)
-        walk = np.zeros(len(abroad), dtype=np.float32)
-        leaves, stays = now.asked or now.departs or self._settings.whole_songs, False
-        if not leaves and not now.aims and onward.leads_abroad(allowed):
-            out = way_out(
-                self._pool,
-                self._search.doors,
-                self._phrases,
-                row=now.row,
-                exits=list(now.exits),
-                reached=self._reached(now, scored),
-                onward=onward,
-                owed=owed,
-            )
-            leaves = out.leaves_now or owed > MOST_OWED
-            stays = owed > DUE and not leaves
-            if stays:
-                ahead = np.maximum(np.float32(self._settings.weights.door) * out.ahead, _NO_DOOR)
-                if rows is None:
-                    walk[out.rows] = ahead
-                else:
-                    inside = (rows >= out.rows.start) & (rows < out.rows.stop)
-                    walk[inside] = ahead[rows[inside] - out.rows.start]
-        covered = coverage(now.history, self._phrases, self._settings.weights, now.here.mean_plays, rows)
-        nothing = np.zeros(len(covered), dtype=np.float32)
-        favoured = nothing if now.pull is None else now.pull.favoured[which]
-        towards = nothing if now.pull is None else now.pull.towards[which]
-        coming = covered if now.pull is None else covered + favoured
-        price = OTHER_SONG_LOGIT * owed
-        future = nothing
-        if rows is None:
-            future = self._search.future.worths(allowed, abroad, coming, price, self._settings)
-        return View(
-            now=now,
-            rows=rows,
-            abroad=abroad,
-            coverage=covered,
-            favoured=favoured,
-            towards=towards,
-            entering=covered if now.pull is None else covered + (favoured + towards),
-            future=np.float32(self._settings.discount) * future,
-            travelling=np.float32(price) + onward.due(which) + onward.arc(which),
-            other_song=price,
-            walk=walk,
-            only_other_songs=leaves and onward.leads_abroad(allowed, leaving=here),
-            only_this_song=stays,
-        )
 
     def _scored(self, now: Situation) -> list[Exit]:
         """Return the exits that are scored, as many as cost next to nothing, and at least the first."""

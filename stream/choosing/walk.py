@@ -15,10 +15,10 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.history import BEFORE_THE_WALK
 from stream.choosing.phrases import Phrases
 from stream.choosing.repeats import coverage
-from stream.choosing.selection import OTHER_SONG_LOGIT
 from stream.choosing.settings import PlannerSettings
 from stream.choosing.situation import Situation
 from stream.choosing.step import Step, WalkStop
+from stream.choosing.viewpoint import OTHER_SONG_LOGIT
 from stream.choosing.weighing.terms import COST_TERMS
 from stream.index.edge_index import NO_SUCCESSOR
 from stream.index.top import top

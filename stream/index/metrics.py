@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from model.base.arrays import FloatArray
 from model.base.kernels import kernel
+from model.base.prefetching import ROWS_AHEAD, prefetch_row
 from model.saved.scoring import CORRELATION_SHIFT, VectorMetric
 
 Int8Array = npt.NDArray[np.int8]
@@ -65,10 +66,12 @@ def _dots(
     result: FloatArray,
 ) -> None:
     count, stored = rows.shape
+    wide = reference.astype(np.int16)
     for row in range(count):
+        prefetch_row(rows, row + ROWS_AHEAD)
         total = np.int32(0)
         for column in range(stored):
-            total = np.int32(total + np.int32(reference[column]) * np.int32(rows[row, column]))
+            total = np.int32(total + np.int32(wide[column]) * np.int32(rows[row, column]))
         result[row] = np.float32(total) * (scales[row] * reference_scale)
 
 
@@ -84,6 +87,7 @@ def _negative_differences(
     count, stored = rows.shape
     step = np.float32(reference_scale / width)
     for row in range(count):
+        prefetch_row(rows, row + ROWS_AHEAD)
         total = np.int32(0)
         for column in range(stored):
             total = np.int32(total + abs(np.int32(reference[column]) - np.int32(rows[row, column])))

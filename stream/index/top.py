@@ -5,8 +5,10 @@ import numpy as np
 from model.base.arrays import BoolArray, FloatArray, IntArray
 from model.base.kernels import kernel
 
-LEAST_ROOM = 16_384
+LEAST_ROOM = 4_096
 """At least this many rows are collected before the worse ones are sorted out."""
+_LOOKED_AT = 16
+"""Of so many scores it is asked at once whether any counts, which is one of vectors."""
 FEW = 32
 """At most this many are kept in order without a buffer, while the scores are gone through."""
 
@@ -78,9 +80,17 @@ def _collect(
     """
     everything = least == -np.inf
     while row < len(scores) and filled < len(rows):
-        if mask[row] and (scores[row] > least or everything):
-            rows[filled] = row
-            values[filled] = scores[row]
-            filled += 1
-        row += 1
+        stop = min(row + _LOOKED_AT, len(scores))
+        above = 0
+        for place in range(row, stop):
+            above += scores[place] > least
+        if not (above or everything):
+            row = stop
+            continue
+        while row < stop and filled < len(rows):
+            if mask[row] and (scores[row] > least or everything):
+                rows[filled] = row
+                values[filled] = scores[row]
+                filled += 1
+            row += 1
     return row, filled

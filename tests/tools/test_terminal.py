@@ -2,6 +2,8 @@
 
 import json
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,32 @@ def test_json_takes_paths_and_refuses_what_is_no_value(capsys: pytest.CaptureFix
         print_json(float("nan"))
     with pytest.raises(TypeError, match="no place in JSON"):
         print_json(object())
+
+
+@pytest.mark.parametrize("values", [[], [{"a": 1.5}], [1, [2, 3], {"b": []}]])
+def test_json_of_an_iterator_is_that_of_a_list_and_held_value_by_value(
+    capsys: pytest.CaptureFixture[str], values: list[object]
+) -> None:
+    print_json({"before": 1, "values": iter(values), "after": None})
+    expected = {"before": 1, "values": values, "after": None}
+    assert capsys.readouterr().out == json.dumps(expected, indent=2) + "\n"
+    held: list[weakref.ref[Once]] = []
+    print_json({"values": once(held)})
+    assert capsys.readouterr().out.count('"value"') == len(held) == 50
+
+
+class Once(dict[str, int]):
+    """A value that can be looked after."""
+
+
+def once(held: list[weakref.ref[Once]]) -> Iterator[Once]:
+    """Give values; of those before, the first and the last may still be there."""
+    for number in range(50):
+        assert sum(before() is not None for before in held) <= 2
+        value = Once(value=number)
+        held.append(weakref.ref(value))
+        yield value
+        del value
 
 
 @pytest.mark.parametrize(

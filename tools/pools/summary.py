@@ -1,6 +1,7 @@
 """The summary tells what a pool holds, as plain values that can be printed as JSON."""
 
 import stat
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from tools.pools.place import GRID_FOLDER
 TONICS = ("C", "C sharp", "D", "E flat", "E", "F", "F sharp", "G", "A flat", "A", "B flat", "B")
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
 """Names of the keys, in the order of `ChunkTraits.key`."""
+_CHUNKS_AT_A_TIME = 8_192
 
 
 def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
     """Return what the current generation in `folder` holds: songs, durations, failures and, if asked, chunks.
 
-    Lengths and positions are in seconds of the song, `chunks` is in index order. `PoolError` when there is
-    no pool with chunks.
+    Lengths and positions are in seconds of the song. `chunks`, in index order, are an iterator, for of a
+    million the text alone is 167 MB. `PoolError` when there is no pool with chunks.
     """
     pool = open_pool(folder)
     numbers = pool.songs.numbers
@@ -43,14 +45,19 @@ def summarise(folder: Path, chunks: bool = False) -> dict[str, Any]:
         ],
     }
     if chunks:
-        names = [song.name for song in pool.songs]
-        summary["chunks"] = [
-            {"song": names[song], "start_s": start_s, "end_s": end_s}
-            for song, start_s, end_s in zip(
-                pool.chunk_song.tolist(), pool.start_s().tolist(), pool.end_s().tolist(), strict=True
-            )
-        ]
+        summary["chunks"] = _chunks(pool)
     return summary
+
+
+def _chunks(pool: Pool) -> Iterator[dict[str, Any]]:
+    names, starts_s, ends_s = [song.name for song in pool.songs], pool.start_s(), pool.end_s()
+    for first in range(0, len(pool), _CHUNKS_AT_A_TIME):
+        part = slice(first, first + _CHUNKS_AT_A_TIME)
+        spans = zip(
+            pool.chunk_song[part].tolist(), starts_s[part].tolist(), ends_s[part].tolist(), strict=True
+        )
+        for song, start_s, end_s in spans:
+            yield {"song": names[song], "start_s": start_s, "end_s": end_s}
 
 
 def _journey(pool: Pool) -> dict[str, Any]:

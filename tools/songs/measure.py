@@ -11,7 +11,7 @@ from tools.songs.rhythm.chroma import CHROMA_RATE_HZ, find_key, unit_chroma
 from tools.songs.rhythm.onsets import ATTACK_RATE_HZ
 from tools.songs.rhythm.rhythm import Rhythm
 from tools.songs.voice.singing import VoiceCurve
-from tools.songs.weighting import weighted_energies
+from tools.songs.weighting import SPANS, weighted_squares
 
 _LEAST_CONFIDENCE = 0.3
 """Around an end with less than this, the song has no beat there."""
@@ -133,13 +133,22 @@ def _loudness(
 ) -> FloatArray:
     """Return `(n,)` float32: K-weighted loudness of a block at an end of each chunk (BS.1770-4, ungated)."""
     block, settling = round(BLOCK_S * sample_rate_hz), round(SETTLING_S * sample_rate_hz)
+    firsts, lasts = starts, np.minimum(ends, starts + block)
+    if not at_start:
+        firsts, lasts = np.maximum(starts, ends - block), ends
+    begins = settling + (settling + block) * np.arange(SPANS)
     levels = np.empty(len(starts), dtype=np.float32)
-    for index, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
-        first, last = (start, min(end, start + block)) if at_start else (max(start, end - block), end)
-        lead = min(settling, first)
-        part, bounds = audio[first - lead : last], np.array([lead, last - first + lead])
-        power = float(weighted_energies(part, sample_rate_hz, bounds)[0]) / (last - first)
-        levels[index] = max(SILENCE_LUFS, -0.691 + 10 * np.log10(power)) if power > 0 else SILENCE_LUFS
+    for begin in range(0, len(starts), SPANS):
+        here = list(zip(firsts[begin:].tolist(), lasts[begin : begin + SPANS].tolist(), strict=False))
+        spans = np.zeros((SPANS, settling + block, 2), dtype=np.float32)
+        for span, (first, last) in enumerate(here):
+            lead = min(settling, first)
+            spans[span, settling - lead : settling + last - first] = audio[first - lead : last]
+        squares = weighted_squares(spans.reshape(-1, 2), sample_rate_hz, begins, settling, block)
+        for span, (first, last) in enumerate(here):
+            power = float(squares[span, : last - first].sum()) / (last - first)
+            level = max(SILENCE_LUFS, -0.691 + 10 * np.log10(power)) if power > 0 else SILENCE_LUFS
+            levels[begin + span] = level
     return levels
 
 

@@ -8,7 +8,7 @@ from stream.audio.samples import SongSamples, in_parts
 
 PART_WINDOWS = 1 << 14
 """This many windows are looked at at a time."""
-_LANES = 8
+_LANES = 64
 
 
 def window_power(audio: SongSamples, window: int) -> DoubleArray:
@@ -28,17 +28,16 @@ def _of_part(part: FloatArray, window: int) -> DoubleArray:
 
 @kernel
 def _mean_squares(samples: FloatArray, size: int) -> DoubleArray:
-    power = np.empty(-(-len(samples) // size))
-    lanes = np.empty(_LANES)
+    power, lanes = np.empty(-(-len(samples) // size)), np.empty(_LANES)
     for i in range(len(power)):
         part = samples[i * size : min((i + 1) * size, len(samples))]
-        for lane in range(_LANES):
-            lanes[lane] = 0.0
-        # Sums of their own for some samples in a row: one alone would wait for itself.
+        lanes[:] = 0.0
+        # Sums of their own for many samples in a row: one alone would wait for itself.
         whole = len(part) - len(part) % _LANES
         for first in range(0, whole, _LANES):
+            row = part[first : first + _LANES]
             for lane in range(_LANES):
-                lanes[lane] += np.float64(part[first + lane]) * np.float64(part[first + lane])
+                lanes[lane] += np.float64(row[lane]) * np.float64(row[lane])
         total = 0.0
         for lane in range(_LANES):
             total += lanes[lane]

@@ -7,10 +7,17 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.kernels import kernel
-from stream.audio.samples import SongSamples, in_parts
+from stream.audio.samples import SongSamples
 
 FILTERED_FRAMES = 1 << 20
+SPANS = 16
+"""So many are filtered side by side: of one alone each step waits for the one before."""
+_SETTLING_S = 0.2
+"""After so long nothing is left of what came before that double precision knows: e to the power of -48."""
+_STEPS = 64
+_VALUES = 2 * SPANS
 _DEAD = 1e-100
+_LANES = 64
 _SHELF_HZ, _SHELF_Q = 1681.9744509555319, 0.7071752369554193
 _HIGH_GAIN, _BAND_POWER = 10 ** (3.99984385397 / 20), 0.499666774155
 """The shelf: what is above its corner is louder by 4 dB, as a head makes it."""
@@ -20,15 +27,31 @@ _PASS_HZ, _PASS_Q = 38.13547087613982, 0.5003270373253953
 def weighted_energies(audio: SongSamples, sample_rate_hz: int, bounds: IntArray) -> DoubleArray:
     """Return `(n,)` float64: the energy of both channels of K-weighted audio from each bound to the next.
 
-    audio: `(frames, 2)` float32, filtered from its first frame on (ITU-R BS.1770-4, annex 1); bounds:
-    `(n + 1,)` int64, not falling, within it.
+    audio: `(frames, 2)` float32, with silence before it (ITU-R BS.1770-4, annex 1); bounds: `(n + 1,)` int64,
+    not falling, within it.
     """
-    energies, state = np.zeros(max(0, len(bounds) - 1)), np.zeros((2, 2, 2))
-    for number, part in enumerate(in_parts(audio, FILTERED_FRAMES)):
-        start = number * FILTERED_FRAMES
-        plain = np.require(part, np.float32, ("C", "W"))
-        _add_energies(plain, _filters(sample_rate_hz), state, np.clip(bounds - start, 0, len(part)), energies)
+    energies, settling = np.zeros(max(0, len(bounds) - 1)), round(_SETTLING_S * sample_rate_hz)
+    for start in range(0, len(audio), FILTERED_FRAMES):
+        lead, stop = min(settling, start), min(len(audio), start + FILTERED_FRAMES)
+        steps = -(-(stop - start) // SPANS)
+        begins = lead + steps * np.arange(SPANS)
+        squares = weighted_squares(audio[start - lead : stop], sample_rate_hz, begins, settling, steps)
+        _add_energies(squares.reshape(-1), np.clip(bounds - start, 0, stop - start), energies)
     return energies
+
+
+def weighted_squares(
+    audio: FloatArray, sample_rate_hz: int, begins: IntArray, settling: int, steps: int
+) -> DoubleArray:
+    """Return `(SPANS, steps)` float64: the squares of K-weighted audio from each of `begins` on.
+
+    audio: `(frames, 2)` float32, silence around it, whose channels are summed up; begins: `(SPANS,)` int64.
+    The filters begin `settling` frames before each.
+    """
+    squares = np.empty((SPANS, steps))
+    plain = np.require(audio, np.float32, ("C", "W")).reshape(-1)
+    _fill_squares(plain, begins, settling, _filters(sample_rate_hz), squares)
+    return squares
 
 
 @cache
@@ -56,43 +79,63 @@ def _poles(k: float, q: float) -> tuple[float, float, float]:
 
 
 @kernel
-def _add_energies(
-    audio: FloatArray, filters: DoubleArray, state: DoubleArray, bounds: IntArray, energies: DoubleArray
+def _fill_squares(
+    samples: FloatArray, begins: IntArray, settling: int, filters: DoubleArray, squares: DoubleArray
 ) -> None:
-    """Add to the energies what `audio` has of them; state: `(stage, 2, channel)`, taken and left.
+    """Filter all spans side by side, some steps at a time.
 
     The second transposed direct form, with the output put into the recursion: so a state waits for one
     product and one sum of the state before, and no more.
     """
     (p0, p1, p2, p3, p4), (q0, q1, q2, q3, q4) = filters[0], filters[1]
-    (a0, a1), (b0, b1) = state[0]
-    (c0, c1), (d0, d1) = state[1]
-    began = 0
-    for place in range(len(bounds)):
-        total0, total1 = 0.0, 0.0
-        for frame in range(began, bounds[place]):
-            x0, x1 = np.float64(audio[frame, 0]), np.float64(audio[frame, 1])
-            y0, y1 = p0 * x0 + a0, p0 * x1 + a1
-            a0, b0, a1, b1 = (
-                (p1 * x0 + b0) - p3 * a0,
-                p2 * x0 - p4 * a0,
-                (p1 * x1 + b1) - p3 * a1,
-                p2 * x1 - p4 * a1,
-            )
-            z0, z1 = q0 * y0 + c0, q0 * y1 + c1
-            c0, d0, c1, d1 = (
-                (q1 * y0 + d0) - q3 * c0,
-                q2 * y0 - q4 * c0,
-                (q1 * y1 + d1) - q3 * c1,
-                q2 * y1 - q4 * c1,
-            )
-            total0 += z0 * z0
-            total1 += z1 * z1
-        began = bounds[place]
-        if place:
-            energies[place - 1] += total0 + total1
+    state, block = np.zeros(4 * _VALUES), np.empty((_STEPS, _VALUES))
+    for first in range(-settling, squares.shape[1], _STEPS):
+        for span in range(SPANS):
+            _lay_out(samples, begins[span] + first, block, 2 * span)
+        for step in range(_STEPS):
+            row = block[step]
+            for value in range(_VALUES):
+                x, a, b = row[value], state[value], state[_VALUES + value]
+                c, d = state[2 * _VALUES + value], state[3 * _VALUES + value]
+                y = p0 * x + a
+                z = q0 * y + c
+                row[value] = z * z
+                state[value] = (p1 * x + b) - p3 * a
+                state[_VALUES + value] = p2 * x - p4 * a
+                state[2 * _VALUES + value] = (q1 * y + d) - q3 * c
+                state[3 * _VALUES + value] = q2 * y - q4 * c
         # What has died away would be counted on in denormal numbers, which take a hundred times as long.
-        if abs(a0) + abs(a1) + abs(b0) + abs(b1) + abs(c0) + abs(c1) + abs(d0) + abs(d1) < _DEAD:
-            a0 = a1 = b0 = b1 = c0 = c1 = d0 = d1 = 0.0
-    state[0, 0], state[0, 1] = (a0, a1), (b0, b1)
-    state[1, 0], state[1, 1] = (c0, c1), (d0, d1)
+        for place in range(len(state)):
+            state[place] = state[place] if abs(state[place]) > _DEAD else 0.0
+        for span in range(SPANS):
+            for step in range(max(0, -first), min(_STEPS, squares.shape[1] - first)):
+                squares[span, first + step] = block[step, 2 * span] + block[step, 2 * span + 1]
+
+
+@kernel
+def _lay_out(samples: FloatArray, begin: int, block: DoubleArray, column: int) -> None:
+    """Write frames from `begin` on into two columns of a block; what is not there is silence."""
+    first = min(len(block), max(0, -begin))
+    last = max(first, min(len(block), len(samples) // 2 - begin))
+    for step in range(first):
+        block[step, column] = block[step, column + 1] = 0.0
+    for step in range(first, last):
+        at = np.uint64(2 * (begin + step))
+        block[step, column] = np.float64(samples[at])
+        block[step, column + 1] = np.float64(samples[at + np.uint64(1)])
+    for step in range(last, len(block)):
+        block[step, column] = block[step, column + 1] = 0.0
+
+
+@kernel
+def _add_energies(squares: DoubleArray, bounds: IntArray, energies: DoubleArray) -> None:
+    lanes = np.empty(_LANES)
+    for place in range(len(energies)):
+        start, stop = bounds[place], bounds[place + 1]
+        whole = start + (stop - start) // _LANES * _LANES
+        lanes[:] = 0.0
+        for first in range(start, whole, _LANES):
+            row = squares[first : first + _LANES]
+            for lane in range(_LANES):
+                lanes[lane] += row[lane]
+        energies[place] += lanes.sum() + squares[whole:stop].sum()

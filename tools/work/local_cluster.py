@@ -1,5 +1,6 @@
 """A local cluster is a scheduler of our own and its workers, on this machine and for one command."""
 
+import asyncio
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ _ONE_THREAD = (
 )
 _QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical", "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
 """Nobody reads what a worker would log, or sees its samples of where the time goes."""
+_END_S = 0.5
+"""A worker that holds nothing ends by itself in this time; the others are killed."""
+_CLOSED_S = 10.0
 
 
 @contextmanager
@@ -68,4 +72,12 @@ def scheduler_of(scheduler: str | None, local_workers: int | None) -> Iterator[s
         finally:
             if cluster is not None:
                 with suppress(Exception):
-                    cluster.close(timeout=10)
+                    cluster.sync(_end_workers, cluster, callback_timeout=_CLOSED_S)
+                with suppress(Exception):
+                    cluster.close(timeout=_CLOSED_S)
+
+
+async def _end_workers(cluster: Any) -> None:
+    """End its workers, also in the middle of an item: Dask itself would wait for that for some seconds."""
+    ends = (nanny.close(timeout=_END_S) for nanny in cluster.workers.values())
+    await asyncio.gather(*ends, return_exceptions=True)

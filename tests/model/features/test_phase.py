@@ -44,6 +44,13 @@ def test_the_middle_is_the_mean_of_both_channels(frames: int) -> None:
     assert out_of_phase([loud]) == (frames > 0) == out_of_phase([loud[:5], loud[5:]])
 
 
+def test_what_is_the_same_in_both_channels_has_no_side() -> None:
+    mono = np.random.default_rng(0).normal(0, 0.1, 44_100).astype(np.float32)
+    middles, sides = phase_energies([np.stack([mono, mono], axis=1)])
+    assert 0.0 <= sides < 1e-12 * middles
+    assert out_of_phase([np.stack([mono, -mono], axis=1)])
+
+
 def test_silence_has_no_phase() -> None:
     audio = np.zeros((1_000, 2), dtype=np.float32)
     assert in_phase(audio) is audio

@@ -21,7 +21,7 @@ from tools.songs.loudness import (
 )
 from tools.songs.power import window_power
 from tools.songs.true_peak import true_peak
-from tools.songs.weighting import weighted_energies
+from tools.songs.weighting import SPANS, weighted_energies, weighted_squares
 
 
 def _sine(
@@ -155,3 +155,15 @@ def test_power_is_the_mean_square_of_each_window(window: int, monkeypatch: pytes
     np.testing.assert_allclose(window_power(audio, window), plain, rtol=1e-12)
     monkeypatch.setattr(tools.songs.power, "PART_WINDOWS", 2)
     np.testing.assert_allclose(window_power(audio, window), plain, rtol=1e-12)
+
+
+def test_spans_side_by_side_are_what_each_is_alone() -> None:
+    audio, rng = _song(60_000), np.random.default_rng(1)
+    begins = rng.integers(-500, 61_000, SPANS)
+    begins[:3] = 0, 59_000, 70_000
+    together = weighted_squares(audio, 44_100, begins, 2_000, 3_001)
+    around = np.pad(audio, ((4_000, 16_000), (0, 0)))
+    for begin, found in zip(begins.tolist(), together, strict=True):
+        alone = around[begin + 2_000 : begin + 7_001]
+        squares = weighted_squares(alone, 44_100, np.full(SPANS, 2_000), 2_000, 3_001)[0]
+        np.testing.assert_array_equal(found, squares)

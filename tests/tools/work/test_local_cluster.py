@@ -1,5 +1,6 @@
 """A local cluster works for one command, speaks to nobody else, and leaves nothing behind."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from model.base.errors import EndlosError
 from stream.pool.pool import open_pool
 from tests.support.traced import traceable, traced
+from tests.support.waiting import wait_until
 from tools.work.cluster import dask_client_class
 from tools.work.local_cluster import scheduler_of
 
@@ -46,6 +48,20 @@ def test_its_workers_hear_no_interrupt_and_say_nothing_as_they_end() -> None:
         assert list(client.run(_deaf).values()) == [True]
         assert list(client.run(_silent).values()) == [True]
     assert not _deaf()
+
+
+def test_a_worker_in_the_middle_of_an_item_ends_with_its_cluster() -> None:
+    with scheduler_of(None, 1) as address, dask_client_class()(address, set_as_default=False) as client:
+        client.wait_for_workers(1)
+        (process,) = client.run(os.getpid).values()
+        held = client.submit(_endless, pure=False)
+        wait_until(lambda: any(client.processing().values()), "it works")
+    assert held.status == "cancelled" and not Path(f"/proc/{process}").exists()
+
+
+def _endless() -> None:
+    while True:
+        sum(range(1_000))
 
 
 def _deaf() -> bool:

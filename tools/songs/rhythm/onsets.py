@@ -10,6 +10,7 @@ from model.base.arrays import DoubleArray, FloatArray
 from model.base.kernels import kernel
 from model.features.power_spectra import BandWeights, band_powers, band_weights
 from stream.audio.samples import SongSamples, in_parts
+from tools.songs.power import window_power
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
 RHYTHM_RATE_HZ = 22_050
@@ -78,7 +79,7 @@ def find_onsets(mono: SongSamples) -> Onsets:
     accents = np.zeros((len(ACCENT_MEL_EDGES), frames), dtype=np.float32)
     if len(mono) < ENVELOPE_WINDOW:
         return Onsets(flux=flux, accents=accents)
-    energy = sum(float(np.square(part, dtype=np.float64).sum()) for part in in_parts(mono))
+    energy = sum(float(window_power(part[:, None], len(part))[0]) * len(part) for part in in_parts(mono))
     reference = max(LOUD_LINE * energy / len(mono) * ENVELOPE_WINDOW, 1e-9)
     # In blocks: the spectrogram of a song of hours would not fit into memory.
     for start in range(0, frames, _BLOCK_FRAMES):

@@ -17,6 +17,8 @@ from tools.songs.rhythm.onsets import RHYTHM_RATE_HZ, Attacks, Onsets, find_atta
 
 CLEAR_BEAT = 0.5
 """Confidence from which a song counts as one with a beat."""
+_PART_FRAMES = 1 << 16
+"""So much is resampled at a time: of more soxr keeps what a near cache does not."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +54,8 @@ def find_rhythm(
     """
     if energies is None:
         energies = phase_energies(in_parts(audio))
-    mono = collect(_mono(audio, sample_rate_hz, side=louder_side(energies)), scratch)
+    parts = _mono(audio, sample_rate_hz, side=louder_side(energies))
+    mono = collect(parts, scratch, expected=round(len(audio) * RHYTHM_RATE_HZ / sample_rate_hz))
     return rhythm_of(find_onsets(mono), find_attacks(mono), chroma_frames(mono))
 
 
@@ -68,6 +71,6 @@ def _mono(audio: SongSamples, sample_rate_hz: int, *, side: bool) -> Iterator[Fl
     The side is looked at where channels are out of phase (`model.features.phase`).
     """
     stream = soxr.ResampleStream(sample_rate_hz, RHYTHM_RATE_HZ, 1, dtype="float32", quality="HQ")
-    for part in in_parts(audio):
+    for part in in_parts(audio, _PART_FRAMES):
         yield stream.resample_chunk(middle(part, side=side))
     yield stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
