@@ -12,7 +12,7 @@ import typer
 
 from model.base.errors import EndlosError, OutputError
 from stream.choosing.journey.steering import MOST_WITHIN_S
-from stream.outputs.secrets import http_token
+from stream.outputs.secrets import TOKEN_VARIABLE, http_token
 from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES
 from stream.service.api.limits import MOST_SLEEP_S
 from tools.commands.gathered import command_option, gathered
@@ -69,7 +69,9 @@ class Remote:
         found = _parsed(told)
         if not 200 <= answer.status < 300:
             detail = found.get("detail") if isinstance(found, dict) else None
-            raise EndlosError(f"{self.url} refused: {detail or f'the answer was {answer.status}'}")
+            # What it wants as a header is an option here.
+            remedy = f"; give its token by --token-file or {TOKEN_VARIABLE}" if answer.status == 403 else ""
+            raise EndlosError(f"{self.url} refused: {detail or f'the answer was {answer.status}'}{remedy}")
         if told and found is None:
             raise EndlosError(f"what answers at {self.url} is not endlos; give its address with --url")
         return found

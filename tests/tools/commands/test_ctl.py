@@ -121,7 +121,10 @@ def test_what_is_refused_is_said_and_the_token_opens(
 ) -> None:
     with closing(PlayedPool(tiny_pool, HttpAddress(host="0.0.0.0", port=0, token="s3cret"))) as public:
         assert ctl(public, "pause") == 1
-        assert "refused: send the header Authorization: Bearer TOKEN" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert (
+            "refused: send the header Authorization: Bearer TOKEN; give its token by --token-file or " in said
+        )
         file = tmp_path / "token"
         file.write_text("s3cret\n")
         assert ctl(public, "pause", "--token-file", str(file)) == 0
