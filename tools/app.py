@@ -26,7 +26,6 @@ from tools.commands import (
 )
 from tools.commands.output_options import OutputCommand
 from tools.config.file import CONFIG_VARIABLE, SYSTEM_CONFIG
-from tools.config.options import PREFIX
 from tools.config.start import CONFIG_OPTION, configured
 from tools.terminal import DEBUG
 
@@ -94,7 +93,9 @@ def run_line(words: Sequence[str]) -> None:
     command = typer.main.get_command(app)
     _leave_files_to(command)
     with configured(command, [*(word for word in options if word != DEBUG), *rest]) as line:
-        command(args=line.words, prog_name="endlos", default_map=line.defaults, auto_envvar_prefix=PREFIX)
+        # Each option has its variable by then. A prefix that Click knows would add others to it, and one for
+        # every --help: a machine whose ENDLOS_HELP is set would never play.
+        command(args=line.words, prog_name="endlos", default_map=line.defaults)
 
 
 def _leave_files_to(command: Any) -> None:

@@ -102,6 +102,17 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         print("  ".join(padded).rstrip())
 
 
+def table_cell(value: object) -> str:
+    """Return a value as a person reads it: nothing for None, yes or no, four digits of what was measured."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:.0f}"
+    return str(value)
+
+
 def display_cells(text: str) -> int:
     """Return how many cells of a terminal a text takes: two for a wide letter, none for a combining mark."""
     return sum(_cells(letter) for letter in text)

@@ -151,7 +151,7 @@ class Engine:
 
     def render(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32; `EndlosError` when no song can be read any more."""
-        if self._skip.is_set():
+        if self._skip.is_set() and self._can_leave():
             self._skip.clear()
             self._renderer.jump()
         block = self._renderer.render(frames)
@@ -162,8 +162,13 @@ class Engine:
         return block
 
     def skip(self) -> None:
-        """Leave for another piece at the next rendered frame."""
+        """Leave for another piece at the next rendered frame, or as soon as it is known which. Any thread."""
+        self._can_leave()
         self._skip.set()
+
+    def _can_leave(self) -> bool:
+        """Whether a step that leaves is there, or one was waited for for long enough; else one is planned."""
+        return self._renderer.pending is not None or self._source.leaves()
 
     @property
     def steering(self) -> Steering:

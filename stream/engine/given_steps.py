@@ -56,6 +56,10 @@ class GivenSteps:
             return _NEVER
         return self._joins.plan(step, leaving)
 
+    def leaves(self) -> bool:
+        """Whatever comes next is ready."""
+        return True
+
     def peek(self) -> Step | None:
         """Nothing is told ahead."""
         return None

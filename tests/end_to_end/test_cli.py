@@ -409,6 +409,17 @@ def test_pool_info_for_people(tiny_pool: Path, capsys: pytest.CaptureFixture[str
     assert ["0", "one.wav#1", "0.000", "2.000"] in lines and ["5", "three.flac#3", "4.000", "6.000"] in lines
 
 
+def test_a_folder_that_never_held_music_is_told_as_that(
+    tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures, out = tmp_path / "pictures", tmp_path / "pool"
+    pictures.mkdir()
+    assert build(tiny_music, out, str(pictures)) == 1
+    told = capsys.readouterr().err
+    assert f"missing: {pictures} holds no music" in told and "or without that folder" in told
+    assert "the pool had" not in told and "--remove" not in told
+
+
 def test_pool_check(tiny_music: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     music = tmp_path / "music"
     music.mkdir()

@@ -17,6 +17,7 @@ from tools.terminal import (
     print_table,
     printable,
     progress_bar,
+    table_cell,
     without_middle,
 )
 
@@ -84,6 +85,21 @@ def test_wide_letters_do_not_shift_columns(capsys: pytest.CaptureFixture[str]) -
     print_table(("name", "n"), [("東京 music", 1), ("e\N{COMBINING ACUTE ACCENT}t", 2), ("plain", 3)])
     lines = capsys.readouterr().out.splitlines()
     assert [display_cells(line[: -len(line.split()[-1])]) for line in lines] == [12] * 4
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (False, "no"),
+        (0, "0"),
+        (44_100.0, "44100"),
+        (0.008684807256235827, "0.008685"),
+        ("a", "a"),
+    ],
+)
+def test_a_cell_is_for_a_person(value: object, shown: str) -> None:
+    assert table_cell(value) == shown
 
 
 def test_json_takes_paths_and_refuses_what_is_no_value(capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,10 @@ class VirtualSteps:
         self._each(taken)
         return taken.step
 
+    def leaves(self) -> bool:
+        """Nobody asks."""
+        return True
+
     def peek(self) -> Step | None:
         """Nobody asks."""
         return None

@@ -11,8 +11,10 @@ from urllib.parse import urlencode, urlsplit
 import typer
 
 from model.base.errors import EndlosError, OutputError
-from stream.outputs.secrets import http_token
+from stream.choosing.journey.steering import MOST_WITHIN_S
+from stream.outputs.secrets import TOKEN_VARIABLE, http_token
 from stream.service.announcing.limits import MOST_ANNOUNCEMENT_BYTES
+from stream.service.api.limits import MOST_SLEEP_S
 from tools.commands.gathered import command_option, gathered
 from tools.terminal import AsJson, clock, print_json, print_table, printable
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 URL = "http://127.0.0.1:8000"
+_MOST_SLEEP_MIN = MOST_SLEEP_S / 60.0
+_MOST_WITHIN_MIN = MOST_WITHIN_S / 60.0
 _PATIENCE_S = 10.0
 _MOST_NAMES = 20
 
@@ -65,7 +69,9 @@ class Remote:
         found = _parsed(told)
         if not 200 <= answer.status < 300:
             detail = found.get("detail") if isinstance(found, dict) else None
-            raise EndlosError(f"{self.url} refused: {detail or f'the answer was {answer.status}'}")
+            # What it wants as a header is an option here.
+            remedy = f"; give its token by --token-file or {TOKEN_VARIABLE}" if answer.status == 403 else ""
+            raise EndlosError(f"{self.url} refused: {detail or f'the answer was {answer.status}'}{remedy}")
         if told and found is None:
             raise EndlosError(f"what answers at {self.url} is not endlos; give its address with --url")
         return found
@@ -174,7 +180,8 @@ def resume(remote: Remote) -> None:
 def sleep(
     remote: Remote,
     minutes: Annotated[
-        float | None, typer.Argument(min=0, metavar="[MINUTES]", show_default="not any more")
+        float | None,
+        typer.Argument(min=0, max=_MOST_SLEEP_MIN, metavar="[MINUTES]", show_default="not any more"),
     ] = None,
 ) -> None:
     """Fade out in so many minutes, over 20 s, and pause then; without a number, do not."""
@@ -250,7 +257,12 @@ def steer(
     ] = None,
     within_min: Annotated[
         float | None,
-        typer.Option(min=0, help="Minutes within which --towards gets there.", show_default="a few phrases"),
+        typer.Option(
+            min=0,
+            max=_MOST_WITHIN_MIN,
+            help="Minutes within which --towards gets there.",
+            show_default="a few phrases",
+        ),
     ] = None,
     mute: Annotated[str | None, typer.Option(metavar="SONG", help="Choose nothing of it.")] = None,
     favour: Annotated[str | None, typer.Option(metavar="SONG", help="Choose it more readily.")] = None,
@@ -260,8 +272,14 @@ def steer(
     ] = False,
 ) -> None:
     """Want something else of the stream; a SONG is named by words that stand in no other."""
-    named = ((mute, "muted"), (favour, "favoured"), (forget, None))
-    opinions = {remote.song(words)["id"]: opinion for words, opinion in named if words is not None}
+    opinions: dict[str, str | None] = {}
+    for words, opinion in ((mute, "muted"), (favour, "favoured"), (forget, None)):
+        if words is None:
+            continue
+        song = remote.song(words)
+        if song["id"] in opinions:
+            raise EndlosError(f"{_name(song)} is named twice; say one of --mute, --favour and --forget of it")
+        opinions[song["id"]] = opinion
     wish: dict[str, object] = dict.fromkeys(("other_songs", "phrase_factor", "towards")) if usual else {}
     if other_songs is not None:
         wish["other_songs"] = other_songs
@@ -326,7 +344,7 @@ def _lines(lines: list[str]) -> str:
 def _nothing_found(words: str) -> str:
     if not words:
         return "the pool has no songs yet; look again in a moment"
-    return f"no song has {words!r} in title, artist or album; `endlos ctl songs` lists them"
+    return f"no song has {words!r} in title, artist, album or file; `endlos ctl songs` lists them"
 
 
 def _name(song: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import typer
 
-from tools.terminal import AsJson, print_json, print_table
+from tools.terminal import AsJson, print_json, print_table, table_cell
 
 
 def devices(as_json: AsJson = False) -> None:
@@ -36,7 +36,7 @@ def devices(as_json: AsJson = False) -> None:
     if not found:
         print("no output device: plug in a sound card or start the sound server; `endlos doctor` says more")
         return
-    print_table(list(found[0]), [list(device.values()) for device in found])
+    print_table(list(found[0]), [[table_cell(value) for value in device.values()] for device in found])
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -16,6 +16,7 @@ from tools.commands.pool_words import (
     build_told,
     found_told,
     journey_told,
+    missing_remedy,
     missing_told,
     print_build_report,
     refusals_told,
@@ -74,7 +75,7 @@ def build(
     edge_s: Annotated[float, typer.Option(help="Length of the edges that a model may look at, in s.")] = 2.0,
     decoded_cache_gib: Annotated[
         float,
-        typer.Option(min=0.0, help="Room for decoded copies of songs that cannot be seeked in, in GiB."),
+        typer.Option(min=0.0, help="Room for decoded copies of songs that cannot be sought in, in GiB."),
     ] = 8.0,
     remove: Annotated[
         bool,
@@ -161,11 +162,7 @@ def build(
             file=sys.stderr,
         )
     if report.missing:
-        print(
-            "endlos: music is missing, and what the pool had of it is kept; put it back (is a disk not "
-            "mounted?) and build again, or take it out of the pool with --remove",
-            file=sys.stderr,
-        )
+        print(f"endlos: {missing_remedy(report.missing)}", file=sys.stderr)
     if report.failed or report.missing:
         raise typer.Exit(1)
 

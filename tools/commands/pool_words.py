@@ -46,6 +46,19 @@ def missing_told(folder: "MissingMusic") -> str:
     return f"{place} lacks {folder.missing} of the {plural(folder.songs, 'song')} that the pool had of it"
 
 
+def missing_remedy(folders: "Iterable[MissingMusic]") -> str:
+    """Return what became of the music that is missing, and what to do about it."""
+    if any(folder.missing for folder in folders):
+        return (
+            "music is missing, and what the pool had of it is kept; put it back (is a disk not mounted?) and "
+            "build again, or take it out of the pool with --remove"
+        )
+    return (
+        "there is no music where some was expected (is a disk not mounted?); build again once it is there, "
+        "or without that folder"
+    )
+
+
 def refusals_told(failures: Iterable["Failure"], most: int | None = None) -> list[str]:
     """Return a line for each file that is not in the pool, or not whole: many below the reason they share.
 

@@ -28,7 +28,7 @@ class BuildSettings:
     scheduler: str | None = None
     """Address of a Dask scheduler whose workers analyse in their place."""
     decoded_cache_gib: float = 8.0
-    """Room for decoded copies of songs that cannot be seeked in; the rest are decoded whole to be played."""
+    """Room for decoded copies of songs that cannot be sought in; the rest are decoded whole to be played."""
     model: Path | None = None
     """Folder of a model whose embeddings are made, if it has any, so that playing with it begins at once."""
     selection: MusicSelection = field(default_factory=MusicSelection)

@@ -63,6 +63,13 @@ class Ahead:
             self._changed.notify()
             return step
 
+    def leaves(self) -> bool:
+        """Whether a step that leaves the song is ready; else the thread plans one now. Any thread."""
+        with self._changed:
+            ready = self._plan.leaves(time.monotonic())
+            self._changed.notify()
+            return ready
+
     def peek(self) -> Step | None:
         """Return the next planned step that leaves the song, else the next one."""
         with self._changed:
@@ -138,15 +145,15 @@ class Ahead:
                 self._plan.renewed()
         if work.deadline_s is None:
             return
-        step = self._next(work.deadline_s)
+        step = self._next(work.deadline_s, leave=work.leave)
         with self._changed:
             self._plan.planned(step, work)
             self._changed.notify_all()
         _read_ahead(step)
         self._rehearse(step)
 
-    def _next(self, deadline_s: float | None) -> Step:
-        step = self._planner.next(deadline_s=deadline_s)
+    def _next(self, deadline_s: float | None, *, leave: bool = False) -> Step:
+        step = self._planner.next(leave=leave, deadline_s=deadline_s)
         self._keep()
         return step
 

@@ -18,6 +18,8 @@ MAX_DEPTH = 16
 """At most this many steps are planned ahead to find one that leaves the song."""
 KEPT_S = 3.0
 """What is heard within this time stays planned when the listener steers: time to choose what follows it."""
+LEAVE_S = 1.0
+"""Who wants to leave the song waits for a step that does so for this long at most."""
 PATIENCE_S = 600.0
 """A stream none of whose songs can be read is silent for this long before it ends."""
 
@@ -52,6 +54,8 @@ class PlanWork:
     """Where to go on from, in place of what was planned; None goes on from the last planned step."""
     look_for_newer: bool
     """Whether it is time to look for a newer pool."""
+    leave: bool
+    """Whether the next step is to leave what plays, because the listener wants to."""
     deadline_s: float | None
     """When the next step must be ready; None where enough is planned."""
     plan_number: int
@@ -84,6 +88,10 @@ class PlanAhead:
         self._plan_number = self._begun_number = 0
         """The second: of the first plan since a song was lost, or none was ready."""
         self._next_refresh_s = now_s + REFRESH_S
+        self._leave_by_s: float | None = None
+        """Until when a step that leaves the song is waited for; None: it is not."""
+        self._asked: Step | None = None
+        """The step that was planned for it."""
         self._heard_until_s = now_s
         """When the chunk that was taken last ends, if it began to sound when it was taken; at first, now."""
 
@@ -115,7 +123,7 @@ class PlanAhead:
         if self._taken_hash is not None:
             self._silent_since_s = None
         in_plan = bool(self._ready) and self._ready[0].after is after
-        while in_plan and jump and self._ready and not self._ready[0].leaves_song:
+        while in_plan and jump and self._ready and not self._leads_away(self._ready[0]):
             self._ready.popleft()
         if in_plan and self._ready:
             step = self._ready.popleft()
@@ -124,11 +132,26 @@ class PlanAhead:
             self._start_anew(step.chunk)
         else:
             raise EndlosError("the stream has begun already")
+        if jump or not step.natural:
+            # Who wants to leave what plays does so by any join that is taken.
+            self._leave_by_s = self._asked = None
         self._delivered.append(step)
         self._at = step.chunk
         self._taken_hash = step.chunk.song.audio_hash
         self._heard_until_s = now_s + step.length_s
         return replace(step, margin_s=now_s - step.ready_at_s)
+
+    def leaves(self, now_s: float) -> bool:
+        """Whether `take` with `jump` has a step; else one is planned from what is heard within seconds.
+
+        When that takes too long, the answer is yes: a fallback leaves then.
+        """
+        if any(map(self._leads_away, self._ready)):
+            return True
+        if self._leave_by_s is None:
+            self._leave_by_s = now_s + LEAVE_S
+            self._keep_soon(now_s)
+        return now_s >= self._leave_by_s
 
     def peek(self) -> Step | None:
         """Return the next planned step that leaves the song, else the next one."""
@@ -149,14 +172,7 @@ class PlanAhead:
         """
         self._steering, self._told = steering, False
         self._next_refresh_s = now_s
-        kept, heard_s = 0, max(self._heard_until_s, now_s)
-        while kept < len(self._ready) and heard_s < now_s + KEPT_S:
-            heard_s += self._ready[kept].length_s
-            kept += 1
-        while len(self._ready) > kept:
-            self._ready.pop()
-        self._plan_number += 1
-        self._anchor = self._ready[-1].chunk if self._ready else self._at
+        self._keep_soon(now_s)
 
     def work(self, now_s: float) -> PlanWork:
         """Hand out what is to be done, once."""
@@ -169,9 +185,8 @@ class PlanAhead:
             steering=None if self._told else self._steering,
             anchor=self._anchor,
             look_for_newer=look,
-            deadline_s=None
-            if self._is_enough()
-            else self._heard_until_s + sum(step.length_s for step in self._ready),
+            leave=self._is_wanted(),
+            deadline_s=self._deadline_s(),
             plan_number=self._plan_number,
         )
         self._delivered.clear()
@@ -185,6 +200,7 @@ class PlanAhead:
         """
         if work.plan_number == self._plan_number:
             self._ready.append(step)
+            self._asked = step if work.leave else self._asked
         elif (
             work.plan_number >= self._begun_number
             and step.after is (self._ready[-1].chunk if self._ready else self._at)
@@ -198,7 +214,33 @@ class PlanAhead:
         self._bans.clear()
 
     def _is_enough(self) -> bool:
-        return self._depth.is_reached(self._ready)
+        return self._depth.is_reached(self._ready) and not self._is_wanted()
+
+    def _is_wanted(self) -> bool:
+        """Whether a step that leaves the song is waited for and not planned yet."""
+        return self._leave_by_s is not None and not any(map(self._leads_away, self._ready))
+
+    def _leads_away(self, step: Step) -> bool:
+        """Whether a step leaves the song, or, where there is no other song, was to leave what plays."""
+        return step.leaves_song or step is self._asked
+
+    def _deadline_s(self) -> float | None:
+        """Return when the next step must be ready; None where enough is planned."""
+        if self._is_enough():
+            return None
+        needed_s = self._heard_until_s + sum(step.length_s for step in self._ready)
+        return min(needed_s, self._leave_by_s) if self._leave_by_s is not None else needed_s
+
+    def _keep_soon(self, now_s: float) -> None:
+        """Plan anew what is not heard so soon that nothing else could be ready."""
+        kept, heard_s = 0, max(self._heard_until_s, now_s)
+        while kept < len(self._ready) and heard_s < now_s + KEPT_S:
+            heard_s += self._ready[kept].length_s
+            kept += 1
+        while len(self._ready) > kept:
+            self._ready.pop()
+        self._plan_number += 1
+        self._anchor = self._ready[-1].chunk if self._ready else self._at
 
     def _start_anew(self, at: Chunk) -> None:
         self._ready.clear()

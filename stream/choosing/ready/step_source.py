@@ -12,7 +12,7 @@ from stream.choosing.step import Step
 
 
 class StepSource(Protocol):
-    """Steps in the order in which they are played; methods but `steer` belong to the renderer's thread."""
+    """Steps in the order in which they are played; all but `leaves` and `steer` is the renderer's."""
 
     def take(self, after: Chunk | None, *, jump: bool = False) -> Step:
         """Return the step after `after` and count it as played; `EndlosError` when nothing can be played.
@@ -20,6 +20,9 @@ class StepSource(Protocol):
         With `jump` it leads into another song, if there is one. After a `NothingReadableError` it may be
         asked again, a little later.
         """
+
+    def leaves(self) -> bool:
+        """Whether `take` with `jump` has a step at once; else it soon will. Any thread."""
 
     def peek(self) -> Step | None:
         """Return the next step that leaves the song, if it is known already, else the next one."""
@@ -58,6 +61,10 @@ class Immediate:
             raise EndlosError(str(error)) from error
         self._planner.deliver(step)
         return step
+
+    def leaves(self) -> bool:
+        """It is planned when it is asked for."""
+        return True
 
     def peek(self) -> Step | None:
         """Nothing is known ahead."""

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from stream.choosing.journey.steering import MOST_WITHIN_S
+from stream.service.api.limits import MOST_SLEEP_S
 
 SongId = Annotated[str, Field(description="Hash of a song's audio, which is what it is known by.")]
-MOST_SLEEP_S = 7 * 24 * 3600.0
 
 
 class _Answer(BaseModel):

@@ -109,10 +109,28 @@ def test_skip_moves_on_to_another_piece(pool: Path) -> None:
         engine.render(RATE_HZ)
         before = engine.now()
         engine.skip()
-        engine.render(RATE_HZ)
-        assert engine.now().song != before.song
+        wait_until(lambda: len(engine.render(100)) and engine.now().song != before.song, "another song")
     finally:
         engine.close()
+
+
+def test_next_is_chosen_however_far_away_the_end_of_the_song_is(tmp_path: Path) -> None:
+    """None of so many steps that are planned leaves a song that is played whole."""
+    folder = build(write_songs(tmp_path / "music", [45, 46, 47, 48]), tmp_path / "pool")
+    settings = EngineSettings(planner=PlannerSettings(strategy="natural"))
+    heard: list[Decision] = []
+
+    def jumps() -> list[Decision]:
+        return [decision for decision in heard if decision.jump_frames is not None]
+
+    engine = Engine.open(folder, settings, on_decision=heard.append, live=True)
+    try:
+        for jump in range(6):
+            engine.skip()
+            wait_until(lambda: len(engine.render(100)) and len(jumps()) > jump, "another song")  # noqa: B023
+    finally:
+        engine.close()
+    assert "any" not in {decision.step.rung for decision in jumps()}
 
 
 def test_the_first_song_can_be_chosen(pool: Path) -> None:

@@ -136,6 +136,21 @@ def test_arguments_and_flags_of_another_name_have_variables_too(
     assert (info["json"]["value"], info["json"]["source"]) == (True, "environment")
 
 
+def test_no_other_variable_sets_anything_or_is_named_in_a_help(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HELP", "SHOW_VERSION", "CONFIG_FILE", "POOL_HELP", "POOL_INFO_HELP", "POOL_INFO_AS_JSON"):
+        monkeypatch.setenv(f"ENDLOS_{name}", "1")
+    info = told(capsys, "config", "pool", "info")
+    assert info["commands"]["pool.info"]["json"]["value"] is False
+    assert "ENDLOS_HELP" in info["unknown_variables"]
+    assert run_here("pool", "info", "/nowhere") == 1
+    assert "/nowhere is not a pool" in capsys.readouterr().err
+    for words in ((), ("pool",), ("pool", "info")):
+        assert run_here(*words, "--help") == 0
+        assert "env var" not in capsys.readouterr().out
+
+
 def test_a_group_is_all_its_commands_and_a_wrong_name_is_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

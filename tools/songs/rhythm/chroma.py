@@ -85,9 +85,9 @@ def find_tuning(mono: FloatArray) -> float:
         return 0.0
     rows, lines = np.divmod(peaks, high - low)
     below, here, above = (np.sqrt(powers[rows, lines + low + step]) for step in (-1, 0, 1))
-    # A parabola through each peak and its neighbours.
-    slope = (above - below) / 2
-    shift = slope / (2 * here - below - above)
+    # A parabola through each peak and its neighbours; their roots may be equal where they themselves are not.
+    slope, bend = (above - below) / 2, 2 * here - below - above
+    shift = np.divide(slope, bend, out=np.zeros_like(slope), where=bend > 0)
     height = here + slope * shift / 2
     hz = (low + lines + shift)[height >= np.median(height)] * bin_hz
     deviation = (12 * np.log2(hz / 440.0) + 0.5) % 1.0 - 0.5

@@ -12,6 +12,7 @@ from stream.choosing.generation import Chunk, Generation
 from stream.choosing.journey.steering import Steering
 from stream.choosing.ready.plan_ahead import (
     KEPT_S,
+    LEAVE_S,
     MAX_DEPTH,
     PATIENCE_S,
     REFRESH_S,
@@ -119,6 +120,51 @@ def test_a_jump_takes_the_first_planned_step_that_leaves(generation: Generation)
     assert upcoming is not None and upcoming.chunk.row == 11
     assert plan.take(at, BEGAN_S, jump=True).chunk is upcoming.chunk
     assert plan.peek() is not None
+
+
+def test_who_wants_to_leave_has_a_step_planned_for_it_after_what_is_heard_at_once(
+    generation: Generation,
+) -> None:
+    plan = begun(generation, depth=2)
+    at = plan.take(None, BEGAN_S).chunk
+    fill(plan, at, [1, 2, 3, 4, 5])
+    assert not plan.leaves(BEGAN_S) and not plan.leaves(BEGAN_S + LEAVE_S / 2)
+    work = plan.work(BEGAN_S + LEAVE_S / 2)
+    assert work.leave and work.anchor is not None and work.deadline_s == BEGAN_S + LEAVE_S
+    kept = plan.ready
+    assert work.anchor.row == kept < 5
+    plan.planned(step(work.anchor, generation.chunk(17)), work)
+    assert plan.leaves(BEGAN_S + LEAVE_S / 2) and not plan.work(BEGAN_S + LEAVE_S / 2).leave
+    assert plan.take(at, BEGAN_S + LEAVE_S / 2, jump=True).chunk.row == 17
+    assert not plan.work(BEGAN_S + 1.0).leave, "it has left"
+
+
+def test_in_the_only_song_who_wants_to_leave_goes_elsewhere_in_it(generation: Generation) -> None:
+    plan = begun(generation, depth=2)
+    at = plan.take(None, BEGAN_S).chunk
+    assert not plan.leaves(BEGAN_S)
+    fill(plan, at, [5])
+    assert plan.leaves(BEGAN_S)
+    taken = plan.take(at, BEGAN_S, jump=True)
+    assert (taken.rung, taken.chunk.row) == ("full", 5)
+
+
+def test_who_wants_to_leave_waits_no_longer_than_that(generation: Generation) -> None:
+    plan = begun(generation, depth=2)
+    at = plan.take(None, BEGAN_S).chunk
+    fill(plan, at, [1, 2, 3])
+    assert not plan.leaves(BEGAN_S) and plan.leaves(BEGAN_S + LEAVE_S)
+    assert plan.take(at, BEGAN_S + LEAVE_S, jump=True).rung == "any"
+
+
+def test_a_join_that_comes_first_is_what_the_listener_wanted(generation: Generation) -> None:
+    plan = begun(generation, depth=2)
+    at = plan.take(None, BEGAN_S).chunk
+    assert not plan.leaves(BEGAN_S)
+    work = plan.work(BEGAN_S)
+    plan.planned(step(at, generation.chunk(6)), work)
+    at = plan.take(at, BEGAN_S + 1.0).chunk
+    assert at.row == 6 and not plan.work(BEGAN_S + 1.0).leave
 
 
 def test_what_is_not_ready_in_time_goes_on_in_the_song_and_is_planned_anew(generation: Generation) -> None:

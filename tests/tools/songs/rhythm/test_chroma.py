@@ -53,6 +53,12 @@ def test_the_tuning_of_music_is_what_librosa_finds(shared_music: Path) -> None:
         )
 
 
+def test_a_click_in_silence_does_not_change_the_tuning_of_the_song_around_it() -> None:
+    tones = chord([semitone + 0.3 for semitone in (0, 3, 7, 12)])
+    click = (np.arange(2 * RHYTHM_RATE_HZ) % 700 == 0).astype(np.float32)
+    assert find_tuning(np.concatenate([tones, click])) == pytest.approx(0.3, abs=0.045)
+
+
 @pytest.mark.parametrize("mono", [np.zeros(RHYTHM_RATE_HZ, np.float32), np.ones(RHYTHM_RATE_HZ, np.float32)])
 def test_what_has_no_tone_has_no_tuning(mono: FloatArray) -> None:
     assert find_tuning(mono) == 0.0
