@@ -1,6 +1,7 @@
 """Judging a door finds the best kind of join that nothing forbids, by what a pool knows of both songs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from stream.doors.beat_match import match_beats, most_bars
 from stream.doors.door import Door, JoinKind
@@ -21,32 +22,32 @@ _Proposed = Sequence[DoorCase] | str
 def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
     """Return how A, left at its chunk's end, becomes B, entered at its chunk's start, and what it is worth.
 
-    A kind that is rejected gives way to the next one; the last has no reason not to be.
+    Of all kinds and lengths that nothing forbids it is what is worth most; where nothing else can be, a short
+    blend.
     """
     if a.song.audio_hash == b.song.audio_hash:
         return Door(kind=JoinKind.SPLICE)
     if gapless_successor(a.pool, a.row) == b.row and a.pool is b.pool:
         return Door(kind=JoinKind.GAPLESS)
     rejected: dict[JoinKind, str] = {}
+    possible: list[Door] = []
     for kind, propose in _PROPOSALS.items():
         proposed = propose(a, b, settings)
-        if isinstance(proposed, str):
-            rejected[kind] = proposed
-            continue
-        doors = [_judged(case) for case in proposed]
-        good = [door for door in doors if isinstance(door, Door)]
+        judged = [proposed] if isinstance(proposed, str) else [_judged(case) for case in proposed]
+        good = [door for door in judged if isinstance(door, Door)]
         if good:
-            best = max(good, key=lambda door: door.worth)
-            return Door(
-                kind=kind,
-                overlap_s=best.overlap_s,
-                overlap_bars=best.overlap_bars,
-                tempo_factor=best.tempo_factor,
-                rejected=rejected,
-                penalties=best.penalties,
-            )
-        rejected[kind] = next(reason for reason in doors if isinstance(reason, str))
-    return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
+            possible.append(max(good, key=_worth))
+        else:
+            rejected[kind] = next(reason for reason in judged if isinstance(reason, str))
+    if not possible:
+        return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
+    best = max(possible, key=_worth)
+    less = {door.kind: f"worth {best.worth - door.worth:.1f} less" for door in possible if door is not best}
+    return replace(best, rejected=rejected | less)
+
+
+def _worth(door: Door) -> float:
+    return door.worth
 
 
 def _judged(case: DoorCase) -> Door | str:
@@ -132,4 +133,4 @@ _PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Propose
     JoinKind.QUICK_CHANGE: _quick_changes,
     JoinKind.PLAIN_FADE: _plain_fades,
 }
-"""Kinds of joins between two songs, the preferred first: worths choose between doors, not between kinds."""
+"""Kinds of joins between two songs; of two that are worth as much the first."""

@@ -18,23 +18,34 @@ STANDING_IN_S = 4.0
 """A fade that stands in for another kind takes no longer."""
 SPARED_SHARE = 0.25
 """A fade may be so much shorter to end where B is steady."""
+HIGHS, MIDS, LOWS = (0.0, 0.6), (0.2, 0.8), (0.4, 1.0)
+"""Shares of the fade between which each band is handed over."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlainFade(JoinPlan):
-    """A fade of equal power from A's cut on, B from its start on."""
+    """A fade of equal power, one band after the other, from A's cut on, B from its start on."""
 
     kind: ClassVar[JoinKind] = JoinKind.PLAIN_FADE
 
+    lows: tuple[int, int]
+    mids: tuple[int, int]
+    highs: tuple[int, int]
+    """From when to when each band is handed over."""
+
+    @property
+    def law(self) -> str:
+        """How levels change in it, in words."""
+        return "power-complementary by bands"
+
     def open(self, outgoing: Sound, incoming: Sound, rate_hz: int) -> JoinSound:
         """Return what is heard from its beginning on (`JoinPlan`)."""
-        whole = HandOver.at_once(0, self.fade_frames)
         fade = BandedFade(
             outgoing,
             incoming,
             frames=self.fade_frames,
             enters_frame=0,
-            bands=(whole, whole, whole),
+            bands=[HandOver.at_once(*band) for band in (self.lows, self.mids, self.highs)],
             rate_hz=rate_hz,
         )
         return JoinSound(fade.make, self.fade_frames, incoming)
@@ -70,8 +81,17 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
         after_frames=frames - half,
         leave_frame=begin + half,
         enter_frame=start + half,
+        lows=_part(LOWS, frames),
+        mids=_part(MIDS, frames),
+        highs=_part(HIGHS, frames),
         terms=case.level_terms(begin, start, start + frames),
     )
+
+
+def _part(shares: tuple[float, float], frames: int) -> tuple[int, int]:
+    """Return from where to where a share of a fade lies."""
+    first, stop = (round(share * frames) for share in shares)
+    return first, stop
 
 
 def _sooner(case: JoinCase, chunk: Chunk, frame: int, room: int, side: Literal["before", "after"]) -> int:
