@@ -32,7 +32,7 @@ MOST_EXITS = 16
 """Exits of a phrase that are scored."""
 JUDGED_AT_ONCE = 8
 """Of so many joins it is judged how the songs meet, and of as many more while these may be better, ..."""
-MOST_JUDGED = 48
+MOST_JUDGED = 24
 """... of so many at most."""
 _HARDLY_DRAWN = 5.0
 """What is worth less than the best by so many temperatures is as good as never drawn."""
@@ -275,7 +275,10 @@ class Search:
 
     def _judged_best(self, found: Sequence[Join], exits: Sequence[Exit]) -> list[Join]:
         """Return the joins that may be drawn, the best first; found: the best first by the estimate."""
-        at_once, most_less = max(self._settings.top_k, JUDGED_AT_ONCE), _HARDLY_DRAWN * self._settings.temperature
+        at_once, most_less = (
+            max(self._settings.top_k, JUDGED_AT_ONCE),
+            _HARDLY_DRAWN * self._settings.temperature,
+        )
         best: list[Join] = []
         for place in range(0, len(found), at_once):
             if best and best[0].total - most_less >= found[place].total:

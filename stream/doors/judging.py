@@ -9,10 +9,8 @@ from stream.doors.gapless import gapless_successor
 from stream.doors.policies import POLICIES, DoorCase
 from stream.doors.settings import LEAST_FADE_S, DoorSettings
 from stream.doors.side import SURE_BEAT, DoorSide
-from stream.doors.worths import BAR_WORTHS, PLAIN_WORTH, QUICK_WORTH, SHORT_WORTH
+from stream.doors.worths import BAR_WORTHS, QUICK_WORTH, SHORT_WORTH, fade_worth
 
-_BEATEN_FADE_S = 4.0
-"""Two songs with a beat each fade into each other no longer than this where the beats do not meet."""
 _LONGEST_QUICK_S = 5.0
 
 _Proposed = Sequence[DoorCase] | str
@@ -114,12 +112,10 @@ def _quick_changes(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Propose
 
 def _plain_fades(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
     left_s, there_s = a.sooner_s + a.heard_end_s - a.end_s, _shared_s(b, b.start_s)
-    both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= SURE_BEAT
-    longest_s = _BEATEN_FADE_S if both_beaten else settings.plain_fade_s
-    overlap_s = min(longest_s, left_s, there_s)
+    overlap_s = min(settings.plain_fade_s, left_s, there_s)
     if overlap_s < LEAST_FADE_S:
         return f"the songs have {max(0.0, overlap_s):.1f} s for each other"
-    worth = SHORT_WORTH + (PLAIN_WORTH - SHORT_WORTH) * min(1.0, overlap_s / _BEATEN_FADE_S)
+    worth = fade_worth(overlap_s)
     return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=worth)]
 
 

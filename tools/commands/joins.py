@@ -28,7 +28,11 @@ def joins(
     ],
     model: Model = None,
     seconds: Annotated[
-        float, typer.Option(min=30.0, help="Length of each stream that is rendered, in seconds; untouched songs are heard whole.")
+        float,
+        typer.Option(
+            min=30.0,
+            help="Length of each stream that is rendered, in seconds; untouched songs are heard whole.",
+        ),
     ] = 2400.0,
     folds: Annotated[
         int,

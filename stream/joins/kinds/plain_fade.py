@@ -14,11 +14,11 @@ from stream.joins.steady import USUAL_S, frames_to_steady
 
 LEAST_PLAIN_FADE_S = 2.0 * BLEND_HALF_S
 """A short blend takes as long."""
-STANDING_IN_S = 4.0
+STANDING_IN_S = 12.0
 """A fade that stands in for another kind takes no longer."""
 SPARED_SHARE = 0.25
 """A fade may be so much shorter to end where B is steady."""
-HIGHS, MIDS, LOWS = (0.0, 0.6), (0.2, 0.8), (0.4, 1.0)
+HIGHS, MIDS, LOWS = (0.0, 0.5), (0.25, 0.9), (0.55, 0.8)
 """Shares of the fade between which each band is handed over."""
 
 
@@ -59,7 +59,6 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
     (_, cut), (start, _) = case.a_span, case.b_span
     wanted_s = case.door.overlap_s if case.door is not None else 0.0
     if case.door is not None and case.door.kind is not JoinKind.PLAIN_FADE:
-        # What was to be on the beat and cannot be does not sound for long beside another beat.
         wanted_s = min(wanted_s, STANDING_IN_S)
     a_side, _ = case.sides()
     # Where A is soon over it begins to go while it sounds; else at its cut, unless it is to be heard out.
