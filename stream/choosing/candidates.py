@@ -275,13 +275,11 @@ class Search:
 
     def _judged_best(self, found: Sequence[Join], exits: Sequence[Exit]) -> list[Join]:
         """Return the joins that may be drawn, the best first; found: the best first by the estimate."""
-        at_once, most_less = (
-            max(self._settings.top_k, JUDGED_AT_ONCE),
-            _HARDLY_DRAWN * self._settings.temperature,
-        )
+        at_once = max(self._settings.top_k, JUDGED_AT_ONCE)
+        less = _HARDLY_DRAWN * self._settings.temperature
         best: list[Join] = []
         for place in range(0, len(found), at_once):
-            if best and best[0].total - most_less >= found[place].total:
+            if best and best[0].total - less >= found[place].total:
                 break
             best += self._judged_all(found[place : place + at_once], exits)
             best.sort(key=lambda join: -join.total)
