@@ -32,7 +32,7 @@ MOST_EXITS = 16
 """Exits of a phrase that are scored."""
 JUDGED_AT_ONCE = 8
 """Of so many joins it is judged how the songs meet, and of as many more while these may be better, ..."""
-MOST_JUDGED = 24
+MOST_JUDGED = 16
 """... of so many at most."""
 _HARDLY_DRAWN = 5.0
 """What is worth less than the best by so many temperatures is as good as never drawn."""

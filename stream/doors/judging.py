@@ -28,24 +28,38 @@ def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
     if gapless_successor(a.pool, a.row) == b.row and a.pool is b.pool:
         return Door(kind=JoinKind.GAPLESS)
     rejected: dict[JoinKind, str] = {}
-    possible: list[Door] = []
+    best: Door | None = None
     for kind, propose in _PROPOSALS.items():
         proposed = propose(a, b, settings)
-        judged = [proposed] if isinstance(proposed, str) else [_judged(case) for case in proposed]
+        if isinstance(proposed, str):
+            rejected[kind] = proposed
+            continue
+        # Nothing is worth more than its kind and length.
+        most = max(case.worth for case in proposed)
+        if best is not None and most <= best.worth:
+            rejected[kind] = _less(best.worth - most)
+            continue
+        judged = [_judged(case) for case in proposed]
         good = [door for door in judged if isinstance(door, Door)]
-        if good:
-            possible.append(max(good, key=_worth))
-        else:
+        if not good:
             rejected[kind] = next(reason for reason in judged if isinstance(reason, str))
-    if not possible:
+            continue
+        found = max(good, key=_worth)
+        if best is None or found.worth > best.worth:
+            best, found = found, best
+        if found is not None:
+            rejected[found.kind] = _less(best.worth - found.worth)
+    if best is None:
         return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
-    best = max(possible, key=_worth)
-    less = {door.kind: f"worth {best.worth - door.worth:.1f} less" for door in possible if door is not best}
-    return replace(best, rejected=rejected | less)
+    return replace(best, rejected=rejected)
 
 
 def _worth(door: Door) -> float:
     return door.worth
+
+
+def _less(worth: float) -> str:
+    return f"worth at least {worth:.1f} less"
 
 
 def _judged(case: DoorCase) -> Door | str:
@@ -126,7 +140,7 @@ def _shared_s(b: DoorSide, enters_s: float) -> float:
 
 _PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Proposed]] = {
     JoinKind.TEMPO_BLEND: _tempo_blends,
-    JoinKind.QUICK_CHANGE: _quick_changes,
     JoinKind.PLAIN_FADE: _plain_fades,
+    JoinKind.QUICK_CHANGE: _quick_changes,
 }
 """Kinds of joins between two songs; of two that are worth as much the first."""

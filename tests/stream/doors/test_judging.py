@@ -57,9 +57,10 @@ def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
     found = door(pool, timeline(122.0), timeline(thin=[(0, 50)]))
     assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16
     # Other kinds are worth less: twelve seconds of two beats that do not meet, and far less a quick change.
-    less = {kind: float(reason.split()[1]) for kind, reason in found.rejected.items()}
+    less = {kind: float(reason.split()[3]) for kind, reason in found.rejected.items()}
     assert less.keys() == {JoinKind.PLAIN_FADE, JoinKind.QUICK_CHANGE}
     assert 1.0 < less[JoinKind.PLAIN_FADE] < less[JoinKind.QUICK_CHANGE] - 0.5
+    assert all(reason.startswith("worth at least ") for reason in found.rejected.values())
     assert found.tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
     assert found.overlap_s == pytest.approx(32.0, abs=0.6)
     # Further apart, and both in full: fewer.
