@@ -14,7 +14,7 @@ _UNKNOWN_BARS_BEATS = 4
 FEW_BARS = 4
 """Where bars are not known, or tempi differ by much, songs sound together for no more than these."""
 MIDDLING_BARS = 8
-NEAR, FAR = 0.03, 0.05
+NEAR_TEMPO, FAR_TEMPO = 0.03, 0.05
 """Up to the first difference of tempo as long as is wanted, up to the second for `MIDDLING_BARS`."""
 
 
@@ -86,9 +86,9 @@ def most_bars(match: BeatMatch, settings: DoorSettings) -> int:
     """Return how many bars two songs may sound together at most, by how far one is bent to the other."""
     apart = abs(match.tempo_factor - 1.0)
     most = settings.blend_bars
-    if not match.bars_known or apart > FAR:
+    if not match.bars_known or apart > FAR_TEMPO:
         most = min(most, FEW_BARS)
-    elif apart > NEAR:
+    elif apart > NEAR_TEMPO:
         most = min(most, MIDDLING_BARS)
     return min(most, match.bars)
 

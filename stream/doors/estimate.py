@@ -8,7 +8,7 @@ import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
-from stream.doors.beat_match import FAR, FEW_BARS, MIDDLING_BARS, NEAR
+from stream.doors.beat_match import FAR_TEMPO, FEW_BARS, MIDDLING_BARS, NEAR_TEMPO
 from stream.doors.facts import FACT
 from stream.doors.settings import DoorSettings
 from stream.doors.side import SURE_BEAT
@@ -79,8 +79,8 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
         bars = left_s * 2.0 ** b[FACT.tempo] / 60.0 / max(4.0, b[FACT.metre])
         bars = min(bars, min(a[FACT.bars], b[FACT.bars]))
         if apart <= _MOST_STRETCH and bars >= _FEWEST_BARS:
-            if apart > NEAR:
-                bars = min(bars, float(FEW_BARS if apart > FAR else MIDDLING_BARS))
+            if apart > NEAR_TEMPO:
+                bars = min(bars, float(FEW_BARS if apart > FAR_TEMPO else MIDDLING_BARS))
             blend = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
             blend -= _FEW_BARS_WORTH * max(0.0, 1.0 - bars / _BLEND_BARS)
             blend -= OF_UNSURE_BARS * max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar]))

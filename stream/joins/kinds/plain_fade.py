@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from stream.choosing.generation import Chunk
 from stream.doors.door import JoinKind
-from stream.joins.bands import BandedFade, HandOver
+from stream.joins.bands import HIGHS, MIDS, BandedFade, HandOver
 from stream.joins.fades import BLEND_HALF_S
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
@@ -18,8 +18,8 @@ STANDING_IN_S = 12.0
 """A fade that stands in for another kind takes no longer."""
 SPARED_SHARE = 0.25
 """A fade may be so much shorter to end where B is steady."""
-HIGHS, MIDS, LOWS = (0.0, 0.5), (0.25, 0.9), (0.55, 0.8)
-"""Shares of the fade between which each band is handed over."""
+LOWS = (0.55, 0.8)
+"""Shares of the fade between which the lows are handed over: two basses are not heard at once for long."""
 
 
 @dataclass(frozen=True, kw_only=True)
