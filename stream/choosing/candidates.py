@@ -31,8 +31,12 @@ PREPARED_CHUNKS = 4_096
 """In a pool up to this size all exits are known before the first decision, where scores cost nothing."""
 MOST_EXITS = 16
 """Exits of a phrase that are scored."""
-FINALISTS = 8
-"""Joins at least of which it is judged how the songs meet."""
+JUDGED_AT_ONCE = 8
+"""Of so many joins it is judged how the songs meet, and of as many more while these may be better, ..."""
+MOST_JUDGED = 16
+"""... of so many at most."""
+_HARDLY_DRAWN = 5.0
+"""What is worth less than the best by so many temperatures is as good as never drawn."""
 MOST_SCORES = 400_000
 """Candidates that are scored for one decision, at least one exit's."""
 
@@ -237,7 +241,7 @@ class Search:
         judged how the two meet.
         """
         index, now, straight_on = self.generation.index, view.now, self._weights.straight_on
-        count = max(self._settings.top_k, FINALISTS)
+        count = max(self._settings.top_k, MOST_JUDGED)
         found, considered = [], 0
         for leaving in exits:
             rows = leaving.rows
@@ -262,9 +266,7 @@ class Search:
             if onward is not None:
                 found.append(onward)
         found.sort(key=lambda join: -join.total)
-        found = self._judged_all(found[:count], exits)
-        found.sort(key=lambda join: -join.total)
-        return found[: self._settings.top_k], considered
+        return self._judged_best(found[:count], exits)[: self._settings.top_k], considered
 
     def _onward(self, exit_row: int, view: View) -> Join | None:
         """Return what it is worth to go on after a chunk, in another phrase; None where none may begin."""
@@ -275,6 +277,18 @@ class Search:
         coming = float(view.entering[at] + view.future[at] + view.walk[at])
         total = self._weights.straight_on + coming
         return Join(exit_row=exit_row, entry_row=row, total=total, goes_on=True)
+
+    def _judged_best(self, found: Sequence[Join], exits: Sequence[Exit]) -> list[Join]:
+        """Return the joins that may be drawn, the best first; found: the best first by the estimate."""
+        at_once = max(self._settings.top_k, JUDGED_AT_ONCE)
+        less = _HARDLY_DRAWN * self._settings.temperature
+        best: list[Join] = []
+        for place in range(0, len(found), at_once):
+            if best and best[0].total - less >= found[place].total:
+                break
+            best += self._judged_all(found[place : place + at_once], exits)
+            best.sort(key=lambda join: -join.total)
+        return best
 
     def _judged_all(self, found: Sequence[Join], exits: Sequence[Exit]) -> list[Join]:
         """Judge how songs meet, of those joins that lead from one to another."""

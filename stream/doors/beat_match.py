@@ -11,11 +11,11 @@ from stream.doors.side import DoorSide, SureBeats
 _SLACK = 0.01
 """A bar may ask for this much more than songs are stretched as a whole."""
 _UNKNOWN_BARS_BEATS = 4
-_FEW_BARS = 4
+FEW_BARS = 4
 """Where bars are not known, or tempi differ by much, songs sound together for no more than these."""
-_MIDDLING_BARS = 8
-_NEAR, _FAR = 0.03, 0.05
-"""Up to the first difference of tempo as long as is wanted, up to the second for `_MIDDLING_BARS`."""
+MIDDLING_BARS = 8
+NEAR_TEMPO, FAR_TEMPO = 0.03, 0.05
+"""Up to the first difference of tempo as long as is wanted, up to the second for `MIDDLING_BARS`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,10 +86,10 @@ def most_bars(match: BeatMatch, settings: DoorSettings) -> int:
     """Return how many bars two songs may sound together at most, by how far one is bent to the other."""
     apart = abs(match.tempo_factor - 1.0)
     most = settings.blend_bars
-    if not match.bars_known or apart > _FAR:
-        most = min(most, _FEW_BARS)
-    elif apart > _NEAR:
-        most = min(most, _MIDDLING_BARS)
+    if not match.bars_known or apart > FAR_TEMPO:
+        most = min(most, FEW_BARS)
+    elif apart > NEAR_TEMPO:
+        most = min(most, MIDDLING_BARS)
     return min(most, match.bars)
 
 

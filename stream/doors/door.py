@@ -38,7 +38,7 @@ class Door:
     tempo_factor: float = 1.0
     """A is played so many times as fast where both sound; 1 leaves it as it is."""
     rejected: Mapping[JoinKind, str] = field(default_factory=dict)
-    """Kinds that were preferred and cannot be, and why, in words."""
+    """Other kinds, and why they cannot be or by how much they are worth less, in words."""
     penalties: Mapping[str, float] = field(default_factory=dict)
     """What speaks against the door, by name, in log-odds, none above 0."""
     plays_out: bool = False

@@ -8,16 +8,20 @@ import numpy as np
 
 from model.base.arrays import FloatArray, IntArray
 from model.base.kernels import kernel
+from stream.doors.beat_match import FAR_TEMPO, FEW_BARS, MIDDLING_BARS, NEAR_TEMPO
 from stream.doors.facts import FACT
 from stream.doors.settings import DoorSettings
 from stream.doors.side import SURE_BEAT
 from stream.doors.worths import (
     BAR_WORTHS,
     FREE_STRETCH,
+    LONG_FADE_S,
     NEARLY_OVER,
     OF_KEYS,
     OF_STRETCH,
+    OF_UNMATCHED_BEATS,
     OF_UNSURE_BARS,
+    OF_UNSURE_BEAT,
     PLAIN_WORTH,
     SHORT_WORTH,
     WELL_KNOWN_BEAT,
@@ -30,12 +34,8 @@ OCTAVE_WORTH = -0.3
 """Of a beat that meets every other beat."""
 _BLEND_S = 16.0
 _BLEND_BARS, _FEWEST_BARS = max(BAR_WORTHS), min(BAR_WORTHS)
-_BEYOND_NORMAL = 50.0
-_APART_WORTH, _APART_S = -3.5, 4.0
-"""Of two songs whose beats do not meet: there is a quick change, and better doors."""
 _FEW_BARS_WORTH = -BAR_WORTHS[_FEWEST_BARS]
 """What the shortest blend is worth less than the longest."""
-_LEAST_LEFT_S = 4.0
 _BOTH_FULL, _BOTH_SING = 0.4, 2.5
 _TANGENT = float(np.log(2.0))
 _ROUNDED = 1e-5
@@ -67,44 +67,46 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
     both_known = not np.isnan(a[FACT.tempo]) and not np.isnan(b[FACT.tempo])
     beat = min(a[FACT.beat], b[FACT.beat])
     left_s = min(a[FACT.left_s], 0.5 * b[FACT.left_s])
-    together_s = min(_BLEND_S, left_s)
-    worth = 0.0
-    if left_s < _LEAST_LEFT_S:
-        worth = SHORT_WORTH
-    elif both_known and beat >= SURE_BEAT:
+    worth = SHORT_WORTH + (PLAIN_WORTH - SHORT_WORTH) * min(1.0, left_s / LONG_FADE_S)
+    worth -= _together(a, b, min(LONG_FADE_S, left_s))
+    if both_known:
+        worth -= OF_UNMATCHED_BEATS * beat
+    metres = a[FACT.metre] > 0 and b[FACT.metre] > 0 and a[FACT.metre] != b[FACT.metre]
+    if both_known and beat >= SURE_BEAT and not metres:
         octaves = abs(a[FACT.tempo] - b[FACT.tempo])
         folded = min(octaves, abs(octaves - 1.0))
         apart = 2.0**folded - 1.0
-        metres = a[FACT.metre] > 0 and b[FACT.metre] > 0 and a[FACT.metre] != b[FACT.metre]
         bars = left_s * 2.0 ** b[FACT.tempo] / 60.0 / max(4.0, b[FACT.metre])
         bars = min(bars, min(a[FACT.bars], b[FACT.bars]))
-        if apart > _MOST_STRETCH or metres or bars < _FEWEST_BARS:
-            worth = _APART_WORTH
-            together_s = min(together_s, _APART_S)
-        else:
-            worth = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
-            worth -= _BEYOND_NORMAL * max(0.0, apart - NORMAL_STRETCH)
-            worth -= _FEW_BARS_WORTH * max(0.0, 1.0 - bars / _BLEND_BARS)
-            bars_lack = max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar]))
-            worth -= OF_UNSURE_BARS * bars_lack + max(0.0, WELL_KNOWN_BEAT - beat)
-        if folded < octaves:
-            worth += OCTAVE_WORTH
-    else:
-        worth = PLAIN_WORTH
-        if both_known:
-            worth -= 0.3 * beat * min(together_s, 12.0)
-    share = together_s / _BLEND_S
-    worth -= _BOTH_FULL * share * a[FACT.full] * b[FACT.full]
-    worth -= _BOTH_SING * share * a[FACT.voice] * b[FACT.voice]
-    if not np.isnan(a[FACT.fifth]) and not np.isnan(b[FACT.fifth]):
-        steps = abs(a[FACT.fifth] - b[FACT.fifth])
-        if min(steps, 12.0 - steps) > 1.0:
-            worth -= OF_KEYS * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
+        if apart <= _MOST_STRETCH and bars >= _FEWEST_BARS:
+            if apart > NEAR_TEMPO:
+                bars = min(bars, float(FEW_BARS if apart > FAR_TEMPO else MIDDLING_BARS))
+            blend = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
+            blend -= _FEW_BARS_WORTH * max(0.0, 1.0 - bars / _BLEND_BARS)
+            blend -= OF_UNSURE_BARS * max(0.0, 1.0 - 2.0 * min(a[FACT.bar], b[FACT.bar]))
+            blend -= OF_UNSURE_BEAT * max(0.0, WELL_KNOWN_BEAT - beat)
+            blend -= _together(a, b, min(_BLEND_S, left_s))
+            if folded < octaves:
+                blend += OCTAVE_WORTH
+            worth = max(worth, blend)
     worth -= NEARLY_OVER * (1.0 - b[FACT.room])
     if not np.isnan(a[FACT.level]) and not np.isnan(b[FACT.level]):
         levels = min(_LEVEL_MOST_LU, abs(a[FACT.level] - b[FACT.level]))
         worth -= _OF_LEVEL * max(0.0, levels - _LEVEL_FREE_LU)
     return np.float64(worth)
+
+
+@kernel
+def _together(a: FloatArray, b: FloatArray, together_s: float) -> float:
+    """Return what it costs that two songs sound at the same time for so long."""
+    share = together_s / _BLEND_S
+    cost = _BOTH_FULL * share * a[FACT.full] * b[FACT.full]
+    cost += _BOTH_SING * share * a[FACT.voice] * b[FACT.voice]
+    if not np.isnan(a[FACT.fifth]) and not np.isnan(b[FACT.fifth]):
+        steps = abs(a[FACT.fifth] - b[FACT.fifth])
+        if min(steps, 12.0 - steps) > 1.0:
+            cost += OF_KEYS * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
+    return cost
 
 
 @kernel
@@ -123,18 +125,17 @@ def _most_worths(a: FloatArray, entering: FloatArray, most: FloatArray) -> None:
     """
     for place in range(len(most)):
         left_s = min(a[FACT.left_s], 0.5 * entering[FACT.left_s, place])
-        share = min(_BLEND_S, left_s) / _BLEND_S
         octaves = abs(a[FACT.tempo] - entering[FACT.tempo, place])
         # A power of two lies above its tangent at 1.
         apart = _TANGENT * min(octaves, abs(octaves - 1.0))
-        blend = -OF_STRETCH * max(0.0, apart - FREE_STRETCH)
-        blend -= _BEYOND_NORMAL * max(0.0, apart - NORMAL_STRETCH)
         together = _BOTH_FULL * a[FACT.full] * entering[FACT.full, place]
         together += _BOTH_SING * a[FACT.voice] * entering[FACT.voice, place]
-        blend = max(blend - share * together, _APART_WORTH - min(share, _APART_S / _BLEND_S) * together)
-        sure = min(a[FACT.beat], entering[FACT.beat, place]) >= SURE_BEAT and octaves == octaves
-        plain = (SHORT_WORTH if left_s < _LEAST_LEFT_S else PLAIN_WORTH) - share * together
-        worth = blend if sure and left_s >= _LEAST_LEFT_S else plain
+        fades_s = min(LONG_FADE_S, left_s)
+        worth = SHORT_WORTH + (PLAIN_WORTH - SHORT_WORTH) * (fades_s / LONG_FADE_S)
+        worth -= fades_s / _BLEND_S * together
+        blend = -OF_STRETCH * max(0.0, apart - FREE_STRETCH) - min(_BLEND_S, left_s) / _BLEND_S * together
+        sure = min(a[FACT.beat], entering[FACT.beat, place]) >= SURE_BEAT and apart <= _MOST_STRETCH
+        worth = max(worth, blend) if sure else worth
         levels = abs(a[FACT.level] - entering[FACT.level, place])
         over_lu = max(0.0, min(_LEVEL_MOST_LU, levels) - _LEVEL_FREE_LU)
         worth -= _OF_LEVEL * over_lu if levels == levels else 0.0

@@ -1,6 +1,7 @@
 """Judging a door finds the best kind of join that nothing forbids, by what a pool knows of both songs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from stream.doors.beat_match import match_beats, most_bars
 from stream.doors.door import Door, JoinKind
@@ -8,10 +9,8 @@ from stream.doors.gapless import gapless_successor
 from stream.doors.policies import POLICIES, DoorCase
 from stream.doors.settings import LEAST_FADE_S, DoorSettings
 from stream.doors.side import SURE_BEAT, DoorSide
-from stream.doors.worths import BAR_WORTHS, PLAIN_WORTH, QUICK_WORTH, SHORT_WORTH
+from stream.doors.worths import BAR_WORTHS, QUICK_WORTH, SHORT_WORTH, fade_worth
 
-_BEATEN_FADE_S = 4.0
-"""Two songs with a beat each fade into each other no longer than this where the beats do not meet."""
 _LONGEST_QUICK_S = 5.0
 
 _Proposed = Sequence[DoorCase] | str
@@ -21,32 +20,46 @@ _Proposed = Sequence[DoorCase] | str
 def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
     """Return how A, left at its chunk's end, becomes B, entered at its chunk's start, and what it is worth.
 
-    A kind that is rejected gives way to the next one; the last has no reason not to be.
+    Of all kinds and lengths that nothing forbids it is what is worth most; where nothing else can be, a short
+    blend.
     """
     if a.song.audio_hash == b.song.audio_hash:
         return Door(kind=JoinKind.SPLICE)
     if gapless_successor(a.pool, a.row) == b.row and a.pool is b.pool:
         return Door(kind=JoinKind.GAPLESS)
     rejected: dict[JoinKind, str] = {}
+    best: Door | None = None
     for kind, propose in _PROPOSALS.items():
         proposed = propose(a, b, settings)
         if isinstance(proposed, str):
             rejected[kind] = proposed
             continue
-        doors = [_judged(case) for case in proposed]
-        good = [door for door in doors if isinstance(door, Door)]
-        if good:
-            best = max(good, key=lambda door: door.worth)
-            return Door(
-                kind=kind,
-                overlap_s=best.overlap_s,
-                overlap_bars=best.overlap_bars,
-                tempo_factor=best.tempo_factor,
-                rejected=rejected,
-                penalties=best.penalties,
-            )
-        rejected[kind] = next(reason for reason in doors if isinstance(reason, str))
-    return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
+        # Nothing is worth more than its kind and length.
+        most = max(case.worth for case in proposed)
+        if best is not None and most <= best.worth:
+            rejected[kind] = _less(best.worth - most)
+            continue
+        judged = [_judged(case) for case in proposed]
+        good = [door for door in judged if isinstance(door, Door)]
+        if not good:
+            rejected[kind] = next(reason for reason in judged if isinstance(reason, str))
+            continue
+        found = max(good, key=_worth)
+        if best is None or found.worth > best.worth:
+            best, found = found, best
+        if found is not None:
+            rejected[found.kind] = _less(best.worth - found.worth)
+    if best is None:
+        return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
+    return replace(best, rejected=rejected)
+
+
+def _worth(door: Door) -> float:
+    return door.worth
+
+
+def _less(worth: float) -> str:
+    return f"worth at least {worth:.1f} less"
 
 
 def _judged(case: DoorCase) -> Door | str:
@@ -113,12 +126,10 @@ def _quick_changes(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Propose
 
 def _plain_fades(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
     left_s, there_s = a.sooner_s + a.heard_end_s - a.end_s, _shared_s(b, b.start_s)
-    both_beaten = min(float(side.pool.traits.beat_confidence[side.row]) for side in (a, b)) >= SURE_BEAT
-    longest_s = _BEATEN_FADE_S if both_beaten else settings.plain_fade_s
-    overlap_s = min(longest_s, left_s, there_s)
+    overlap_s = min(settings.plain_fade_s, left_s, there_s)
     if overlap_s < LEAST_FADE_S:
         return f"the songs have {max(0.0, overlap_s):.1f} s for each other"
-    worth = SHORT_WORTH + (PLAIN_WORTH - SHORT_WORTH) * min(1.0, overlap_s / _BEATEN_FADE_S)
+    worth = fade_worth(overlap_s)
     return [DoorCase(a=a, b=b, kind=JoinKind.PLAIN_FADE, overlap_s=overlap_s, worth=worth)]
 
 
@@ -129,7 +140,7 @@ def _shared_s(b: DoorSide, enters_s: float) -> float:
 
 _PROPOSALS: dict[JoinKind, Callable[[DoorSide, DoorSide, DoorSettings], _Proposed]] = {
     JoinKind.TEMPO_BLEND: _tempo_blends,
-    JoinKind.QUICK_CHANGE: _quick_changes,
     JoinKind.PLAIN_FADE: _plain_fades,
+    JoinKind.QUICK_CHANGE: _quick_changes,
 }
-"""Kinds of joins between two songs, the preferred first: worths choose between doors, not between kinds."""
+"""Kinds of joins between two songs; of two that are worth as much the first."""

@@ -13,7 +13,9 @@ from stream.doors.worths import (
     NEARLY_OVER,
     OF_KEYS,
     OF_STRETCH,
+    OF_UNMATCHED_BEATS,
     OF_UNSURE_BARS,
+    OF_UNSURE_BEAT,
     WELL_KNOWN_BEAT,
 )
 from stream.pool.timeline import VOICE_STEP_S
@@ -60,15 +62,16 @@ def bars_unsure(case: DoorCase) -> float:
     a, b = case.a.pool.traits, case.b.pool.traits
     bars = min(float(a.bar_confidence[case.a.row]), float(b.bar_confidence[case.b.row]))
     beats = min(float(a.beat_confidence[case.a.row]), float(b.beat_confidence[case.b.row]))
-    return -OF_UNSURE_BARS * max(0.0, 1.0 - bars / 0.5) - max(0.0, WELL_KNOWN_BEAT - beats)
+    unsure_bars, unsure_beat = max(0.0, 1.0 - bars / 0.5), max(0.0, WELL_KNOWN_BEAT - beats)
+    return -OF_UNSURE_BARS * unsure_bars - OF_UNSURE_BEAT * unsure_beat
 
 
 def unmatched_beats(case: DoorCase) -> float:
-    """Two beats that do not meet are heard as such for as long as both sound."""
+    """Two beats that do not meet are heard as such, the more, the clearer both are."""
     if case.on_beat or case.kind == JoinKind.QUICK_CHANGE:
         return 0.0
     a, b = (_beat(case.a), _beat(case.b))
-    return -0.3 * min(a, b) * case.overlap_s
+    return -OF_UNMATCHED_BEATS * min(a, b)
 
 
 def voice_over_voice(case: DoorCase) -> float | str:

@@ -14,7 +14,7 @@ MOST_STRETCH = 0.08
 class DoorSettings:
     """How one song may become another."""
 
-    stretch: float = 0.06
+    stretch: float = 0.08
     """A song that is left is played at most this share faster or slower to meet the next one's tempo."""
     blend_bars: int = 16
     """Two songs whose beats meet sound together for at most so many bars; 0: their beats are not brought

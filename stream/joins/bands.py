@@ -18,6 +18,8 @@ BAND_REACH_FRAMES = 512
 ALIKE = 0.15
 """Correlation of two songs whose beats fall together, by which they fade (`crossfade.fade_gains`); without
 any the level falls by half a decibel, and more peaks of both stay below the ceiling."""
+HIGHS, MIDS = (0.0, 0.5), (0.25, 0.9)
+"""Shares of the time in which two songs sound together between which highs and mids are handed over."""
 _MIXED_FRAMES = PIECE_FRAMES // 2
 """So much is mixed together; what is filtered together is longer, as the filters' reach comes on top."""
 _SPAN_FRAMES = PIECE_FRAMES + 2 * BAND_REACH_FRAMES

@@ -28,7 +28,11 @@ def joins(
     ],
     model: Model = None,
     seconds: Annotated[
-        float, typer.Option(min=30.0, help="Length of each stream that is rendered, in seconds.")
+        float,
+        typer.Option(
+            min=30.0,
+            help="Length of each stream that is rendered, in seconds; untouched songs are heard whole.",
+        ),
     ] = 2400.0,
     folds: Annotated[
         int,
@@ -103,6 +107,7 @@ def joins(
         load_keras()
     settings = JoinSettings(
         seconds=min(seconds, QUICK_SECONDS) if quick else seconds,
+        natural_s=QUICK_SECONDS if quick else JoinSettings.natural_s,
         folds=2 if quick else folds,
         seed=seed,
         model=chosen_model(model),

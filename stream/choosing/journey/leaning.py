@@ -22,7 +22,7 @@ MOST_LISTENED = 1_024
 _AS_GOOD = 0.5
 """Ways that are worth so much less are as good."""
 _SPARE_LEGS = 1
-_FARTHEST = -20.0
+_FARTHEST = -30.0
 """Worth of a phrase from which nothing that is known leads to that song, in log-odds."""
 LEAST_LEFT = 2
 """A stream needs as many chunks that may be played."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from stream.choosing.generation import Chunk
 from stream.doors.door import JoinKind
-from stream.joins.bands import BandedFade, HandOver
+from stream.joins.bands import HIGHS, MIDS, BandedFade, HandOver
 from stream.joins.fades import BLEND_HALF_S
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
@@ -14,27 +14,38 @@ from stream.joins.steady import USUAL_S, frames_to_steady
 
 LEAST_PLAIN_FADE_S = 2.0 * BLEND_HALF_S
 """A short blend takes as long."""
-STANDING_IN_S = 4.0
+STANDING_IN_S = 12.0
 """A fade that stands in for another kind takes no longer."""
 SPARED_SHARE = 0.25
 """A fade may be so much shorter to end where B is steady."""
+LOWS = (0.55, 0.8)
+"""Shares of the fade between which the lows are handed over: two basses are not heard at once for long."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlainFade(JoinPlan):
-    """A fade of equal power from A's cut on, B from its start on."""
+    """A fade of equal power, one band after the other, from A's cut on, B from its start on."""
 
     kind: ClassVar[JoinKind] = JoinKind.PLAIN_FADE
 
+    lows: tuple[int, int]
+    mids: tuple[int, int]
+    highs: tuple[int, int]
+    """From when to when each band is handed over."""
+
+    @property
+    def law(self) -> str:
+        """How levels change in it, in words."""
+        return "power-complementary by bands"
+
     def open(self, outgoing: Sound, incoming: Sound, rate_hz: int) -> JoinSound:
         """Return what is heard from its beginning on (`JoinPlan`)."""
-        whole = HandOver.at_once(0, self.fade_frames)
         fade = BandedFade(
             outgoing,
             incoming,
             frames=self.fade_frames,
             enters_frame=0,
-            bands=(whole, whole, whole),
+            bands=[HandOver.at_once(*band) for band in (self.lows, self.mids, self.highs)],
             rate_hz=rate_hz,
         )
         return JoinSound(fade.make, self.fade_frames, incoming)
@@ -48,7 +59,6 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
     (_, cut), (start, _) = case.a_span, case.b_span
     wanted_s = case.door.overlap_s if case.door is not None else 0.0
     if case.door is not None and case.door.kind is not JoinKind.PLAIN_FADE:
-        # What was to be on the beat and cannot be does not sound for long beside another beat.
         wanted_s = min(wanted_s, STANDING_IN_S)
     a_side, _ = case.sides()
     # Where A is soon over it begins to go while it sounds; else at its cut, unless it is to be heard out.
@@ -70,8 +80,17 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
         after_frames=frames - half,
         leave_frame=begin + half,
         enter_frame=start + half,
+        lows=_part(LOWS, frames),
+        mids=_part(MIDS, frames),
+        highs=_part(HIGHS, frames),
         terms=case.level_terms(begin, start, start + frames),
     )
+
+
+def _part(shares: tuple[float, float], frames: int) -> tuple[int, int]:
+    """Return from where to where a share of a fade lies."""
+    first, stop = (round(share * frames) for share in shares)
+    return first, stop
 
 
 def _sooner(case: JoinCase, chunk: Chunk, frame: int, room: int, side: Literal["before", "after"]) -> int:

@@ -10,7 +10,7 @@ from stream.doors.beat_match import BeatMatch, match_beats
 from stream.doors.door import JoinKind
 from stream.doors.settings import MOST_STRETCH, DoorSettings
 from stream.doors.side import SOONER_S
-from stream.joins.bands import BandedFade, HandOver
+from stream.joins.bands import HIGHS, MIDS, BandedFade, HandOver
 from stream.joins.grid_fit import MOST_BETWEEN, GridFit, fit_grid
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
@@ -27,10 +27,8 @@ _APART_FRAMES = 64
 _MOST_BEND = 0.12
 _FITTED_BARS = 4
 """So many are listened to: of what follows, A's highs are hardly heard."""
-HIGHS, MIDS = (0.0, 0.5), (0.25, 0.9)
-"""Shares of the overlap between which highs and mids are handed over, ..."""
 LOWS_AT = 0.65
-"""... and the one near which the lows are, in a beat before a downbeat of B."""
+"""The share of the overlap near which the lows are handed over, in a beat before a downbeat of B."""
 
 
 @dataclass(frozen=True, kw_only=True)

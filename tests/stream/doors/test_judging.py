@@ -55,7 +55,12 @@ def door(
 
 def test_two_beats_within_reach_are_blended_over_bars(pool: Pool) -> None:
     found = door(pool, timeline(122.0), timeline(thin=[(0, 50)]))
-    assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16 and not found.rejected
+    assert found.kind is JoinKind.TEMPO_BLEND and found.overlap_bars == 16
+    # Other kinds are worth less: twelve seconds of two beats that do not meet, and far less a quick change.
+    less = {kind: float(reason.split()[3]) for kind, reason in found.rejected.items()}
+    assert less.keys() == {JoinKind.PLAIN_FADE, JoinKind.QUICK_CHANGE}
+    assert 1.0 < less[JoinKind.PLAIN_FADE] < less[JoinKind.QUICK_CHANGE] - 0.5
+    assert all(reason.startswith("worth at least ") for reason in found.rejected.values())
     assert found.tempo_factor == pytest.approx(120.0 / 122.0, abs=1e-3)
     assert found.overlap_s == pytest.approx(32.0, abs=0.6)
     # Further apart, and both in full: fewer.
@@ -75,8 +80,8 @@ def test_of_a_quick_change_nothing_goes_on_beyond_the_cut() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "kind", "reason"),
     [
-        (timeline(100.0), timeline(), JoinKind.QUICK_CHANGE, "tempi differ by"),
-        (timeline(beats_per_bar=3), timeline(), JoinKind.QUICK_CHANGE, "beats a bar do not go into"),
+        (timeline(100.0), timeline(), JoinKind.PLAIN_FADE, "tempi differ by"),
+        (timeline(beats_per_bar=3), timeline(), JoinKind.PLAIN_FADE, "beats a bar do not go into"),
         (timeline(confidence=0.3), timeline(), JoinKind.PLAIN_FADE, "song that is left is not sure"),
         (timeline(), timeline(confidence=0.3), JoinKind.PLAIN_FADE, "next song is not sure"),
         (None, None, JoinKind.PLAIN_FADE, "not sure"),
@@ -90,6 +95,17 @@ def test_what_cannot_be_blended_says_why_and_meets_otherwise(
     assert found.kind is kind
     assert reason in found.rejected[JoinKind.TEMPO_BLEND]
     assert found.penalties and found.worth < 0.0
+
+
+def test_kinds_and_lengths_compete_by_worth(pool: Pool) -> None:
+    far = door(pool, timeline(100.0), timeline())
+    assert far.kind is JoinKind.PLAIN_FADE and far.overlap_s == pytest.approx(12.0)
+    assert far.rejected[JoinKind.QUICK_CHANGE].endswith("less")
+    assert far.penalties["beats"] == pytest.approx(-0.5)
+    # Where A has but seconds left, a change on the beat is worth more than so short a fade.
+    ending = door(pool, timeline(100.0, silent=[(EXIT_S + 2.0, SECONDS)]), timeline())
+    assert ending.kind is JoinKind.QUICK_CHANGE and ending.rejected[JoinKind.PLAIN_FADE].endswith("less")
+    assert far.worth > ending.worth
 
 
 def test_a_blend_ends_before_the_tempo_changes(pool: Pool) -> None:

@@ -38,7 +38,7 @@ class ExplainedJoin:
     worth: float
     penalties: Mapping[str, float]
     rejected: Mapping[str, str]
-    """Kinds that were preferred, and why they could not be."""
+    """Other kinds, and what speaks against each."""
 
     def as_json(self) -> dict[str, object]:
         """Return plain values."""

@@ -18,6 +18,7 @@ from stream.joins.settings import SoundSettings
 from stream.pool.pool import Pool, open_pool
 from tools.pools.sub_pool import sub_pool
 from tools.quality.joins.earlier import Earlier
+from tools.quality.joins.hearing.between import NATURAL
 from tools.quality.joins.hearing.collecting import collected
 from tools.quality.joins.hearing.detector import Kind
 from tools.quality.joins.hearing.folds import (
@@ -25,6 +26,7 @@ from tools.quality.joins.hearing.folds import (
     apart_by_artist,
     fold_of_songs,
     folds_of_models,
+    music_s,
 )
 from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.hearing.verdicts import PLAIN, Verdict, judge_samples
@@ -44,6 +46,10 @@ class JoinSettings:
 
     seconds: float = 2400.0
     """Length of each stream of each fold, and of the streams of the whole pool that are measured."""
+    natural_s: float = 21_600.0
+    """A fold's untouched stream is as long as its songs, but no longer than this: a join of a song that it
+    did not come to has nothing of its song to be held against, and of few songs few section changes are
+    known."""
     folds: int = 3
     seed: int = 0
     model: Path = field(default_factory=carried_model)
@@ -56,6 +62,8 @@ class JoinSettings:
     def __post_init__(self) -> None:
         if not 30.0 <= self.seconds <= 86_400:
             raise EndlosError(f"streams of {self.seconds:g} s; give 30 to 86400 seconds")
+        if not 30.0 <= self.natural_s <= 86_400:
+            raise EndlosError(f"untouched streams of {self.natural_s:g} s; give 30 to 86400 seconds")
         if not 2 <= self.folds <= 10:
             raise EndlosError(f"{self.folds} folds; give 2 to 10")
         if not self.seed >= 0:
@@ -111,11 +119,11 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
     streams = 4 * len(folds) + 3
     done = 0
 
-    def progress(name: str) -> Callable[[float], None]:
+    def progress(name: str, length_s: float) -> Callable[[float], None]:
         nonlocal done
         before = done
         done += 1
-        return lambda seconds: told(name, (before + min(1.0, seconds / settings.seconds)) / (streams + 2))
+        return lambda seconds: told(name, (before + min(1.0, seconds / length_s)) / (streams + 2))
 
     # Threads that wait for each other on a busy machine cost many times what they bring.
     with threadpool_limits(1), tempfile.TemporaryDirectory(prefix="endlos-joins-") as scratch:
@@ -124,29 +132,30 @@ def study(folder: Path, settings: JoinSettings, told: Told) -> Study:
             small = sub_pool(folder, songs, Path(scratch) / f"fold{number}")
             model = models[number] if models and number >= 0 else settings.model
             seed = settings.seed * 100 + number + 1
-            kinds: tuple[Strategy | str, ...] = (PLAIN, "natural", "random", "model")
+            kinds: tuple[Strategy | str, ...] = (PLAIN, NATURAL, "random", "model")
+            untouched_s = min(settings.natural_s, music_s(open_pool(small)))
             for kind in kinds:
                 source: EngineStream | PlainStream
                 source = PlainStream(small, seed) if kind == PLAIN else _engine(small, kind, seed, model)
                 name = "engine" if kind == "model" else kind
+                length_s = untouched_s if kind == NATURAL else settings.seconds
                 with closing(source):
-                    tell = progress(f"fold {folds.index(number) + 1} of {len(folds)}: {name}")
+                    tell = progress(f"fold {folds.index(number) + 1} of {len(folds)}: {name}", length_s)
 
                     def offered(window: Window, count: int, name: str = name, number: int = number) -> None:
                         if name == "engine":
                             keeper.offer(window, number, count)
 
-                    parts += collected(
-                        source, settings.seconds, half_s, name, number, told=tell, taken=offered
-                    )
+                    parts += collected(source, length_s, half_s, name, number, told=tell, taken=offered)
         cards = {}
-        for strategy in ("natural", "random", "model"):
+        for strategy in (NATURAL, "random", "model"):
             with (
                 closing(Sides(folder, 44_100)) as sides,
                 closing(_engine(folder, strategy, settings.seed, settings.model)) as stream,
             ):
+                tell = progress(f"whole pool: {strategy}", settings.seconds)
                 cards["engine" if strategy == "model" else strategy] = measured(
-                    stream, settings.seconds, JourneyMap.of(pool), sides, progress(f"whole pool: {strategy}")
+                    stream, settings.seconds, JourneyMap.of(pool), sides, tell
                 )
     samples = Samples.joined_of(parts)
     engine = samples.where((samples.condition == "engine") & samples.joined & (samples.fold >= 0))

@@ -28,7 +28,7 @@ def generation() -> Generation:
     rows = len(found.index)
     traits = replace(
         found.pool.traits,
-        tempo_bpm=np.repeat(100.0 * 1.035 ** np.arange(SONGS), CHUNKS).astype(np.float32),
+        tempo_bpm=np.repeat(100.0 * 1.06 ** np.arange(SONGS), CHUNKS).astype(np.float32),
         beat_confidence=np.ones(rows, dtype=np.float32),
         bar_confidence=np.ones(rows, dtype=np.float32),
         beats_per_bar=np.full(rows, 4, dtype=np.int64),

@@ -18,6 +18,7 @@ from stream.choosing.phrases import Phrases
 from stream.choosing.planner import Planner
 from stream.choosing.settings import PlannerSettings, Strategy
 from stream.choosing.step import Step
+from stream.choosing.weighing.weights import CostWeights
 from stream.doors.settings import DoorSettings
 from stream.scoring.matrix_scorer import MatrixScorer
 from tests.support.pools import with_opened
@@ -205,7 +206,11 @@ def by_songs(generation: Generation, logits: dict[tuple[int, int], float], other
 
 
 def songs_on_the_way(generation: Generation, goal: int) -> list[int]:
-    settings = PlannerSettings(seed=1, top_k=1, min_phrase_s=4.0, max_phrase_s=12.0, joins_ahead=0)
+    # By the model alone, and not by how the songs would meet.
+    weights = CostWeights(door=0.0)
+    settings = PlannerSettings(
+        seed=1, top_k=1, min_phrase_s=4.0, max_phrase_s=12.0, joins_ahead=0, weights=weights
+    )
     planner = Planner(generation, settings, generation.chunk(0))
     go(planner, 1)
     planner.steer(Steering(towards=hash_of(generation, goal)))

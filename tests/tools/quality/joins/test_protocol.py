@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model.base.errors import EndlosError
+from model.saved.carried import carried_model
 from model.saved.learned import songs_record
 from stream.pool.pool import open_pool
 from tests.support.commands import run_here
@@ -18,11 +19,13 @@ from tools.pools.build import build_pool
 from tools.pools.sub_pool import sub_pool
 from tools.quality.joins.boundaries import Boundary
 from tools.quality.joins.hearing.areas import Scored, matched_area, weighted_area
+from tools.quality.joins.hearing.between import NATURAL
 from tools.quality.joins.hearing.detector import Boosted, Network, balance, out_of_fold
 from tools.quality.joins.hearing.evidence import evidence
-from tools.quality.joins.hearing.folds import fold_of_songs, folds_of_models
+from tools.quality.joins.hearing.folds import fold_of_songs, folds_of_models, music_s
 from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.measuring.wander import wander
+from tools.quality.joins.protocol import JoinSettings, study
 from tools.quality.joins.spectra import spectra
 
 
@@ -203,6 +206,7 @@ def test_folds_share_no_song_and_their_pools_hold_theirs(eight_songs: Path, tmp_
     rows = np.flatnonzero(fold[pool.chunk_song] == 1)
     assert small.chunk_keys() == [pool.chunk_keys()[row] for row in rows]
     assert np.array_equal(small.heads, pool.heads[rows])
+    assert music_s(small) + music_s(pool) == pytest.approx(12 * 12.0, abs=0.5)
     with pytest.raises(EndlosError, match=r"3 folds of at least 4 songs are needed .* has 8; add music"):
         fold_of_songs(pool, 3, seed=0)
 
@@ -251,6 +255,15 @@ def test_the_command_from_end_to_end(
     assert all({answers[name]["a"], answers[name]["b"]} == {"now", "earlier"} for name in pairs)
     page = (tmp_path / "listen" / "sheet.html").read_text()
     assert all(f"{name}.flac" in page for name in pieces)
+
+
+def test_untouched_songs_are_heard_whole_however_short_other_streams_are(eight_songs: Path) -> None:
+    settings = JoinSettings(seconds=40.0, folds=2, model=carried_model("tower"))
+    samples = study(eight_songs, settings, lambda name, done: None).samples
+    natural = samples.at_s[samples.condition == NATURAL]
+    # A fold's four songs last for 48 s, of which the last seconds are around the last window.
+    assert 40.0 < natural.max() < 48.0
+    assert samples.at_s[samples.condition == "engine"].max() < 40.0
 
 
 def test_too_few_songs_is_one_sentence(tiny_pool: Path, capsys: pytest.CaptureFixture[str]) -> None:

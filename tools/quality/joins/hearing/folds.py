@@ -47,6 +47,12 @@ def fold_of_songs(pool: Pool, folds: int, seed: int) -> IntArray:
     return fold
 
 
+def music_s(pool: Pool) -> float:
+    """Return how much music a pool holds, from the first chunk of each song to its last."""
+    rows = [pool.song_rows(song) for song in range(len(pool.songs))]
+    return sum(pool.end_of_s(own.stop - 1) - pool.start_of_s(own.start) for own in rows)
+
+
 def apart_by_artist(pool: Pool, fold: IntArray) -> bool:
     """Whether no artist has songs in two folds, `(songs,)`."""
     return all(len(np.unique(fold[own])) == 1 for own in artist_groups(pool.songs))
