@@ -8,11 +8,11 @@ from model.base.arrays import DoubleArray, FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.bounds import clicks_per_hour
 from tools.quality.joins.measuring.journey import Journey, JourneyCurve, JourneyMap, journey_of
-from tools.quality.joins.measuring.measures import JoinMeasure, measure_boundary, table
+from tools.quality.joins.measuring.measures import SIDE_S, JoinMeasure, measure_boundary, table
 from tools.quality.joins.measuring.peak import PeakMeter
 from tools.quality.joins.measuring.sides import Sides
 from tools.quality.joins.measuring.wander import Wander, wander
-from tools.quality.joins.windows import CONTEXT_S, Source, cut_windows
+from tools.quality.joins.windows import Source, cut_windows
 
 MOST_MEASURED = 400
 """Boundaries of one kind that are measured; they come as they are heard."""
@@ -110,7 +110,7 @@ def _measured(
     joined: list[JoinMeasure] = []
     natural: list[JoinMeasure] = []
     kinds: list[str] = []
-    for window in cut_windows(source, seconds, heard=heard, context_s=min(CONTEXT_S, seconds / 4)):
+    for window in cut_windows(source, seconds, heard=heard, context_s=min(SIDE_S, seconds / 4)):
         kind = joined if window.boundary.joined else natural
         if len(kind) < MOST_MEASURED:
             kind.append(measure_boundary(window, sides))

@@ -1,4 +1,4 @@
-"""The two songs of a join, as they are without it, are what the level inside a fade is held against."""
+"""The two songs of a join, as they are without it, are what beats, clicks and level in it are held against."""
 
 from pathlib import Path
 
@@ -7,6 +7,8 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.spans import SpanReader
 from stream.joins.levels import k_weighted_power
+from stream.joins.sound import SongSound
+from stream.joins.stretch import Stretcher
 from stream.pool.pool import open_pool
 from tools.quality.joins.boundaries import Boundary
 
@@ -31,11 +33,32 @@ class Sides:
     def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
         """Return A and B over the fade and `lead` frames on either side, as in their files."""
         first, stop = -place.before_frames - lead, place.after_frames + lead
-        sides = []
-        for audio_hash, at_s in ((place.from_key[0], place.left_s), (place.to_key[0], place.entered_s)):
-            frame = round(at_s * self._rate_hz)
-            sides.append(self._reader.read(self._songs[audio_hash], frame + first, frame + stop))
-        return sides[0], sides[1]
+        return self.left(place, first, stop), self.entered(place, first, stop)
+
+    def left(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return A's file from `first` to `stop`, counted from what of it is heard at the centre."""
+        return self._read(place.from_key[0], place.left_s, first, stop)
+
+    def entered(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return B's file from `first` to `stop`, counted from what of it is heard at the centre."""
+        return self._read(place.to_key[0], place.entered_s, first, stop)
+
+    def left_as_heard(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return A alone from `first` to `stop` of the stream, counted from the centre, in its tempo there.
+
+        first: not before the join, where that changes A's tempo.
+        """
+        if place.course is None:
+            return self.left(place, first, stop)
+        begin = round(float(place.left_frames(np.array([-place.before_frames]))[0]))
+        sound = SongSound(lambda start, end: self.left(place, start, end), begin)
+        played, heard = (np.array(frames, dtype=np.int64) for frames in place.course)
+        made = Stretcher(sound, played, heard, self._rate_hz).pull(place.before_frames + stop)
+        return made[place.before_frames + first :]
+
+    def _read(self, audio_hash: str, at_s: float, first: int, stop: int) -> FloatArray:
+        frame = round(at_s * self._rate_hz)
+        return self._reader.read(self._songs[audio_hash], frame + first, frame + stop)
 
 
 def fade_level_db(
