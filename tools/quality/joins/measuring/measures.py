@@ -6,7 +6,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.joins.levels import k_weighted_power, loudness_lufs
-from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.clicks import clicks_around, find_clicks, is_of_song
 from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
 from tools.quality.joins.measuring.sides import LEAD_S, Sides, fade_level_db
 from tools.quality.joins.spectra import chroma
@@ -51,7 +51,9 @@ class JoinMeasure:
     flux_z: float
     """Spectral flux within 50 ms of the centre, in standard deviations over 3 s on either side."""
     clicks: float
-    """Samples that jump out of the waveform in the fade."""
+    """Samples that jump out of the waveform in the fade, and in neither song's file at that place."""
+    song_clicks: float
+    """Those that a song has of its own; nan without the songs."""
 
 
 NAMES = tuple(field.name for field in fields(JoinMeasure))
@@ -71,7 +73,7 @@ def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
     beat_ms, tempo = _beats(strength, step_s, split)
     if place.fade_frames - place.alone_frames > LONG_S * rate_hz:
         beat_ms, tempo = _beats_of_long(window, sides)
-    guard = round(GUARD_S * rate_hz)
+    made, own = _clicks(window, sides)
     return JoinMeasure(
         beat_ms=beat_ms,
         tempo_ratio=tempo,
@@ -80,8 +82,25 @@ def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
         loudness_jump_lu=_jump(window.audio, rate_hz, (first, begin, end, stop)),
         dip_db=_dip(window, sides),
         flux_z=_flux(strength, step_s, split),
-        clicks=float(clicks(window.audio, begin - guard, end + guard, rate_hz)),
+        clicks=made,
+        song_clicks=own,
     )
+
+
+def _clicks(window: Window, sides: Sides | None) -> tuple[float, float]:
+    """Return how many clicks the join made, and how many of those that are heard in it a song has."""
+    place, rate_hz = window.boundary, window.rate_hz
+    guard = round(GUARD_S * rate_hz)
+    begin, end = window.centre - place.before_frames - guard, window.centre + place.after_frames + guard
+    found = find_clicks(window.audio, begin, end, rate_hz)
+    if sides is None:
+        return float(len(found)), float("nan")
+    own = 0
+    for click in found:
+        first, stop = clicks_around(click, rate_hz)
+        songs = sides.at(place, first - window.centre, stop - window.centre)
+        own += is_of_song(window.audio[first:stop], click.side, songs)
+    return float(len(found) - own), float(own)
 
 
 def _jump(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:

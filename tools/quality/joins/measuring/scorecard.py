@@ -38,13 +38,18 @@ class Scorecard:
     def plain(self) -> dict[str, Any]:
         """Return what JSON can hold of the whole stream."""
         told = asdict(self.wander) | asdict(self.journey)
-        way = {name: None if value != value else value for name, value in told.items()}
+        way = {name: _told(value) for name, value in told.items()}
         return {
             "seconds": self.seconds,
             "true_peak_db": self.peak_db,
             "clicks_per_hour": clicks_per_hour(self.joined, self.seconds),
+            "song_clicks_per_hour": _told(clicks_per_hour(self.joined, self.seconds, "song_clicks")),
             **way,
         }
+
+
+def _told(value: float) -> float | None:
+    return None if value != value else value
 
 
 class _Known:

@@ -11,10 +11,16 @@ from stream.joins.sound import SongSound
 from stream.joins.stretch import Stretcher
 from stream.pool.pool import open_pool
 from tools.quality.joins.boundaries import Boundary
+from tools.quality.joins.measuring.clicks import Heard
 
 HOP_FRAMES = 64
 LEAD_S = 0.1
 """Seconds of song beside the fade, in which K-weighting settles and the song's gain is found."""
+
+SLACK_FRAMES = 2
+"""Times are rounded to frames."""
+BENT_SLACK_S = 0.01
+"""A song that changes its tempo is so near to its course."""
 
 
 class Sides:
@@ -55,6 +61,29 @@ class Sides:
         played, heard = (np.array(frames, dtype=np.int64) for frames in place.course)
         made = Stretcher(sound, played, heard, self._rate_hz).pull(place.before_frames + stop)
         return made[place.before_frames + first :]
+
+    def at(self, place: Boundary, first: int, stop: int) -> list[Heard]:
+        """Return what both songs have in their files where `first` to `stop` from the centre is heard.
+
+        Of a song that changes its tempo it is known within some milliseconds; its echoes count as well.
+        """
+        frames = stop - first
+        middle = first + frames // 2
+        a_middle = round(float(place.left_frames(np.array([middle]))[0]))
+        a_slack = SLACK_FRAMES if place.course is None else round(BENT_SLACK_S * self._rate_hz)
+        places = [(a_middle, a_slack)]
+        if place.echo_frames and middle > 0:
+            # What is repeated was heard in the last beat before the centre.
+            places.append((middle % place.echo_frames - place.echo_frames, SLACK_FRAMES))
+        found = [
+            Heard(
+                audio=self.left(place, at - frames // 2 - slack, at - frames // 2 + frames + slack),
+                slack=slack,
+            )
+            for at, slack in places
+        ]
+        entered = self.entered(place, first - SLACK_FRAMES, stop + SLACK_FRAMES)
+        return [*found, Heard(audio=entered, slack=SLACK_FRAMES)]
 
     def _read(self, audio_hash: str, at_s: float, first: int, stop: int) -> FloatArray:
         frame = round(at_s * self._rate_hz)
