@@ -120,10 +120,33 @@ def test_in_a_tempo_blend_the_beats_of_both_fall_together_and_b_is_untouched(gen
     assert tempi[0] == pytest.approx(1.0, abs=2e-3) and (np.diff(tempi[:16]) <= 1e-3).all()
 
 
-def test_no_beats_are_laid_between_those_of_another_song(generation: Generation) -> None:
+def test_beats_that_lie_half_way_between_the_attacks_are_moved_to_them(generation: Generation) -> None:
     found = judged(generation, A_CHUNK, OFF_CHUNK)
     assert found.kind is JoinKind.TEMPO_BLEND
-    assert planned(generation, found, OFF_CHUNK).kind is JoinKind.PLAIN_FADE
+    plan = planned(generation, found, OFF_CHUNK)
+    assert isinstance(plan, TempoBlend)
+    heard = np.array(plan.heard_frames) + plan.begin_frame
+    # Where the struck sounds are, whatever the timelines say.
+    a_beats, b_beats = steady_beats(SECONDS, A_BPM, 0.1), steady_beats(SECONDS, B_BPM, 0.012)
+    sounds = np.interp(a_beats * RATE_HZ, heard, plan.played_frames) / RATE_HZ
+    b_starts_s = (plan.enter_frame - plan.before_frames) / RATE_HZ
+    inside = (sounds > plan.ramp_frames / RATE_HZ + 0.1) & (sounds < plan.fade_frames / RATE_HZ)
+    for beat_s in sounds[inside]:
+        assert np.abs(b_beats - b_starts_s - beat_s).min() < 0.006
+
+
+def test_beats_that_nothing_says_how_to_move_are_not_laid_over_each_other(generation: Generation) -> None:
+    """Both lie between their attacks: as well together as half a beat apart, and on no beat."""
+    step = Step(
+        after=generation.chunk(OFF_CHUNK + 6),
+        chunk=generation.chunk(OFF_CHUNK),
+        natural=False,
+        rung="full",
+        door=door(JoinKind.TEMPO_BLEND),
+    )
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    plan = planner.plan(step, Leaving(chunk=generation.chunk(OFF_CHUNK + 6), release=Release()))
+    assert plan.kind is JoinKind.PLAIN_FADE
 
 
 def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generation: Generation) -> None:

@@ -175,11 +175,21 @@ def _beats_of_long(window: Window, sides: Sides | None) -> tuple[float, float]:
             stop = max(0, min(place.after_frames, first + side))
         before = sides.left_as_heard(place, first, stop)
         after = sides.entered(place, 0, side)
+        # Beyond its ends a file is silent, which says nothing of its beat.
+        silent = _silent_frames(before)
+        before, first = before[silent:], first + silent
+        after = after[: len(after) - _silent_frames(after[::-1])]
     if min(len(before), len(after)) < least:
         return float("nan"), float("nan")
     strength, step_s = onset_strength(before.mean(axis=1), rate_hz)
     entered, _ = onset_strength(after.mean(axis=1), rate_hz)
     return _against(strength, entered, step_s, (split - first) / rate_hz)
+
+
+def _silent_frames(audio: FloatArray) -> int:
+    """Return how many frames at the beginning are silent, to the last bit."""
+    sounding = np.flatnonzero(audio.any(axis=1))
+    return int(sounding[0]) if len(sounding) else len(audio)
 
 
 def _against(left: DoubleArray, entered: DoubleArray, step_s: float, split_s: float) -> tuple[float, float]:
