@@ -32,7 +32,7 @@ class GridFit:
     between: tuple[float, float]
     """How strong attacks are half-way between beats, over those on beats, of A and of B."""
     half_beats: int
-    """A is moved on by so many halves of a beat, -1 to 1, as one of the two is half a beat off; in `offsets`."""
+    """A is moved on by so many halves of a beat, -1 to 1, as either is half a beat off; part of `offsets`."""
 
 
 def fit_grid(

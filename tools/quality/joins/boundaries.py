@@ -33,9 +33,9 @@ class Boundary:
     alone_frames: int = 0
     """At first the song that is left is changed alone for so long; then both sound."""
     course: tuple[tuple[int, ...], tuple[int, ...]] | None = None
-    """At these times from its beginning those frames of the song that is left sound, as it changes its tempo."""
+    """At these times from its beginning those frames of A sound, where it changes its tempo."""
     echo_frames: int = 0
-    """From the centre on the last so many frames of the song that is left are repeated; 0: they are not."""
+    """From the centre on the last so many frames of A are repeated; 0: they are not."""
     kind: str = ""
     """How the engine calls such a join; empty where it tells none, and where nothing was joined."""
     beat_error_ms: float | None = None
@@ -52,7 +52,7 @@ class Boundary:
         return self.before_frames + self.after_frames
 
     def left_frames(self, at_frames: IntArray) -> DoubleArray:
-        """Return which frames of A sound at times from the centre on, counted from the one that does there."""
+        """Return which frames of A sound at times from the centre on, counted from the one there."""
         if self.course is None:
             return at_frames.astype(np.float64)
         played, heard = np.array(self.course, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""This measure finds clicks, samples that the ones around them do not lead to expect, and tells whose they are."""
+"""This measure finds clicks, samples that those around them do not lead to expect, and says whose they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,6 @@ class Click:
 
     frame: int
     side: int
-
 
 
 def find_clicks(audio: FloatArray, begin: int, end: int, rate_hz: int) -> list[Click]:

@@ -1,4 +1,4 @@
-"""The two songs of a join, as they are without it, are what beats, clicks and level in it are held against."""
+"""Beats, clicks and level in a join are held against its two songs, which are read as they are without it."""
 
 from pathlib import Path
 

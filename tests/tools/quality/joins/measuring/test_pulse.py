@@ -44,8 +44,9 @@ def test_a_beat_that_its_other_half_does_not_foretell_is_none() -> None:
 def test_beats_of_two_songs_one_of_which_beats_twice_as_fast(off_s: float) -> None:
     """Every second beat of the fast one is met, whichever it is."""
     for slow_first in (True, False):
-        slow, fast = drums(12.0, 0.8, 0.4 + (0.0 if slow_first else off_s)), drums(
-            12.0, 0.4, 0.0 + (off_s if slow_first else 0.0)
+        slow, fast = (
+            drums(12.0, 0.8, 0.4 + (0.0 if slow_first else off_s)),
+            drums(12.0, 0.4, 0.0 + (off_s if slow_first else 0.0)),
         )
         (one, step_s), (other, _) = (onset_strength(song.mean(axis=1), RATE_HZ) for song in (slow, fast))
         of_slow, of_fast = pulse(one, step_s), pulse(other, step_s)
