@@ -14,11 +14,12 @@ from stream.choosing.step import Step
 from stream.doors.door import Door, JoinKind
 from stream.joins.join_plan import JoinPlan, Leaving
 from stream.joins.join_planner import JoinPlanner
+from stream.joins.kinds.quick_change import QuickChange
 from stream.joins.kinds.registry import JOIN_KINDS, read_join
 from stream.joins.kinds.tempo_blend import TempoBlend
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
-from stream.joins.sound import JoinSound, SongSound
+from stream.joins.sound import JoinSound, Silence, SongSound
 from tests.support.beaten import (
     RATE_HZ,
     beaten_generation,
@@ -188,6 +189,24 @@ def test_behind_a_quick_change_a_dies_away_in_echoes_without_lows(generation: Ge
     np.testing.assert_allclose(np.diff(levels), 20 * np.log10(0.55), atol=0.5)
     dry = plan.enters_frames - 600
     np.testing.assert_allclose(made[:dry], read(generation, A_CHUNK, plan.begin_frame, dry), atol=1e-7)
+
+
+def test_where_a_quick_change_ends_a_no_wave_is_cut_off() -> None:
+    """A is at the crest of a wave where its last beat ends, and B is silent."""
+    frames = np.arange(2 * RATE_HZ)
+    tone = np.repeat(0.5 * np.cos(2 * np.pi * 1_000.0 * frames / RATE_HZ)[:, None], 2, axis=1)
+    plan = QuickChange(
+        begin_frame=0,
+        before_frames=RATE_HZ // 2,
+        after_frames=RATE_HZ,
+        leave_frame=RATE_HZ // 2,
+        enter_frame=RATE_HZ // 2,
+        beat_frames=RATE_HZ // 2,
+        come_frames=441,
+    )
+    outgoing = SongSound(lambda start, stop: tone[start:stop].astype(np.float32), 0)
+    steps = np.abs(np.diff(plan.open(outgoing, Silence(), RATE_HZ).pull(plan.fade_frames)[:, 0]))
+    assert steps[RATE_HZ // 2 - 500 : RATE_HZ // 2 + 500].max() <= 1.05 * steps[5_000:15_000].max()
 
 
 def test_a_gapless_join_changes_nothing_not_even_the_level(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""This measure finds clicks, samples that those around them do not lead to expect, and says whose they are."""
+"""This measure finds clicks, samples that those around do not lead to expect, and says whose they are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
