@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.base.arrays import DoubleArray, FloatArray
+from model.base.arrays import DoubleArray, FloatArray, IntArray
 from stream.joins.surroundings import SURROUNDINGS_HOP_FRAMES, attack_strengths
 
 FIT_RANGE_S = 0.045
@@ -31,6 +31,8 @@ class GridFit:
     """What bars ask for by themselves, beside what they were given: the median."""
     between: tuple[float, float]
     """How strong attacks are half-way between beats, over those on beats, of A and of B."""
+    half_beats: int
+    """A is moved on by so many halves of a beat, -1 to 1, as either is half a beat off; part of `offsets`."""
 
 
 def fit_grid(
@@ -52,19 +54,19 @@ def fit_grid(
     reach = round(FIT_RANGE_S * rate_hz / hop)
     lags = np.arange(-reach, reach + 1)
     bars = len(b_frames) - 1
-    found = np.zeros((bars, len(lags)))
-    for bar in range(bars):
-        first, stop = b_frames[bar] / hop, b_frames[bar + 1] / hop
-        # A little earlier, so that the attack on the bar line is within.
-        early = 0.1 * (stop - first)
-        here = np.arange(max(0, int(first - early)), min(len(of_b), int(stop - early)))
-        if len(here) < 4 * reach:
-            continue
-        there = np.interp(here * hop, b_frames, a_frames)
-        there += np.where(here * hop < b_frames[0], here * hop - b_frames[0], 0.0)
-        for place, lag in enumerate(lags):
-            heard = np.interp(there / hop + lag, np.arange(len(of_a)), of_a)
-            found[bar, place] = _correlation(heard, of_b[here])
+    between = (
+        _between(of_a, a_frames / hop, bar_beats, rate_hz),
+        _between(of_b, b_frames / hop, bar_beats, rate_hz),
+    )
+    half = 0.5 * float(a_frames[-1] - a_frames[0]) / max(1, bars * bar_beats)
+    found = _correlations(of_a, of_b, a_frames, b_frames, lags)
+    half_beats = 0
+    if min(between) < 1.0 < max(between):
+        # The attacks of one of them lie rather between its beats: do they go together half a beat away?
+        for moved in (-1, 1):
+            other = _correlations(of_a, of_b, a_frames + moved * half, b_frames, lags)
+            if other.mean(axis=0).max() > found.mean(axis=0).max():
+                found, half_beats = other, moved
     together = _together(found)
     judged = together - _AWAY_WEIGHT * np.square(lags / max(reach, 1)) * np.maximum(together, 0.0)
     places = judged.argmax(axis=1)
@@ -74,14 +76,33 @@ def fit_grid(
     heard_alone = found.max(axis=1) >= _LEAST_CORRELATION
     errors = np.abs(alone - offsets)[heard_alone]
     return GridFit(
-        offsets=offsets * hop,
+        offsets=offsets * hop + half_beats * half,
         correlations=best,
         error_frames=float(np.median(errors)) * hop if len(errors) else float("nan"),
-        between=(
-            _between(of_a, a_frames / hop, bar_beats, rate_hz),
-            _between(of_b, b_frames / hop, bar_beats, rate_hz),
-        ),
+        between=between,
+        half_beats=half_beats,
     )
+
+
+def _correlations(
+    of_a: DoubleArray, of_b: DoubleArray, a_frames: DoubleArray, b_frames: DoubleArray, lags: IntArray
+) -> DoubleArray:
+    """Return `(bars, lags)`, how the attacks of each bar of B go with those of A, later by so many hops."""
+    hop, bars = SURROUNDINGS_HOP_FRAMES, len(b_frames) - 1
+    found = np.zeros((bars, len(lags)))
+    for bar in range(bars):
+        first, stop = b_frames[bar] / hop, b_frames[bar + 1] / hop
+        # A little earlier, so that the attack on the bar line is within.
+        early = 0.1 * (stop - first)
+        here = np.arange(max(0, int(first - early)), min(len(of_b), int(stop - early)))
+        if len(here) < 2 * (len(lags) - 1):
+            continue
+        there = np.interp(here * hop, b_frames, a_frames)
+        there += np.where(here * hop < b_frames[0], here * hop - b_frames[0], 0.0)
+        for place, lag in enumerate(lags):
+            heard = np.interp(there / hop + lag, np.arange(len(of_a)), of_a)
+            found[bar, place] = _correlation(heard, of_b[here])
+    return found
 
 
 def _between(strengths: DoubleArray, lines: DoubleArray, bar_beats: int, rate_hz: int) -> float:

@@ -15,7 +15,7 @@ from stream.joins.sound import JoinSound, Sound
 ECHO_GAIN, ECHO_DECAY = 0.5, 0.55
 """How loud the first echo is, and each later one against the one before."""
 _EDGE_S = 0.006
-"""Each echo begins and ends so softly."""
+"""Each echo begins and ends so softly, and so does A itself end."""
 _COME_S = 0.010
 _LEAST_BEAT_S, _MOST_BEAT_S = 0.25, 1.0
 
@@ -73,6 +73,7 @@ class _Echoes:
         self._edges = np.ones((beat_frames, 1), dtype=np.float32)
         rise = np.sin(0.5 * np.pi * (np.arange(edge) + 0.5) / edge).astype(np.float32)
         self._edges[:edge, 0], self._edges[beat_frames - edge :, 0] = rise, rise[::-1]
+        self._falls = np.append(rise[::-1], np.float32(1.0))
 
     def pull(self, frames: int) -> FloatArray:
         """Return the next `(frames, 2)` float32."""
@@ -80,6 +81,10 @@ class _Echoes:
         beat_frames = len(self._beat)
         if len(dry):
             self._beat = np.concatenate([self._beat, dry])[-beat_frames:]
+            # Cut off in the middle of a wave it would click, in the bands that only its echoes end in.
+            edge = len(self._falls) - 1
+            left = self._cut_frame - self._at - np.arange(len(dry))
+            dry = dry * self._falls[np.where(left <= edge, edge - left, edge)][:, None]
         first, stop = self._at + len(dry) - self._cut_frame, self._at + frames - self._cut_frame
         self._at += frames
         places = np.arange(first, max(first, stop))

@@ -89,7 +89,7 @@ def plan_tempo_blend(case: JoinCase) -> TempoBlend | str:
     a_lines, b_lines = (times[:: match.bar_beats] * rate_hz for times in (match.a_s, match.b_s))
     fit = _fit(case, a_lines, b_lines, match.bar_beats)
     for whose, between in zip(("left", "entered"), fit.between, strict=True):
-        if between > MOST_BETWEEN:
+        if between > MOST_BETWEEN and not fit.half_beats:
             return f"the beats of the song that is {whose} lie half-way between its attacks"
     # A line lies between two bars, and what was not listened to is as late as what was.
     offsets = np.pad(fit.offsets, (1, len(a_lines) - len(fit.offsets)), mode="edge")

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from model.base.arrays import DoubleArray, IntArray
 from model.base.errors import EndlosError
 
 Key = tuple[str, int, int]
@@ -29,6 +32,10 @@ class Boundary:
     """... and what of the song after, in seconds of the song."""
     alone_frames: int = 0
     """At first the song that is left is changed alone for so long; then both sound."""
+    course: tuple[tuple[int, ...], tuple[int, ...]] | None = None
+    """At these times from its beginning those frames of A sound, where it changes its tempo."""
+    echo_frames: int = 0
+    """From the centre on the last so many frames of A are repeated; 0: they are not."""
     kind: str = ""
     """How the engine calls such a join; empty where it tells none, and where nothing was joined."""
     beat_error_ms: float | None = None
@@ -43,6 +50,18 @@ class Boundary:
     def fade_frames(self) -> int:
         """Length of the join."""
         return self.before_frames + self.after_frames
+
+    def left_frames(self, at_frames: IntArray) -> DoubleArray:
+        """Return which frames of A sound at times from the centre on, counted from the one there."""
+        if self.course is None:
+            return at_frames.astype(np.float64)
+        played, heard = np.array(self.course, dtype=np.float64)
+        times = np.append(at_frames, 0) + self.before_frames
+        frames = np.interp(times, played, heard)
+        # Before the join, and after the course, the song goes at its own tempo.
+        frames += np.minimum(times, 0) + np.maximum(times - played[-1], 0)
+        found: DoubleArray = frames[:-1] - frames[-1]
+        return found
 
 
 def boundary(line: Mapping[str, Any]) -> Boundary | None:
@@ -65,6 +84,8 @@ def boundary(line: Mapping[str, Any]) -> Boundary | None:
             left_s=float(line["from"]["end_s"]),
             entered_s=float(line["to"]["start_s"]),
             alone_frames=int(join.get("ramp_frames", 0)),
+            course=_course(join),
+            echo_frames=int(join.get("beat_frames", 0)),
             kind=str(join.get("kind", "")),
             beat_error_ms=join.get("terms", {}).get("beat_error_ms"),
         )
@@ -79,6 +100,13 @@ def _extent(line: Mapping[str, Any], join: Mapping[str, Any]) -> tuple[int, int]
     fade_frames = round(line["fade_s"] * line["settings"]["engine_rate_hz"])
     before = int(join.get("before_frames", fade_frames // 2))
     return before, int(join.get("after_frames", fade_frames - before))
+
+
+def _course(join: Mapping[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    if "played_frames" not in join:
+        return None
+    played, heard = (tuple(int(frame) for frame in join[name]) for name in ("played_frames", "heard_frames"))
+    return played, heard
 
 
 def _key(place: Mapping[str, Any]) -> Key:

@@ -130,9 +130,12 @@ def kind_rows(measured: DoubleArray, kinds: Sequence[str]) -> list[dict[str, Any
     return rows
 
 
-def clicks_per_hour(measured: DoubleArray, seconds: float) -> float:
-    """Return the clicks at measured boundaries, by the hour of stream."""
-    return float(measured[:, NAMES.index("clicks")].sum()) * 3600 / seconds if len(measured) else 0.0
+def clicks_per_hour(measured: DoubleArray, seconds: float, column: str = "clicks") -> float:
+    """Return the clicks at measured boundaries that the joins made, by the hour of stream.
+
+    column: `song_clicks`: those that the songs have of their own.
+    """
+    return float(measured[:, NAMES.index(column)].sum()) * 3600 / seconds if len(measured) else 0.0
 
 
 def held(value: float | None, bound: float) -> str:

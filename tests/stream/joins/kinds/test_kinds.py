@@ -15,11 +15,12 @@ from stream.doors.door import Door, JoinKind
 from stream.joins.join_plan import JoinPlan, Leaving
 from stream.joins.join_planner import JoinPlanner
 from stream.joins.kinds.plain_fade import PlainFade
+from stream.joins.kinds.quick_change import QuickChange
 from stream.joins.kinds.registry import JOIN_KINDS, read_join
 from stream.joins.kinds.tempo_blend import TempoBlend
 from stream.joins.levels import Release
 from stream.joins.settings import SoundSettings
-from stream.joins.sound import JoinSound, SongSound
+from stream.joins.sound import JoinSound, Silence, SongSound
 from tests.support.beaten import (
     RATE_HZ,
     beaten_generation,
@@ -121,10 +122,33 @@ def test_in_a_tempo_blend_the_beats_of_both_fall_together_and_b_is_untouched(gen
     assert tempi[0] == pytest.approx(1.0, abs=2e-3) and (np.diff(tempi[:16]) <= 1e-3).all()
 
 
-def test_no_beats_are_laid_between_those_of_another_song(generation: Generation) -> None:
+def test_beats_that_lie_half_way_between_the_attacks_are_moved_to_them(generation: Generation) -> None:
     found = judged(generation, A_CHUNK, OFF_CHUNK)
     assert found.kind is JoinKind.TEMPO_BLEND
-    assert planned(generation, found, OFF_CHUNK).kind is JoinKind.PLAIN_FADE
+    plan = planned(generation, found, OFF_CHUNK)
+    assert isinstance(plan, TempoBlend)
+    heard = np.array(plan.heard_frames) + plan.begin_frame
+    # Where the struck sounds are, whatever the timelines say.
+    a_beats, b_beats = steady_beats(SECONDS, A_BPM, 0.1), steady_beats(SECONDS, B_BPM, 0.012)
+    sounds = np.interp(a_beats * RATE_HZ, heard, plan.played_frames) / RATE_HZ
+    b_starts_s = (plan.enter_frame - plan.before_frames) / RATE_HZ
+    inside = (sounds > plan.ramp_frames / RATE_HZ + 0.1) & (sounds < plan.fade_frames / RATE_HZ)
+    for beat_s in sounds[inside]:
+        assert np.abs(b_beats - b_starts_s - beat_s).min() < 0.006
+
+
+def test_beats_that_nothing_says_how_to_move_are_not_laid_over_each_other(generation: Generation) -> None:
+    """Both lie between their attacks: as well together as half a beat apart, and on no beat."""
+    step = Step(
+        after=generation.chunk(OFF_CHUNK + 6),
+        chunk=generation.chunk(OFF_CHUNK),
+        natural=False,
+        rung="full",
+        door=door(JoinKind.TEMPO_BLEND),
+    )
+    planner = JoinPlanner(SoundSettings(engine_rate_hz=RATE_HZ, target_lufs=None))
+    plan = planner.plan(step, Leaving(chunk=generation.chunk(OFF_CHUNK + 6), release=Release()))
+    assert plan.kind is JoinKind.PLAIN_FADE
 
 
 def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generation: Generation) -> None:
@@ -170,6 +194,24 @@ def test_behind_a_quick_change_a_dies_away_in_echoes_without_lows(generation: Ge
     np.testing.assert_allclose(np.diff(levels), 20 * np.log10(0.55), atol=0.5)
     dry = plan.enters_frames - 600
     np.testing.assert_allclose(made[:dry], read(generation, A_CHUNK, plan.begin_frame, dry), atol=1e-7)
+
+
+def test_where_a_quick_change_ends_a_no_wave_is_cut_off() -> None:
+    """A is at the crest of a wave where its last beat ends, and B is silent."""
+    frames = np.arange(2 * RATE_HZ)
+    tone = np.repeat(0.5 * np.cos(2 * np.pi * 1_000.0 * frames / RATE_HZ)[:, None], 2, axis=1)
+    plan = QuickChange(
+        begin_frame=0,
+        before_frames=RATE_HZ // 2,
+        after_frames=RATE_HZ,
+        leave_frame=RATE_HZ // 2,
+        enter_frame=RATE_HZ // 2,
+        beat_frames=RATE_HZ // 2,
+        come_frames=441,
+    )
+    outgoing = SongSound(lambda start, stop: tone[start:stop].astype(np.float32), 0)
+    steps = np.abs(np.diff(plan.open(outgoing, Silence(), RATE_HZ).pull(plan.fade_frames)[:, 0]))
+    assert steps[RATE_HZ // 2 - 500 : RATE_HZ // 2 + 500].max() <= 1.05 * steps[5_000:15_000].max()
 
 
 def test_a_gapless_join_changes_nothing_not_even_the_level(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray
 from stream.joins.levels import k_weighted_power, loudness_lufs
-from tools.quality.joins.measuring.clicks import clicks
+from tools.quality.joins.measuring.clicks import clicks_around, find_clicks, is_of_song
 from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
 from tools.quality.joins.measuring.sides import LEAD_S, Sides, fade_level_db
 from tools.quality.joins.spectra import chroma
@@ -19,13 +19,11 @@ _STEADY_S = 3.0
 LEVEL_HOP_FRAMES = 64
 LEAST_SIDE_S = 3.0
 """Tempo and beat are told from no less, ..."""
-MOST_SIDE_S = 6.0
-"""... and inside a long fade from no more."""
+SIDE_S = 12.0
+"""... and from so much where there is as much."""
 ONE_TEMPO = 0.03
 """Tempi that differ by no more are one."""
 LONG_S = 3.0
-A_LOUDER_SHARE = 0.5
-"""For so much of a long join A's beat is the louder one."""
 GUARD_S = 0.005
 
 
@@ -36,8 +34,8 @@ class JoinMeasure:
     beat_ms: float
     """How far B's beats are off A's grid, without sign; nan unless both sides have a beat of one tempo.
 
-    Inside a join in which both sound for more than `LONG_S` both beats are there: A's is that of the stream
-    in its first half, B's that of its own file from where it enters.
+    Of a join in which both sound for more than `LONG_S` it is told of each song alone, from its file: how A
+    is heard up to the centre, in the tempo that it is brought to, and B from there on.
     """
     tempo_ratio: float
     """The faster tempo over the slower one, octaves folded: 1 to 1.41; nan unless a beat is heard on both
@@ -53,7 +51,9 @@ class JoinMeasure:
     flux_z: float
     """Spectral flux within 50 ms of the centre, in standard deviations over 3 s on either side."""
     clicks: float
-    """Samples that jump out of the waveform in the fade."""
+    """Samples that jump out of the waveform in the fade, and in neither song's file at that place."""
+    song_clicks: float
+    """Those that a song has of its own; nan without the songs."""
 
 
 NAMES = tuple(field.name for field in fields(JoinMeasure))
@@ -62,7 +62,8 @@ NAMES = tuple(field.name for field in fields(JoinMeasure))
 def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
     """Measure one boundary of a stream.
 
-    Without the songs at hand `dip_db` is nan, and the beats of a long fade are those before and after it.
+    Without the songs at hand `dip_db` is nan, the beats of a long fade are those before and after it, and all
+    clicks are the join's.
     """
     rate_hz, centre, place = window.rate_hz, window.centre, window.boundary
     begin, end = centre - place.before_frames, centre + place.after_frames
@@ -72,7 +73,7 @@ def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
     beat_ms, tempo = _beats(strength, step_s, split)
     if place.fade_frames - place.alone_frames > LONG_S * rate_hz:
         beat_ms, tempo = _beats_of_long(window, sides)
-    guard = round(GUARD_S * rate_hz)
+    made, own = _clicks(window, sides)
     return JoinMeasure(
         beat_ms=beat_ms,
         tempo_ratio=tempo,
@@ -81,8 +82,25 @@ def measure_boundary(window: Window, sides: Sides | None = None) -> JoinMeasure:
         loudness_jump_lu=_jump(window.audio, rate_hz, (first, begin, end, stop)),
         dip_db=_dip(window, sides),
         flux_z=_flux(strength, step_s, split),
-        clicks=float(clicks(window.audio, begin - guard, end + guard, rate_hz)),
+        clicks=made,
+        song_clicks=own,
     )
+
+
+def _clicks(window: Window, sides: Sides | None) -> tuple[float, float]:
+    """Return how many clicks the join made, and how many of those that are heard in it a song has."""
+    place, rate_hz = window.boundary, window.rate_hz
+    guard = round(GUARD_S * rate_hz)
+    begin, end = window.centre - place.before_frames - guard, window.centre + place.after_frames + guard
+    found = find_clicks(window.audio, begin, end, rate_hz)
+    if sides is None:
+        return float(len(found)), float("nan")
+    own = 0
+    for click in found:
+        first, stop = clicks_around(click, rate_hz)
+        songs = sides.at(place, first - window.centre, stop - window.centre)
+        own += is_of_song(window.audio[first:stop], click.side, songs)
+    return float(len(found) - own), float(own)
 
 
 def _jump(audio: FloatArray, rate_hz: int, marks: tuple[int, int, int, int]) -> float:
@@ -134,30 +152,44 @@ def _beats(strength: DoubleArray, step_s: float, split: int) -> tuple[float, flo
     """Return the beat error in ms and the tempo ratio; nan where no beat is heard on both sides."""
     if min(split, len(strength) - split) * step_s < LEAST_SIDE_S:
         return float("nan"), float("nan")
-    return _against(strength[:split], strength[split:], step_s, split * step_s)
+    reach = round(SIDE_S / step_s)
+    first = max(0, split - reach)
+    return _against(strength[first:split], strength[split : split + reach], step_s, (split - first) * step_s)
 
 
 def _beats_of_long(window: Window, sides: Sides | None) -> tuple[float, float]:
     """Return beat error and tempo ratio, as `_beats` does, of a join inside which both beats are heard."""
     place, rate_hz = window.boundary, window.rate_hz
-    side, least = round(MOST_SIDE_S * rate_hz), round(LEAST_SIDE_S * rate_hz)
-    begin, end = window.centre - place.before_frames, window.centre + place.after_frames
+    side, least = round(SIDE_S * rate_hz), round(LEAST_SIDE_S * rate_hz)
+    first, split, stop = -side, 0, 0
     if sides is None:
-        before_from, before_stop, after_from = begin - side, begin, end
-        after = window.audio[end : end + side]
+        first, stop = -place.before_frames - side, -place.before_frames
+        split = place.after_frames
+        first = max(-window.free_before_frames, first)
+        before = window.audio[window.centre + first : window.centre + stop]
+        after = window.audio[window.centre + split : window.centre + split + side]
     else:
-        after_from = begin + place.alone_frames
-        before_stop = after_from + min(side, round(A_LOUDER_SHARE * (end - after_from)))
-        # Before B enters, A's beat may still be changing.
-        before_from = min(after_from, before_stop - least)
-        after = sides.around(place, 0)[1][place.alone_frames :][:side]
-    before_from = max(window.centre - window.free_before_frames, before_from)
-    before = window.audio[before_from:before_stop]
+        if place.course is not None:
+            # Before both sound A's beat is still changing.
+            first = place.alone_frames - place.before_frames
+            stop = max(0, min(place.after_frames, first + side))
+        before = sides.left_as_heard(place, first, stop)
+        after = sides.entered(place, 0, side)
+        # Beyond its ends a file is silent, which says nothing of its beat.
+        silent = _silent_frames(before)
+        before, first = before[silent:], first + silent
+        after = after[: len(after) - _silent_frames(after[::-1])]
     if min(len(before), len(after)) < least:
         return float("nan"), float("nan")
     strength, step_s = onset_strength(before.mean(axis=1), rate_hz)
     entered, _ = onset_strength(after.mean(axis=1), rate_hz)
-    return _against(strength, entered, step_s, (after_from - before_from) / rate_hz)
+    return _against(strength, entered, step_s, (split - first) / rate_hz)
+
+
+def _silent_frames(audio: FloatArray) -> int:
+    """Return how many frames at the beginning are silent, to the last bit."""
+    sounding = np.flatnonzero(audio.any(axis=1))
+    return int(sounding[0]) if len(sounding) else len(audio)
 
 
 def _against(left: DoubleArray, entered: DoubleArray, step_s: float, split_s: float) -> tuple[float, float]:

@@ -8,11 +8,11 @@ from model.base.arrays import DoubleArray, FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.bounds import clicks_per_hour
 from tools.quality.joins.measuring.journey import Journey, JourneyCurve, JourneyMap, journey_of
-from tools.quality.joins.measuring.measures import JoinMeasure, measure_boundary, table
+from tools.quality.joins.measuring.measures import SIDE_S, JoinMeasure, measure_boundary, table
 from tools.quality.joins.measuring.peak import PeakMeter
 from tools.quality.joins.measuring.sides import Sides
 from tools.quality.joins.measuring.wander import Wander, wander
-from tools.quality.joins.windows import CONTEXT_S, Source, cut_windows
+from tools.quality.joins.windows import Source, cut_windows
 
 MOST_MEASURED = 400
 """Boundaries of one kind that are measured; they come as they are heard."""
@@ -38,13 +38,18 @@ class Scorecard:
     def plain(self) -> dict[str, Any]:
         """Return what JSON can hold of the whole stream."""
         told = asdict(self.wander) | asdict(self.journey)
-        way = {name: None if value != value else value for name, value in told.items()}
+        way = {name: _told(value) for name, value in told.items()}
         return {
             "seconds": self.seconds,
             "true_peak_db": self.peak_db,
             "clicks_per_hour": clicks_per_hour(self.joined, self.seconds),
+            "song_clicks_per_hour": _told(clicks_per_hour(self.joined, self.seconds, "song_clicks")),
             **way,
         }
+
+
+def _told(value: float) -> float | None:
+    return None if value != value else value
 
 
 class _Known:
@@ -110,7 +115,7 @@ def _measured(
     joined: list[JoinMeasure] = []
     natural: list[JoinMeasure] = []
     kinds: list[str] = []
-    for window in cut_windows(source, seconds, heard=heard, context_s=min(CONTEXT_S, seconds / 4)):
+    for window in cut_windows(source, seconds, heard=heard, context_s=min(SIDE_S, seconds / 4)):
         kind = joined if window.boundary.joined else natural
         if len(kind) < MOST_MEASURED:
             kind.append(measure_boundary(window, sides))

@@ -1,4 +1,4 @@
-"""The two songs of a join, as they are without it, are what the level inside a fade is held against."""
+"""Beats, clicks and level in a join are held against its two songs, which are read as they are without it."""
 
 from pathlib import Path
 
@@ -7,12 +7,20 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.spans import SpanReader
 from stream.joins.levels import k_weighted_power
+from stream.joins.sound import SongSound
+from stream.joins.stretch import Stretcher
 from stream.pool.pool import open_pool
 from tools.quality.joins.boundaries import Boundary
+from tools.quality.joins.measuring.clicks import Heard
 
 HOP_FRAMES = 64
 LEAD_S = 0.1
 """Seconds of song beside the fade, in which K-weighting settles and the song's gain is found."""
+
+SLACK_FRAMES = 2
+"""Times are rounded to frames."""
+BENT_SLACK_S = 0.01
+"""A song that changes its tempo is so near to its course."""
 
 
 class Sides:
@@ -31,11 +39,55 @@ class Sides:
     def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
         """Return A and B over the fade and `lead` frames on either side, as in their files."""
         first, stop = -place.before_frames - lead, place.after_frames + lead
-        sides = []
-        for audio_hash, at_s in ((place.from_key[0], place.left_s), (place.to_key[0], place.entered_s)):
-            frame = round(at_s * self._rate_hz)
-            sides.append(self._reader.read(self._songs[audio_hash], frame + first, frame + stop))
-        return sides[0], sides[1]
+        return self.left(place, first, stop), self.entered(place, first, stop)
+
+    def left(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return A's file from `first` to `stop`, counted from what of it is heard at the centre."""
+        return self._read(place.from_key[0], place.left_s, first, stop)
+
+    def entered(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return B's file from `first` to `stop`, counted from what of it is heard at the centre."""
+        return self._read(place.to_key[0], place.entered_s, first, stop)
+
+    def left_as_heard(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        """Return A alone from `first` to `stop` of the stream, counted from the centre, in its tempo there.
+
+        first: not before the join, where that changes A's tempo.
+        """
+        if place.course is None:
+            return self.left(place, first, stop)
+        begin = round(float(place.left_frames(np.array([-place.before_frames]))[0]))
+        sound = SongSound(lambda start, end: self.left(place, start, end), begin)
+        played, heard = (np.array(frames, dtype=np.int64) for frames in place.course)
+        made = Stretcher(sound, played, heard, self._rate_hz).pull(place.before_frames + stop)
+        return made[place.before_frames + first :]
+
+    def at(self, place: Boundary, first: int, stop: int) -> list[Heard]:
+        """Return what both songs have in their files where `first` to `stop` from the centre is heard.
+
+        Of a song that changes its tempo it is known within some milliseconds; its echoes count as well.
+        """
+        frames = stop - first
+        middle = first + frames // 2
+        a_middle = round(float(place.left_frames(np.array([middle]))[0]))
+        a_slack = SLACK_FRAMES if place.course is None else round(BENT_SLACK_S * self._rate_hz)
+        places = [(a_middle, a_slack)]
+        if place.echo_frames and middle > 0:
+            # What is repeated was heard in the last beat before the centre.
+            places.append((middle % place.echo_frames - place.echo_frames, SLACK_FRAMES))
+        found = [
+            Heard(
+                audio=self.left(place, at - frames // 2 - slack, at - frames // 2 + frames + slack),
+                slack=slack,
+            )
+            for at, slack in places
+        ]
+        entered = self.entered(place, first - SLACK_FRAMES, stop + SLACK_FRAMES)
+        return [*found, Heard(audio=entered, slack=SLACK_FRAMES)]
+
+    def _read(self, audio_hash: str, at_s: float, first: int, stop: int) -> FloatArray:
+        frame = round(at_s * self._rate_hz)
+        return self._reader.read(self._songs[audio_hash], frame + first, frame + stop)
 
 
 def fade_level_db(

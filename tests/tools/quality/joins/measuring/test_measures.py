@@ -8,10 +8,8 @@ import pytest
 from model.base.arrays import FloatArray
 from tools.quality.joins.boundaries import Boundary, boundary
 from tools.quality.joins.hearing.between import LATEST_BORDER_S, MIDDLE, NATURAL, WithBetween
-from tools.quality.joins.measuring.clicks import clicks
 from tools.quality.joins.measuring.measures import measure_boundary
 from tools.quality.joins.measuring.peak import PeakMeter
-from tools.quality.joins.measuring.pulse import beat_error_s, onset_strength, pulse
 from tools.quality.joins.measuring.sides import Sides, fade_level_db
 from tools.quality.joins.windows import Window, cut_windows
 
@@ -79,18 +77,6 @@ def test_a_boundary_tells_what_its_line_tells() -> None:
     assert boundary({**line, "from": None}) is None
 
 
-def test_a_click_is_found_and_a_drum_is_not() -> None:
-    rng = np.random.default_rng(3)
-    tone = 0.2 * np.sin(2 * np.pi * 220 * np.arange(RATE_HZ) / RATE_HZ)
-    clean = (tone[:, None] + rng.normal(0, 1e-4, (RATE_HZ, 2))).astype(np.float32)
-    assert clicks(clean, 10_000, 30_000, RATE_HZ) == 0
-    spoiled = clean.copy()
-    spoiled[20_000:] += 0.05
-    assert clicks(spoiled, 15_000, 25_000, RATE_HZ) == 1
-    drummed = clean + drums(1.0, 0.25, 0.2)
-    assert clicks(drummed, 0, RATE_HZ, RATE_HZ) == 0
-
-
 @pytest.mark.parametrize("gain_db", [-6.0, 0.0, 3.0])
 def test_the_level_in_a_fade_is_what_was_put_there(gain_db: float) -> None:
     lead, fade = 4410, 22_050
@@ -102,26 +88,6 @@ def test_the_level_in_a_fade_is_what_was_put_there(gain_db: float) -> None:
     assert found == pytest.approx(gain_db, abs=0.4)
 
 
-@pytest.mark.parametrize("late_s", [0.0, 0.030, 0.110])
-def test_beats_that_are_late_by_so_much(late_s: float) -> None:
-    before, after = drums(6.0, 0.5, 0.2), drums(6.0, 0.5, 0.2 + late_s)
-    strength, step_s = onset_strength(np.concatenate([before, after]).mean(axis=1), RATE_HZ)
-    split = round(6.0 / step_s)
-    heard_before, heard_after = pulse(strength[:split], step_s), pulse(strength[split:], step_s)
-    assert heard_before is not None and heard_after is not None
-    assert heard_before.period_s == pytest.approx(0.5, rel=0.004)
-    assert beat_error_s(heard_before, heard_after, split * step_s) == pytest.approx(late_s, abs=0.008)
-
-
-def test_a_beat_that_is_as_loud_between_as_on_it_has_no_place() -> None:
-    on = drums(6.0, 0.5, 0.2)
-    strength, step_s = onset_strength((on + np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
-    # Twice as fast is out of reach.
-    assert pulse(strength, step_s) is None
-    strength, step_s = onset_strength((on + 0.1 * np.roll(on, RATE_HZ // 4, axis=0)).mean(axis=1), RATE_HZ)
-    assert pulse(strength, step_s) is not None
-
-
 def test_two_tempi_are_no_beat_error() -> None:
     one = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.5, 0.23)])))
     two = measure_boundary(window(np.concatenate([drums(6.0, 0.5, 0.2), drums(6.0, 0.56, 0.2)])))
@@ -129,11 +95,6 @@ def test_two_tempi_are_no_beat_error() -> None:
     assert one.beat_ms == pytest.approx(30.0, abs=9)
     assert np.isnan(two.beat_ms)
     assert two.tempo_ratio == pytest.approx(1.12, abs=0.01)
-
-
-def test_steady_noise_has_no_beat() -> None:
-    strength, step_s = onset_strength(noise(6.0, 0.1, 6).mean(axis=1), RATE_HZ)
-    assert pulse(strength, step_s) is None
 
 
 def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
@@ -145,14 +106,25 @@ def test_a_jump_in_level_is_measured_and_its_absence_too() -> None:
 
 
 class _Files(Sides):
-    """Both songs of a join as they are, without a pool."""
+    """Both songs of a join as they are, without a pool; silent beyond their ends."""
 
-    def __init__(self, a: FloatArray, b: FloatArray) -> None:
+    def __init__(self, a: FloatArray, b: FloatArray, centre: int = 6 * RATE_HZ) -> None:
         self._both = a, b
+        self._centre = centre
+        self._rate_hz = RATE_HZ
 
-    def around(self, place: Boundary, lead: int) -> tuple[FloatArray, FloatArray]:
-        inside = slice(6 * RATE_HZ - lead, 6 * RATE_HZ + place.fade_frames + lead)
-        return self._both[0][inside], self._both[1][inside]
+    def left(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        return self._read(0, first, stop)
+
+    def entered(self, place: Boundary, first: int, stop: int) -> FloatArray:
+        return self._read(1, first, stop)
+
+    def _read(self, which: int, first: int, stop: int) -> FloatArray:  # type: ignore[override]
+        silent = np.zeros((stop - first, 2), dtype=np.float32)
+        begin = max(0, self._centre + first)
+        part = self._both[which][begin : max(begin, self._centre + stop)]
+        silent[begin - self._centre - first :][: len(part)] = part
+        return silent
 
 
 @pytest.mark.parametrize(("late_s", "alone_s"), [(0.0, 0.0), (0.040, 0.0), (0.040, 2.0)])
@@ -178,6 +150,58 @@ def test_beats_and_levels_of_a_long_join(late_s: float, alone_s: float) -> None:
     assert found.loudness_jump_lu == pytest.approx(6.0, abs=1.0)
     # Beats that fall on one another are the same sound here, and add up to more.
     assert found.dip_db == pytest.approx(0.0, abs=1.0 if late_s else 2.5)
+
+
+@pytest.mark.parametrize("off_s", [0.0, 0.060, 0.250])
+def test_a_blend_is_judged_by_the_tempo_that_a_is_brought_to(off_s: float) -> None:
+    """A at 120 beats a minute is brought to 125 within two seconds, and meets B, or misses it by so much."""
+    period_s, ramp, fade = 60 / 125, 2 * RATE_HZ, 14 * RATE_HZ
+    factor = 125 / 120
+    heard = (0, round(ramp * (1 + factor) / 2), round(ramp * (1 + factor) / 2 + (fade - ramp) * factor))
+    # A's beat that sounds as B enters is at its frame heard[1].
+    a = drums(30.0, 0.5, (10.0 + heard[1] / RATE_HZ) % 0.5)
+    b = drums(40.0, period_s, (12.0 + off_s) % period_s)
+    place = replace(
+        PLACE,
+        before_frames=8 * RATE_HZ,
+        after_frames=6 * RATE_HZ,
+        alone_frames=ramp,
+        course=((0, ramp, fade), heard),
+    )
+    centre = 18 * RATE_HZ
+    left = 10 * RATE_HZ + round(float(np.interp(8 * RATE_HZ, *place.course)))  # type: ignore[misc]
+    files = _Files(a, b)
+    files.left = lambda _, first, stop: _Files(a, b, left)._read(0, first, stop)  # type: ignore[method-assign]
+    files.entered = lambda _, first, stop: _Files(a, b, centre)._read(1, first, stop)  # type: ignore[method-assign]
+    joined = Window(
+        boundary=place,
+        audio=b,
+        rate_hz=RATE_HZ,
+        centre=centre,
+        free_before_frames=12 * RATE_HZ,
+        free_after_frames=12 * RATE_HZ,
+    )
+    found = measure_boundary(joined, files)
+    assert found.tempo_ratio == pytest.approx(1.0, abs=0.006)
+    expected_s = min(off_s, period_s - off_s)
+    assert found.beat_ms == pytest.approx(1e3 * expected_s, abs=10)
+
+
+def test_a_click_of_a_song_is_not_the_joins() -> None:
+    """Both clicks are alike: one is in A's file, the other is nowhere."""
+    song = 0.2 * noise(14.0, 0.05, 11)
+    song[:, 0] += 0.2 * np.sin(2 * np.pi * 220 * np.arange(len(song)) / RATE_HZ).astype(np.float32)
+    middle = 6 * RATE_HZ
+    song[middle - 1000] += 0.6
+    heard = song.copy()
+    place = replace(PLACE, before_frames=4410, after_frames=4410)
+    own = measure_boundary(window(heard[: 2 * middle], place), _Files(song, song))
+    assert (own.clicks, own.song_clicks) == (0.0, 1.0)
+    heard[middle + 2000] += 0.6
+    both = measure_boundary(window(heard[: 2 * middle], place), _Files(song, song))
+    assert (both.clicks, both.song_clicks) == (1.0, 1.0)
+    alone = measure_boundary(window(heard[: 2 * middle], place))
+    assert alone.clicks == 2.0 and np.isnan(alone.song_clicks)
 
 
 def test_the_true_peak_between_the_samples_is_heard() -> None:
