@@ -100,7 +100,7 @@ def _worth(a: FloatArray, b: FloatArray) -> np.float64:
 def _together(a: FloatArray, b: FloatArray, together_s: float) -> float:
     """Return what it costs that two songs sound at the same time for so long."""
     share = together_s / _BLEND_S
-    cost = _BOTH_FULL * share * a[FACT.full] * b[FACT.full]
+    cost: float = _BOTH_FULL * share * a[FACT.full] * b[FACT.full]
     cost += _BOTH_SING * share * a[FACT.voice] * b[FACT.voice]
     if not np.isnan(a[FACT.fifth]) and not np.isnan(b[FACT.fifth]):
         steps = abs(a[FACT.fifth] - b[FACT.fifth])
