@@ -44,6 +44,10 @@ DIFFERENCE_PER_S = 1.5
 AWAY_DB_PER_S = 15.0
 
 
+_FAR = 1 << 60
+"""Of a song that goes on for as long as is asked for."""
+
+
 class FadeTerms(NamedTuple):
     """What a fade is judged by: of each its column in the costs."""
 
@@ -105,12 +109,29 @@ class Limits:
     """It may end this long after B's start."""
     earliest_frames: int | None = None
     """It begins no earlier than this against A's cut, where that is later: a join that begins at once."""
+    a_left_frames: int = _FAR
+    """A's song goes on for so long after the cut."""
+    b_before_frames: int = _FAR
+    """B's song has so much before B's start."""
 
     @property
     def earliest(self) -> int:
         """Where a fade may begin, against A's cut."""
         beyond = -self.before_cut_frames
         return beyond if self.earliest_frames is None else max(beyond, self.earliest_frames)
+
+    def moved(self, shift_frames: int, fade_frames: int) -> int:
+        """Return by how much B is moved so that both songs are there in a fade of that length.
+
+        A song that ends in full and one that begins so have nothing beyond: half-way faded they would be cut
+        off. Where one does both, B comes sooner.
+        """
+        room = self.a_left_frames - self.earliest
+        return min(shift_frames, self.a_left_frames + self.b_before_frames - min(fade_frames, room))
+
+    def heard(self, shift_frames: int) -> tuple[int, int]:
+        """Return from where to where, against A's cut, both songs are there."""
+        return shift_frames - self.b_before_frames, self.a_left_frames
 
 
 def choose_fade(
@@ -148,9 +169,10 @@ def choose_fade(
 
 def _even_fade(shift_frames: int, limits: Limits) -> Fade:
     """Return the longest even fade whose middle is as near to B's start as there is room for one."""
-    first, stop = limits.earliest, shift_frames + limits.after_start_frames
-    middle = min(max(shift_frames, first), max(stop, first))
-    half = max(0, min(limits.longest_frames // 2, middle - first, stop - middle))
+    there, gone = limits.heard(shift_frames)
+    first, stop = max(limits.earliest, there), min(shift_frames + limits.after_start_frames, gone)
+    half = max(0, min(limits.longest_frames, stop - first) // 2)
+    middle = min(max(shift_frames, first + half), max(stop - half, first))
     return Fade(middle_frames=middle, before_frames=half, after_frames=half, costs_db={})
 
 
@@ -163,7 +185,9 @@ def _candidates(shift_frames: int, limits: Limits, rate_hz: int, halves_s: Seque
     middle, before, after = (grid.ravel() for grid in np.meshgrid(places, halves, halves, indexing="ij"))
     fits = (before + after <= limits.longest_frames) & (np.minimum(before, after) > 0)
     fits &= np.maximum(before, after) <= WORST_RATIO * np.minimum(before, after)
-    fits &= middle - before >= limits.earliest
+    there, gone = limits.heard(shift_frames)
+    middle = np.minimum(np.maximum(middle, there + before), gone - after)
+    fits &= (middle - before >= there) & (middle - before >= limits.earliest)
     fits &= middle + after <= shift_frames + limits.after_start_frames
     return _Fades(middle=middle[fits], before=before[fits], after=after[fits])
 

@@ -21,6 +21,8 @@ FREE_SHIFT_S = 0.075
 """Without beats B is moved by no more."""
 _LEVEL_S = 0.7
 """Levels are matched over this much before A's cut and after B's start, of a blend before and after it."""
+LEAST_HALF_S = 0.05
+"""Where a song ends in full and the next begins so, B comes so much sooner that either half is as long."""
 JUMP_LEAD_S = 0.030
 """A join that begins at once has its seam this much later."""
 JUMP_WAIT_S = 0.03
@@ -66,7 +68,7 @@ def seam_fields(
     halves_s: how long either half may be. blend_s: its half, where that is settled; else 0.
     """
     rate_hz, jump_frame = case.rate_hz, case.at_once
-    (a_start, a_stop), (b_start, b_stop) = case.a_span, case.b_span
+    (_, a_stop), (b_start, b_stop) = case.a_span, case.b_span
     cut = a_stop if jump_frame is None else jump_frame + round(JUMP_LEAD_S * rate_hz)
     a, b = case.around(case.a, cut), case.around(case.b, b_start)
     fit = beat_fit(case.a, case.b, cut_after_end_s=(cut - a_stop) / rate_hz)
@@ -83,20 +85,24 @@ def seam_fields(
     difference_db = _level_difference_db(a, b, blend_s, rate_hz)
     limits = Limits(
         longest_frames=longest_frames,
-        before_cut_frames=min(seam_ahead_frames(case.settings), (a_stop - a_start) // 2),
+        before_cut_frames=a_stop - case.earliest_frame,
         after_start_frames=(b_stop - b_start) // 2,
         earliest_frames=None if jump_frame is None else jump_frame - cut,
+        a_left_frames=case.a.generation.reader.song_frames(case.a.song_index) - cut,
+        b_before_frames=b_start,
     )
-    fade = choose_fade(a, b, shift.frames, matched_db(difference_db), limits, rate_hz, halves_s)
+    least_s = 2.0 * (blend_s or LEAST_HALF_S)
+    shift_frames = limits.moved(shift.frames, min(longest_frames, round(least_s * rate_hz)))
+    fade = choose_fade(a, b, shift_frames, matched_db(difference_db), limits, rate_hz, halves_s)
     middle, before, after = fade.middle_frames, fade.before_frames, fade.after_frames
     return {
         "begin_frame": cut + middle - before,
         "leave_frame": cut + middle,
-        "enter_frame": b_start + middle - shift.frames,
+        "enter_frame": b_start + middle - shift_frames,
         "before_frames": before,
         "after_frames": after,
-        "correlation": _correlation(a, b, middle, shift.frames, before, after),
-        "shift_frames": shift.frames,
+        "correlation": _correlation(a, b, middle, shift_frames, before, after),
+        "shift_frames": shift_frames,
         "terms": {
             "level_difference_db": difference_db,
             "grid_ms": shift.grid_ms,
@@ -105,8 +111,8 @@ def seam_fields(
             "sample_ms": shift.sample_ms,
             "sample_correlation": shift.sample_correlation,
             "tempo_ratio": None if fit is None else fit.tempo_ratio,
-            "beat_error_ms": None if fit is None else 1e3 * fit.error_s(shift.frames / rate_hz),
-            "bar_offset_beats": None if fit is None else fit.bar_offset_beats(shift.frames / rate_hz),
+            "beat_error_ms": None if fit is None else 1e3 * fit.error_s(shift_frames / rate_hz),
+            "bar_offset_beats": None if fit is None else fit.bar_offset_beats(shift_frames / rate_hz),
             **{f"{name}_cost_db": cost for name, cost in fade.costs_db.items()},
         },
     }

@@ -35,6 +35,7 @@ def plan_skip(case: JoinCase, at_frame: int) -> Splice:
         before_frames=half,
         after_frames=half,
         leave_frame=at_frame + half,
-        enter_frame=b_start,
+        # What begins with its song has nothing before that.
+        enter_frame=max(b_start, half),
         correlation=0.0,
     )
