@@ -79,8 +79,9 @@ def start_icecast(
 ) -> "subprocess.Popen[bytes]":
     """Start a server and return it when it answers; `EndlosError` when it does not in time.
 
-    config: its file. before: words before its own, which run it elsewhere. icecast2 2.4.4 may crash where
-    somebody connects before its threads are there, and of some thousand starts one never answers: it is given
+    config: its file. before: words before its own, which run it elsewhere. icecast2 2.4.4 may crash, be it
+    after its answer, where somebody connects before its threads have begun: one in a thousand did whose
+    thread of statistics was there and had not run. Of some thousand starts one never answers: it is given
     its time, and is started again. So is one that could not bind its port, which whoever has it may leave.
     """
     until_s = time.monotonic() + timeout_s
@@ -93,7 +94,7 @@ def start_icecast(
         )
         still_s = time.monotonic() + _STILL_S
         while process.poll() is None and time.monotonic() < still_s:
-            if _has_its_threads(process.pid) and _answers(host, port) and process.poll() is None:
+            if _is_at_rest(process.pid) and _answers(host, port) and process.poll() is None:
                 return process
             time.sleep(_POLL_S)
         process.kill()
@@ -102,12 +103,17 @@ def start_icecast(
     raise EndlosError("icecast2 does not start; install it anew, or do without")
 
 
-def _has_its_threads(process_id: int) -> bool:
+def _is_at_rest(process_id: int) -> bool:
+    """Return whether all threads of a server are there and wait: what each begins with is done."""
     threads = Path(f"/proc/{process_id}/task")
     try:
-        return not Path("/proc/self/task").is_dir() or len(list(threads.iterdir())) >= _THREADS
+        if not Path("/proc/self/task").is_dir():
+            return True
+        # Behind the name, which may hold brackets itself: proc(5).
+        states = [(one / "stat").read_text().rpartition(")")[2].split()[0] for one in threads.iterdir()]
     except OSError:  # it has ended
         return False
+    return len(states) >= _THREADS and set(states) == {"S"}
 
 
 def _answers(host: str, port: int) -> bool:

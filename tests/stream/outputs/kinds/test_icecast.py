@@ -164,6 +164,7 @@ def test_a_wrong_password_is_told_and_no_password_is(
     wait_until(
         lambda: output.status().detail.startswith("the server refuses the password of user source (401)"),
         "the cause is told",
+        instead=lambda: (output.status(), server.error_log()[-2000:]),
     )
     # No waiting mends it.
     wait_for(output, "stopped")
