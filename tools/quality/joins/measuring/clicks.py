@@ -26,7 +26,7 @@ MOST_LOUDER = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Heard:
+class SongPiece:
     """A song as it is in its file, at the time of a piece of the stream."""
 
     audio: FloatArray
@@ -71,7 +71,7 @@ def clicks_around(click: Click, rate_hz: int) -> tuple[int, int]:
     return click.frame - margin, click.frame + margin
 
 
-def is_of_song(audio: FloatArray, side: int, songs: Sequence[Heard]) -> bool:
+def is_of_song(audio: FloatArray, side: int, songs: Sequence[SongPiece]) -> bool:
     """Return whether a song has the click in the middle of `(frames, 2)` audio, at the same place.
 
     The songs go through the filter that whitens the stream there; a click is the song's own where what is

@@ -11,7 +11,7 @@ from stream.joins.sound import SongSound
 from stream.joins.stretch import Stretcher
 from stream.pool.pool import open_pool
 from tools.quality.joins.boundaries import Boundary
-from tools.quality.joins.measuring.clicks import Heard
+from tools.quality.joins.measuring.clicks import SongPiece
 
 HOP_FRAMES = 64
 LEAD_S = 0.1
@@ -62,7 +62,7 @@ class Sides:
         made = Stretcher(sound, played, heard, self._rate_hz).pull(place.before_frames + stop)
         return made[place.before_frames + first :]
 
-    def at(self, place: Boundary, first: int, stop: int) -> list[Heard]:
+    def at(self, place: Boundary, first: int, stop: int) -> list[SongPiece]:
         """Return what both songs have in their files where `first` to `stop` from the centre is heard.
 
         Of a song that changes its tempo it is known within some milliseconds; its echoes count as well.
@@ -76,14 +76,14 @@ class Sides:
             # What is repeated was heard in the last beat before the centre.
             places.append((middle % place.echo_frames - place.echo_frames, SLACK_FRAMES))
         found = [
-            Heard(
+            SongPiece(
                 audio=self.left(place, at - frames // 2 - slack, at - frames // 2 + frames + slack),
                 slack=slack,
             )
             for at, slack in places
         ]
         entered = self.entered(place, first - SLACK_FRAMES, stop + SLACK_FRAMES)
-        return [*found, Heard(audio=entered, slack=SLACK_FRAMES)]
+        return [*found, SongPiece(audio=entered, slack=SLACK_FRAMES)]
 
     def _read(self, audio_hash: str, at_s: float, first: int, stop: int) -> FloatArray:
         frame = round(at_s * self._rate_hz)

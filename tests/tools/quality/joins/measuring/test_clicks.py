@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tools.quality.joins.measuring.test_measures import RATE_HZ, drums, noise
-from tools.quality.joins.measuring.clicks import Heard, clicks_around, find_clicks, is_of_song
+from tools.quality.joins.measuring.clicks import SongPiece, clicks_around, find_clicks, is_of_song
 
 
 def test_a_click_is_found_and_a_drum_is_not() -> None:
@@ -28,7 +28,7 @@ def test_a_song_has_a_click_where_its_wave_goes_the_same_way(slack: int, late: i
     stream = gain * np.roll(song, late, axis=0)
     [click] = find_clicks(stream, 9_500, 10_800, RATE_HZ)
     first, stop = clicks_around(click, RATE_HZ)
-    heard = Heard(audio=song[first - slack : stop + slack], slack=slack)
+    heard = SongPiece(audio=song[first - slack : stop + slack], slack=slack)
     assert is_of_song(stream[first:stop], click.side, [heard]) is (late <= slack)
-    silent = Heard(audio=np.zeros_like(heard.audio), slack=slack)
+    silent = SongPiece(audio=np.zeros_like(heard.audio), slack=slack)
     assert not is_of_song(stream[first:stop], click.side, [silent])
