@@ -106,7 +106,7 @@ def _together(a: FloatArray, b: FloatArray, together_s: float) -> float:
         steps = abs(a[FACT.fifth] - b[FACT.fifth])
         if min(steps, 12.0 - steps) > 1.0:
             cost += OF_KEYS * min(1.0, together_s / 8.0) * min(a[FACT.key], b[FACT.key])
-    return cost
+    return float(cost)
 
 
 @kernel
