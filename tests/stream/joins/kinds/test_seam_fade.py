@@ -1,7 +1,5 @@
 """A seam fade cuts nothing off where a song ends in full and the next one begins so."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
