@@ -172,4 +172,5 @@ def _lag_frames(offered: FloatArray, heard: FloatArray) -> int:
     size = 1 << (len(offered) + len(heard)).bit_length()
     spectrum = np.fft.rfft(offered.mean(axis=1), size) * np.conj(np.fft.rfft(heard.mean(axis=1), size))
     lag = int(np.argmax(np.fft.irfft(spectrum, size)))
-    return lag - size if lag > size // 2 else lag
+    # What was offered is longer than half of them may be.
+    return lag - size if lag >= len(offered) else lag

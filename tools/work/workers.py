@@ -148,11 +148,35 @@ def deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Have what wants the end of this process come once a `with` block is through.
+
+    A process that is left amid its start says so, in a traceback. A mask is of one thread, and another one
+    takes the signal: the handler runs in the main thread all the same.
+    """
+    came: list[int] = []
+    handlers = {}
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # What is ignored, or ends at once, stays so; and only the main thread, which it interrupts, may ask.
+        if number is not None and callable(signal.getsignal(number)):
+            with suppress(ValueError):
+                handlers[number] = signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
 def _start(work: "Work[Item, _Result]", item: Item) -> _Worker[Item]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(work, theirs), daemon=True)
-    with deaf_to_interrupts():
+    with deaf_to_interrupts(), interrupts_held():
         process.start()
     theirs.close()
     return _Worker(process=process, connection=ours, item=item)

@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.support.waiting import PATIENCE_S
-from tools.work.workers import Crashed, Room, run_all
+from tools.interrupts import signals_as_interrupts
+from tools.work.workers import Crashed, Room, interrupts_held, run_all
 
 NO_ROOM: Room = lambda name, size: False  # noqa: E731
 
@@ -96,6 +98,19 @@ def test_closing_early_leaves_no_process() -> None:
     with closing(run_all(work, list(range(50)), 2, NO_ROOM)) as results:
         next(results)
     assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_amid_a_start_comes_after_it(number: signal.Signals) -> None:
+    through = False
+    before = signal.getsignal(number)
+    with signals_as_interrupts() as came, pytest.raises(KeyboardInterrupt), interrupts_held():
+        os.kill(os.getpid(), number)
+        # By now its handler has run.
+        time.sleep(0.01)
+        through = True
+    assert through and came == [number]
+    assert signal.getsignal(number) == before
 
 
 def test_nothing_to_do_starts_nothing() -> None:

@@ -3,11 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from model.base.errors import EndlosError
+from model.base.errors import EndlosError, PoolError
 from model.base.lock import held_alone
 from stream.pool.database import DATABASE_FILE
 from stream.pool.pool import failures
@@ -236,8 +236,12 @@ def study_result(plan: StudyPlan, out: Path) -> StudyResult:
 def _left_out(plan: StudyPlan, out: Path) -> tuple[str, ...]:
     """Return what the pools of a plan say of songs that they are without, each sentence once."""
     homes = sorted({out / "pools" / one.run.home for one in plan.runs})
-    built = [home for home in homes if (home / DATABASE_FILE).is_file()]
-    told = [f"{failure.path.name}: {failure.reason}" for home in built for failure in failures(home)]
+    told: list[str] = []
+    for home in homes:
+        # One that is only begun says nothing yet; what is wrong with it, the runs that need it tell.
+        if (home / DATABASE_FILE).is_file():
+            with suppress(PoolError):
+                told += [f"{failure.path.name}: {failure.reason}" for failure in failures(home)]
     return tuple(dict.fromkeys(told))
 
 

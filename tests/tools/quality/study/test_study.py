@@ -20,11 +20,19 @@ import soundfile
 from model.base.errors import EndlosError
 from model.base.files import write_whole
 from model.base.lock import held_alone
+from stream.pool.database import DATABASE_FILE
 from tests.support.browser import rendered
 from tests.support.commands import Running, run_here
 from tests.support.music import RATE_HZ, write_music
 from tools.quality.study.ledger import LEDGER_FILE
-from tools.quality.study.protocol import StudyResult, StudySettings, plan_study, run_study, study_cost
+from tools.quality.study.protocol import (
+    StudyResult,
+    StudySettings,
+    plan_study,
+    run_study,
+    study_cost,
+    study_result,
+)
 from tools.quality.study.report import REPORT_FILE, study_page
 from tools.quality.study.runs import options
 from tools.quality.study.scale import CHEAP
@@ -239,6 +247,17 @@ def test_ctrl_c_keeps_what_is_done_and_says_so(studied: Studied, tmp_path: Path)
         said = running.printed().strip().splitlines()[-1]
     assert re.fullmatch(r"endlos: the study stopped with \d of 9 runs done, which .* keeps; .* goes on", said)
     assert "Too few runs were done" in (tmp_path / REPORT_FILE).read_text(encoding="utf-8")
+
+
+def test_a_pool_that_is_only_begun_says_nothing_yet(studied: Studied, tmp_path: Path) -> None:
+    """A study may be interrupted just then, and tells what it keeps."""
+    settings = replace(studied.settings, out=tmp_path)
+    plan = plan_study(settings)
+    for home in {one.run.home for one in plan.runs}:
+        (tmp_path / "pools" / home).mkdir(parents=True)
+        (tmp_path / "pools" / home / DATABASE_FILE).touch()
+    result = study_result(plan, tmp_path)
+    assert (result.left_out, result.missing) == ((), len(plan.runs))
 
 
 def test_two_studies_do_not_write_into_one_folder(studied: Studied) -> None:
