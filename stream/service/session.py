@@ -240,13 +240,15 @@ class Session:
         block = self.engine.render(frames)
         now = self.engine.now()
         self._rendered.append(now)
-        # A stream that goes on amid a join begins with what that leaves.
-        if began.entered_frames <= began.time_frames or not self._title:
+        if not self._title:
+            # A stream that goes on amid a join begins with what that leaves.
             self._entitle(began.song, before)
-        entered = now.entered_frames - began.time_frames
-        # What begins where these frames end may be an announcement: the title comes with the next music.
-        if entered < frames:
-            self._entitle(now.song, before + max(0, entered))
+        # The middle of a join, and the choice of what follows after it, may be in the same frames.
+        for moment in (began, now):
+            entered = moment.entered_frames - began.time_frames
+            # What begins where these frames end may be an announcement: the title comes with the next music.
+            if entered < frames:
+                self._entitle(moment.song, before + max(0, entered))
         return block
 
     def _entitle(self, song: Song, after_frames: int) -> None:
