@@ -218,6 +218,10 @@ def decide_ms(
         planner.anchor(generation.chunk(row))
         step = planner.next(deadline_s=time.monotonic() + left_s)
         planner.deliver(step)
+        while step.natural and not planner.has_decided:
+            # Nothing was decided: a song in which the one before still sounds is not left yet.
+            step = planner.next(deadline_s=time.monotonic() + left_s)
+            planner.deliver(step)
         if step.door is not None and step.door.kind is JoinKind.GAPLESS:
             # An album goes on: nothing was decided.
             continue
