@@ -9,6 +9,10 @@ from stream.audio.samples import SongSamples, in_parts
 PART_WINDOWS = 1 << 14
 """This many windows are looked at at a time."""
 _LANES = 64
+_OFFSET_WINDOWS = 9
+"""Of 10 ms: what is constant for so long is no tone that anybody hears."""
+_OFFSET_SHARE = 0.1
+"""Where more than this is left without it, it is not looked at."""
 
 
 def window_power(audio: SongSamples, window: int) -> DoubleArray:
@@ -19,6 +23,50 @@ def window_power(audio: SongSamples, window: int) -> DoubleArray:
     return np.concatenate(
         [np.empty(0), *(_of_part(part, window) for part in in_parts(audio, window * PART_WINDOWS))]
     )
+
+
+def heard_power(audio: SongSamples, window: int) -> DoubleArray:
+    """Return `window_power`, without the offset where that is nearly all that there is in a window.
+
+    A recording's constant offset goes on where its music is silent, and nobody hears it. What is taken for it
+    is the mean of `_OFFSET_WINDOWS` windows around.
+    """
+    power = window_power(audio, window)
+    if len(power) < _OFFSET_WINDOWS:
+        return power
+    means = _window_means(audio, window)
+    around = np.full(_OFFSET_WINDOWS, 1.0 / _OFFSET_WINDOWS)
+    reach = _OFFSET_WINDOWS // 2
+    offsets = np.stack(
+        [np.convolve(np.pad(each, reach, mode="edge"), around, mode="valid") for each in means.T], axis=1
+    )
+    heard = np.maximum(0.0, power - (2.0 * means * offsets - offsets**2).mean(axis=1))
+    return np.where(heard < _OFFSET_SHARE * power, heard, power)
+
+
+def _window_means(audio: SongSamples, window: int) -> DoubleArray:
+    """Return the mean of each window, `(windows, channels)`."""
+    parts = in_parts(audio, window * PART_WINDOWS)
+    return np.concatenate(
+        [
+            np.empty((0, audio.shape[1])),
+            *(_part_means(np.require(part, np.float32, ("C", "W")), window) for part in parts),
+        ]
+    )
+
+
+@kernel
+def _part_means(samples: FloatArray, window: int) -> DoubleArray:
+    frames, channels = samples.shape
+    means = np.zeros((-(-frames // window), channels))
+    for i in range(len(means)):
+        stop = min((i + 1) * window, frames)
+        for channel in range(channels):
+            total = 0.0
+            for frame in range(i * window, stop):
+                total += np.float64(samples[frame, channel])
+            means[i, channel] = total / (stop - i * window)
+    return means
 
 
 def _of_part(part: FloatArray, window: int) -> DoubleArray:
