@@ -27,8 +27,6 @@ from stream.doors.worths import (
     WELL_KNOWN_BEAT,
 )
 
-NORMAL_STRETCH = 0.04
-"""Songs are brought together over such a difference of tempo at ease, over a larger one if need be."""
 _MOST_STRETCH = DoorSettings.stretch
 OCTAVE_WORTH = -0.3
 """Of a beat that meets every other beat."""
