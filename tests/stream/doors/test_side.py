@@ -140,6 +140,6 @@ def test_levels_are_those_of_the_bands_as_they_are_heard(pool: Pool) -> None:
     bands_db = side.timeline.bands_db.astype(np.float64)
     for first, stop in ((0, 1), (3, 9), (20, 44)):
         span = bands_db[first:stop]
-        heard = np.power(10.0, (span + [-4.0, 0.0, 3.0]) / 10.0).sum(axis=1).mean()
+        heard = np.power(10.0, (span + np.array((-4.0, 0.0, 3.0))) / 10.0).sum(axis=1).mean()
         found = side.loudness_db(first * BANDS_STEP_S, stop * BANDS_STEP_S)
         assert found == pytest.approx(10.0 * np.log10(heard) - side.song.loudness_lufs)
