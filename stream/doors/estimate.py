@@ -179,11 +179,10 @@ def _best(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatA
 
 @kernel
 def _sure_worth(leaving: FloatArray, entering: FloatArray, places: IntArray, exit_place: int) -> float:
-    """Return what the best doors of an exit are worth at least: the exit before has as many, of its song."""
-    before = exit_place - 1
-    if before < 0 or places[before, -1] < 0 or leaving[before, FACT.song] != leaving[exit_place, FACT.song]:
-        return -np.inf
-    least = np.inf
-    for place in places[before]:
+    """Return what the best doors of an exit are worth at least: it has those of the exit before, too."""
+    least = np.inf if exit_place > 0 else -np.inf
+    for place in places[exit_place - 1]:
+        if place < 0 or entering[place, FACT.song] == leaving[exit_place, FACT.song]:
+            return -np.inf
         least = min(least, _worth(leaving[exit_place], entering[place]))
     return float(least - _ROUNDED)

@@ -1,4 +1,4 @@
-"""What a side tells once for all doors is what each door would find, and no shortcut changes what is chosen."""
+"""What a side tells once for all doors is what each would find, and no shortcut changes what is chosen."""
 
 from dataclasses import replace
 
