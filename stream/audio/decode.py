@@ -16,7 +16,7 @@ from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
 from stream.audio.samples import SongSamples, collect
 from stream.audio.sections import FileSection, find_sections
-from stream.audio.stated import missing_told, stated_frames
+from stream.audio.stated import lacking_told, stated_frames
 
 if TYPE_CHECKING:
     from stream.audio.coded import CodedAudio
@@ -215,7 +215,7 @@ def _by_libsndfile(
             if complete:
                 # Of an MP3 it is an estimate.
                 given = 0 if file.format == "MP3" else stated or 0
-                left_out += missing_told(section, len(samples), given, rate_hz)
+                left_out += lacking_told(section, len(samples), given, rate_hz)
             return _Heard(samples=samples, sample_rate_hz=rate_hz, channels=channels), complete
     except DecodeError:
         return _Heard(samples=nothing, sample_rate_hz=LOWEST_RATE_HZ, channels=0), False
@@ -251,7 +251,7 @@ def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -
     if counted.tracks:
         left_out.append(f"{counted.tracks} of its {counted.tracks + 1} audio tracks: the first is taken")
     if not left_out:
-        left_out += missing_told(section, len(samples), 0, first.sample_rate_hz)
+        left_out += lacking_told(section, len(samples), 0, first.sample_rate_hz)
     return _Heard(samples=samples, sample_rate_hz=first.sample_rate_hz, channels=counted.channels)
 
 

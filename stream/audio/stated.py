@@ -29,7 +29,7 @@ def stated_frames(file: soundfile.SoundFile) -> int | None:
     return frames if frames < _UNKNOWN_FRAMES else None
 
 
-def missing_told(section: FileSection, frames: int, stated: int, rate_hz: int) -> list[str]:
+def lacking_told(section: FileSection, frames: int, stated: int, rate_hz: int) -> list[str]:
     """Return in words that a section holds clearly fewer frames than it states; empty where it does not.
 
     stated: how many its decoder takes from it; 0: none. `DecodeError` when the file cannot be read.
