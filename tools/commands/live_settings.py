@@ -37,6 +37,8 @@ def live_settings(
     from stream.outputs.settings import OutputSettings
     from tools.running.live import LiveSettings
 
+    settings = OutputSettings(places=places)
+    outputs.refuse_overwriting(settings, log, source, engine.settings.model)
     refuse_idle(
         context,
         *idle_engine_options(engine),
@@ -52,8 +54,6 @@ def live_settings(
             why="of the demo songs, which stay as they are",
         ),
     )
-    settings = OutputSettings(places=places)
-    outputs.refuse_overwriting(settings, log, source, engine.settings.model)
     settings.require()
     return LiveSettings(
         engine=engine.suited(settings.rate_hz()),
