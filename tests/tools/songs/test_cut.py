@@ -14,7 +14,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.audio.decode import decode
 from tools.songs.cut import CutSettings, cut_song
-from tools.songs.power import heard_power, window_power
+from tools.songs.power import song_powers, window_power
 from tools.songs.silence import FULL_SCALE, Int16Array, detect_silence, detect_silence_pydub, to_int16
 
 RATE_HZ = 8_000
@@ -244,7 +244,9 @@ def test_low_tones_are_no_offset() -> None:
     t = np.arange(20 * RATE_HZ) / RATE_HZ
     for hz in (20.0, 30.0, 41.2, 50.0):
         low = np.repeat((0.1 * np.sin(2 * np.pi * hz * t)).astype(np.float32)[:, None], 2, axis=1)
-        assert np.array_equal(heard_power(low, RATE_HZ // 100), window_power(low, RATE_HZ // 100))
+        powers = song_powers(low, RATE_HZ // 100)
+        assert np.array_equal(powers.heard, window_power(low, RATE_HZ // 100))
+        assert np.array_equal(powers.whole, window_power(low, RATE_HZ // 100))
 
 
 def test_dead_air_belongs_to_no_chunk() -> None:
