@@ -13,8 +13,8 @@ _FASTEST_BPM, _SLOWEST_BPM, _PERIODS = 180.0, 70.0, 300
 _USUAL_BPM, _USUAL_OCTAVES = 115.0, 0.7
 """Of periods whose beats are as strong the one near this, within so many octaves."""
 _FINE_SHARE, _FINE_PERIODS = 0.006, 25
-_HARMONICS, _PHASES = 8, 128
-"""A beat's course is made of so many harmonics, and looked at in so many places."""
+_HIGHEST_HZ, _PHASES = 24.0, 128
+"""A beat's course is made of its harmonics up to this, and looked at in so many places."""
 _SPECTRUM_VALUES = 1 << 15
 """Spectra are padded to this: a period in it is known far better than by what is between two values."""
 _POOLED_HOPS = 2
@@ -23,6 +23,8 @@ _USUAL_S, _USUAL_SHARE = 1.0, 0.8
 """Attacks are what rises beyond this share of what is usual in so many seconds."""
 LEAST_HEARD_S = 5.0
 """Less says nothing of a beat."""
+_LEAST_OVER_PERIODS = 3.3
+"""Beats of the best period over those of any: of attacks that are drawn at random a hundredth reaches 3.2."""
 _LEAST_CONTRAST = 1.5
 """Attacks on the beat over those anywhere: below it no beat is heard."""
 _LEAST_OVER_OFFBEAT, _LEAST_OVER_OFFBEAT_HALF = 1.25, 1.1
@@ -52,10 +54,13 @@ def find_local_beat(strengths: FloatArray, rate_hz: int) -> LocalBeat | None:
     whole = _Folded.of(attacks, hop_s)
     if whole.mean <= 0.0:
         return None
-    heights = whole.mean + whole.courses(_periods_s()).max(axis=1)
-    around_s = float(_periods_s()[int((heights * _usual()).argmax())])
+    heights = whole.courses(_periods_s()).max(axis=1)
+    around_s = float(_periods_s()[int(((whole.mean + heights) * _usual()).argmax())])
     fine_s = around_s * np.linspace(1.0 - _FINE_SHARE, 1.0 + _FINE_SHARE, _FINE_PERIODS)
-    period_s = float(fine_s[int(whole.courses(fine_s).max(axis=1).argmax())])
+    fine = whole.courses(fine_s).max(axis=1)
+    if fine.max() < _LEAST_OVER_PERIODS * np.median(heights):
+        return None
+    period_s = float(fine_s[int(fine.argmax())])
     found = whole.comb(period_s)
     if found.contrast < _LEAST_CONTRAST or found.over_offbeat < _LEAST_OVER_OFFBEAT:
         return None
@@ -103,12 +108,15 @@ class _Folded:
 
     def courses(self, periods_s: DoubleArray) -> DoubleArray:
         """Return how strong attacks are through a beat, over the mean, `(periods, _PHASES)`."""
-        harmonics = np.arange(1, _HARMONICS + 1)
-        places = harmonics / periods_s[:, None] * (_SPECTRUM_VALUES * self.hop_s)
+        harmonics = np.arange(1, int(_HIGHEST_HZ * periods_s.max()) + 1)
+        hz = harmonics / periods_s[:, None]
+        places = hz * (_SPECTRUM_VALUES * self.hop_s)
         below = places.astype(np.int64)
         share = places - below
+        found = self.spectrum[below] * (1.0 - share) + self.spectrum[below + 1] * share
         folded = np.zeros((len(periods_s), _PHASES // 2 + 1), dtype=np.complex128)
-        folded[:, harmonics] = self.spectrum[below] * (1.0 - share) + self.spectrum[below + 1] * share
+        # As sharp for a slow beat as for a fast one: else that would seem the stronger.
+        folded[:, harmonics] = np.where(hz <= _HIGHEST_HZ, found, 0.0)
         return np.fft.irfft(folded, _PHASES, axis=1) * _PHASES
 
     def comb(self, period_s: float) -> _Comb:

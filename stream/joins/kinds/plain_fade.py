@@ -1,4 +1,4 @@
-"""A plain fade takes seconds from one song to another, where nothing is to be put on a beat."""
+"""A plain fade takes seconds from one song to another, on the beat where one is heard in both."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
