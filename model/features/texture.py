@@ -1,7 +1,7 @@
 """A texture describes the rhythm and the tone of the music at both ends of a chunk.
 
 Rhythm first, and tone second, give away best that two songs meet at a join; nothing else that was tried did
-so well (docs/joins.md has the figures).
+so well (docs/joins-tried.md has the figures).
 """
 
 from dataclasses import dataclass

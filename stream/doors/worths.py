@@ -1,7 +1,7 @@
 """These worths, in log-odds, are what judging a door and the estimate of many doors agree on.
 
-What kinds, lengths and unsure beats count follows what a detector hears of each (docs/joins.md): a tempo
-blend least, a fade of some seconds far more than one of twelve.
+What kinds, lengths and unsure beats count follows what a detector hears of each (docs/joins-tried.md):
+a tempo blend least, a fade of some seconds far more than one of twelve.
 """
 
 BAR_WORTHS = {16: 0.0, 8: -0.1, 4: -0.3}

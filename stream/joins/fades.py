@@ -18,7 +18,8 @@ BEATLESS_HALF_S = 0.6
 """Where no beat is kept, no attack hides a sudden change, and none is heard twice in a slow one."""
 BLEND_HALF_S = 0.75
 """Half a fade between two songs where there is room. However well a short one is made, another sound goes on
-from then on, and that is what is heard of it (docs/joins.md): two songs need time to become one another."""
+from then on, and that is what is heard of it (docs/joins-tried.md): two songs need time to become one
+another."""
 WORST_RATIO = 4.5
 """Largest ratio of the two halves of a fade."""
 PLACES_S = 0.090

@@ -11,7 +11,7 @@ class CostWeights:
     """How much each thing counts, in log-odds; all at least 0, and 0 leaves it out.
 
     Rhythm and tone outweigh the rest because detectors hear them first where two songs meet; what these hear
-    of level, chroma and likeness to the real neighbours is little (docs/joins.md).
+    of level, chroma and likeness to the real neighbours is little (docs/joins-tried.md).
     """
 
     tempo: float = 0.8
