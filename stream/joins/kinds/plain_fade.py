@@ -77,8 +77,9 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
     frames -= _sooner(case, case.b, start + frames, round(SPARED_SHARE * frames), "after")
     half = frames // 2
     fit = heard_beat_fit(case, begin + half, start + half)
-    moved = 0 if fit is None else _moved(fit, case, begin, left - frames)
-    begin += moved
+    moved = 0 if fit is None else _moved(fit, case, begin, left - frames, frames)
+    begin, frames = begin + moved, min(frames, left - moved)
+    half = frames // 2
     return PlainFade(
         begin_frame=begin,
         before_frames=half,
@@ -97,11 +98,11 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
     )
 
 
-def _moved(fit: BeatFit, case: JoinCase, begin: int, spare: int) -> int:
+def _moved(fit: BeatFit, case: JoinCase, begin: int, spare: int, frames: int) -> int:
     """Return by how much later a fade that begins at a frame of A has its beats together.
 
     That is less than a beat, and half of one where there is room for either way. spare: A goes on for so many
-    frames when the fade is over.
+    frames when the fade is over; where it begins later than that lets it, it is so much shorter.
     """
     step = fit.step_s * case.rate_hz
     moved = fit.shift_s * case.rate_hz
@@ -109,7 +110,8 @@ def _moved(fit: BeatFit, case: JoinCase, begin: int, spare: int) -> int:
         moved += step
     elif moved > spare and begin + moved - step >= case.earliest_frame:
         moved -= step
-    return round(moved) if moved <= spare else 0
+    long_enough = frames - max(0.0, moved - spare) >= LEAST_PLAIN_FADE_S * case.rate_hz
+    return round(moved) if long_enough else 0
 
 
 def _part(shares: tuple[float, float], frames: int) -> tuple[int, int]:

@@ -66,6 +66,24 @@ def test_a_plain_fade_begins_so_that_beats_fall_together_through_it(tmp_path: Pa
     assert 18.0 * RATE_HZ <= unmoved <= 20.0 * RATE_HZ
 
 
+@pytest.mark.parametrize("apart", [0.2, 0.45, 0.7, 0.95])
+def test_beats_are_met_no_sooner_than_a_join_may_begin_and_while_a_sounds(
+    tmp_path: Path, apart: float
+) -> None:
+    a_s, b_s = steady_beats(SECONDS, BPM, 0.1), steady_beats(SECONDS, BPM, 0.1 + apart * 60.0 / BPM)
+    late = unknown(tmp_path / "late", a_s, b_s, 25.5)
+    plan = planned(late, JoinKind.PLAIN_FADE)
+    assert off_s(plan, a_s, b_s, plan.before_frames) < 0.006
+    assert plan.begin_frame + plan.fade_frames <= 25.5 * RATE_HZ
+    # From the first frame on that a join may begin at A is in a breath.
+    breath = [beaten_song(SECONDS, beats_s, seed) for seed, beats_s in enumerate((a_s, b_s), 1)]
+    breath[0][round(18.1 * RATE_HZ) : round(20.3 * RATE_HZ)] *= 0.02
+    told = [known_timeline(SECONDS, np.empty(0))] * 2
+    plan = planned(beaten_generation(tmp_path / "breath", breath, told, chunk_s=CHUNK_S), JoinKind.PLAIN_FADE)
+    assert off_s(plan, a_s, b_s, plan.before_frames) < 0.006
+    assert 18.0 * RATE_HZ <= plan.begin_frame < 18.6 * RATE_HZ
+
+
 def test_of_two_tempi_that_are_nearly_one_beats_fall_together_in_the_middle(tmp_path: Path) -> None:
     a_s, b_s = steady_beats(SECONDS, BPM, 0.1), steady_beats(SECONDS, 1.02 * BPM, 0.3)
     plan = planned(unknown(tmp_path, a_s, b_s), JoinKind.PLAIN_FADE)
