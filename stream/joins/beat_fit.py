@@ -14,7 +14,7 @@ _LEAST_CONFIDENCE = 0.3
 """Beats that are less sure than this move nothing."""
 _HEARD_BEFORE_S, _HEARD_AFTER_S = 10.0, 2.0
 """A is listened to for so long before a place and after it, B the other way round: where each is alone."""
-ONE_TEMPO = 0.03
+_ONE_TEMPO = 0.03
 """Tempi that differ by no more, octaves folded, are one."""
 
 
@@ -96,7 +96,7 @@ def heard_beat_fit(case: JoinCase, a_frame: int, b_frame: int) -> BeatFit | None
         return None
     ratio = of_a.period_s / of_b.period_s
     octaves = float(np.log2(ratio))
-    if 2.0 ** abs(octaves - round(octaves)) > 1.0 + ONE_TEMPO:
+    if 2.0 ** abs(octaves - round(octaves)) > 1.0 + _ONE_TEMPO:
         return None
     return BeatFit(
         period_s=of_a.period_s,
