@@ -1,4 +1,4 @@
-"""A plain fade takes seconds from one song to another, where nothing is to be put on a beat."""
+"""A plain fade takes seconds from one song to another, on the beat where one is heard in both."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from stream.choosing.generation import Chunk
 from stream.doors.door import JoinKind
 from stream.joins.bands import HIGHS, MIDS, BandedFade, HandOver
+from stream.joins.beat_fit import BeatFit, heard_beat_fit
 from stream.joins.fades import BLEND_HALF_S
 from stream.joins.join_case import JoinCase
 from stream.joins.join_plan import JoinPlan
@@ -54,7 +55,8 @@ class PlainFade(JoinPlan):
 def plan_plain_fade(case: JoinCase) -> PlainFade | str:
     """Return a fade of the length that the door gives, or less where a song has no more; or why not.
 
-    It begins and ends where the songs are steady, a little sooner than at the cut and than asked for.
+    It begins and ends where the songs are steady, a little sooner than at the cut and than asked for. Where
+    a beat of one tempo is heard in both, it begins up to half a beat sooner or later, so that these meet.
     """
     (_, cut), (start, _) = case.a_span, case.b_span
     wanted_s = case.door.overlap_s if case.door is not None else 0.0
@@ -74,6 +76,10 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
         return f"the songs have {max(0, frames) / case.rate_hz:.1f} s for each other"
     frames -= _sooner(case, case.b, start + frames, round(SPARED_SHARE * frames), "after")
     half = frames // 2
+    fit = heard_beat_fit(case, begin + half, start + half)
+    moved = 0 if fit is None else _moved(fit, case, begin, left - frames, frames)
+    begin, frames = begin + moved, min(frames, left - moved)
+    half = frames // 2
     return PlainFade(
         begin_frame=begin,
         before_frames=half,
@@ -83,8 +89,29 @@ def plan_plain_fade(case: JoinCase) -> PlainFade | str:
         lows=_part(LOWS, frames),
         mids=_part(MIDS, frames),
         highs=_part(HIGHS, frames),
-        terms=case.level_terms(begin, start, start + frames),
+        terms={
+            **case.level_terms(begin, start, start + frames),
+            "tempo_ratio": None if fit is None else fit.tempo_ratio,
+            "beat_move_ms": None if fit is None else 1e3 * moved / case.rate_hz,
+            "beat_error_ms": None if fit is None else 1e3 * fit.error_s(moved / case.rate_hz),
+        },
     )
+
+
+def _moved(fit: BeatFit, case: JoinCase, begin: int, spare: int, frames: int) -> int:
+    """Return by how much later a fade that begins at a frame of A has its beats together.
+
+    That is less than a beat, and half of one where there is room for either way. spare: A goes on for so many
+    frames when the fade is over; where it begins later than that lets it, it is so much shorter.
+    """
+    step = fit.step_s * case.rate_hz
+    moved = fit.shift_s * case.rate_hz
+    if begin + moved < case.earliest_frame:
+        moved += step
+    elif moved > spare and begin + moved - step >= case.earliest_frame:
+        moved -= step
+    long_enough = frames - max(0.0, moved - spare) >= LEAST_PLAIN_FADE_S * case.rate_hz
+    return round(moved) if long_enough else 0
 
 
 def _part(shares: tuple[float, float], frames: int) -> tuple[int, int]:

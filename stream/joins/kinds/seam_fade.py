@@ -6,7 +6,7 @@ from typing import Any
 
 from model.base.arrays import FloatArray
 from stream.joins.align import find_shift
-from stream.joins.beat_fit import beat_fit
+from stream.joins.beat_fit import beat_fit, heard_beat_fit
 from stream.joins.crossfade import correlation, fade_gains
 from stream.joins.fades import BLEND_HALF_S, PLACES_S, Limits, choose_fade
 from stream.joins.join_case import JOIN_REACH_FRAMES, JoinCase
@@ -72,6 +72,9 @@ def seam_fields(
     cut = a_stop if jump_frame is None else jump_frame + round(JUMP_LEAD_S * rate_hz)
     a, b = case.around(case.a, cut), case.around(case.b, b_start)
     fit = beat_fit(case.a, case.b, cut_after_end_s=(cut - a_stop) / rate_hz)
+    if fit is None and jump_frame is None:
+        fit = heard_beat_fit(case, cut, b_start)
+        fit = fit if fit is not None and abs(fit.shift_s) <= LONGEST_SHIFT_S else None
     grid_s = None if fit is None else fit.shift_s
     if fit is not None and grid_s is not None and jump_frame is not None:
         # Not back, and not far ahead: the listener waits.

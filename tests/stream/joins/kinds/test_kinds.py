@@ -153,7 +153,9 @@ def test_beats_that_nothing_says_how_to_move_are_not_laid_over_each_other(genera
 
 def test_a_plain_fade_begins_at_the_cut_and_is_as_long_as_there_is_music(generation: Generation) -> None:
     plan = planned(generation, Door(kind=JoinKind.PLAIN_FADE, overlap_s=12.0))
-    assert plan.begin_frame == 10 * RATE_HZ and plan.enter_frame - plan.before_frames == 4 * RATE_HZ
+    moved = round(RATE_HZ * (plan.terms["beat_move_ms"] or 0.0) / 1e3)
+    assert plan.begin_frame == 10 * RATE_HZ + moved and abs(moved) <= 0.5 * 60.0 / A_BPM * RATE_HZ
+    assert plan.enter_frame - plan.before_frames == 4 * RATE_HZ
     assert plan.fade_frames == 12 * RATE_HZ
     # At half the time the highs are all B's, and the lows all A's yet.
     assert isinstance(plan, PlainFade) and plan.highs[1] < plan.lows[0]
