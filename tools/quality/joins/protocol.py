@@ -29,12 +29,12 @@ from tools.quality.joins.hearing.folds import (
     music_s,
 )
 from tools.quality.joins.hearing.samples import Samples
-from tools.quality.joins.hearing.verdicts import Verdict, judge_samples
+from tools.quality.joins.hearing.verdicts import PLAIN, Verdict, judge_samples
 from tools.quality.joins.keeper import Heard, Keeper
 from tools.quality.joins.measuring.journey import JourneyMap
 from tools.quality.joins.measuring.scorecard import Scorecard, measured
 from tools.quality.joins.measuring.sides import Sides
-from tools.quality.joins.streams import PLAIN, EngineStream, PlainStream
+from tools.quality.joins.streams import EngineStream, PlainStream
 from tools.quality.joins.windows import Window
 
 LEAST_WINDOW_S = 3.0

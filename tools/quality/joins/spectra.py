@@ -11,7 +11,7 @@ from model.base.arrays import FloatArray
 from tools.songs.rhythm.spectrogram import power_spectrogram
 
 _MEL_BANDS = 64
-SPECTRUM_FFT_FRAMES = 2048
+_FFT_FRAMES = 2048
 SPECTRUM_HOP_FRAMES = 512
 CHROMA_FFT_FRAMES = 8192
 CHROMA_HOP_FRAMES = 2048
@@ -36,7 +36,7 @@ class Spectra:
 
 def spectra(mono: FloatArray, rate_hz: int) -> Spectra:
     """Return log-mel spectrum and chroma of `mono` `(samples,)`."""
-    power = np.square(_magnitudes(mono, SPECTRUM_FFT_FRAMES, SPECTRUM_HOP_FRAMES))
+    power = np.square(_magnitudes(mono, _FFT_FRAMES, SPECTRUM_HOP_FRAMES))
     mel = 10.0 * np.log10(power @ _filters(rate_hz)[0] + _FLOOR)
     return Spectra(mel=mel.astype(np.float32), chroma=chroma(mono, rate_hz))
 
@@ -50,7 +50,7 @@ def chroma(mono: FloatArray, rate_hz: int) -> FloatArray:
 @cache
 def _filters(rate_hz: int) -> tuple[FloatArray, FloatArray]:
     mel = librosa.filters.mel(
-        sr=rate_hz, n_fft=SPECTRUM_FFT_FRAMES, n_mels=_MEL_BANDS, fmin=_LOWEST_HZ, fmax=_HIGHEST_HZ
+        sr=rate_hz, n_fft=_FFT_FRAMES, n_mels=_MEL_BANDS, fmin=_LOWEST_HZ, fmax=_HIGHEST_HZ
     )
     chroma = librosa.filters.chroma(sr=rate_hz, n_fft=CHROMA_FFT_FRAMES, n_chroma=12)
     return mel.T.astype(np.float32), chroma.T.astype(np.float32)

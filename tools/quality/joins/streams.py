@@ -16,8 +16,6 @@ from stream.joins.levels import song_gain
 from stream.pool.pool import open_pool
 from tools.quality.joins.boundaries import Boundary, boundary
 
-PLAIN = "plain"
-"""Condition of what is cut from a plain stream."""
 PLAIN_CHUNK_S = 3.0
 PLAIN_FADE_S = 0.08
 PLAIN_NATURAL_SHARE = 0.5

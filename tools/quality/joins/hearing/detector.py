@@ -7,12 +7,10 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from model.base.arrays import BoolArray, DoubleArray
-from tools.quality.joins.hearing.collecting import along_untouched
+from model.base.arrays import DoubleArray
 from tools.quality.joins.hearing.lessons import balance
 from tools.quality.joins.hearing.network import Network
 from tools.quality.joins.hearing.samples import Samples
-from tools.quality.joins.streams import PLAIN
 
 Kind = Literal["boosted", "network"]
 
@@ -51,15 +49,6 @@ class Boosted:
         with threadpool_limits(1):
             found: DoubleArray = self._trees.decision_function(samples.evidence)
         return found
-
-
-def to_qualify(kind: Kind, samples: Samples) -> BoolArray:
-    """Return `(n,)`: what a detector of a kind may learn from to qualify on joins of the plain stream.
-
-    That is the plain stream alone, and for the CNN the untouched windows too, of which it makes such joins.
-    """
-    plain: BoolArray = samples.condition == PLAIN
-    return plain if kind == "boosted" else plain | along_untouched(samples)
 
 
 def make(kind: Kind, seed: int) -> Detector:

@@ -4,15 +4,10 @@ import numpy as np
 
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from tools.quality.joins.hearing.between import BETWEEN
-from tools.quality.joins.hearing.collecting import along_untouched
-from tools.quality.joins.hearing.made import made_joins
 from tools.quality.joins.hearing.samples import Samples
-from tools.quality.joins.streams import PLAIN
 
 LESSON_JOINS = 32
 """Joins of a batch, and as many other places."""
-MADE_SHARE = 0.75
-"""So many of the plain joins of a batch are made, where untouched windows are at hand."""
 
 
 def balance(samples: Samples) -> DoubleArray:
@@ -40,43 +35,31 @@ def balance(samples: Samples) -> DoubleArray:
 class Lessons:
     """Draws batches by the shares that `balance` gives.
 
-    A share is drawn and not weighed, so that a batch costs the same however many windows there are. Part of
-    the plain joins are made of untouched windows, new ones each time, and as many untouched windows are among
-    the other places: the CNN cannot learn these by heart.
+    A share is drawn and not weighed: a batch is worth the same, and so does learning cost, however many
+    windows there are.
     """
 
     def __init__(self, samples: Samples, seed: int) -> None:
-        weight = balance(samples)
         self._mel = samples.mel
         self._rng = np.random.default_rng([seed, 6])
-        self._untouched = np.flatnonzero(along_untouched(samples))
-        joined = samples.joined
-        self._joins, self._joins_upto = _drawn_by(np.flatnonzero(joined), weight)
-        self._others, self._others_upto = _drawn_by(np.flatnonzero(~joined), weight)
-        plain = samples.condition[self._joins] == PLAIN
-        self._plain = np.zeros(len(samples), dtype=np.bool_)
-        self._plain[self._joins[plain]] = True
+        weight = balance(samples)
+        self._sides = [_Side(np.flatnonzero(side), weight) for side in (samples.joined, ~samples.joined)]
 
     def batch(self) -> FloatArray:
-        """Return `(2 * LESSON_JOINS, pairs, bands)` float32, dB: joins first, then as many other places."""
-        rng = self._rng
-        joins = self._joins[np.searchsorted(self._joins_upto, rng.random(LESSON_JOINS), side="right")]
-        others = self._others[np.searchsorted(self._others_upto, rng.random(LESSON_JOINS), side="right")]
-        made = np.flatnonzero(self._plain[joins] & (rng.random(LESSON_JOINS) < MADE_SHARE))
-        if not len(self._untouched):
-            made = made[:0]
-        found = self._mel[np.concatenate([joins, others])].astype(np.float32)
-        found[made] = made_joins(self._mel, self._drawn(len(made)), self._drawn(len(made)))
-        found[LESSON_JOINS + made] = self._mel[self._drawn(len(made))]
+        """Return `(2 * LESSON_JOINS, pairs, bands)`, dB: joins first, then as many other places."""
+        rows = [side.drawn(self._rng, LESSON_JOINS) for side in self._sides]
+        found: FloatArray = self._mel[np.concatenate(rows)]
         return found
 
-    def _drawn(self, count: int) -> IntArray:
-        drawn: IntArray = self._rng.choice(self._untouched, count)
-        return drawn
 
+class _Side:
+    """Windows that are drawn by their weight."""
 
-def _drawn_by(rows: IntArray, weight: DoubleArray) -> tuple[IntArray, DoubleArray]:
-    """Return the rows that weigh anything, and what they and those before weigh, of all."""
-    rows = rows[weight[rows] > 0]
-    upto = np.cumsum(weight[rows])
-    return rows, upto / upto[-1]
+    def __init__(self, rows: IntArray, weight: DoubleArray) -> None:
+        self._rows = rows[weight[rows] > 0]
+        upto = np.cumsum(weight[self._rows])
+        self._upto = upto / upto[-1]
+
+    def drawn(self, rng: np.random.Generator, count: int) -> IntArray:
+        found: IntArray = self._rows[np.searchsorted(self._upto, rng.random(count), side="right")]
+        return found

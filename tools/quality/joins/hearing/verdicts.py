@@ -8,14 +8,14 @@ from model.base.arrays import BoolArray, DoubleArray
 from tools.quality.joins.hearing.areas import Area, Scored, matched_area
 from tools.quality.joins.hearing.between import BETWEEN, MIDDLE, NATURAL
 from tools.quality.joins.hearing.collecting import along_untouched
-from tools.quality.joins.hearing.detector import Kind, make, out_of_fold, to_qualify
+from tools.quality.joins.hearing.detector import Kind, make, out_of_fold
 from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.hearing.worst import section_changes, worst_area, worst_of_joins, worst_of_stretches
-from tools.quality.joins.streams import PLAIN
 
 QUALIFIED = 0.85
 LEAST_SHARE = 0.3
 """At least this share of the engine's joins goes to another song, or its figures say little."""
+PLAIN = "plain"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,13 +38,13 @@ class Verdict:
 def judge_samples(samples: Samples, kind: Kind, seed: int) -> tuple[Verdict, DoubleArray]:
     """Return what a detector of one kind makes of the samples, and its retrained scores `(n,)`.
 
-    It qualifies on joins of the plain stream, learned from plain joins alone; then it learns from joins of
+    It qualifies on joins of the plain stream, learned from that stream alone; then it learns from joins of
     every kind. Every score is by a detector that heard none of the window's songs. A join that is longer
     than a window counts by its worst moment, and is held against the worst of as many over untouched music.
     """
     plain = samples.condition == PLAIN
     first = samples.where(plain)
-    first_scores = out_of_fold(first, lambda: make(kind, seed), samples.where(to_qualify(kind, samples)))
+    first_scores = out_of_fold(first, lambda: make(kind, seed))
 
     def qualifying(joins: BoolArray) -> Area | None:
         places = [worst_of_joins(first, first_scores, chosen) for chosen in (joins, ~first.joined)]

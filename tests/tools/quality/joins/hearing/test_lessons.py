@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.windows import made_up, planted
-from tools.quality.joins.hearing.between import NATURAL
-from tools.quality.joins.hearing.lessons import LESSON_JOINS, MADE_SHARE, Lessons, balance
+from tools.quality.joins.hearing.lessons import LESSON_JOINS, Lessons, balance
 from tools.quality.joins.hearing.samples import Samples
 
 
@@ -59,27 +58,3 @@ def test_a_batch_has_joins_of_every_condition_alike_and_as_many_other_places() -
     assert np.bincount(joins.ravel() // 100) / joins.size == pytest.approx([1 / 3] * 3, abs=0.03)
     # Every window comes.
     assert len(np.unique(seen)) == len(samples)
-
-
-def test_plain_joins_are_made_of_untouched_windows_and_others_are_not() -> None:
-    plain = numbered(planted(np.ones(8, dtype=np.bool_), "plain", seed=0), 0)
-    engine = numbered(planted(np.arange(16) % 2 == 0, "engine", seed=0), 100)
-    untouched = numbered(planted(np.zeros(50, dtype=np.bool_), NATURAL, seed=0), 300)
-    lessons = Lessons(Samples.joined_of([plain, engine, untouched]), seed=0)
-    batches = np.stack([lessons.batch() for _ in range(200)])[..., 0]
-    before, after = batches[:, :LESSON_JOINS, 0], batches[:, :LESSON_JOINS, -1]
-    made = before >= 300
-    assert (after[made] >= 300).all()
-    assert (before[made] != after[made]).mean() > 0.9
-    assert (before == after)[~made].all()
-    # Half of the joins are plain, and of these the share is made.
-    assert made.mean() == pytest.approx(MADE_SHARE / 2, abs=0.03)
-    others = batches[:, LESSON_JOINS:]
-    assert (others[:, :, 0] == others[:, :, -1]).all()
-    assert (others[:, :, 0][made] >= 300).all()
-
-
-def test_without_untouched_windows_nothing_is_made() -> None:
-    samples = numbered(planted(np.arange(8) % 2 == 0, "plain", seed=0), 0)
-    batch = Lessons(samples, seed=0).batch()[..., 0]
-    assert (batch == batch[:, :1]).all()
