@@ -29,7 +29,7 @@ class Network:
     much more that is than elsewhere in the window.
     """
 
-    def __init__(self, seed: int, batches: int = 800) -> None:
+    def __init__(self, seed: int, batches: int = 400) -> None:
         self._seed, self._batches = seed, batches
         self._keras = load_keras()
 
