@@ -84,8 +84,9 @@ def _contrast(steps: int, reach: int) -> FloatArray:
     """
     places = np.arange(reach, steps - reach + 1)[:, None]
     away = np.arange(steps) - places
-    found: FloatArray = (((away >= 0) & (away < reach)) * 1.0 - ((away < 0) & (away >= -reach))) / reach
-    return found.astype(np.float32)
+    after, before = (away >= 0) & (away < reach), (away < 0) & (away >= -reach)
+    found: FloatArray = ((after.astype(np.float32) - before) / reach).astype(np.float32)
+    return found
 
 
 def image(mel: FloatArray) -> FloatArray:

@@ -52,6 +52,7 @@ def test_a_batch_has_joins_of_every_condition_alike_and_as_many_other_places() -
     samples = Samples.joined_of(parts)
     lessons = Lessons(samples, seed=0)
     batches = np.stack([lessons.batch() for _ in range(300)])
+    assert batches.shape[1:] == (2 * LESSON_JOINS, 16, 2)
     seen = batches[:, :, 0, 0].astype(int)
     joins, others = seen[:, :LESSON_JOINS], seen[:, LESSON_JOINS:]
     assert (joins % 2 == 0).all() and (others % 2 == 1).all()
