@@ -304,7 +304,8 @@ class Search:
 
     def _judged(self, join: Join, leaving: Exit, sides: Mapping[int, DoorSide]) -> Join:
         door = judge_door(sides[join.exit_row], sides[join.entry_row], self._blends)
-        door = replace(door, plays_out=self._settings.whole_songs)
+        if self._settings.whole_songs:
+            door = replace(door, plays_out=True)
         estimated = float(leaving.costs_of(join.entry_row)[DOOR])
         judged = self._weights.door * door.worth - estimated
         return replace(join, total=join.total + judged, door=door, judged=judged)

@@ -54,10 +54,10 @@ def match_beats(a: DoorSide, b: DoorSide, settings: DoorSettings) -> BeatMatch |
 
     A's first is the downbeat nearest to where it sounds as B's first does when B enters at A's end.
     """
-    of_b = b.beats_from(b.start_s).from_bar(b.start_s, not_before=True)
+    of_b = b.start_beats
     if len(of_b.times_s) < 2:
         return "the beat of the next song is not sure"
-    of_a = a.beats_from(a.end_s).from_bar(a.end_s + float(of_b.times_s[0]) - b.start_s)
+    of_a = a.end_beats.from_bar(a.end_s + float(of_b.times_s[0]) - b.start_s)
     if len(of_a.times_s) < 2:
         return "the beat of the song that is left is not sure"
     bars_known = min(of_a.beats_per_bar, of_b.beats_per_bar) > 0
@@ -106,6 +106,7 @@ def _steady_bars(match: BeatMatch, stretch: float) -> int:
     if match.bars < 1:
         return 0
     downbeats = slice(0, match.bars * match.bar_beats + 1, match.bar_beats)
-    ratios = np.diff(match.a_s[downbeats]) / np.diff(match.b_s[downbeats])
+    a_s, b_s = match.a_s[downbeats], match.b_s[downbeats]
+    ratios = (a_s[1:] - a_s[:-1]) / (b_s[1:] - b_s[:-1])
     unsteady = np.flatnonzero(np.abs(ratios - 1.0) > stretch + _SLACK)
     return int(unsteady[0]) if len(unsteady) else match.bars

@@ -27,8 +27,6 @@ from stream.doors.worths import (
     WELL_KNOWN_BEAT,
 )
 
-NORMAL_STRETCH = 0.04
-"""Songs are brought together over such a difference of tempo at ease, over a larger one if need be."""
 _MOST_STRETCH = DoorSettings.stretch
 OCTAVE_WORTH = -0.3
 """Of a beat that meets every other beat."""
@@ -151,16 +149,18 @@ def _best(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatA
     for exit_place in range(len(leaving)):
         a, mine, where = leaving[exit_place], worths[exit_place], places[exit_place]
         _most_worths(a, by_fact, most)
+        sure = _sure_worth(leaving, entering, places, exit_place)
         place = 0
         while place < len(entering):
             # What cannot be among the best need not be reckoned.
-            if not most[place] > mine[count - 1]:
+            least = max(sure, mine[count - 1])
+            if not most[place] > least:
                 place += 1
                 continue
             song = entering[place, FACT.song]
             best, at = -np.inf, -1
             while place < len(entering) and entering[place, FACT.song] == song:
-                if song != a[FACT.song]:
+                if song != a[FACT.song] and most[place] > max(best, least):
                     worth = _worth(a, entering[place])
                     if worth > best:
                         best, at = worth, place
@@ -173,3 +173,14 @@ def _best(leaving: FloatArray, entering: FloatArray, count: int) -> tuple[FloatA
                 slot -= 1
             mine[slot], where[slot] = best, at
     return worths, places
+
+
+@kernel
+def _sure_worth(leaving: FloatArray, entering: FloatArray, places: IntArray, exit_place: int) -> float:
+    """Return what the best doors of an exit are worth at least: it has those of the exit before, too."""
+    least = np.inf if exit_place > 0 else -np.inf
+    for place in places[exit_place - 1]:
+        if place < 0 or entering[place, FACT.song] == leaving[exit_place, FACT.song]:
+            return -np.inf
+        least = min(least, _worth(leaving[exit_place], entering[place]))
+    return float(least - _ROUNDED)

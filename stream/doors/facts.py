@@ -120,6 +120,7 @@ class DoorFacts:
         return facts
 
 
-def room(left_s: DoubleArray, length_s: DoubleArray) -> DoubleArray:
+def room(left_s: DoubleArray | np.float64, length_s: DoubleArray | np.float64) -> DoubleArray:
     """Return how much of a stay there is room for, 0 to 1, where `left_s` of a song are left."""
-    return np.clip(left_s / np.minimum(STAY_S, STAY_SHARE * length_s), 0.0, 1.0)
+    # Of one alone np.clip takes three times as long.
+    return np.minimum(1.0, np.maximum(0.0, left_s / np.minimum(STAY_S, STAY_SHARE * length_s)))

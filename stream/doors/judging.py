@@ -1,7 +1,7 @@
 """Judging a door finds the best kind of join that nothing forbids, by what a pool knows of both songs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from typing import NamedTuple
 
 from stream.doors.beat_match import match_beats, most_bars
 from stream.doors.door import Door, JoinKind
@@ -25,10 +25,10 @@ def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
     """
     if a.song.audio_hash == b.song.audio_hash:
         return Door(kind=JoinKind.SPLICE)
-    if gapless_successor(a.pool, a.row) == b.row and a.pool is b.pool:
+    if b.row == a.row + 1 and a.pool is b.pool and gapless_successor(a.pool, a.row) == b.row:
         return Door(kind=JoinKind.GAPLESS)
     rejected: dict[JoinKind, str] = {}
-    best: Door | None = None
+    best: _Judged | None = None
     for kind, propose in _PROPOSALS.items():
         proposed = propose(a, b, settings)
         if isinstance(proposed, str):
@@ -39,31 +39,56 @@ def judge_door(a: DoorSide, b: DoorSide, settings: DoorSettings) -> Door:
         if best is not None and most <= best.worth:
             rejected[kind] = _less(best.worth - most)
             continue
-        judged = [_judged(case) for case in proposed]
-        good = [door for door in judged if isinstance(door, Door)]
-        if not good:
-            rejected[kind] = next(reason for reason in judged if isinstance(reason, str))
+        found = _best_of(proposed)
+        if isinstance(found, str):
+            rejected[kind] = found
             continue
-        found = max(good, key=_worth)
+        less: _Judged | None = found
         if best is None or found.worth > best.worth:
-            best, found = found, best
-        if found is not None:
-            rejected[found.kind] = _less(best.worth - found.worth)
+            best, less = found, best
+        if less is not None:
+            rejected[less.case.kind] = _less(best.worth - less.worth)
     if best is None:
         return Door(kind=JoinKind.SHORT_BLEND, rejected=rejected, penalties={"kind": SHORT_WORTH})
-    return replace(best, rejected=rejected)
+    return Door(
+        kind=best.case.kind,
+        overlap_s=best.case.overlap_s,
+        overlap_bars=best.case.bars,
+        tempo_factor=best.case.tempo_factor,
+        rejected=rejected,
+        penalties=best.penalties,
+    )
 
 
-def _worth(door: Door) -> float:
-    return door.worth
+class _Judged(NamedTuple):
+    """A case that nothing forbids, by what speaks against it, in log-odds."""
+
+    case: DoorCase
+    penalties: dict[str, float]
+    worth: float
 
 
 def _less(worth: float) -> str:
     return f"worth at least {worth:.1f} less"
 
 
-def _judged(case: DoorCase) -> Door | str:
-    """Return the door of a case with its penalties, or the reason to reject it."""
+def _best_of(cases: Sequence[DoorCase]) -> _Judged | str:
+    """Return what is worth most of the cases of one kind, the first of equals; or why the first cannot be."""
+    best: _Judged | None = None
+    reason = ""
+    for case in cases:
+        if best is not None and case.worth <= best.worth:
+            continue
+        found = _judged(case)
+        if isinstance(found, str):
+            reason = reason or found
+        elif best is None or found.worth > best.worth:
+            best = found
+    return reason if best is None else best
+
+
+def _judged(case: DoorCase) -> _Judged | str:
+    """Return a case with its penalties, or the reason to reject it."""
     penalties = {"kind": case.worth} if case.worth else {}
     for name, policy in POLICIES.items():
         verdict = policy(case)
@@ -71,13 +96,7 @@ def _judged(case: DoorCase) -> Door | str:
             return verdict
         if verdict < 0.0:
             penalties[name] = verdict
-    return Door(
-        kind=case.kind,
-        overlap_s=case.overlap_s,
-        overlap_bars=case.bars,
-        tempo_factor=case.tempo_factor,
-        penalties=penalties,
-    )
+    return _Judged(case, penalties, sum(penalties.values()))
 
 
 def _tempo_blends(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
@@ -109,10 +128,10 @@ def _tempo_blends(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed
 
 
 def _quick_changes(a: DoorSide, b: DoorSide, settings: DoorSettings) -> _Proposed:
-    beats_b = b.beats_from(b.start_s).from_bar(b.start_s, not_before=True)
+    beats_b = b.start_beats
     if len(beats_b.times_s) < 2:
         return "the beat of the next song is not sure"
-    if float(a.pool.traits.beat_confidence[a.row]) < SURE_BEAT:
+    if a.beat_confidence < SURE_BEAT:
         return "the beat of the song that is left is not sure"
     bar_s = beats_b.period_s * (beats_b.beats_per_bar or 4)
     there_s = _shared_s(b, float(beats_b.times_s[0]))

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stream.doors.door import JoinKind
-from stream.doors.facts import room
-from stream.doors.side import DoorSide
+from stream.doors.side import LEVEL_SPANS_S, DoorSide, mean_of
 from stream.doors.worths import (
     FREE_STRETCH,
     NEARLY_OVER,
@@ -26,8 +25,8 @@ _MOST_TOGETHER_S = 1.5
 """Two may sing at the same time for so long."""
 _FULL_DB = 8.0
 """A song that is this much below its usual level is thinned out."""
-LEVEL_SPANS_S = (0.5, 3.0)
-"""Levels before and after are held against each other over the moment and over bars."""
+_ROUNDED = 1e-6
+"""More than what rounding makes of two likelihoods."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,19 +58,17 @@ def bars_unsure(case: DoorCase) -> float:
     """Downbeats that are not sure may not be downbeats."""
     if not case.on_beat:
         return 0.0
-    a, b = case.a.pool.traits, case.b.pool.traits
-    bars = min(float(a.bar_confidence[case.a.row]), float(b.bar_confidence[case.b.row]))
-    beats = min(float(a.beat_confidence[case.a.row]), float(b.beat_confidence[case.b.row]))
+    bars = min(case.a.bar_confidence, case.b.bar_confidence)
+    beats = min(case.a.beat_confidence, case.b.beat_confidence)
     unsure_bars, unsure_beat = max(0.0, 1.0 - bars / 0.5), max(0.0, WELL_KNOWN_BEAT - beats)
     return -OF_UNSURE_BARS * unsure_bars - OF_UNSURE_BEAT * unsure_beat
 
 
 def unmatched_beats(case: DoorCase) -> float:
     """Two beats that do not meet are heard as such, the more, the clearer both are."""
-    if case.on_beat or case.kind == JoinKind.QUICK_CHANGE:
+    if case.on_beat or case.kind is JoinKind.QUICK_CHANGE:
         return 0.0
-    a, b = (_beat(case.a), _beat(case.b))
-    return -OF_UNMATCHED_BEATS * min(a, b)
+    return -OF_UNMATCHED_BEATS * min(case.a.beat_confidence, case.b.beat_confidence)
 
 
 def voice_over_voice(case: DoorCase) -> float | str:
@@ -79,11 +76,13 @@ def voice_over_voice(case: DoorCase) -> float | str:
     a = case.a.voice(case.a.end_s, case.a.end_s + case.tempo_factor * case.overlap_s)
     b = case.b.voice(case.b.start_s, case.b.start_s + case.overlap_s)
     count = min(len(a), len(b))
-    if not count:
+    if not count or float(a.max()) * float(b.max()) < SINGS * SINGS - _ROUNDED:
         return 0.0
-    both = np.interp(np.linspace(0, len(a) - 1, count), np.arange(len(a)), a) * b[:count]
-    together_s = VOICE_STEP_S * float(np.count_nonzero(both >= SINGS * SINGS))
-    if together_s > _MOST_TOGETHER_S and case.kind == JoinKind.TEMPO_BLEND:
+    heard = a.astype(np.float64)
+    if len(a) > count:
+        heard = np.interp(np.linspace(0, len(a) - 1, count), np.arange(len(a)), heard)
+    together_s = VOICE_STEP_S * float(np.count_nonzero(heard * b[:count] >= SINGS * SINGS))
+    if together_s > _MOST_TOGETHER_S and case.kind is JoinKind.TEMPO_BLEND:
         return f"two voices would sing for {together_s:.1f} s"
     return -0.5 * min(together_s, 6.0)
 
@@ -92,44 +91,43 @@ def cut_voice(case: DoorCase) -> float | str:
     """A voice that is faded out, or entered, in the middle of what it sings is heard to be cut."""
     end_s = case.a.end_s + case.tempo_factor * case.overlap_s
     left_s = (end_s - 0.3 * case.overlap_s, end_s)
-    if case.kind == JoinKind.QUICK_CHANGE:
+    if case.kind is JoinKind.QUICK_CHANGE:
         left_s = (case.a.end_s - 0.5, case.a.end_s + 0.5)
     left, entered = case.a.voice(*left_s), case.b.voice(case.b.start_s - 0.5, case.b.start_s + 0.5)
-    cut = float(left.mean()) if len(left) else 0.0
-    if cut >= SINGS and case.kind == JoinKind.QUICK_CHANGE:
+    cut = mean_of(left) if len(left) else 0.0
+    if cut >= SINGS and case.kind is JoinKind.QUICK_CHANGE:
         return "somebody sings across the cut"
-    return -cut - 0.5 * (float(entered.mean()) if len(entered) else 0.0)
+    return -cut - 0.5 * (mean_of(entered) if len(entered) else 0.0)
 
 
 def keys_apart(case: DoorCase) -> float:
     """Tones of both that do not go together are heard for as long as both sound."""
-    a, b = case.a.pool.traits, case.b.pool.traits
     of_a, of_b = case.a.end_chroma, case.b.start_chroma
     together = min(1.0, case.overlap_s / 8.0)
-    lengths = float(np.sqrt(np.square(of_a).sum() * np.square(of_b).sum()))
-    apart = 1.0 - float((of_a * of_b).sum()) / lengths if lengths > 0.0 else 0.0
-    key_a, key_b = int(a.key[case.a.row]), int(b.key[case.b.row])
-    sure = min(float(a.key_confidence[case.a.row]), float(b.key_confidence[case.b.row]))
-    clash = sure if min(key_a, key_b) >= 0 and _fifths_apart(key_a, key_b) > 1 else 0.0
+    lengths = float(np.sqrt(of_a.square * of_b.square))
+    apart = 1.0 - float((of_a.tones * of_b.tones).sum()) / lengths if lengths > 0.0 else 0.0
+    (key_a, sure_a), (key_b, sure_b) = case.a.key, case.b.key
+    clash = min(sure_a, sure_b) if min(key_a, key_b) >= 0 and _fifths_apart(key_a, key_b) > 1 else 0.0
     return -together * (0.8 * apart + OF_KEYS * clash)
 
 
 def both_full(case: DoorCase) -> float:
     """Two songs in full at once are too much, the longer, the more so."""
+    if case.kind is JoinKind.QUICK_CHANGE:
+        return 0.0
     a_db = case.a.level_db(case.a.end_s, case.a.end_s + case.overlap_s)
     b_db = case.b.level_db(case.b.start_s, case.b.start_s + case.overlap_s)
-    if a_db is None or b_db is None or case.kind == JoinKind.QUICK_CHANGE:
+    if a_db is None or b_db is None:
         return 0.0
-    full_a, full_b = (min(1.0, max(0.0, 1.0 + level_db / _FULL_DB)) for level_db in (a_db, b_db))
+    full_a, full_b = min(1.0, max(0.0, 1.0 + a_db / _FULL_DB)), min(1.0, max(0.0, 1.0 + b_db / _FULL_DB))
     return -0.025 * case.overlap_s * full_a * full_b
 
 
 def level_apart(case: DoorCase) -> float:
     """A song that is left far louder or softer than the next is when it is alone needs more than a gain."""
-    exit_s, over_s = case.a.end_s, case.b.start_s + case.overlap_s
+    over_s = case.b.start_s + case.overlap_s
     apart_db = 0.0
-    for span_s in LEVEL_SPANS_S:
-        a = case.a.loudness_db(exit_s - span_s, exit_s)
+    for span_s, a in zip(LEVEL_SPANS_S, case.a.end_loudness_db, strict=True):
         b = case.b.loudness_db(over_s, over_s + span_s)
         if a is not None and b is not None:
             apart_db = max(apart_db, abs(a - b))
@@ -138,9 +136,7 @@ def level_apart(case: DoorCase) -> float:
 
 def nearly_over(case: DoorCase) -> float:
     """Who enters a song wants to hear more of it than its end."""
-    length_s = case.b.song.frames / case.b.song.sample_rate_hz
-    there = room(np.array(length_s - case.b.start_s), np.array(length_s))
-    return -NEARLY_OVER * (1.0 - float(there))
+    return -NEARLY_OVER * (1.0 - case.b.start_room)
 
 
 POLICIES: dict[str, Policy] = {
@@ -155,10 +151,6 @@ POLICIES: dict[str, Policy] = {
     "over": nearly_over,
 }
 """All of them, by the name under which they stand in the decision log."""
-
-
-def _beat(side: DoorSide) -> float:
-    return float(side.pool.traits.beat_confidence[side.row])
 
 
 def _fifths_apart(a: int, b: int) -> int:

@@ -11,8 +11,8 @@ from stream.pool.timeline import SongTimeline, decoded_timeline, stored_timeline
 
 _log = logging.getLogger(__name__)
 
-KEPT_TIMELINES = 4_096
-"""A timeline takes about 10 kB."""
+KEPT_TIMELINES = 3_072
+"""A timeline takes about 25 kB, with what is reckoned of its levels."""
 
 
 class Timelines:

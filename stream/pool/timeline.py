@@ -20,6 +20,8 @@ BANDS_STEP_S = 0.5
 """Levels of the bands are those of such steps."""
 BAND_EDGES_HZ = (200.0, 2_500.0)
 """Lows are below the first, highs above the second, mids between."""
+_HEARD_DB = np.array([-4.0, 0.0, 3.0])
+"""About how K-weighting weighs lows, mids and highs (BS.1770)."""
 QUIETEST_DB = -100.0
 _LEVEL_STEP_DB = 0.5
 _HEADER = struct.Struct("<4s3I")
@@ -54,6 +56,13 @@ class SongTimeline:
     def power(self) -> DoubleArray:
         """`(L,)` mean square of all bands together in each `BANDS_STEP_S`."""
         total: DoubleArray = np.power(10.0, self.bands_db.astype(np.float64) / 10.0).sum(axis=1)
+        return total
+
+    @cached_property
+    def heard_power(self) -> DoubleArray:
+        """`(L,)` the same, each band weighed about as it is heard."""
+        heard_db = self.bands_db.astype(np.float64) + _HEARD_DB
+        total: DoubleArray = np.power(10.0, heard_db / 10.0).sum(axis=1)
         return total
 
     @cached_property

@@ -181,7 +181,8 @@ def journey_told(journey: dict[str, Any], *, songs: int) -> str:
         some = f" (of {looked_at} that were looked at)" if looked_at < songs else ""
         lines.append(
             f"{journey['songs_with_four_partners']} of {journey['songs_with_a_beat']} songs with a sure "
-            f"beat{some} have four or more others within {100 * journey['stretch']:.0f} % of their tempo; "
+            f"beat{some} have four or more others within {100 * journey['stretch']:.0f} % of their tempo, "
+            "as far as songs are played faster or slower; "
             f"the median has {journey['tempo_partners_median']:.0f}"
         )
     return "\n".join(lines)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from stream.choosing.journey.spacing import artists_apart, songs_apart
-from stream.doors.estimate import NORMAL_STRETCH
 from stream.doors.partners import MOST_PARTNER_SONGS, tempo_partners
+from stream.doors.settings import DoorSettings
 from stream.pool.pool import Pool, failures, open_pool
 from stream.pool.traits import ChunkTraits
 from tools.pools.place import GRID_FOLDER
@@ -64,13 +64,14 @@ def _journey(pool: Pool) -> dict[str, Any]:
     """Return how far songs and artists are kept apart, and with how many others each comes together."""
     names = zip(pool.songs.texts("artist"), pool.audio_hashes, strict=True)
     artists = {artist.strip().casefold() or audio_hash for artist, audio_hash in names}
-    partners = tempo_partners(pool, NORMAL_STRETCH)
+    stretch = DoorSettings.stretch
+    partners = tempo_partners(pool, stretch)
     return {
         "songs_apart": songs_apart(len(pool.songs)),
         "artists_apart": artists_apart(len(artists)),
         "songs_looked_at": min(len(pool.songs), MOST_PARTNER_SONGS),
         "songs_with_a_beat": len(partners),
-        "stretch": NORMAL_STRETCH,
+        "stretch": stretch,
         "tempo_partners_median": float(np.median(partners)) if len(partners) else None,
         "songs_with_four_partners": int(np.count_nonzero(partners >= 4)),
     }

@@ -97,11 +97,11 @@ def plan_quick_change(case: JoinCase) -> QuickChange | str:
     """Return the change on B's first downbeat, which falls on A's last beat; or why there is none."""
     a, b = case.sides()
     rate_hz = case.rate_hz
-    beats = b.beats_from(b.start_s).from_bar(b.start_s, not_before=True)
+    beats = b.start_beats
     if case.door is None or len(beats.times_s) < 2:
         return "the beat of the next song is not sure"
     down_frame = round(float(beats.times_s[0]) * rate_hz)
-    of_a = a.beats_from(a.end_s).from_bar(a.end_s)
+    of_a = a.end_beats.from_bar(a.end_s)
     cut = round((float(of_a.times_s[0]) if len(of_a.times_s) else a.end_s) * rate_hz)
     beat_frames = round(float(np.clip(beats.period_s, _LEAST_BEAT_S, _MOST_BEAT_S)) * rate_hz)
     before = min(beat_frames, cut - case.earliest_frame)

@@ -7,8 +7,6 @@ from model.base.arrays import FloatArray
 from stream.doors.estimate import best_doors, door_worths
 from stream.doors.facts import FACT
 
-KEPT = 5
-
 
 def facts(rng: np.random.Generator, songs: int, chunks: int) -> FloatArray:
     """Sides of songs of all kinds: some have no beat, no level or no key, some are nearly over."""
@@ -31,15 +29,18 @@ def facts(rng: np.random.Generator, songs: int, chunks: int) -> FloatArray:
     return np.stack([drawn[name] for name in FACT._fields], axis=1).astype(np.float32)
 
 
+@pytest.mark.parametrize(("songs", "kept"), [(5, 4), (150, 5)])
 @pytest.mark.parametrize("seed", range(8))
-def test_the_best_doors_are_those_of_all(seed: int) -> None:
+def test_the_best_doors_are_those_of_all(seed: int, songs: int, kept: int) -> None:
     rng = np.random.default_rng(seed)
-    entering, leaving = facts(rng, 150, 3), facts(rng, 4, 6)
-    worths, places = best_doors(leaving, entering, KEPT)
+    entering, leaving = facts(rng, songs, 3), facts(rng, 4, 6)
+    # Exits of one song in a row, and of others in between.
+    leaving = np.concatenate([leaving, rng.permutation(leaving)])
+    worths, places = best_doors(leaving, entering, kept)
     for exit_place, a in enumerate(leaving):
         by_song = door_worths(a, entering).reshape(-1, 3)
         by_song[int(a[FACT.song])] = -np.inf
         best = by_song.max(axis=1)
-        songs = np.argsort(-best, kind="stable")[:KEPT]
-        np.testing.assert_array_equal(worths[exit_place], best[songs])
-        np.testing.assert_array_equal(places[exit_place], 3 * songs + by_song[songs].argmax(axis=1))
+        into = np.argsort(-best, kind="stable")[:kept]
+        np.testing.assert_array_equal(worths[exit_place], best[into])
+        np.testing.assert_array_equal(places[exit_place], 3 * into + by_song[into].argmax(axis=1))

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from stream.doors import partners
+from stream.doors.settings import DoorSettings
 from tests.support.music import quick_settings
 from tests.support.rhythms import RATE_HZ, song_of_beats
 from tools.commands.pool_words import journey_told
@@ -55,3 +56,11 @@ def test_files_that_generations_share_take_room_once(tiny_pool: Path, tmp_path: 
     shared.write_bytes(bytes(5_000))
     (shared.parent / "linked.bin").hardlink_to(shared)
     assert summarise(own_pool)["bytes"] == before + 5_000
+
+
+def test_partners_are_those_that_songs_are_stretched_to(tiny_pool: Path) -> None:
+    found = summarise(tiny_pool)["journey"]
+    assert found["stretch"] == DoorSettings().stretch
+    assert "within 8 % of their tempo, as far as songs are played faster or slower" in journey_told(
+        found | {"songs_with_a_beat": 1, "tempo_partners_median": 0.0}, songs=5
+    )
