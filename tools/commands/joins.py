@@ -107,7 +107,7 @@ def joins(
         return
     from model.saved.carried import chosen_model
     from tools.pools.overwriting import refuse_overwriting
-    from tools.quality.joins.hearing.detector import load_keras
+    from tools.quality.joins.hearing.network import load_keras
     from tools.quality.joins.listening import write_sheet
     from tools.quality.joins.pictures import draw
     from tools.quality.joins.protocol import JoinSettings, study

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +14,19 @@ from stream.pool.pool import open_pool
 from tests.support.commands import run_here
 from tests.support.models import learned_from
 from tests.support.music import quick_settings, write_music
+from tests.support.windows import made_up
 from tools.pools.build import build_pool
 from tools.pools.sub_pool import sub_pool
 from tools.quality.joins.boundaries import Boundary
 from tools.quality.joins.hearing.areas import Scored, matched_area, weighted_area
 from tools.quality.joins.hearing.between import NATURAL
-from tools.quality.joins.hearing.detector import Boosted, Network, balance, out_of_fold
+from tools.quality.joins.hearing.detector import Boosted, out_of_fold
 from tools.quality.joins.hearing.evidence import evidence
 from tools.quality.joins.hearing.folds import fold_of_songs, folds_of_models, music_s
 from tools.quality.joins.hearing.samples import Samples
 from tools.quality.joins.measuring.wander import wander
 from tools.quality.joins.protocol import JoinSettings, study
 from tools.quality.joins.spectra import spectra
-
-
-def made_up(told: float, seed: int = 0) -> Samples:
-    """400 windows of 8 songs whose first feature tells joins by `told` standard deviations."""
-    rng = np.random.default_rng(seed)
-    joined = np.arange(400) % 2 == 0
-    found = rng.normal(size=(400, 5)).astype(np.float32)
-    found[:, 0] += told * joined
-    songs = np.array([f"song{number % 8}" for number in range(0, 800, 2)])
-    rng.shuffle(songs)
-    return Samples(
-        mel=np.zeros((400, 4, 2), dtype=np.float16),
-        evidence=found,
-        joined=joined,
-        other_song=joined,
-        from_song=songs,
-        to_song=songs,
-        fold=np.array([int(name[-1]) // 4 for name in songs], dtype=np.int64),
-        condition=np.full(400, "plain"),
-        transition=np.arange(400),
-        at_s=np.arange(400.0),
-    )
 
 
 def scored(score: "list[float] | np.ndarray[tuple[int], np.dtype[np.float64]]", song: list[str]) -> Scored:
@@ -77,19 +55,6 @@ def test_a_detector_hears_what_can_be_heard_and_no_more(told: float, low: float,
     assert area.low <= area.high <= 1.0
 
 
-def test_the_network_hears_a_step_in_the_spectrum() -> None:
-    samples = made_up(0.0)
-    mel = np.random.default_rng(0).normal(0, 6, (400, 64, 64)).astype(np.float16)
-    mel[samples.joined, 32:] += 6
-    samples = replace(samples, mel=mel)
-    network = Network(0, epochs=4)
-    network.fit(samples.where(samples.fold == 0))
-    held = samples.where(samples.fold == 1)
-    scores, joined = network.score(held), held.joined
-    right, wrong = scores[joined], scores[~joined]
-    assert weighted_area(right, np.ones(len(right)), wrong, np.ones(len(wrong))) > 0.95
-
-
 def test_a_score_is_by_a_detector_that_heard_none_of_the_songs() -> None:
     class Spy:
         def fit(self, samples: Samples) -> None:
@@ -100,32 +65,6 @@ def test_a_score_is_by_a_detector_that_heard_none_of_the_songs() -> None:
             return np.zeros(len(samples))
 
     assert (out_of_fold(made_up(1.0), Spy) == 0).all()
-
-
-def test_joins_of_every_condition_weigh_alike() -> None:
-    samples = made_up(1.0)
-    few = replace(samples, condition=np.where(np.arange(400) < 40, "engine", "plain"))
-    weight = balance(few)
-    joined = few.joined
-    assert weight[joined].sum() == pytest.approx(weight[~joined].sum())
-    assert weight[joined & (few.condition == "engine")].sum() == pytest.approx(
-        weight[joined & (few.condition == "plain")].sum()
-    )
-
-
-def test_places_between_borders_teach_as_much_as_joins_are_long() -> None:
-    samples = made_up(1.0)
-    condition = np.where(~samples.joined & (np.arange(400) < 100), "between", "plain")
-    short = balance(replace(samples, condition=condition))
-    assert short[condition == "between"].sum() == 0
-    # Every fourth join is of ten windows.
-    long = samples.joined & (np.arange(400) % 8 == 0)
-    rows = np.concatenate([np.flatnonzero(~long), np.repeat(np.flatnonzero(long), 10)])
-    some = replace(samples, condition=condition).where(rows)
-    weight = balance(some)
-    places = weight[~some.joined].sum()
-    assert weight[some.condition == "between"].sum() == pytest.approx(places / 4)
-    assert weight[some.joined].sum() == pytest.approx(places)
 
 
 def test_the_area_counts_pairs() -> None:
