@@ -16,7 +16,7 @@ from stream.audio.downmix import to_stereo
 from stream.audio.reading import AudioBlock, reading, reason
 from stream.audio.samples import SongSamples, collect
 from stream.audio.sections import FileSection, find_sections
-from stream.audio.stated import frames_before_the_cut, stated_frames
+from stream.audio.stated import lacking_told, stated_frames
 
 if TYPE_CHECKING:
     from stream.audio.coded import CodedAudio
@@ -33,8 +33,6 @@ _CODEC_MARGIN_FRAMES = 8 * 1_152
 """Encoder delay and padding, which a decoder may leave out, stay below this."""
 _PLAIN_MARGIN_FRAMES = 64
 """The same for lossless files: a frame that was cut off counts with the one and not with the other."""
-_MISSING_S = 1.0
-"""A file that holds so much less than it states is said to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,10 +212,10 @@ def _by_libsndfile(
                 return _Heard(samples=nothing, sample_rate_hz=rate_hz, channels=channels), False
             samples = collect(_libsndfile_blocks(section.path, file), scratch, expected=stated or 0)
             complete = len(samples) > 0 and not _holds_more(section, file, len(samples), coded)
-            stated = max(stated or 0, frames_before_the_cut(file))
-            if complete and file.format != "MP3" and stated - len(samples) > _MISSING_S * rate_hz:
-                missing_s, stated_s = (stated - len(samples)) / rate_hz, stated / rate_hz
-                left_out.append(f"{missing_s:.0f} of the {stated_s:.0f} s that it states: they are not there")
+            if complete:
+                # Of an MP3 it is an estimate.
+                given = 0 if file.format == "MP3" else stated or 0
+                left_out += lacking_told(section, len(samples), given, rate_hz)
             return _Heard(samples=samples, sample_rate_hz=rate_hz, channels=channels), complete
     except DecodeError:
         return _Heard(samples=nothing, sample_rate_hz=LOWEST_RATE_HZ, channels=0), False
@@ -252,6 +250,8 @@ def _by_libav(section: FileSection, scratch: Path | None, left_out: list[str]) -
         left_out.append(_unread(counted.unread_bytes))
     if counted.tracks:
         left_out.append(f"{counted.tracks} of its {counted.tracks + 1} audio tracks: the first is taken")
+    if not left_out:
+        left_out += lacking_told(section, len(samples), 0, first.sample_rate_hz)
     return _Heard(samples=samples, sample_rate_hz=first.sample_rate_hz, channels=counted.channels)
 
 

@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from math import gcd
 from pathlib import Path
-from stat import S_ISREG
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from model.base.arrays import FloatArray
 from model.base.errors import DecodeError, PoolError
 from stream.audio.copies import DecodedCopy
 from stream.audio.decode import decode
+from stream.audio.file_marks import FileMarks, mark_of
 from stream.audio.kept_blocks import KeptBlocks
-from stream.audio.open_files import OpenFiles
+from stream.audio.open_files import Handle, OpenFiles
 from stream.audio.resamplers import Resamplers
 from stream.audio.song_file import SongFile
 from stream.pool.pool import FINGERPRINT_FRAMES, Pool, decoded_copy
@@ -69,8 +70,7 @@ class SpanReader:
         self._decoded: OrderedDict[int, FloatArray] = OrderedDict()
         self._blocks = KeptBlocks(cache_bytes)
         self._resamplers = Resamplers(engine_rate_hz)
-        # Of each song whose file was read: as `_written` found it before.
-        self._first_read: dict[int, tuple[int, int] | None] = {}
+        self._marks = FileMarks()
         # Songs whose copy was found damaged, which is said once.
         self._damaged: set[int] = set()
         # Whether it was said that fingerprints cannot be read.
@@ -123,16 +123,14 @@ class SpanReader:
         """
         song = int(self._pool.chunk_song[chunk])
         path = self._pool.songs[song].path
-        written = _written(path)
-        if written is None:
+        mark = mark_of(path)
+        if mark is None:
             raise DecodeError(f"{path} is gone; put it back, or run `endlos pool build` again")
-        with self._lock:
-            changed = self._first_read.setdefault(song, written) != written
-        if changed:
+        if self._marks.first(song, mark) != mark:
             self._files.drop(song)
             with self._lock:
                 self._forget(song)
-                self._first_read[song] = written
+            self._marks.renew(song, mark)
         start, end = int(self._pool.start_sample[chunk]), int(self._pool.end_sample[chunk])
         # At equal rates from the very blocks that will be heard, so that they are read once.
         equal = self._pool.songs[song].sample_rate_hz == self.engine_rate_hz
@@ -169,7 +167,7 @@ class SpanReader:
             self._decoded.clear()
             self._blocks.clear()
             self._resamplers.clear()
-            self._first_read.clear()
+        self._marks.clear()
 
     def _to_engine(self, song: int, sample: int) -> int:
         """Round `sample` of a song to the nearest engine frame, halves up."""
@@ -243,6 +241,8 @@ class SpanReader:
                 return whole[start:stop].copy()
         # One thread opens, reads or decodes a song, which may take seconds; others stay readable meanwhile.
         with self._files.borrowed(song) as handle:
+            if seekable and handle.file is not None:
+                self._look_again(song, handle)
             try:
                 if handle.file is None:
                     handle.file = self._open(song) if seekable else self._open_copy(song)
@@ -250,10 +250,35 @@ class SpanReader:
                     return handle.file.read(start, stop)
             except DecodeError as error:
                 handle.close()
-                if seekable:
+                if not seekable:
+                    self._tell_damaged(song, error)
+                elif self._marks.rewritten(song, self._pool.songs[song].path):
+                    # In the middle of it: what is in the file now is another matter.
+                    handle.file = self._open_anew(song)
+                    return handle.file.read(start, stop)
+                else:
                     raise
-                self._tell_damaged(song, error)
             return self._whole(song)[start:stop].copy()
+
+    def _look_again(self, song: int, handle: Handle) -> None:
+        """Open the file of a song anew where a tagger has written into it: all of it may lie elsewhere now.
+
+        Where it cannot be, it goes on from the open one, which may be another that had the name before.
+        """
+        if self._marks.rewritten(song, self._pool.songs[song].path):
+            with suppress(DecodeError):
+                fresh = self._open_anew(song)
+                handle.close()
+                handle.file = fresh
+
+    def _open_anew(self, song: int) -> SongFile:
+        """Open the file of a song as it is now, and forget what was read of it before."""
+        mark = mark_of(self._pool.songs[song].path)
+        file = self._open(song)
+        with self._lock:
+            self._forget(song)
+        self._marks.renew(song, mark)
+        return file
 
     def _forget(self, song: int) -> None:
         """Drop what was read of a song's file; the lock is held."""
@@ -264,18 +289,12 @@ class SpanReader:
     def _open(self, song: int) -> SongFile:
         """Open the file of a seekable song; `DecodeError` when it is no longer the one that was analysed."""
         entry = self._pool.songs[song]
-        self._look_at(song)
+        self._marks.first(song, mark_of(entry.path))
         file = SongFile(entry.path)
         if (file.frames, file.sample_rate_hz) != (entry.frames, entry.sample_rate_hz):
             file.close()
             raise _changed(entry.path)
         return file
-
-    def _look_at(self, song: int) -> None:
-        """Note what a song's file is before it is read first."""
-        written = _written(self._pool.songs[song].path)
-        with self._lock:
-            self._first_read.setdefault(song, written)
 
     def _open_copy(self, song: int) -> DecodedCopy | None:
         """Open the decoded copy of a song; None when there is none, `DecodeError` when it is damaged."""
@@ -297,7 +316,7 @@ class SpanReader:
         if whole is not None:
             return whole
         entry = self._pool.songs[song]
-        self._look_at(song)
+        self._marks.first(song, mark_of(entry.path))
         whole, rate_hz = decode(entry.path)
         if (len(whole), rate_hz) != (entry.frames, entry.sample_rate_hz):
             raise _changed(entry.path)
@@ -317,15 +336,6 @@ class SpanReader:
         held_bytes = sum(array.nbytes for array in self._decoded.values())
         while len(self._decoded) > _FEWEST_DECODED and held_bytes > self._decoded_bytes:
             held_bytes -= self._decoded.popitem(last=False)[1].nbytes
-
-
-def _written(path: Path) -> tuple[int, int] | None:
-    """Return the size in bytes and the time of the last write in ns; None where there is no file."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return (found.st_size, found.st_mtime_ns) if S_ISREG(found.st_mode) else None
 
 
 def _changed(path: Path) -> DecodeError:

@@ -18,13 +18,17 @@ from model.base.errors import OutputError
 from model.base.files import PART_SUFFIX, is_left_behind, what_to_do
 from model.base.kept import set_aside, unused
 from stream.outputs.encoding.audio_tags import AudioTags, id3_tag
+from stream.outputs.encoding.bitrates import require_bitrate
 from stream.outputs.encoding.codecs import OPUS_RATE_HZ, Codec
 from stream.outputs.encoding.coder import BinaryFile, Coder, CoderError
 from stream.outputs.encoding.disk_file import DiskFile
 from stream.outputs.encoding.encoder import open_coder
 from stream.outputs.encoding.pcm import beyond_full_scale, whole_samples
 
-EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+_PCM_EXTENSIONS = (".wav", ".flac")
+EXTENSIONS = (*_PCM_EXTENSIONS, ".mp3", ".ogg", ".opus")
+DEFAULT_BITS: Literal[24] = 24
+"""Of .wav and .flac."""
 MAX_WAV_BYTES = (1 << 32) - (1 << 17)
 """A WAV file counts its bytes in 32 bits, those of its tags too."""
 
@@ -202,7 +206,7 @@ class AudioFileWriter:
 def open_audio_file(
     path: Path,
     sample_rate_hz: int,
-    bits: Literal[16, 24] = 24,
+    bits: int | None = None,
     bitrate_kbps: int | None = None,
     frames: int | None = None,
     tags: AudioTags = _NO_TAGS,
@@ -211,24 +215,34 @@ def open_audio_file(
 ) -> AudioFileWriter:
     """Open an audio file for writing; its extension says the format, `OutputError` when it cannot be.
 
-    bits: of .wav and .flac. bitrate_kbps: of .mp3 (192), .ogg (a quality near it, 192) and .opus (128).
+    bits, bitrate_kbps: as `require_audio_file` takes them; None: `DEFAULT_BITS`, and 192 kbit/s (.opus: 128).
     frames: how many will be written, where that is known, so that too many are refused now not hours later.
     tags: what the file says of itself beside its mark. keep: set aside what has the name when the file gets
     it, rather than replace it, and keep what a killed run left as incomplete, rather than remove it.
     """
-    require_audio_file(path)
+    require_audio_file(path, bits, bitrate_kbps)
     kind = path.suffix.lower()
-    if kind == ".wav" and (frames or 0) > _most_frames(kind, bits):
+    width: Literal[16, 24] = 16 if bits == 16 else DEFAULT_BITS
+    if kind == ".wav" and (frames or 0) > _most_frames(kind, width):
         raise OutputError(f"{path} would be longer than 4 GiB, where a .wav file ends; write a .flac file")
     kbps = bitrate_kbps or _DEFAULT_KBPS.get(kind, 0)
-    return AudioFileWriter(path, sample_rate_hz, bits, kbps, tags, keep=keep)
+    return AudioFileWriter(path, sample_rate_hz, width, kbps, tags, keep=keep)
 
 
-def require_audio_file(path: Path) -> None:
-    """Raise `OutputError` where no audio file can be written: its extension, its folder."""
+def has_bits(path: Path) -> bool:
+    """Return whether the samples of such a file have a width, which can be chosen; else it has a bit rate."""
+    return path.suffix.lower() in _PCM_EXTENSIONS
+
+
+def require_audio_file(path: Path, bits: int | None = None, bitrate_kbps: int | None = None) -> None:
+    """Raise `OutputError` where no audio file can be written: its extension, its folder, how it is encoded.
+
+    bits: of .wav and .flac, 16 or 24. bitrate_kbps: of the others, one that the codec has (`bitrates`).
+    """
     kind = path.suffix.lower()
     if kind not in EXTENSIONS:
         raise OutputError(f"{path} has no known audio extension; expected one of {', '.join(EXTENSIONS)}")
+    require_encoding(path, bits, bitrate_kbps)
     try:
         parent_is_folder, is_folder = path.parent.is_dir(), path.is_dir()
     except OSError as error:
@@ -237,6 +251,25 @@ def require_audio_file(path: Path) -> None:
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
     if is_folder:
         raise OutputError(f"{path} cannot be written: it is a folder; give the name of a file")
+
+
+def require_encoding(path: Path, bits: int | None, bitrate_kbps: int | None) -> None:
+    """Raise `OutputError` for a width or a bit rate that a file of that extension cannot have."""
+    kind = path.suffix.lower()
+    codec = _CODECS.get(kind)
+    if bits is not None and codec is not None:
+        raise OutputError(
+            f"{path} is asked for with {bits} bits; {kind} files have a bit rate instead, leave the bits out"
+        )
+    if bits not in (None, 16, 24):
+        raise OutputError(f"{path} is asked for with {bits} bits; expected 16 or 24")
+    if bitrate_kbps is not None and codec is not None:
+        require_bitrate(codec, bitrate_kbps, str(path))
+    if bitrate_kbps is not None and kind in _PCM_EXTENSIONS:
+        raise OutputError(
+            f"{path} is asked for with {bitrate_kbps} kbit/s; {kind} files have bits instead, 16 or 24, "
+            "leave the bit rate out"
+        )
 
 
 def _most_frames(kind: str, bits: int) -> float:

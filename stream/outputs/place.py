@@ -28,6 +28,9 @@ class Place(ABC):
     paces: bool = False
     """Whether its output's own clock paces the stream (`Output.as_leader`)."""
 
+    takes_password: bool = False
+    """Whether it needs one, which a file may hold that is named beside it (`OutputUri.password_file`)."""
+
     @abstractmethod
     def open(self, tap: Tap) -> Sequence[Output]:
         """Return the outputs, one or more, still to be started; `OutputError` for what can never work."""

@@ -142,7 +142,7 @@ def test_the_same_pool_model_and_start_give_the_same_bytes(pool: Path, tmp_path:
         (("--length", "2", "--start", "{song}#900"), "its chunks are #1 to #"),
         (("--length", "2", "--start", "{song}@900"), "has no chunk at 900"),
         (("--length", "2", "--model", "no-such"), "no-such is not a model"),
-        (("--length", "2", "--bits", "12"), "--bits is 12, expected 16 or 24"),
+        (("--length", "2", "--bits", "12"), "asked for with 12 bits; .mp3 files have a bit rate"),
         (("--length", "2", "--rate", "8000"), "44100 or 48000 Hz, not at 8000"),
     ],
 )

@@ -1,5 +1,6 @@
 """The commands `play`, `serve` and `render` take the same options of the stream."""
 
+import contextlib
 import inspect
 import json
 import signal
@@ -99,6 +100,62 @@ def test_an_output_that_cannot_be_is_one_sentence(
     assert "hidden" not in line
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            "render POOL a.wav --replay log --seed 3 --model tower",
+            "--seed and --model do nothing with --replay",
+        ),
+        ("render POOL a.wav --seconds 5 --keep-loudness --loudness-lufs -9", "--loudness-lufs does nothing"),
+        ("render POOL a.wav --seconds 5 --whole-songs --other-songs 1", "--other-songs does nothing"),
+        ("render POOL a.wav --seconds 5 --strategy random --max-phrase-s 9", "--max-phrase-s does nothing"),
+        (
+            "render POOL a.wav --seconds 5 --min-phrase-s 0 --min-phrase-bars 9",
+            "--min-phrase-bars does nothing",
+        ),
+        ("serve POOL --volume-db -6", "--volume-db does nothing without --device"),
+        ("serve POOL --output device: --block 64", "--block does nothing without --device"),
+        ("play POOL --output pipe:- --latency low", "--latency does nothing without --device"),
+        ("play POOL --icecast-password-file p", "--icecast-password-file does nothing without an Icecast"),
+        ("play POOL --resume --start a", "--resume does nothing beside --seed or --start"),
+        ("serve --watch", "--watch does nothing of the demo songs"),
+        ("joins POOL --explain --seed 3", "--seed does nothing with --explain"),
+        ("joins POOL --pieces 3", "--pieces does nothing without --listen"),
+        ("joins POOL --quick --folds 4", "--folds does nothing with --quick"),
+        ("eval POOL --cut pool --chunk-s 2", "--chunk-s does nothing with --cut pool"),
+        ("eval POOL --scores s.npy --json", "--json does nothing with --scores"),
+        (
+            "pool build POOL --out p --cut equal --bars 4 --silence-ms 9",
+            "--bars does nothing with --cut equal",
+        ),
+        ("pool build POOL --out p --cut equal --silence-ms 9", "--silence-ms does nothing with --cut equal"),
+        ("study POOL --jobs 2 --local-cluster 2", "--jobs does nothing where the workers of a cluster"),
+        ("bench POOL --only render --device 3", "--device does nothing where --only leaves the card out"),
+        ("config --example --json", "--json does nothing with --example"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_told(
+    words: str, told: str, tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.chdir(tmp_path):
+        assert run_here(*(tiny_pool if word == "POOL" else word for word in words.split())) == 2
+    assert told in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_file_says_for_many_runs_is_left_out_where_it_does_not_fit(
+    tiny_pool: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "endlos.toml"
+    config.write_text("[render]\nbits = 16\nbitrate = 96\nother-songs = 1\nstrategy = 'natural'\n")
+    for name in ("a.mp3", "a.wav"):
+        words = ("--config", config, "render", tiny_pool, tmp_path / name, "--seconds", "4")
+        assert run_here(*words) == 0
+    assert soundfile.info(tmp_path / "a.wav").subtype == "PCM_16"
+    assert (tmp_path / "a.mp3").stat().st_size == pytest.approx(4 * 96_000 / 8, rel=0.1)
+
+
 @pytest.mark.parametrize("command", ["play", "serve"])
 def test_a_file_that_is_read_is_not_overwritten(
     command: str, tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,7 +171,7 @@ def test_a_file_gets_what_render_gives_beside_listeners(
 ) -> None:
     log, written = tmp_path / "log.jsonl", tmp_path / "stream.flac"
     words = (
-        *(command, tiny_pool, "--strategy", "random", "--seed", "5", "--fade-s", "1", "--max-phrase-s", "7"),
+        *(command, tiny_pool, "--strategy", "random", "--seed", "5", "--fade-s", "1"),
         *("--output", f"file:{written}?bits=16", "--output", "http://127.0.0.1:0", "--log", log),
     )
     with Running(*words) as running:

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tools.bench.questions import QUESTIONS
+from tools.bench.questions import CARD, QUESTIONS
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, plural, print_json
 
 
 def bench(
+    context: typer.Context,
     pool: Annotated[
         Path | None,
         typer.Argument(
@@ -81,6 +83,10 @@ def bench(
     )
     budgets = with_changes(Budgets(), budget or ())
     questions = chosen(only, peers=peers)
+    refuse_idle(
+        context,
+        IdleOptions(names=("device",), where=CARD not in questions, why="where --only leaves the card out"),
+    )
     if plot is not None:
         # Before a quarter of an hour is spent.
         require_matplotlib()

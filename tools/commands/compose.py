@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from model.base.errors import EndlosError, told_if_stopped
+from model.base.errors import told_if_stopped
 from stream.joins.settings import SoundSettings
-from tools.commands.options import Force, Model
+from tools.commands.options import Bitrate, Bits, Force, Model, asked_encoding
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 
 def compose(
+    context: typer.Context,
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .mp3 .wav .flac .ogg .opus")],
     length: Annotated[int, typer.Option(min=1, metavar="N", help="How many chunks follow each other.")],
@@ -41,11 +42,8 @@ def compose(
             show_default=f"{SoundSettings.engine_rate_hz}; with --plain the songs' own if they have one",
         ),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
-    bitrate: Annotated[
-        int | None,
-        typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
-    ] = None,
+    bits: Bits = None,
+    bitrate: Bitrate = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -64,7 +62,7 @@ def compose(
     from stream.choosing.generation import open_generation
     from stream.choosing.greedy import greedy_steps
     from stream.engine.composition import JoinedComposition, PlainComposition
-    from stream.outputs.audio_file import open_audio_file, require_audio_file
+    from stream.outputs.audio_file import open_audio_file
     from stream.pool.chunk_names import chunk_name, named_row
     from stream.scoring.settings import ScoringSettings
     from tools.pools.overwriting import refuse_overwriting
@@ -73,10 +71,8 @@ def compose(
     from tools.songs.made_of import composed_tags, composed_tracks
     from tools.songs.tags import file_title
 
-    if bits not in (16, 24):
-        raise EndlosError(f"--bits is {bits}, expected 16 or 24")
     out, folder, used = out.expanduser(), pool.expanduser(), chosen_model(model)
-    require_audio_file(out)
+    bits, bitrate = asked_encoding(context, out, bits, bitrate)
     title, listing, sheet = file_title(out), out.with_suffix(".json"), out.with_suffix(SHEET_EXTENSION)
     refuse_overwriting(
         (("OUT", out), ("the list of chunks", listing), ("the cue sheet", sheet)),
@@ -112,7 +108,7 @@ def compose(
             open_audio_file(
                 out,
                 stream.rate_hz,
-                bits=24 if bits == 24 else 16,
+                bits=bits,
                 bitrate_kbps=bitrate,
                 tags=composed_tags(title, steps),
             )

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.config.addresses import MASK
 from tools.config.options import ConfigSections, option_sections
 from tools.terminal import AsJson, print_json, print_table, printable
@@ -37,6 +38,7 @@ def config(
     from tools.config.effective import named_sections
     from tools.config.example import example_toml
 
+    refuse_idle(context, IdleOptions(names=("as_json",), where=example, why="with --example, which is TOML"))
     sections = option_sections(context.find_root().command)
     chosen, rest = named_sections(words, sections) if words else ([], ())
     if example:

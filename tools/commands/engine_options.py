@@ -1,6 +1,6 @@
 """The options of the engine are the same for `play`, `serve` and `render`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +11,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.settings import EngineSettings
 from stream.joins.settings import suited_rate_hz
 from tools.commands.gathered import command_option, gathered
+from tools.commands.idle import IdleOptions
 from tools.commands.options import Model
 
 
@@ -152,6 +153,35 @@ _OPTIONS = [
         EngineSettings.simulate_slow_ms,
     ),
 ]
+
+ENGINE_NAMES = ("seed", "rate", *(option.name for option in _OPTIONS))
+"""Of all options of the engine, as parameters of a command."""
+_PHRASE_NAMES = ("other_songs", "min_phrase_bars", "min_phrase_s", "max_phrase_s")
+
+
+def idle_engine_options(engine: EngineChoice) -> Sequence[IdleOptions]:
+    """Return which options of the engine do nothing, beside which others."""
+    planner = engine.settings.planner
+    return (
+        IdleOptions(
+            names=_PHRASE_NAMES, where=planner.whole_songs, why="with --whole-songs, which has no phrases"
+        ),
+        IdleOptions(
+            names=_PHRASE_NAMES,
+            where=planner.strategy != "model",
+            why=f"with --strategy {planner.strategy}, which has no phrases",
+        ),
+        IdleOptions(
+            names=("loudness_lufs",),
+            where=engine.settings.target_lufs is None,
+            why="with --keep-loudness, which leaves each song as loud as it is",
+        ),
+        IdleOptions(
+            names=("min_phrase_bars",),
+            where=planner.min_phrase_s == 0.0,
+            why="with --min-phrase-s 0, which is for no least length",
+        ),
+    )
 
 
 def engine_options(*, live: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.commands.options import Model
 from tools.terminal import AsJson, Quiet, print_json, progress_bar
 
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from tools.quality.ranking.protocol import EvalProgress
 
 
+_MEASURING_NAMES = ("beside", "gap_ms", "cut", "chunk_s", "training_songs", "plot", "seed", "as_json")
+
+
 def evaluate(
+    context: typer.Context,
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     model: Model = None,
     beside: Annotated[
@@ -54,6 +59,13 @@ def evaluate(
     from model.saved.carried import chosen_model
     from tools.pools.overwriting import refuse_overwriting
 
+    refuse_idle(
+        context,
+        IdleOptions(
+            names=_MEASURING_NAMES, where=scores is not None, why="with --scores, which measures nothing"
+        ),
+        IdleOptions(names=("chunk_s",), where=cut == "pool", why="with --cut pool, whose chunks are there"),
+    )
     folder = chosen_model(model)
     others = [chosen_model(other) for other in beside or ()]
     refuse_overwriting(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.commands.options import Model
 from tools.terminal import (
     AsJson,
@@ -19,7 +20,14 @@ from tools.terminal import (
 QUICK_SECONDS = 600.0
 
 
+_MEASURING_NAMES = (
+    *("model", "seconds", "folds", "fold_models", "detector", "seed"),
+    *("plot", "listen", "pieces", "quick"),
+)
+
+
 def joins(
+    context: typer.Context,
     pool: Annotated[
         Path,
         typer.Argument(
@@ -88,6 +96,12 @@ def joins(
     way from song to song.
     It takes half an hour of two cores for 65 songs, with --quick some minutes; a bar says how far it is.
     """
+    refuse_idle(
+        context,
+        IdleOptions(names=_MEASURING_NAMES, where=explain, why="with --explain, which measures nothing"),
+        IdleOptions(names=("pieces",), where=listen is None, why="without --listen"),
+        IdleOptions(names=("folds",), where=quick, why="with --quick, which has two"),
+    )
     if explain:
         _explain(pool.expanduser(), as_json=as_json)
         return

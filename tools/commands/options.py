@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tools.commands.idle import was_typed
+
 if TYPE_CHECKING:
     from tools.library.selection import MusicSelection
 
@@ -37,6 +39,19 @@ Resume = Annotated[
     typer.Option(
         "--resume/--no-resume",
         help="Go on where the last stream of the pool stood, unless --seed or --start is given.",
+    ),
+]
+Bits = Annotated[
+    int | None,
+    typer.Option(help="Sample width of .wav and .flac: 16 or 24.", show_default="24"),
+]
+Bitrate = Annotated[
+    int | None,
+    typer.Option(
+        min=16,
+        max=512,
+        help="Bit rate in kbit/s; of .mp3 one that MP3 has: 32 to 320.",
+        show_default=".mp3, .ogg: 192; .opus: 128",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file also where endlos has not written it.")]
@@ -105,3 +120,21 @@ def selection_of(include: Include, exclude: Exclude, where: Where, music_root: M
         where=tuple(where or ()),
         roots=tuple(root.expanduser() for root in music_root or ()),
     )
+
+
+def asked_encoding(
+    context: typer.Context, out: Path, bits: int | None, bitrate: int | None
+) -> tuple[int | None, int | None]:
+    """Return the bits and the bit rate that a file is to be written with, None for its own.
+
+    `OutputError` where it can be none, also for what was typed and it cannot have. What a variable or the
+    configuration file says is for many files, and is left out where one cannot have it.
+    """
+    from stream.outputs.audio_file import has_bits, require_audio_file
+
+    if has_bits(out):
+        bitrate = bitrate if was_typed(context, "bitrate") else None
+    else:
+        bits = bits if was_typed(context, "bits") else None
+    require_audio_file(out, bits, bitrate)
+    return bits, bitrate

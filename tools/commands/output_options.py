@@ -10,6 +10,7 @@ from typer.core import TyperCommand
 
 from stream.outputs.card_timing import CardTiming
 from tools.commands.gathered import command_option, gathered
+from tools.commands.idle import IdleOptions
 from tools.commands.options import Force
 from tools.config.addresses import address_password
 
@@ -186,6 +187,25 @@ _OPTIONS = [
     ),
     command_option("force", Force, False),
 ]
+
+
+def idle_output_options(places: "Sequence[Place]", *, card: bool) -> Sequence[IdleOptions]:
+    """Return which options of the outputs do nothing where the stream goes to these places.
+
+    card: whether one of them is a card that these options are about, or would be if there was one.
+    """
+    return (
+        IdleOptions(
+            names=("volume_db", "latency", "block"),
+            where=not card,
+            why="without --device; behind an --output stand options of its own (device:NAME?volume=-6)",
+        ),
+        IdleOptions(
+            names=("icecast_password_file",),
+            where=not any(place.takes_password for place in places),
+            why="without an Icecast output",
+        ),
+    )
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -16,6 +16,7 @@ from tools.terminal import Quiet
 @engine_options(live=True)
 @output_options
 def play(
+    context: typer.Context,
     engine: EngineChoice,
     outputs: OutputChoice,
     source: Annotated[
@@ -51,6 +52,7 @@ def play(
         places = outputs.places()
         default = None if places else DefaultPlace.find(outputs.card())
         settings = live_settings(
+            context,
             engine,
             outputs,
             places if default is None else [default.place],
@@ -59,5 +61,6 @@ def play(
             watch=watch,
             resume=resume,
             quiet=quiet,
+            card=default is not None,
         )
         play_source(source, settings, line, "" if default is None else default.why)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from model.base.errors import told_if_stopped
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.commands.options import Exclude, Include, LocalCluster, MusicRoot, Scheduler, Where, selection_of
 from tools.commands.pool_fetch import fetch_songs
 from tools.commands.pool_words import (
@@ -35,6 +36,7 @@ PoolFolder = Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `e
 
 @pool_app.command()
 def build(
+    context: typer.Context,
     music: Annotated[
         list[Path],
         typer.Argument(
@@ -109,6 +111,15 @@ def build(
     from tools.work.footprint import keep_heap
     from tools.work.local_cluster import scheduler_of
 
+    refuse_idle(
+        context,
+        IdleOptions(names=("bars",), where=cut != "beat", why=f"with --cut {cut}, which knows no bars"),
+        IdleOptions(
+            names=("cutter", "silence_db", "silence_ms", "max_chunk_s"),
+            where=cut == "equal",
+            why="with --cut equal, which cuts every --chunk-s",
+        ),
+    )
     keep_heap()
     cut_settings = CutSettings(
         cut=cut,

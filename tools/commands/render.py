@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from model.base.errors import EndlosError, told_if_stopped
-from tools.commands.engine_options import EngineChoice, engine_options
-from tools.commands.options import Force
+from tools.commands.engine_options import ENGINE_NAMES, EngineChoice, engine_options, idle_engine_options
+from tools.commands.idle import IdleOptions, refuse_idle
+from tools.commands.options import Bitrate, Bits, Force, asked_encoding
 from tools.terminal import AsJson, Quiet, clock, plural, print_json, progress_bar, warnings_on_stderr
 
 _BLOCK_FRAMES = 16_384
@@ -19,6 +20,7 @@ LONGEST_S = 366 * 86_400.0
 
 @engine_options(live=False)
 def render(
+    context: typer.Context,
     engine: EngineChoice,
     pool: Annotated[Path, typer.Argument(metavar="POOL", help="Folder that `endlos pool build` wrote.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .wav .flac .mp3 .ogg .opus")],
@@ -33,16 +35,13 @@ def render(
     log: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write every decision there, as JSON lines.")
     ] = None,
-    bits: Annotated[int, typer.Option(help="Sample width of .wav and .flac: 16 or 24.")] = 24,
-    bitrate: Annotated[
-        int | None,
-        typer.Option(min=16, max=512, help="Bit rate in kbit/s.", show_default="mp3, ogg: 192; opus: 128"),
-    ] = None,
+    bits: Bits = None,
+    bitrate: Bitrate = None,
     replay: Annotated[
         Path | None,
         typer.Option(
             metavar="LOG",
-            help="Play a decision log again, bit for bit; rate, fade and loudness are the log's.",
+            help="Play a decision log again, bit for bit; model, rate, fade and all such are the log's.",
         ),
     ] = None,
     force: Force = False,
@@ -62,8 +61,11 @@ def render(
     from tools.pools.overwriting import refuse_overwriting
     from tools.running.rendering import write_stream
 
-    if bits not in (16, 24):
-        raise EndlosError(f"--bits is {bits}, expected 16 or 24")
+    refuse_idle(
+        context,
+        IdleOptions(names=ENGINE_NAMES, where=replay is not None, why="with --replay: the log says all that"),
+        *idle_engine_options(engine),
+    )
     if seconds is None and replay is None:
         raise typer.BadParameter("say how long the stream is to be", param_hint="--seconds")
     if seconds is not None and not seconds <= LONGEST_S:
@@ -71,6 +73,7 @@ def render(
             f"--seconds is {seconds:g}, expected at most {LONGEST_S:g}, a year; "
             "`endlos play` is the endless one"
         )
+    bits, bitrate = asked_encoding(context, out.expanduser(), bits, bitrate)
     refuse_overwriting(
         (("OUT", out), ("--log", log)),
         (("POOL", pool), ("--replay", replay), ("--model", engine.settings.model)),
@@ -96,9 +99,7 @@ def render(
         left = stream.frames_left if isinstance(stream, Replay) else math.inf
         frames = int(min(left, math.inf if seconds is None else round(seconds * rate)))
         writer = opened.enter_context(
-            open_audio_file(
-                out.expanduser(), rate, bits=24 if bits == 24 else 16, bitrate_kbps=bitrate, frames=frames
-            )
+            open_audio_file(out.expanduser(), rate, bits=bits, bitrate_kbps=bitrate, frames=frames)
         )
         progress = opened.enter_context(progress_bar(quiet))
         task = progress.add_task("seconds", total=round(frames / rate))

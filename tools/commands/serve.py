@@ -15,6 +15,7 @@ from tools.terminal import Quiet
 @engine_options(live=True)
 @output_options
 def serve(
+    context: typer.Context,
     engine: EngineChoice,
     outputs: OutputChoice,
     source: Annotated[
@@ -41,6 +42,7 @@ def serve(
 
     with service_log(log_format, quiet=quiet):
         settings = live_settings(
+            context,
             engine,
             outputs,
             outputs.places() or [HttpSettings()],

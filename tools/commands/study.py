@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.commands.idle import IdleOptions, refuse_idle
 from tools.commands.options import LocalCluster, Scheduler
 from tools.terminal import AsJson, Quiet, plural, print_json, printable, progress_bar
 
@@ -18,6 +19,7 @@ _OUT = Path("endlos-study")
 
 
 def study_music(
+    context: typer.Context,
     music: Annotated[Path, typer.Argument(metavar="MUSIC", help="Folder of music.")],
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of the study: runs, pools, report (made if missing).")
@@ -75,6 +77,14 @@ def study_music(
     from tools.quality.study.scale import CHEAP, FULL
     from tools.work.local_cluster import scheduler_of
 
+    refuse_idle(
+        context,
+        IdleOptions(
+            names=("jobs",),
+            where=scheduler is not None or local_cluster is not None,
+            why="where the workers of a cluster do it",
+        ),
+    )
     out = out.expanduser()
     refuse_overwriting((("--out", out),), (("MUSIC", music),))
     settings = StudySettings(

@@ -11,6 +11,7 @@ from pathlib import Path
 from model.base.errors import PoolError
 from model.base.stored_rows import AnyPlaces
 from stream.audio.copies import copy_bytes, has_copy
+from stream.audio.fidelity import Fidelity, fidelity_of
 from stream.pool.columns import StoredColumns
 from stream.pool.origin import Origin
 from stream.pool.pool import decoded_copy
@@ -109,6 +110,8 @@ class _Build:
         self._room = CopyRoom(store.folder, store.decoded_bytes(), settings.decoded_cache_gib * 2**30)
         self._tally.generation, self._complete, self._before = self._generations.current()
         self._held = {file.audio_hash for file in store.files(self._before)}
+        self._fidelities: dict[int, Fidelity] = {}
+        """Of files of which a better one was looked for, by the song's number."""
         self._published_songs = len(self._before)
         self._published_s = -math.inf
 
@@ -238,13 +241,18 @@ class _Build:
         songs = self._ordered()
         there = {song.song_id for found, song in self._songs.items() if found in self._found}
 
-        def better(song: StoredSong) -> tuple[bool, bool, bool, float]:
-            # Who is in the pool stays, so that a copy more changes nothing; else who kept most of the sound.
-            rate = song.size_bytes * song.sample_rate_hz / song.frames
-            here = song.song_id in self._before
-            return song.song_id in there, here, song.audio_hash in self._held, rate
+        def standing(song: StoredSong) -> tuple[bool, bool, bool]:
+            # Who is in the pool stays, so that a copy more changes nothing.
+            return song.song_id in there, song.song_id in self._before, song.audio_hash in self._held
 
-        return without_copies(songs, self._generations.compared(), self._store.outlines, better)
+        paths = {song.song_id: found.path for found, song in self._songs.items()}
+
+        def fidelity(song: StoredSong) -> Fidelity:
+            if song.song_id not in self._fidelities:
+                self._fidelities[song.song_id] = fidelity_of(paths[song.song_id])
+            return self._fidelities[song.song_id]
+
+        return without_copies(songs, self._generations.compared(), self._store.outlines, standing, fidelity)
 
     def _publish_early(self) -> None:
         now_s = time.monotonic()

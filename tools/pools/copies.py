@@ -49,13 +49,14 @@ def without_copies(
     songs: Sequence[StoredSong],
     compared: Mapping[int, int],
     outlines_of: Callable[[Sequence[StoredSong]], Sequence[Outline]],
-    better: Callable[[StoredSong], Any],
+    standing: Callable[[StoredSong], Any],
+    fidelity: Callable[[StoredSong], Any],
 ) -> tuple[list[StoredSong], list[Copy]]:
     """Return the songs that are played, in their order, and the copies that are not.
 
     compared: of songs that were compared with each other before, by their numbers in the database, the song
-    that is played in its place. better: of one recording the song is played of which this gives the most, the
-    first where several do.
+    that is played in its place. standing, fidelity: of one recording the song is played of which the first
+    gives the most; where several do, the second, which reads files, is asked of those; then the first song.
     """
     known = _known(songs, compared)
     news = bool((known == NEW).any())
@@ -66,15 +67,27 @@ def without_copies(
         same, own = _first_of(first, names.setdefault(song.audio_hash, number)), _first_of(first, number)
         first[max(same, own)] = min(same, own)
     groups = [_first_of(first, number) for number in range(len(songs))]
-    played: dict[int, StoredSong] = {}
+    members: dict[int, list[StoredSong]] = {}
     for song, group in zip(songs, groups, strict=True):
-        if group not in played or better(song) > better(played[group]):
-            played[group] = song
+        members.setdefault(group, []).append(song)
+    played = {group: _best(alike, standing, fidelity) for group, alike in members.items()}
     chosen = [played[group] for group in groups]
     return (
         [song for song, of in zip(songs, chosen, strict=True) if song is of],
         [Copy(song=song, of=of) for song, of in zip(songs, chosen, strict=True) if song is not of],
     )
+
+
+def _best(
+    alike: Sequence[StoredSong],
+    standing: Callable[[StoredSong], Any],
+    fidelity: Callable[[StoredSong], Any],
+) -> StoredSong:
+    if len(alike) == 1:
+        return alike[0]
+    most = max(map(standing, alike))
+    first = [song for song in alike if standing(song) == most]
+    return first[0] if len(first) == 1 else max(first, key=fidelity)
 
 
 def _known(songs: Sequence[StoredSong], compared: Mapping[int, int]) -> IntArray:

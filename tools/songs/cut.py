@@ -9,7 +9,7 @@ import numpy as np
 from model.base.arrays import DoubleArray, FloatArray, IntArray
 from model.base.errors import EndlosError
 from stream.audio.samples import SongSamples, in_parts
-from tools.songs.power import window_power
+from tools.songs.power import song_powers
 from tools.songs.silence import detect_silence_pydub, measure_energy, silent_ranges, to_int16
 
 WINDOW_S = 0.01
@@ -94,8 +94,8 @@ def cut_song(audio: SongSamples, sample_rate_hz: int, settings: CutSettings) -> 
     """
     audio = _finite(audio)
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    power = window_power(audio, window)
-    audible = _audible(power)
+    powers = song_powers(audio, window)
+    power, audible = powers.whole, _audible(powers.heard)
     if len(audible) == 0:
         return _no_chunk("silent")
     start, stop = _ends(audible, window, len(audio))
@@ -132,7 +132,7 @@ def cut_song(audio: SongSamples, sample_rate_hz: int, settings: CutSettings) -> 
 def audible_part(audio: SongSamples, sample_rate_hz: int) -> tuple[int, int] | None:
     """Return where a song's first audible window begins and its last one ends, None when it is silent."""
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    audible = _audible(window_power(audio, window))
+    audible = _audible(song_powers(audio, window).heard)
     return _ends(audible, window, len(audio)) if len(audible) else None
 
 

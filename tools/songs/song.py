@@ -14,7 +14,7 @@ from tools.songs.cut import CutSettings
 from tools.songs.outline import Outline
 from tools.songs.tags import Tags
 
-ANALYSIS_VERSION = 7
+ANALYSIS_VERSION = 8
 """Raised when the same song and settings give another result; pools are then analysed anew."""
 
 HASH_BLOCK_BYTES = 1 << 20

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from model.base.arrays import DoubleArray, FloatArray
 from stream.audio.samples import SongSamples
 from tools.songs.cut import DEAD_AIR_DB, WINDOW_S
-from tools.songs.power import window_power
+from tools.songs.power import song_powers
 
 LONGEST_SILENCE_S = 2.0
 """A longer silence belongs to no stretch: nobody wants to hear a pre-gap, or wait for a hidden song."""
@@ -49,7 +49,7 @@ def sounding_stretches(audio: SongSamples, sample_rate_hz: int) -> tuple[Stretch
     """
     whole = (Stretch(start=0, stop=len(audio)),)
     window = max(1, round(sample_rate_hz * WINDOW_S))
-    power = window_power(audio, window)
+    power = song_powers(audio, window).heard
     alive = power > 10 ** (DEAD_AIR_DB / 10)
     blocks = len(power) // _BLOCK_WINDOWS
     if not alive.any() or not blocks:

@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from model.base.arrays import FloatArray
 from model.base.errors import OutputError
 from model.base.kept import held_to_write
-from stream.outputs.audio_file import EXTENSIONS, AudioFileWriter, open_audio_file, require_audio_file
+from stream.outputs.audio_file import (
+    EXTENSIONS,
+    AudioFileWriter,
+    open_audio_file,
+    require_audio_file,
+    require_encoding,
+)
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap
 from stream.outputs.written import EndOfWritingError, WrittenOutput, file_place
 
-LEAST_KBPS, MOST_KBPS = 16, 512
 _FORM = "file:PATH[?bits=16&bitrate=192]"
 
 
@@ -22,19 +27,13 @@ class FileSettings(Place):
     """Which file to write, and how; its extension says the format."""
 
     path: Path
-    bits: int = 24
-    """Of .wav and .flac."""
+    bits: int | None = None
+    """Of .wav and .flac; None is `DEFAULT_BITS`."""
     bitrate_kbps: int | None = None
     """Of the others; None is the format's own."""
 
     def __post_init__(self) -> None:
-        if self.bits not in (16, 24):
-            raise OutputError(f"{self.path} is asked for with {self.bits} bits; expected 16 or 24")
-        if self.bitrate_kbps is not None and not LEAST_KBPS <= self.bitrate_kbps <= MOST_KBPS:
-            raise OutputError(
-                f"{self.path} is asked for with {self.bitrate_kbps} kbit/s; "
-                f"expected {LEAST_KBPS} to {MOST_KBPS}"
-            )
+        require_encoding(self.path, self.bits, self.bitrate_kbps)
 
     def open(self, tap: Tap) -> Sequence["FileOutput"]:
         """Return the output that writes the file."""
@@ -82,7 +81,7 @@ class FileOutput(WrittenOutput):
             self._writer = open_audio_file(
                 settings.path.expanduser(),
                 self.engine_rate_hz,
-                bits=cast(Literal[16, 24], settings.bits),
+                bits=settings.bits,
                 bitrate_kbps=settings.bitrate_kbps,
                 keep=True,
             )
@@ -122,12 +121,7 @@ def file_from_uri(uri: OutputUri) -> FileSettings:
     path = uri.rest.removeprefix("//")
     if not path:
         raise OutputError(f"{uri.safe} names no file; expected {_FORM}, ending in {', '.join(EXTENSIONS)}")
-    bits = options.whole("bits")
-    return FileSettings(
-        path=Path(path),
-        bits=FileSettings.bits if bits is None else bits,
-        bitrate_kbps=options.whole("bitrate"),
-    )
+    return FileSettings(path=Path(path), bits=options.whole("bits"), bitrate_kbps=options.whole("bitrate"))
 
 
 FILE_KIND = OutputKind(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LEAST_KBPS, _MOST_KBPS = 32, 320
+_LEAST_KBPS, _MOST_KBPS, _DEFAULT_KBPS = 32, 320, 192
 LONGEST_SEGMENT_S = 6
 """Longer ones keep listeners waiting; and an output that hands on nothing for 10 s is taken for ill."""
 LONGEST_LIST_S = 3600
@@ -47,15 +47,19 @@ class HlsSettings(Place):
     """It is made where there is none, but not what it stands in."""
     codecs: Sequence[HlsCodec] = ("aac",)
     """The first is `stream.m3u8`; each of the others has a playlist of its own, `stream-flac.m3u8`."""
-    bitrates_kbps: Sequence[int] = (192,)
-    """Of AAC and Opus; each makes a variant with each of them."""
+    bitrates_kbps: Sequence[int] | None = None
+    """Of AAC and Opus; each makes a variant with each of them. None: 192."""
     segment_s: int = 2
     """How long a segment is; a player waits for about three of them before it begins."""
     keep_s: int = 30
     """How much music is listed; it is removed once it has been listed no more for as long again."""
 
     def __post_init__(self) -> None:
-        for kbps in self.bitrates_kbps:
+        if self.bitrates_kbps is not None and set(self.codecs) == {"flac"}:
+            raise OutputError(
+                f"{self.folder} is asked for with a bit rate; FLAC takes what it needs, leave it out"
+            )
+        for kbps in self.bitrates_kbps or ():
             if not _LEAST_KBPS <= kbps <= _MOST_KBPS:
                 raise OutputError(
                     f"{self.folder} is asked for with {kbps} kbit/s; expected {_LEAST_KBPS} to {_MOST_KBPS}"
@@ -77,7 +81,8 @@ class HlsSettings(Place):
         """Return what a player may choose from, each once; the first is where it begins."""
         found: dict[HlsVariant, None] = {}
         for codec in self.codecs:
-            for kbps in (0,) if codec == "flac" else self.bitrates_kbps:
+            given = (_DEFAULT_KBPS,) if self.bitrates_kbps is None else self.bitrates_kbps
+            for kbps in (0,) if codec == "flac" else given:
                 found[HlsVariant(codec=codec, bitrate_kbps=kbps)] = None
         return list(found)
 
@@ -218,7 +223,7 @@ def hls_from_uri(uri: OutputUri) -> HlsSettings:
     return HlsSettings(
         folder=Path(uri.rest.removeprefix("//")),
         codecs=tuple(map(_codec, options.all("codec"))) or HlsSettings.codecs,
-        bitrates_kbps=options.wholes("bitrate") or HlsSettings.bitrates_kbps,
+        bitrates_kbps=options.wholes("bitrate") or None,
         segment_s=HlsSettings.segment_s if segment_s is None else segment_s,
         keep_s=HlsSettings.keep_s if keep_s is None else keep_s,
     )

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from model.base.errors import OutputError
 from stream.outputs.encoded import EncodedOutput
+from stream.outputs.encoding.bitrates import require_bitrate
 from stream.outputs.encoding.codecs import CODECS, Codec
 from stream.outputs.icecast.admin_titles import TITLED_CODECS, AdminTitles
 from stream.outputs.icecast.connection import has_ended, shut_down
@@ -19,7 +20,6 @@ from stream.outputs.icecast.source import open_mount
 from stream.outputs.place import OutputKind, OutputUri, Place, Tap, UriOptions
 from stream.outputs.secrets import PASSWORD_VARIABLE, first_line
 
-MAX_KBPS = 512
 _PORT, _TLS_PORT = 8000, 443
 _DEFAULT_KBPS: dict[Codec, int] = {"mp3": 128, "opus": 96, "vorbis": 128, "aac": 128, "flac": 0}
 _EXTENSIONS: dict[str, Codec] = {
@@ -43,7 +43,7 @@ OPTIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class IcecastSettings(Place):
-    """Where to send the stream, and as what."""
+    """Where to send the stream, and as what; `bitrate_kbps` is 0 of FLAC, which takes what it needs."""
 
     mount: IcecastMount
     station: Station = field(default_factory=Station)
@@ -55,9 +55,11 @@ class IcecastSettings(Place):
     Of Vorbis it always does: its players know chained streams, which servers have made of it from the start.
     """
 
+    takes_password = True
+
     def __post_init__(self) -> None:
-        if not 0 <= self.bitrate_kbps <= MAX_KBPS:
-            raise OutputError(f"the bit rate is {self.bitrate_kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+        if self.bitrate_kbps or self.codec != "flac":
+            require_bitrate(self.codec, self.bitrate_kbps, self.codec)
         if self.titles_in_band and self.codec in TITLED_CODECS:
             raise OutputError(
                 f"titles=in-band is asked for with {self.codec}, into which the server itself puts titles; "
@@ -149,9 +151,12 @@ def _codec(options: UriOptions, path: str, safe: str) -> Codec:
 
 
 def _kbps(options: UriOptions, codec: Codec, safe: str) -> int:
-    kbps = options.text("bitrate") or str(_DEFAULT_KBPS[codec])
-    if not kbps.isascii() or not kbps.isdigit() or len(kbps) > 4 or int(kbps) > MAX_KBPS:
-        raise OutputError(f"{safe} asks for the bit rate {kbps}; expected kbit/s, 16 to {MAX_KBPS}")
+    kbps = options.text("bitrate")
+    if kbps is None:
+        return _DEFAULT_KBPS[codec]
+    if not kbps.isascii() or not kbps.isdigit() or len(kbps) > 4:
+        raise OutputError(f"{safe} asks for the bit rate {kbps}; expected a whole number of kbit/s")
+    require_bitrate(codec, int(kbps), safe)
     return int(kbps)
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
+import mutagen.id3
 import numpy as np
 import pytest
 import soundfile
@@ -361,6 +362,58 @@ def test_a_file_rewritten_since_it_was_read_is_noticed(
     reader.close()
 
 
+def retag(path: Path) -> None:
+    """Write a cover before the sound, in the same file, as taggers do."""
+    tags = mutagen.id3.ID3()
+    tags.add(mutagen.id3.APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(400_000)))
+    tags.save(path)
+
+
+@pytest.mark.parametrize("engine_hz", [44_100, 48_000])
+@pytest.mark.parametrize("in_a_read", [False, True])
+def test_a_song_that_gets_other_tags_while_it_is_heard_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine_hz: int, in_a_read: bool
+) -> None:
+    path, read = tmp_path / "a.mp3", SongFile.read
+    soundfile.write(path, noise(44_100, 20.0), 44_100)
+    pool = pool_of(tmp_path, [path])
+    frames = SpanReader(pool, engine_hz).song_frames(0)
+    whole = SpanReader(pool, engine_hz).read(0, 0, frames)
+    reader = SpanReader(pool, engine_hz)
+    heard = [reader.read(0, 0, 5 * engine_hz, passing=True)]
+
+    def read_and_lose(file: SongFile, start: int, stop: int) -> FloatArray:
+        monkeypatch.setattr(SongFile, "read", read)
+        retag(path)
+        raise DecodeError("the bytes are elsewhere now")
+
+    if in_a_read:
+        monkeypatch.setattr(SongFile, "read", read_and_lose)
+    else:
+        retag(path)
+    heard += [
+        reader.read(0, start, min(start + 4_096, frames), passing=True)
+        for start in range(5 * engine_hz, frames, 4_096)
+    ]
+    np.testing.assert_array_equal(np.concatenate(heard), whole)
+    assert path.stat().st_size > 400_000
+    reader.check(1)
+    reader.close()
+
+
+def test_a_song_in_whose_place_another_is_put_is_heard_to_its_end(tmp_path: Path) -> None:
+    path = wav(tmp_path, 44_100, 6.0)
+    whole, _ = decode(path)
+    reader = SpanReader(pool_of(tmp_path, [path]))
+    reader.read(0, 0, 44_100)
+    # Beside it and renamed, so that the open file stays what it was.
+    wav(tmp_path, 44_100, 3.0, "b.wav", seed=5).replace(path)
+    np.testing.assert_array_equal(reader.read(0, 2 * 44_100, 6 * 44_100), whole[2 * 44_100 :])
+    with pytest.raises(DecodeError, match="has changed"):
+        reader.check(1)
+    reader.close()
+
+
 def test_a_check_reads_a_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = SpanReader(pool_of(tmp_path, [wav(tmp_path, 44_100, 2.0)]))
     reader.check(1)
@@ -401,7 +454,7 @@ def test_threads_read_the_same_samples(tmp_path: Path) -> None:
 
 
 SLOW = {
-    "looked at": ("_written", True),
+    "looked at": ("mark_of", True),
     "opened": ("SongFile", True),
     "read": ("read", True),
     "copied": ("DecodedCopy", False),

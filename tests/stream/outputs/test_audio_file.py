@@ -18,7 +18,7 @@ from stream.outputs.encoding.audio_tags import AudioTags, is_marked
 from tests.support.heard import RATE_HZ, decode, music, residual_db
 
 
-def write(path: Path, sound: np.ndarray, block_frames: int = 4096, bits: Literal[16, 24] = 24) -> int:
+def write(path: Path, sound: np.ndarray, block_frames: int = 4096, bits: int | None = None) -> int:
     with open_audio_file(path, RATE_HZ, bits) as file:
         for start in range(0, len(sound), block_frames):
             file.write(sound[start : start + block_frames])
@@ -82,6 +82,27 @@ def test_the_bit_rate_is_heeded(tmp_path: Path) -> None:
             file.write(music(2))
         sizes.append(path.stat().st_size)
     assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "kbps", "sentence"),
+    [
+        ("a.mp3", 16, None, "asked for with 16 bits; .mp3 files have a bit rate instead"),
+        ("a.opus", 24, 128, "asked for with 24 bits; .opus files have a bit rate instead"),
+        ("a.wav", 20, None, "asked for with 20 bits; expected 16 or 24"),
+        ("a.wav", None, 128, "asked for with 128 kbit/s; .wav files have bits instead"),
+        ("a.flac", 16, 128, "asked for with 128 kbit/s; .flac files have bits instead"),
+        ("a.mp3", None, 100, "asked for with 100 kbit/s; expected 32, 40, .* or 320"),
+        ("a.ogg", None, 32, "asked for with 32 kbit/s; expected 64 to 500"),
+        ("a.opus", None, 512, "asked for with 512 kbit/s; expected 6 to 510"),
+    ],
+)
+def test_what_a_format_cannot_have_is_not_passed_over(
+    tmp_path: Path, name: str, bits: int | None, kbps: int | None, sentence: str
+) -> None:
+    with pytest.raises(OutputError, match=sentence):
+        open_audio_file(tmp_path / name, RATE_HZ, bits, kbps)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("extension", EXTENSIONS)

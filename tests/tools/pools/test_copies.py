@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import mutagen.id3
 import numpy as np
 import pytest
 import soundfile
@@ -12,6 +13,7 @@ from scipy.signal import lfilter
 
 from model.base.arrays import FloatArray
 from stream.audio.decode import decode
+from stream.audio.fidelity import fidelity_of
 from stream.choosing.generation import ScoringSettings, open_generation
 from stream.choosing.weighing.liking import Liking
 from stream.pool.feedback import LabelledJoin, labelled_joins, remember
@@ -146,6 +148,40 @@ def test_of_new_copies_the_one_with_most_of_the_sound_is_played(music: Path, out
     assert report.copies == (("0.mp3", "a.wav"),)
 
 
+@pytest.mark.parametrize("good", ["b.mp3", "b.flac"])
+def test_a_cover_is_none_of_the_sound(music: Path, out: Path, good: str) -> None:
+    (music / "a.wav").unlink()
+    encode(music / "a.mp3", "libmp3lame", melody(0), bit_rate=64_000)
+    tags = mutagen.id3.ID3()
+    # More bytes than all of a lossless file.
+    tags.add(mutagen.id3.APIC(encoding=0, mime="image/png", type=3, desc="", data=bytes(6_000_000)))
+    tags.save(music / "a.mp3")
+    if good == "b.mp3":
+        encode(music / good, "libmp3lame", melody(0), bit_rate=256_000)
+    else:
+        soundfile.write(music / good, melody(0), RATE_HZ)
+    assert (music / "a.mp3").stat().st_size > (music / good).stat().st_size
+    assert build_pool([music], out, quick_settings()).copies == (("a.mp3", good),)
+    # Nothing is looked at where it is known.
+    assert build_pool([music], out, quick_settings()).copies == (("a.mp3", good),)
+
+
+def test_what_is_whole_comes_before_what_is_not_but_not_at_any_width(tmp_path: Path) -> None:
+    sound = soxr.resample(melody(0), RATE_HZ, 44_100)
+    encode(tmp_path / "320.mp3", "libmp3lame", melody(0), bit_rate=320_000)
+    encode(tmp_path / "96.opus", "libopus", melody(0), bit_rate=96_000)
+    soundfile.write(tmp_path / "24.flac", sound, 44_100, subtype="PCM_24")
+    soundfile.write(tmp_path / "16.flac", sound, 44_100, subtype="PCM_16")
+    soundfile.write(tmp_path / "16.wav", sound, 44_100, subtype="PCM_16")
+    soundfile.write(tmp_path / "mono.wav", sound.mean(axis=1), 44_100, subtype="PCM_16")
+    soundfile.write(tmp_path / "8.wav", melody(0), RATE_HZ, subtype="PCM_U8")
+    (tmp_path / "none.wav").write_bytes(b"none")
+    found = {path.name: fidelity_of(path) for path in tmp_path.iterdir()}
+    assert found["16.wav"] == found["16.flac"]
+    ranked = sorted(found, key=lambda name: (found[name], name), reverse=True)
+    assert ranked == ["24.flac", "16.wav", "16.flac", "mono.wav", "320.mp3", "96.opus", "8.wav", "none.wav"]
+
+
 def test_other_songs_stay_others(out: Path, tmp_path: Path) -> None:
     """Also when they share a beat, a length, or a part of their music."""
     for seed in range(6):
@@ -221,7 +257,7 @@ def test_outlines_are_read_where_a_song_is_new_or_a_recording_has_lost_one() -> 
         return song.size_bytes == 1
 
     def told(songs: Sequence[StoredSong], compared: Mapping[int, int]) -> list[tuple[int, int]]:
-        _, copies = without_copies(songs, compared, read, better)
+        _, copies = without_copies(songs, compared, read, better, lambda song: 0)
         return [(copy.song.song_id, copy.of.song_id) for copy in copies]
 
     all_of_them = [(100, 101), (102, 101)]

@@ -72,8 +72,8 @@ def test_a_replay_into_its_own_log_leaves_the_log_alone(
     tiny_pool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = tmp_path / "run.jsonl"
-    words = ("render", tiny_pool, tmp_path / "o.wav", "--strategy", "random")
-    assert run_here(*words, "--seconds", "4", "--log", log) == 0
+    words = ("render", tiny_pool, tmp_path / "o.wav")
+    assert run_here(*words, "--strategy", "random", "--seconds", "4", "--log", log) == 0
     before = log.read_bytes()
     assert before
     assert run_here(*words, "--replay", log, "--log", log) == 1

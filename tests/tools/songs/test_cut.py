@@ -14,6 +14,7 @@ from model.base.arrays import FloatArray
 from model.base.errors import EndlosError
 from stream.audio.decode import decode
 from tools.songs.cut import CutSettings, cut_song
+from tools.songs.power import song_powers, window_power
 from tools.songs.silence import FULL_SCALE, Int16Array, detect_silence, detect_silence_pydub, to_int16
 
 RATE_HZ = 8_000
@@ -225,6 +226,29 @@ def test_both_cutters_cut_alike() -> None:
     assert ours.note == pydubs.note
 
 
+@pytest.mark.parametrize("offset", [0.003, 0.1, -0.1])
+@pytest.mark.parametrize("cut", ["silence", "equal"])
+def test_dead_air_with_an_offset_is_dead_air(cut: Literal["silence", "equal"], offset: float) -> None:
+    """Of a converter that was out of balance: nobody hears it, in the music or beside it."""
+    gap = np.zeros((3 * RATE_HZ, 2), dtype=np.float32)
+    plain = np.concatenate([gap, tone(12, -20), gap])
+    expected = cut_song(plain, RATE_HZ, CutSettings(cut=cut)).bounds
+    assert (expected[0], expected[-1]) == (3 * RATE_HZ, 15 * RATE_HZ)
+    shifted = plain + np.array([offset, 0.7 * offset], dtype=np.float32)
+    found = cut_song(shifted, RATE_HZ, CutSettings(cut=cut)).bounds
+    assert (found[0], found[-1]) == (expected[0], expected[-1])
+    assert cut_song(gap + np.float32(offset), RATE_HZ, CutSettings(cut=cut)).note == "silent"
+
+
+def test_low_tones_are_no_offset() -> None:
+    t = np.arange(20 * RATE_HZ) / RATE_HZ
+    for hz in (20.0, 30.0, 41.2, 50.0):
+        low = np.repeat((0.1 * np.sin(2 * np.pi * hz * t)).astype(np.float32)[:, None], 2, axis=1)
+        powers = song_powers(low, RATE_HZ // 100)
+        assert np.array_equal(powers.heard, window_power(low, RATE_HZ // 100))
+        assert np.array_equal(powers.whole, window_power(low, RATE_HZ // 100))
+
+
 def test_dead_air_belongs_to_no_chunk() -> None:
     hiss = noise(2, -70)
     audio = np.concatenate([hiss, tone(6, -30), hiss, tone(6, -30), hiss])
@@ -306,7 +330,7 @@ def test_a_silent_song_gives_no_chunk(cut: Literal["silence", "equal"], audio: F
 @pytest.mark.parametrize("cut", ["silence", "equal"])
 @pytest.mark.parametrize("frames", [1, 80, RATE_HZ])
 def test_a_song_too_short_gives_no_chunk_and_says_so(cut: Literal["silence", "equal"], frames: int) -> None:
-    result = cut_song(np.full((frames, 2), 0.5, np.float32), RATE_HZ, CutSettings(cut=cut))
+    result = cut_song(noise(frames / RATE_HZ, -6), RATE_HZ, CutSettings(cut=cut))
     assert len(result.bounds) == 0
     assert result.note == (
         f"{frames / RATE_HZ:.2f} s audible, shorter than the shortest chunk of 2 s; "
@@ -316,7 +340,7 @@ def test_a_song_too_short_gives_no_chunk_and_says_so(cut: Literal["silence", "eq
 
 def test_equal_chunks_below_the_floor_name_their_own_option() -> None:
     settings = CutSettings(cut="equal", chunk_s=1)
-    note = cut_song(np.full((RATE_HZ // 2, 2), 0.5, np.float32), RATE_HZ, settings).note
+    note = cut_song(noise(0.5, -6), RATE_HZ, settings).note
     assert note.endswith("shortest chunk of 1 s; to have it, build the pool with a lower --chunk-s")
 
 

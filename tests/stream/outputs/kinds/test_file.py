@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 FADE_FRAMES = round(WRITE_FADE_S * RATE_HZ)
 
 
-def written(path: Path, bits: int = 24) -> FileOutput:
+def written(path: Path, bits: int | None = None) -> FileOutput:
     output = FileOutput(FileSettings(path=path, bits=bits), RATE_HZ)
     output.start()
     return output

@@ -268,6 +268,9 @@ def test_addresses(text: str, expected: tuple[object, ...]) -> None:
         ("icecast://h:99999/a.mp3", "p", "is not an Icecast address"),
         ("icecast://h/a.mp3?format=wav", "p", "asks for the format wav; expected one of mp3"),
         ("icecast://h/a.mp3?bitrate=lots", "p", "asks for the bit rate lots"),
+        ("icecast://h/a.mp3?bitrate=100", "p", "asked for with 100 kbit/s; expected 32, 40, "),
+        ("icecast://h/a.ogg?bitrate=32", "p", "asked for with 32 kbit/s; expected 64 to 500"),
+        ("icecast://h/a.flac?bitrate=64", "p", "FLAC takes what it needs"),
         ("icecast://h/a.mp3?password=hidden", "p", "has the unknown option password"),
     ],
 )
