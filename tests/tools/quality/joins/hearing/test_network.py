@@ -58,3 +58,17 @@ def test_a_window_is_scored_alike_whatever_is_scored_with_it() -> None:
     assert network.score(samples)[290:] == pytest.approx(
         network.score(samples.where(np.arange(300) >= 290)), abs=1e-4
     )
+
+
+def test_a_change_elsewhere_in_the_window_is_no_join() -> None:
+    def changed(seed: int) -> Samples:
+        # Each changes once, in its middle or a quarter later.
+        samples = planted(np.ones(300, dtype=np.bool_), "plain", seed, pairs=96)
+        joined = np.arange(300) % 2 == 0
+        mel = np.where(joined[:, None, None], samples.mel[:, 16:80], samples.mel[:, :64])
+        return replace(samples, mel=mel, joined=joined)
+
+    network = Network(0, batches=100)
+    network.fit(changed(3))
+    held = changed(4)
+    assert area(network.score(held), held) > 0.9
