@@ -16,6 +16,7 @@ from stream.choosing.settings import PlannerSettings
 from stream.engine.replay import Replay
 from stream.engine.settings import EngineSettings
 from tests.support.commands import Running, run_here, wait_until
+from tests.support.music import write_music
 from tools.commands import play, render, serve
 from tools.commands.engine_options import EngineChoice, engine_options
 from tools.commands.output_options import output_options
@@ -125,11 +126,6 @@ def test_an_output_that_cannot_be_is_one_sentence(
         ("joins POOL --quick --folds 4", "--folds does nothing with --quick"),
         ("eval POOL --cut pool --chunk-s 2", "--chunk-s does nothing with --cut pool"),
         ("eval POOL --scores s.npy --json", "--json does nothing with --scores"),
-        (
-            "pool build POOL --out p --cut equal --bars 4 --silence-ms 9",
-            "--bars does nothing with --cut equal",
-        ),
-        ("pool build POOL --out p --cut equal --silence-ms 9", "--silence-ms does nothing with --cut equal"),
         ("study POOL --jobs 2 --local-cluster 2", "--jobs does nothing where the workers of a cluster"),
         ("bench POOL --only render --device 3", "--device does nothing where --only leaves the card out"),
         ("config --example --json", "--json does nothing with --example"),
@@ -142,6 +138,19 @@ def test_an_option_that_would_do_nothing_is_told(
         assert run_here(*(tiny_pool if word == "POOL" else word for word in words.split())) == 2
     assert told in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_build_tells_options_that_do_nothing_and_builds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A pool that is watched is built again with all that it was built with, at their defaults too.
+    (tmp_path / "music").mkdir()
+    write_music(tmp_path / "music", ["a.wav", "b.wav"])
+    words = ("pool", "build", tmp_path / "music", "--out", tmp_path / "pool", "--cut", "equal", "--jobs", "1")
+    assert run_here(*words, "--bars", "4", "--silence-ms", "300") == 0
+    told = capsys.readouterr().err
+    assert "--bars does nothing with --cut equal, which knows no bars; leave it out" in told
+    assert "--silence-ms does nothing with --cut equal, which cuts every --chunk-s" in told
 
 
 def test_what_the_file_says_for_many_runs_is_left_out_where_it_does_not_fit(

@@ -1,6 +1,6 @@
-"""Options that would do nothing beside others are refused where they were typed, in one sentence."""
+"""Options that would do nothing beside others are told where they were typed, in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import typer
@@ -19,7 +19,13 @@ class IdleOptions:
 
 
 def refuse_idle(context: typer.Context, *rules: IdleOptions) -> None:
-    """Raise `typer.BadParameter` for an option that was typed and does nothing.
+    """Raise `typer.BadParameter` for options that were typed and do nothing (`idle_told`)."""
+    for told in idle_told(context, *rules):
+        raise typer.BadParameter(told)
+
+
+def idle_told(context: typer.Context, *rules: IdleOptions) -> Iterator[str]:
+    """Yield a sentence for each rule by which options that were typed do nothing.
 
     What a variable or the configuration file says is for many runs, and is left out where it does not fit.
     """
@@ -32,9 +38,7 @@ def refuse_idle(context: typer.Context, *rules: IdleOptions) -> None:
                 if len(options) > 1
                 else f"{options[0]} does"
             )
-            raise typer.BadParameter(
-                f"{told} nothing {rule.why}; leave {'them' if len(options) > 1 else 'it'} out"
-            )
+            yield f"{told} nothing {rule.why}; leave {'them' if len(options) > 1 else 'it'} out"
 
 
 def was_typed(context: typer.Context, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from model.base.errors import told_if_stopped
-from tools.commands.idle import IdleOptions, refuse_idle
+from tools.commands.idle import IdleOptions, idle_told
 from tools.commands.options import Exclude, Include, LocalCluster, MusicRoot, Scheduler, Where, selection_of
 from tools.commands.pool_fetch import fetch_songs
 from tools.commands.pool_words import (
@@ -111,7 +111,8 @@ def build(
     from tools.work.footprint import keep_heap
     from tools.work.local_cluster import scheduler_of
 
-    refuse_idle(
+    # Told and not refused: a pool that is watched is built again with all that it was built with.
+    for told in idle_told(
         context,
         IdleOptions(names=("bars",), where=cut != "beat", why=f"with --cut {cut}, which knows no bars"),
         IdleOptions(
@@ -119,7 +120,9 @@ def build(
             where=cut == "equal",
             why="with --cut equal, which cuts every --chunk-s",
         ),
-    )
+    ):
+        if not quiet:
+            typer.echo(f"endlos: {told}", err=True)
     keep_heap()
     cut_settings = CutSettings(
         cut=cut,
