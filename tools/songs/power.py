@@ -43,13 +43,10 @@ class WindowPowers:
 
 def song_powers(audio: SongSamples, window: int) -> WindowPowers:
     """Return the powers of `audio` `(frames, 2)` float32; the last window may be shorter."""
-    parts = [np.empty((0, 3))]
-    for part in in_parts(audio, window * PART_WINDOWS):
-        parts.append(_squares_and_means(np.require(part, np.float32, ("C", "W")).reshape(-1), 2 * window))
-    found = np.concatenate(parts)
-    power, means = found[:, 0].copy(), found[:, 1:]
+    power = window_power(audio, window)
     if len(power) < _OFFSET_WINDOWS:
         return WindowPowers(whole=power, heard=power)
+    means = _channel_means(audio, window)
     around = np.full(_OFFSET_WINDOWS, 1.0 / _OFFSET_WINDOWS)
     reach = _OFFSET_WINDOWS // 2
     offsets = np.stack(
@@ -59,36 +56,33 @@ def song_powers(audio: SongSamples, window: int) -> WindowPowers:
     return WindowPowers(whole=power, heard=np.where(left < _OFFSET_SHARE * power, left, power))
 
 
+def _channel_means(audio: SongSamples, window: int) -> DoubleArray:
+    """Return `(windows, 2)`: the mean of each channel."""
+    parts = in_parts(audio, window * PART_WINDOWS)
+    return np.concatenate(
+        [_means_of_part(np.require(part, np.float32, ("C", "W")).reshape(-1), 2 * window) for part in parts]
+    )
+
+
 @kernel
-def _squares_and_means(samples: FloatArray, size: int) -> DoubleArray:
-    """Return `(windows, 3)`: mean square, mean of the left channel, mean of the right one."""
-    found, lanes, sums = np.empty((-(-len(samples) // size), 3)), np.empty(_LANES), np.empty(_LANES)
-    for i in range(len(found)):
+def _means_of_part(samples: FloatArray, size: int) -> DoubleArray:
+    means, lanes = np.zeros((-(-len(samples) // size), 2)), np.empty(_LANES)
+    for i in range(len(means)):
         part = samples[i * size : min((i + 1) * size, len(samples))]
         lanes[:] = 0.0
-        sums[:] = 0.0
-        # As in `_mean_squares`; even lanes are the left channel's.
+        # As in `_mean_squares`; even lanes are the left channel's, as even samples are.
         whole = len(part) - len(part) % _LANES
         for first in range(0, whole, _LANES):
             row = part[first : first + _LANES]
             for lane in range(_LANES):
-                lanes[lane] += np.float64(row[lane]) * np.float64(row[lane])
-                sums[lane] += np.float64(row[lane])
-        total, left, right = 0.0, 0.0, 0.0
+                lanes[lane] += np.float64(row[lane])
         for lane in range(_LANES):
-            total += lanes[lane]
-        for lane in range(0, _LANES, 2):
-            left += sums[lane]
-            right += sums[lane + 1]
+            means[i, lane % 2] += lanes[lane]
         for sample in range(whole, len(part)):
-            total += np.float64(part[sample]) * np.float64(part[sample])
-        for sample in range(whole, len(part), 2):
-            left += np.float64(part[sample])
-            right += np.float64(part[sample + 1])
-        found[i, 0] = total / len(part)
-        found[i, 1] = 2.0 * left / len(part)
-        found[i, 2] = 2.0 * right / len(part)
-    return found
+            means[i, sample % 2] += np.float64(part[sample])
+        for channel in range(2):
+            means[i, channel] *= 2.0 / len(part)
+    return means
 
 
 def _of_part(part: FloatArray, window: int) -> DoubleArray:
